@@ -1,0 +1,101 @@
+// Lint rules for TypeScript and scripts: typescript-eslint's strictest sets, the layers of src, and what style asks for beyond them.
+import js from '@eslint/js';
+import { defineConfig, globalIgnores } from 'eslint/config';
+import tseslint from 'typescript-eslint';
+
+// A file of src imports only from layers before its own; what is not listed (errors, arguments) lies below them all.
+const layers = ['binding', 'kernel', 'wire', 'options', 'readiness', 'socket', 'tcp', 'udp', 'egress', 'diagnose', 'cli'];
+
+export default defineConfig(
+  globalIgnores(['build/', 'coverage/', 'lib/', 'prebuilds/']),
+  js.configs.recommended,
+  tseslint.configs.strictTypeChecked,
+  tseslint.configs.stylisticTypeChecked,
+  {
+    languageOptions: { parserOptions: { project: './tsconfig.test.json', tsconfigRootDir: import.meta.dirname } },
+    linterOptions: { reportUnusedDisableDirectives: 'error' },
+    rules: {
+      eqeqeq: 'error',
+      'no-console': 'error',
+      'prefer-const': 'error',
+      '@typescript-eslint/consistent-type-exports': 'error',
+      '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
+      '@typescript-eslint/prefer-readonly': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+      '@typescript-eslint/no-unused-vars': [
+        'error',
+        { argsIgnorePattern: '^_', varsIgnorePattern: '^_', caughtErrors: 'none' },
+      ],
+      // Callers may be JavaScript: arguments are checked against what the types rule out.
+      '@typescript-eslint/no-unnecessary-condition': 'off',
+      '@typescript-eslint/no-unnecessary-boolean-literal-compare': 'off',
+      // A number or a boolean in a template says what it looks like; objects and undefined do not.
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+    },
+  },
+  { files: ['src/**'], rules: { 'no-restricted-syntax': ['error', noDefaultExport()] } },
+  {
+    files: ['src/*.ts'],
+    ignores: ['src/index.ts', ...layers.map((layer) => `src/${layer}.ts`)],
+    rules: { 'no-restricted-imports': ['error', { patterns: [...forbidden('\\./', layers), noCommander()] }] },
+  },
+  ...layers.map((layer, index) => layerRule(layer, layers.slice(index + 1))),
+  { files: ['src/cli/**', 'test/**', 'bench/**', 'examples/**'], rules: { 'no-console': 'off' } },
+  {
+    // Assertions reach into things that the library's own code must not.
+    files: ['test/**', 'bench/**'],
+    rules: { '@typescript-eslint/no-non-null-assertion': 'off' },
+  },
+  {
+    files: ['**/*.mjs', '**/*.js'],
+    extends: [tseslint.configs.disableTypeChecked],
+    languageOptions: {
+      globals: {
+        console: 'readonly',
+        process: 'readonly',
+        performance: 'readonly',
+        URL: 'readonly',
+        setTimeout: 'readonly',
+        clearTimeout: 'readonly',
+        Buffer: 'readonly',
+      },
+    },
+    rules: { 'no-console': 'off' },
+  },
+);
+
+function noDefaultExport() {
+  return { selector: 'ExportDefaultDeclaration', message: 'No default exports: a name should be the same everywhere.' };
+}
+
+function noCommander() {
+  return { regex: '^commander$', message: 'The core has no runtime dependency: only src/cli parses arguments.' };
+}
+
+/**
+ * @param {string} start of the specifiers that lead to src, as a regular expression
+ * @param {string[]} above
+ */
+function forbidden(start, above) {
+  if (above.length === 0) return [];
+  return [{ regex: `^${start}(${above.join('|')})(/|\\.js$)`, message: 'That is a layer above this file.' }];
+}
+
+/**
+ * @param {string} layer
+ * @param {string[]} above
+ */
+function layerRule(layer, above) {
+  const core = layer === 'cli' ? [] : [noCommander()];
+  return defineConfig(
+    {
+      files: [`src/${layer}/**`],
+      rules: { 'no-restricted-imports': ['error', { patterns: [...forbidden('(\\.\\./)+', above), ...core] }] },
+    },
+    {
+      files: [`src/${layer}.ts`],
+      rules: { 'no-restricted-imports': ['error', { patterns: [...forbidden('\\./', above), ...core] }] },
+    },
+  );
+}

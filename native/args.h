@@ -1,0 +1,106 @@
+// Decoding of arguments. Anything but an int32, a Uint8Array or an array of those is a TypeError: napi's own
+// conversions turn NaN into 0 and 2**32 + 5 into 5, and close(0) is somebody's standard input.
+// With C++ exceptions off a pending JavaScript exception stops nothing: decode everything, return on false, then call.
+#ifndef LINUX_SOCKETS_NATIVE_ARGS_H_
+#define LINUX_SOCKETS_NATIVE_ARGS_H_
+
+#include <napi.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace linux_sockets {
+
+// Memory of a Uint8Array. It is looked up on every call and good until the call returns.
+struct Bytes {
+  uint8_t* data = nullptr;
+  size_t size = 0;
+
+  sockaddr* address() const { return reinterpret_cast<sockaddr*>(data); }
+  socklen_t length() const { return static_cast<socklen_t>(size); }
+};
+
+inline bool Refuse(const Napi::CallbackInfo& info, const char* message) {
+  // When this fails an exception is pending already, or the environment is going down: the caller returns either way.
+  (void)napi_throw_type_error(info.Env(), "ERR_INVALID_ARG_TYPE", message);
+  return false;
+}
+
+inline bool ReadInt32(const Napi::CallbackInfo& info, size_t index, int32_t* out) {
+  double value = 0;
+  if (napi_get_value_double(info.Env(), info[index], &value) != napi_ok) return Refuse(info, "expected an int32");
+  if (!(value >= INT32_MIN && value <= INT32_MAX)) return Refuse(info, "expected an int32");  // NaN ends here as well
+  *out = static_cast<int32_t>(value);
+  if (static_cast<double>(*out) != value) return Refuse(info, "expected an int32");
+  return true;
+}
+
+// The memory of one Uint8Array. A detached buffer is refused: it reads as an empty one, and an empty send is not nothing.
+inline bool BytesOf(const Napi::CallbackInfo& info, napi_value value, Bytes* out) {
+  napi_env env = info.Env();
+  bool is_typed_array = false;
+  if (napi_is_typedarray(env, value, &is_typed_array) != napi_ok || !is_typed_array) {
+    return Refuse(info, "expected a Uint8Array");
+  }
+  napi_typedarray_type type = napi_int8_array;
+  void* data = nullptr;
+  size_t size = 0;
+  napi_value buffer = nullptr;
+  if (napi_get_typedarray_info(env, value, &type, &size, &data, &buffer, nullptr) != napi_ok ||
+      type != napi_uint8_array) {
+    return Refuse(info, "expected a Uint8Array");
+  }
+  if (size == 0) {
+    bool detached = false;
+    if (napi_is_detached_arraybuffer(env, buffer, &detached) != napi_ok || detached) {
+      return Refuse(info, "the Uint8Array's buffer is detached");
+    }
+    data = nullptr;
+  }
+  out->data = static_cast<uint8_t*>(data);
+  out->size = size;
+  return true;
+}
+
+inline bool ReadBytes(const Napi::CallbackInfo& info, size_t index, Bytes* out) {
+  return BytesOf(info, info[index], out);
+}
+
+// Scatter/gather: an array of Uint8Array, at most as many as the kernel takes in one message.
+class Vectors {
+ public:
+  bool Read(const Napi::CallbackInfo& info, size_t index) {
+    napi_env env = info.Env();
+    bool is_array = false;
+    uint32_t length = 0;
+    if (napi_is_array(env, info[index], &is_array) != napi_ok || !is_array ||
+        napi_get_array_length(env, info[index], &length) != napi_ok) {
+      return Refuse(info, "expected an array of Uint8Array");
+    }
+    if (length > kMost) return Refuse(info, "expected at most 1024 Uint8Arrays");  // UIO_MAXIOV
+    for (uint32_t i = 0; i < length; ++i) {
+      napi_value element = nullptr;
+      Bytes bytes;
+      if (napi_get_element(env, info[index], i, &element) != napi_ok) return Refuse(info, "expected a Uint8Array");
+      if (!BytesOf(info, element, &bytes)) return false;
+      vectors_[i].iov_base = bytes.data;
+      vectors_[i].iov_len = bytes.size;
+    }
+    count_ = length;
+    return true;
+  }
+
+  iovec* data() { return vectors_; }
+  size_t count() const { return count_; }
+
+ private:
+  static constexpr size_t kMost = 1024;
+  iovec vectors_[kMost];
+  size_t count_ = 0;
+};
+
+}  // namespace linux_sockets
+
+#endif  // LINUX_SOCKETS_NATIVE_ARGS_H_

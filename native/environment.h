@@ -1,0 +1,26 @@
+// What the addon keeps for one JavaScript environment (the main thread, or a worker). There is no state beside it.
+#ifndef LINUX_SOCKETS_NATIVE_ENVIRONMENT_H_
+#define LINUX_SOCKETS_NATIVE_ENVIRONMENT_H_
+
+#include <napi.h>
+
+namespace linux_sockets {
+
+class Environment {
+ public:
+  // Attaches a new one to the environment; it goes when the environment does. False with an exception pending.
+  static bool Attach(napi_env env);
+  // nullptr while the environment is being torn down.
+  static Environment* Of(napi_env env);
+
+  // The function that hears of every descriptor that only the garbage collector closed.
+  bool SetLeakReporter(napi_env env, napi_value reporter);
+  void ReportLeak(napi_env env, int fd);
+
+ private:
+  napi_ref leak_reporter_ = nullptr;
+};
+
+}  // namespace linux_sockets
+
+#endif  // LINUX_SOCKETS_NATIVE_ENVIRONMENT_H_

@@ -1,0 +1,29 @@
+// What little of libstdc++ the headers ask for, so that one binary serves glibc and musl and every Node: it is linked
+// against nothing. A sanitizer build links the real library instead.
+#ifndef LINUX_SOCKETS_HOSTED
+
+#include <cstddef>
+#include <cstdlib>
+#include <new>
+
+void* operator new(std::size_t size) {
+  void* memory = std::malloc(size == 0 ? 1 : size);
+  if (memory == nullptr) std::abort();  // as operator new does with exceptions off
+  return memory;
+}
+
+void* operator new[](std::size_t size) { return ::operator new(size); }
+
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+
+namespace std {
+[[noreturn]] void __throw_length_error(const char*) { std::abort(); }
+}  // namespace std
+
+// A virtual call on an object under construction or destruction: never, but the tables name it.
+extern "C" [[noreturn]] void __cxa_pure_virtual() { std::abort(); }
+
+#endif  // LINUX_SOCKETS_HOSTED

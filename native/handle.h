@@ -1,0 +1,53 @@
+// Handle: a socket descriptor and the system calls on it. It owns the descriptor until close or detach.
+#ifndef LINUX_SOCKETS_NATIVE_HANDLE_H_
+#define LINUX_SOCKETS_NATIVE_HANDLE_H_
+
+#include <napi.h>
+
+#include "unique_fd.h"
+
+namespace linux_sockets {
+
+class Handle : public Napi::ObjectWrap<Handle> {
+ public:
+  static Napi::Function Define(Napi::Env env);
+  explicit Handle(const Napi::CallbackInfo& info);
+
+  // The Handle that an argument is, or nullptr with a TypeError pending. Receivers need no such check: V8 has made it.
+  static Handle* FromArgument(const Napi::CallbackInfo& info, size_t index);
+
+  int fd() const { return fd_.get(); }
+
+  // The net under a Handle that was never closed: closes it and tells TypeScript, which warns.
+  void Finalize(Napi::Env env) override;
+
+ private:
+  Napi::Value Socket(const Napi::CallbackInfo& info);
+  Napi::Value Adopt(const Napi::CallbackInfo& info);
+  Napi::Value Duplicate(const Napi::CallbackInfo& info);
+  Napi::Value Dup3(const Napi::CallbackInfo& info);
+  Napi::Value Fd(const Napi::CallbackInfo& info);
+  Napi::Value Detach(const Napi::CallbackInfo& info);
+  Napi::Value Close(const Napi::CallbackInfo& info);
+
+  Napi::Value Bind(const Napi::CallbackInfo& info);
+  Napi::Value Connect(const Napi::CallbackInfo& info);
+  Napi::Value Listen(const Napi::CallbackInfo& info);
+  Napi::Value Accept(const Napi::CallbackInfo& info);
+  Napi::Value Shutdown(const Napi::CallbackInfo& info);
+  Napi::Value GetSockName(const Napi::CallbackInfo& info);
+  Napi::Value GetPeerName(const Napi::CallbackInfo& info);
+  Napi::Value SetSockOpt(const Napi::CallbackInfo& info);
+  Napi::Value GetSockOpt(const Napi::CallbackInfo& info);
+  Napi::Value SendMsg(const Napi::CallbackInfo& info);
+  Napi::Value RecvMsg(const Napi::CallbackInfo& info);
+
+  UniqueFd fd_;
+};
+
+// The same calls on a descriptor that somebody else owns: setsockopt, getsockopt, getsockname by number.
+void DefineBorrowed(Napi::Env env, Napi::Object exports);
+
+}  // namespace linux_sockets
+
+#endif  // LINUX_SOCKETS_NATIVE_HANDLE_H_

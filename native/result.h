@@ -1,0 +1,36 @@
+// What a native method returns: a result >= 0, or -errno. EAGAIN is a value like any other.
+#ifndef LINUX_SOCKETS_NATIVE_RESULT_H_
+#define LINUX_SOCKETS_NATIVE_RESULT_H_
+
+#include <napi.h>
+
+#include <cerrno>
+#include <cstdint>
+
+namespace linux_sockets {
+
+// Calls a system call again for as long as a signal interrupts it. Not for close(2) and connect(2), which have
+// taken effect by then.
+template <typename Call>
+auto Retry(Call call) {
+  auto result = call();
+  while (result < 0 && errno == EINTR) result = call();
+  return result;
+}
+
+// errno is read here, before any other call can change it.
+inline Napi::Value Result(const Napi::CallbackInfo& info, int64_t result) {
+  const int64_t value = result < 0 ? -static_cast<int64_t>(errno) : result;
+  napi_value out = nullptr;
+  if (napi_create_int64(info.Env(), value, &out) != napi_ok) return {};
+  return {info.Env(), out};
+}
+
+inline Napi::Value Failure(const Napi::CallbackInfo& info, int error) {
+  errno = error;
+  return Result(info, -1);
+}
+
+}  // namespace linux_sockets
+
+#endif  // LINUX_SOCKETS_NATIVE_RESULT_H_

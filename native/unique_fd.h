@@ -1,0 +1,45 @@
+// The one owner of a file descriptor: it is in here, or it has been released, and never both. 0 is a valid descriptor.
+#ifndef LINUX_SOCKETS_NATIVE_UNIQUE_FD_H_
+#define LINUX_SOCKETS_NATIVE_UNIQUE_FD_H_
+
+#include <unistd.h>
+
+namespace linux_sockets {
+
+class UniqueFd {
+ public:
+  UniqueFd() = default;
+  ~UniqueFd() { Close(); }
+  UniqueFd(const UniqueFd&) = delete;
+  UniqueFd& operator=(const UniqueFd&) = delete;
+  UniqueFd(UniqueFd&&) = delete;
+  UniqueFd& operator=(UniqueFd&&) = delete;
+
+  int get() const { return fd_; }
+  bool valid() const { return fd_ >= 0; }
+
+  // Takes ownership. The caller has made sure that nothing is owned yet.
+  void Own(int fd) { fd_ = fd; }
+
+  // Gives ownership away.
+  int Release() {
+    const int fd = fd_;
+    fd_ = kNone;
+    return fd;
+  }
+
+  // close(2); 0 when there was nothing to close. Linux frees the number even when it answers EINTR, so it is never
+  // retried: by then the number may belong to somebody else.
+  int Close() {
+    const int fd = Release();
+    return fd < 0 ? 0 : ::close(fd);
+  }
+
+ private:
+  static constexpr int kNone = -1;
+  int fd_ = kNone;
+};
+
+}  // namespace linux_sockets
+
+#endif  // LINUX_SOCKETS_NATIVE_UNIQUE_FD_H_

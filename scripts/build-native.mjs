@@ -1,0 +1,68 @@
+// Builds the addon with node-gyp into build/Release. Quick when nothing has changed: make decides.
+import { spawnSync } from 'node:child_process';
+import { existsSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { nodeDir } from './node-headers.mjs';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const verbose = process.argv.includes('--verbose');
+
+if (process.platform !== 'linux') {
+  console.log(
+    `linux-sockets: not built, because the addon is for Linux and this is ${process.platform}. Importing the package works.`,
+  );
+  process.exit(0);
+}
+
+const missing = missingTools();
+if (missing.length > 0) {
+  fail(
+    `The addon cannot be built: ${missing.join(', ')} not found.\n` +
+      'On Debian and Ubuntu: sudo apt-get install build-essential python3',
+  );
+}
+
+const headers = nodeDir();
+if (headers === undefined) console.log('No headers beside this Node: node-gyp fetches them.');
+const nodeGyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');
+const args = [...steps(), ...(headers === undefined ? [] : [`--nodedir=${headers}`]), '--release'];
+
+const started = performance.now();
+const result = spawnSync(process.execPath, [nodeGyp, ...args], {
+  cwd: root,
+  encoding: 'utf8',
+  stdio: verbose ? 'inherit' : 'pipe',
+});
+if (result.status !== 0) {
+  if (!verbose) process.stderr.write(`${result.stdout}\n${result.stderr}\n`);
+  fail(`The addon could not be built (node-gyp ${args.join(' ')}).`);
+}
+console.log(`Built build/Release/linux_sockets.node in ${((performance.now() - started) / 1000).toFixed(1)} s.`);
+
+/** Configuring takes longer than an up-to-date build, so it is done only when the build file or this Node is newer than the last time. */
+function steps() {
+  const config = join(root, 'build/config.gypi');
+  const makefile = join(root, 'build/Makefile');
+  if (!existsSync(config) || !existsSync(makefile)) return ['configure', 'build'];
+  const configured = statSync(config).mtimeMs;
+  const inputs = ['binding.gyp', 'package-lock.json', 'scripts/build-native.mjs'].map((file) => join(root, file));
+  return inputs.concat(process.execPath).every((file) => !existsSync(file) || statSync(file).ctimeMs < configured)
+    ? ['build']
+    : ['configure', 'build'];
+}
+
+function missingTools() {
+  const compiler = process.env['CXX'] ?? 'g++';
+  const python = process.env['PYTHON'] ?? 'python3';
+  return [compiler, 'make', python].filter(
+    (tool) => spawnSync(tool.split(' ')[0] ?? tool, ['--version'], { stdio: 'ignore' }).error !== undefined,
+  );
+}
+
+/** @param {string} message @returns {never} */
+function fail(message) {
+  console.error(`linux-sockets: ${message}`);
+  process.exit(1);
+}

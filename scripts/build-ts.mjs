@@ -1,0 +1,24 @@
+// Compiles src into lib, and removes from lib what no longer has a source: a stale file would be tested and published.
+import { spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, readdirSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const lib = join(root, 'lib');
+
+// tsc believes its record of the last build, also when lib has been deleted since.
+if (!existsSync(lib)) rmSync(join(root, 'node_modules/.cache/tsc/lib.tsbuildinfo'), { force: true });
+
+const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
+const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.json'], { cwd: root, stdio: 'inherit' });
+if (status !== 0) process.exit(status ?? 1);
+
+for (const entry of readdirSync(lib, { recursive: true, encoding: 'utf8' })) {
+  const source = entry.replace(/\.(d\.ts|js|js\.map)$/, '.ts');
+  if (source !== entry && !existsSync(join(root, 'src', source))) rmSync(join(lib, entry));
+}
+
+const main = join(lib, 'cli/main.js');
+if (existsSync(main)) chmodSync(main, 0o755);

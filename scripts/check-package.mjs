@@ -1,0 +1,132 @@
+// `npm run check:package`: what would be published, tried the way a user gets it: packed, installed into an empty project without
+// the network and without scripts, imported, required, and run.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const temporary = mkdtempSync(join(tmpdir(), 'linux-sockets-package-'));
+process.on('exit', () => rmSync(temporary, { recursive: true, force: true }));
+const project = join(temporary, 'project');
+const installed = join(project, 'node_modules/linux-sockets');
+const binary = `prebuilds/linux-${process.arch}/linux-sockets.node`;
+
+run(process.execPath, ['scripts/build-ts.mjs'], root);
+run(process.execPath, ['scripts/prebuild.mjs'], root);
+const tarball = pack(root);
+const commander = pack(join(root, 'node_modules/commander')); // offline, so that it comes from here
+
+let failed = 0;
+check('has a binary that runs everywhere', () => run(process.execPath, ['scripts/check-symbols.mjs', binary], root));
+check('installs without the network and without scripts', () => {
+  mkdirSync(project);
+  writeFileSync(join(project, 'package.json'), '{ "name": "user", "private": true, "type": "module" }\n');
+  const output = run(
+    'npm',
+    ['install', '--offline', '--foreground-scripts', '--no-audit', tarball, commander],
+    project,
+  );
+  if (/install script|node-gyp/i.test(output)) throw new Error(output);
+});
+check('has what it needs, and no sources of the addon', () => {
+  const files = readdirSync(installed, { recursive: true, encoding: 'utf8' });
+  for (const file of [
+    'package.json',
+    'README.md',
+    'CHANGELOG.md',
+    'LICENSE',
+    'lib/index.js',
+    'lib/index.d.ts',
+    binary,
+  ]) {
+    if (!files.includes(file)) throw new Error(`${file} is missing`);
+  }
+  const unwanted = files.filter((file) =>
+    /^(native|src|test|scripts|build|bench)\b|\.gypi?$|\.tsbuildinfo$/.test(file),
+  );
+  if (unwanted.length > 0) throw new Error(`should not be published: ${unwanted.join(', ')}`);
+  console.log(`  ${files.length} entries, tarball ${(statSync(tarball).size / 1000).toFixed(0)} kB`);
+});
+check('asks npm to run nothing', () => {
+  const { gypfile, scripts = {}, dependencies } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
+  if (gypfile !== false)
+    throw new Error('gypfile must be false: npm would add an install script for the root binding.gyp');
+  const hooks = ['preinstall', 'install', 'postinstall'].filter((name) => name in scripts);
+  if (hooks.length > 0) throw new Error(`install scripts: ${hooks.join(', ')}`);
+  if (Object.keys(dependencies).join() !== 'commander')
+    throw new Error(`dependencies: ${Object.keys(dependencies).join()}`);
+});
+const use = `if (!sockets.isSupported) throw new Error(); sockets.NativeSocket.create({ family: 'ipv4', type: 'stream' }).close();`;
+check('is imported', () => {
+  run(process.execPath, ['--input-type=module', '-e', `import * as sockets from 'linux-sockets'; ${use}`], project);
+});
+check('is required', () => {
+  run(process.execPath, ['--no-warnings', '-e', `const sockets = require('linux-sockets'); ${use}`], project);
+});
+check('keeps the command line out of the core', () => {
+  rmSync(join(project, 'node_modules/commander'), { recursive: true });
+  run(process.execPath, ['--input-type=module', '-e', `import 'linux-sockets'`], project);
+  run('npm', ['install', '--offline', '--no-audit', commander], project);
+});
+check('has a command', () => {
+  const help = run('npx', ['--offline', 'linux-sockets', '--help'], project);
+  if (!/Usage: linux-sockets/.test(help)) throw new Error(help);
+});
+check('has types that compile in strict mode', () => {
+  writeFileSync(
+    join(project, 'use.ts'),
+    `import * as sockets from 'linux-sockets';\nexport const ok: boolean = sockets.isSupported;\n`,
+  );
+  const flags = [
+    '--noEmit',
+    '--strict',
+    '--target',
+    'es2023',
+    '--lib',
+    'es2023,esnext.disposable',
+    '--module',
+    'nodenext',
+  ];
+  const types = ['--types', 'node', '--typeRoots', join(root, 'node_modules/@types')];
+  run(bin('tsc'), [...flags, ...types, 'use.ts'], project);
+});
+check('pleases publint', () => run(bin('publint'), [tarball, '--strict'], root));
+check('pleases attw', () => run(bin('attw'), [tarball, '--profile', 'esm-only'], root));
+
+console.log(failed === 0 ? 'package: ok' : `package: ${failed} checks failed`);
+process.exitCode = failed === 0 ? 0 : 1;
+
+/**
+ * @param {string} name
+ * @param {() => unknown} action
+ */
+function check(name, action) {
+  try {
+    action();
+    console.log(`✓ ${name}`);
+  } catch (error) {
+    failed++;
+    const { message, stdout = '', stderr = '' } = /** @type {Error & { stdout?: string, stderr?: string }} */ (error);
+    console.error(`✗ ${name}\n${[message, stdout, stderr].join('\n').trim()}`);
+  }
+}
+
+/** @param {string} directory @returns {string} the tarball */
+function pack(directory) {
+  const options = ['--json', '--ignore-scripts', '--pack-destination', temporary];
+  const [{ filename }] = JSON.parse(run('npm', ['pack', ...options, directory], root));
+  return join(temporary, filename);
+}
+
+/** @param {string} command @param {string[]} args @param {string} cwd */
+function run(command, args, cwd) {
+  const env = { ...process.env, LINUX_SOCKETS_BINDING: '' };
+  return execFileSync(command, args, { cwd, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+/** @param {string} name */
+function bin(name) {
+  return join(root, 'node_modules/.bin', name);
+}

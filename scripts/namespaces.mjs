@@ -1,0 +1,40 @@
+// Whether, and with which flags, this machine lets the tests have network namespaces of their own.
+import { spawnSync } from 'node:child_process';
+
+// What the tests need: bring a device up, set sysctls, make further namespaces.
+const probe =
+  'ip link set lo up && unshare --net true && echo "$(cat /proc/sys/net/ipv4/ip_local_port_range)" > /proc/sys/net/ipv4/ip_local_port_range';
+
+/**
+ * The arguments of unshare(1), up to the command: plain namespaces as root, inside a user namespace otherwise.
+ * @returns {{ enter: readonly string[] } | { reason: string }}
+ */
+export function namespaces() {
+  const missing = ['unshare', 'ip'].filter((tool) => spawnSync(tool, ['-V'], { stdio: 'ignore' }).error !== undefined);
+  if (missing.length > 0)
+    return { reason: `${missing.join(' and ')} not found (Debian: apt-get install util-linux iproute2)` };
+
+  const asUser = ['--user', '--map-root-user', '--net', '--mount'];
+  const ways = process.getuid?.() === 0 ? [['--net', '--mount'], asUser] : [asUser];
+  const reasons = [];
+  for (const way of ways) {
+    const { status, stderr } = spawnSync('unshare', [...way, '--', 'sh', '-ec', probe], { encoding: 'utf8' });
+    if (status === 0) return { enter: ['unshare', ...way, '--'] };
+    reasons.push(`unshare ${way.join(' ')}: ${stderr.trim().replaceAll('\n', '; ')}`);
+  }
+  return { reason: reasons.join(' | ') + hint() };
+}
+
+/** The two switches that usually stand behind EPERM. */
+function hint() {
+  const switches = [
+    'kernel.unprivileged_userns_clone',
+    'kernel.apparmor_restrict_unprivileged_userns',
+    'user.max_user_namespaces',
+  ];
+  const values = switches.map((name) => {
+    const { status, stdout } = spawnSync('cat', [`/proc/sys/${name.replaceAll('.', '/')}`], { encoding: 'utf8' });
+    return status === 0 ? `${name}=${stdout.trim()}` : undefined;
+  });
+  return ` (${values.filter((value) => value !== undefined).join(', ')}; in a container it takes CAP_SYS_ADMIN)`;
+}

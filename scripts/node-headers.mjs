@@ -1,0 +1,44 @@
+// Where the C headers of the running Node are. Run as a program it prints the include directory, or fails.
+import { execFileSync } from 'node:child_process';
+import { existsSync, realpathSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/**
+ * The directory to give to node-gyp as `--nodedir`: the one that has include/node/node_api.h and uv.h.
+ * First what lies beside the running Node (official archives, distribution packages), then what npm is configured with, then what node-gyp fetched before.
+ * @returns {string | undefined} undefined when node-gyp has to fetch the headers.
+ */
+export function nodeDir() {
+  const beside = dirname(dirname(realpathSync(process.execPath)));
+  const fetched = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'node-gyp', process.versions.node);
+  return [beside, configuredNodeDir(), fetched].find((dir) => dir !== undefined && hasHeaders(dir));
+}
+
+/** @param {string} dir */
+function hasHeaders(dir) {
+  return ['node_api.h', 'uv.h', 'common.gypi'].every((file) => existsSync(join(dir, 'include/node', file)));
+}
+
+/** npm hands its configuration to scripts as environment variables; outside of a script npm is asked. */
+function configuredNodeDir() {
+  const fromNpm = process.env['npm_config_nodedir'];
+  if (fromNpm) return fromNpm;
+  if (process.env['npm_execpath']) return undefined;
+  try {
+    const answer = execFileSync('npm', ['config', 'get', 'nodedir'], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
+    return answer === 'undefined' || answer === 'null' || answer === '' ? undefined : answer;
+  } catch {
+    return undefined;
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const dir = nodeDir();
+  if (dir === undefined) process.exit(1);
+  console.log(join(dir, 'include/node'));
+}

@@ -1,0 +1,46 @@
+// `npm run test:asan [-- vitest arguments]`: the suite with an addon that AddressSanitizer and UBSan watch. Fails on any report of
+// theirs, also one from a process whose end no test looks at.
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const out = join(root, 'build/asan');
+const reports = join(out, 'reports');
+
+const cmakeJs = join(root, 'node_modules/.bin/cmake-js');
+const build = spawnSync(cmakeJs, ['compile', '--out', 'build/asan', '--CDSANITIZE=address,undefined'], {
+  cwd: root,
+  encoding: 'utf8',
+});
+if (build.status !== 0) {
+  console.error(
+    `${build.stdout}\n${build.stderr}\nThe build needs g++ and cmake (Debian: apt-get install build-essential cmake).`,
+  );
+  process.exit(1);
+}
+
+// The program is not instrumented, so the library has to be there before everything else.
+const preload = realpathSync(
+  spawnSync(process.env['CXX'] ?? 'g++', ['-print-file-name=libasan.so'], { encoding: 'utf8' }).stdout.trim(),
+);
+rmSync(reports, { recursive: true, force: true });
+mkdirSync(reports);
+const { status } = spawnSync(process.execPath, [join(root, 'scripts/test.mjs'), ...process.argv.slice(2)], {
+  stdio: 'inherit',
+  env: {
+    ...process.env,
+    LINUX_SOCKETS_BINDING: join(out, 'Release/linux_sockets.node'),
+    LINUX_SOCKETS_PRELOAD: preload,
+    // Leaks are not looked for: V8 does not free its heap at exit.
+    ASAN_OPTIONS: `detect_leaks=0:log_path=${join(reports, 'asan')}`,
+    // UBSan shares ASan's log only in name: what it finds goes to stderr and ends the process, which test/support/child.ts looks at.
+    UBSAN_OPTIONS: `print_stacktrace=1:log_path=${join(reports, 'asan')}`,
+  },
+});
+
+const found = readdirSync(reports);
+for (const file of found) console.error(`\n── ${file} ──\n${readFileSync(join(reports, file), 'utf8')}`);
+console.log(found.length === 0 ? 'No sanitizer reports.' : `${found.length} sanitizer reports.`);
+process.exitCode = status === 0 && found.length === 0 ? 0 : 1;

@@ -1,0 +1,60 @@
+// `npm test [-- vitest arguments]`: brings the build up to date, then runs vitest inside fresh namespaces.
+//
+// Environment:
+//   LINUX_SOCKETS_BINDING   another .node than build/Release (a sanitizer build)
+//   LINUX_SOCKETS_BUILT     set by whoever has brought the build up to date already
+//   LINUX_SOCKETS_PRELOAD   LD_PRELOAD for the test processes and the nodes that they start, and for nothing else
+import { spawn, spawnSync } from 'node:child_process';
+import { constants } from 'node:os';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { namespaces } from './namespaces.mjs';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const require = createRequire(import.meta.url);
+const vitest = join(dirname(require.resolve('vitest/package.json')), 'vitest.mjs');
+
+if (!process.env['LINUX_SOCKETS_BUILT']) {
+  if (!process.env['LINUX_SOCKETS_BINDING']) build('build-native.mjs');
+  build('build-ts.mjs'); // child processes of the tests import lib
+}
+
+const found = namespaces();
+const isolated = 'enter' in found;
+if (!isolated) explain(found.reason);
+
+const node = [process.execPath, vitest, 'run', ...process.argv.slice(2)];
+const [program = '', ...args] = isolated
+  ? [...found.enter, 'sh', '-c', 'ip link set lo up && exec "$0" "$@"', ...node]
+  : node;
+// A user's PATH may lack the directory of nft.
+const PATH = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
+const env = { ...process.env, PATH, ...(isolated && { LINUX_SOCKETS_IN_NAMESPACE: '1' }) };
+const child = spawn(program, args, { cwd: root, stdio: 'inherit', env });
+for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP']))
+  process.on(signal, () => child.kill(signal));
+
+child.on('exit', (code, signal) => {
+  let status = signal === null ? (code ?? 1) : 128 + constants.signals[signal];
+  if (!isolated) {
+    explain(found.reason);
+    if (status === 0 && process.env['CI']) status = 1; // a green run must have run everything
+  }
+  process.exit(status);
+});
+
+/** @param {string} script */
+function build(script) {
+  const { status } = spawnSync(process.execPath, [join(root, 'scripts', script)], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+/** @param {string} reason */
+function explain(reason) {
+  console.error(
+    `\nOnly the unit tests are run: the others need network namespaces, and this machine allows none.\n  ${reason}\n`,
+  );
+}

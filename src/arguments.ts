@@ -1,0 +1,102 @@
+// Checks of what a caller passes, before the kernel is touched. The errors are Node's: ERR_INVALID_ARG_TYPE,
+// ERR_INVALID_ARG_VALUE (TypeErrors) and ERR_OUT_OF_RANGE (a RangeError).
+import { inspect } from 'node:util';
+
+export function invalidType(name: string, expected: string, value: unknown): TypeError {
+  return withCode(
+    new TypeError(`The "${name}" argument must be ${expected}. Received ${describe(value)}`),
+    'ERR_INVALID_ARG_TYPE',
+  );
+}
+
+export function invalidValue(name: string, value: unknown, why: string): TypeError {
+  return withCode(
+    new TypeError(`The "${name}" argument is invalid: ${why}. Received ${describe(value)}`),
+    'ERR_INVALID_ARG_VALUE',
+  );
+}
+
+export function outOfRange(name: string, range: string, value: unknown): RangeError {
+  return withCode(
+    new RangeError(`The value of "${name}" is out of range. It must be ${range}. Received ${describe(value)}`),
+    'ERR_OUT_OF_RANGE',
+  );
+}
+
+/** A whole number between two bounds, both included. */
+export function integer(name: string, value: unknown, min: number, max: number): number {
+  if (typeof value !== 'number') throw invalidType(name, 'of type number', value);
+  if (!Number.isInteger(value)) throw outOfRange(name, 'an integer', value);
+  if (value < min || value > max) throw outOfRange(name, `>= ${String(min)} and <= ${String(max)}`, value);
+  return value;
+}
+
+export function port(name: string, value: unknown): number {
+  return integer(name, value, 0, 65535);
+}
+
+export function boolean(name: string, value: unknown): boolean {
+  if (typeof value !== 'boolean') throw invalidType(name, 'of type boolean', value);
+  return value;
+}
+
+export function string(name: string, value: unknown): string {
+  if (typeof value !== 'string') throw invalidType(name, 'of type string', value);
+  return value;
+}
+
+/**
+ * A Uint8Array (a Buffer is one) with memory behind it. An empty view on a resizable buffer is refused, because it
+ * cannot be told from one that the buffer has shrunk away under, and an empty send is not nothing.
+ */
+export function bytes(name: string, value: unknown): Uint8Array {
+  if (!(value instanceof Uint8Array)) throw invalidType(name, 'an instance of Uint8Array', value);
+  if (value.length === 0 && 'resizable' in value.buffer && value.buffer.resizable === true) {
+    throw invalidValue(name, value, 'it is empty, and its resizable buffer may have shrunk');
+  }
+  return value;
+}
+
+/** One of a few words. */
+export function oneOf<T extends string>(name: string, value: unknown, words: readonly T[]): T {
+  const found = words.find((word) => word === value);
+  if (found !== undefined) return found;
+  const list = words.map((word) => `'${word}'`).join(', ');
+  throw typeof value === 'string'
+    ? invalidValue(name, value, `it must be one of ${list}`)
+    : invalidType(name, `one of ${list}`, value);
+}
+
+/** An options object with no keys but the known ones: a misspelt one would be passed over in silence. */
+export function options<T extends object>(name: string, value: T | undefined, known: readonly (keyof T & string)[]): T {
+  if (typeof value !== 'object' || value === null) throw invalidType(name, 'of type object', value);
+  for (const key of Object.keys(value)) {
+    if (!(known as readonly string[]).includes(key)) {
+      throw invalidValue(
+        `${name}.${key}`,
+        (value as Record<string, unknown>)[key],
+        `there is no such option (there are ${known.join(', ')})`,
+      );
+    }
+  }
+  return value;
+}
+
+export function abortSignal(name: string, value: unknown): AbortSignal | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value !== 'object' || value === null || !('aborted' in value)) {
+    throw invalidType(name, 'an instance of AbortSignal', value);
+  }
+  return value as AbortSignal;
+}
+
+function withCode<E extends Error>(error: E, code: string): E {
+  return Object.assign(error, { code });
+}
+
+function describe(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (typeof value === 'function') return `function ${value.name}`;
+  if (typeof value === 'object') return `an instance of ${value.constructor?.name || 'Object'}`;
+  return `type ${typeof value} (${inspect(value, { colors: false }).slice(0, 60)})`;
+}

@@ -1,0 +1,141 @@
+// The only file that loads the addon. `Native` types every member with the C call behind it: one call each, no more.
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { SocketError } from './errors.js';
+
+/** Every number that a method returns is a result >= 0, or a negative errno. Addresses are sockaddr bytes. */
+export interface Handle {
+  /** socket(2) with SOCK_NONBLOCK | SOCK_CLOEXEC; 0. */
+  socket(domain: number, type: number, protocol: number): number;
+  /** Takes ownership of `fd` and makes it non-blocking and close-on-exec, fcntl(2); 0. On failure the caller still owns it. */
+  adopt(fd: number): number;
+  /** Owns a copy of `fd`, fcntl(2) F_DUPFD_CLOEXEC; 0. */
+  duplicate(fd: number): number;
+  /** dup3(2) with O_CLOEXEC: `fd`, which the caller owns, becomes another name of this socket. */
+  dup3(fd: number): number;
+  /** The descriptor, -1 when there is none. */
+  fd(): number;
+  /** Gives the descriptor to the caller. */
+  detach(): number;
+  /** close(2); 0 when it was closed already. */
+  close(): number;
+  /** bind(2) */
+  bind(address: Uint8Array): number;
+  /** connect(2); an address of AF_UNSPEC disconnects. */
+  connect(address: Uint8Array): number;
+  /** listen(2) */
+  listen(backlog: number): number;
+  /** accept4(2) with SOCK_NONBLOCK | SOCK_CLOEXEC into an empty Handle; the length of the peer's address. */
+  accept(into: Handle, address: Uint8Array): number;
+  /** shutdown(2) */
+  shutdown(how: number): number;
+  /** getsockname(2); the length of the address. */
+  getsockname(address: Uint8Array): number;
+  /** getpeername(2); the length of the address. */
+  getpeername(address: Uint8Array): number;
+  /** setsockopt(2) */
+  setsockopt(level: number, name: number, value: Uint8Array): number;
+  /** getsockopt(2); the length of the value. */
+  getsockopt(level: number, name: number, value: Uint8Array): number;
+  /** sendmsg(2) with MSG_NOSIGNAL; bytes sent. Empty address and control mean none. */
+  sendmsg(buffers: readonly Uint8Array[], address: Uint8Array, control: Uint8Array, flags: number): number;
+  /** recvmsg(2) with MSG_CMSG_CLOEXEC; bytes received. `result` takes three uint32: name length, control length, flags. */
+  recvmsg(
+    buffers: readonly Uint8Array[],
+    address: Uint8Array,
+    control: Uint8Array,
+    flags: number,
+    result: Uint8Array,
+  ): number;
+}
+
+/** uv_poll_t on the environment's own loop. While started it keeps itself and its callback alive. */
+export interface Poll {
+  /** uv_poll_init */
+  open(handle: Handle): number;
+  /** uv_poll_start; events: 1 readable, 2 writable. */
+  start(events: number): number;
+  /** uv_poll_stop */
+  stop(): number;
+  /** uv_close; to be called before the descriptor is closed. */
+  close(): number;
+}
+
+export interface Native {
+  readonly Handle: new () => Handle;
+  readonly Poll: new (callback: (status: number, events: number) => void) => Poll;
+  /** setsockopt(2) on a descriptor that somebody else owns. */
+  setsockopt(fd: number, level: number, name: number, value: Uint8Array): number;
+  /** getsockopt(2) on a descriptor that somebody else owns. */
+  getsockopt(fd: number, level: number, name: number, value: Uint8Array): number;
+  /** getsockname(2) on a descriptor that somebody else owns. */
+  getsockname(fd: number, address: Uint8Array): number;
+  /** if_nametoindex(3); `name` ends with a zero byte. */
+  ifNameToIndex(name: Uint8Array): number;
+  /** if_indextoname(3); the length of the name. */
+  ifIndexToName(index: number, name: Uint8Array): number;
+  /** Who hears of a descriptor that only the garbage collector closed. */
+  onLeak(listener: (fd: number) => void): void;
+}
+
+/** False off Linux, where the package imports and every call throws ERR_UNSUPPORTED_PLATFORM. */
+export const isSupported: boolean = process.platform === 'linux';
+
+/** Waiting needs libuv, whose handles end the process on Bun (bun#18546). */
+export const canWait: boolean = isSupported && process.versions['bun'] === undefined;
+
+let loaded: Native | undefined;
+
+/** The addon, loaded at first use. */
+export function native(): Native {
+  return (loaded ??= load());
+}
+
+function load(): Native {
+  if (!isSupported) {
+    throw new SocketError(
+      'ERR_UNSUPPORTED_PLATFORM',
+      `linux-sockets works on Linux only, and this is ${process.platform}. Check isSupported before you call it.`,
+    );
+  }
+  const path = locate();
+  let addon: Native;
+  try {
+    addon = createRequire(import.meta.url)(path) as Native;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ERR_DLOPEN_DISABLED') {
+      throw new SocketError(
+        'ERR_UNSUPPORTED',
+        'This process may not load addons: start Node without --no-addons, and with --allow-addons under --permission.',
+        { cause: error },
+      );
+    }
+    throw error;
+  }
+  addon.onLeak((fd) => {
+    process.emitWarning(
+      `A socket (descriptor ${String(fd)}) was closed by the garbage collector. Close it when you are done with it: ` +
+        'collection may come late, or never.',
+      { type: 'LinuxSocketsWarning', code: 'LINUX_SOCKETS_NOT_CLOSED' },
+    );
+  });
+  return addon;
+}
+
+/** What LINUX_SOCKETS_BINDING names (a sanitizer build, say), the developer's own build, or the one in the package. */
+function locate(): string {
+  const chosen = process.env['LINUX_SOCKETS_BINDING'];
+  if (chosen !== undefined && chosen !== '') return chosen;
+  const candidates = ['build/Release/linux_sockets.node', `prebuilds/linux-${process.arch}/linux-sockets.node`].map(
+    (path) => fileURLToPath(new URL(`../${path}`, import.meta.url)),
+  );
+  const found = candidates.find((path) => existsSync(path));
+  if (found === undefined) {
+    throw new SocketError(
+      'ERR_UNSUPPORTED',
+      `linux-sockets has no binary for linux-${process.arch}. Looked for:\n  ${candidates.join('\n  ')}`,
+    );
+  }
+  return found;
+}

@@ -1,0 +1,102 @@
+// Every error that this package makes: a failed system call, and what is no system call's failure. Branch on `code`.
+import { getSystemErrorMap } from 'node:util';
+
+/** Where a failed call was aimed, and what to do about it. */
+export interface SyscallContext {
+  /** The address of the other side, or for bind the own one. */
+  readonly address?: string | undefined;
+  readonly port?: number | undefined;
+  readonly localAddress?: string | undefined;
+  readonly localPort?: number | undefined;
+  /** The option's kernel name, for setsockopt and getsockopt. */
+  readonly option?: string | undefined;
+  /** Why, where the code alone does not tell: 'portRangeExhausted', 'addressNotLocal', … */
+  readonly reason?: string | undefined;
+  /** What to do, one sentence; it ends the message. */
+  readonly remedy?: string | undefined;
+  readonly cause?: unknown;
+}
+
+/**
+ * A system call failed. The shape is Node's own: `code` ('EADDRINUSE'), `errno` (negative), `syscall` ('bind'), and
+ * `address`, `port`, `localAddress`, `localPort`, `option`, `reason` where they apply.
+ */
+export class SyscallError extends Error {
+  override readonly name: string = 'SyscallError';
+  readonly code: string;
+  readonly errno: number;
+  readonly syscall: string;
+  declare readonly address?: string;
+  declare readonly port?: number;
+  declare readonly localAddress?: string;
+  declare readonly localPort?: number;
+  declare readonly option?: string;
+  declare readonly reason?: string;
+
+  constructor(syscall: string, errno: number, context: SyscallContext = {}) {
+    const [code, text] = describeErrno(errno);
+    super(messageOf(syscall, code, text, context), context.cause === undefined ? undefined : { cause: context.cause });
+    this.code = code;
+    this.errno = errno;
+    this.syscall = syscall;
+    for (const key of ['address', 'port', 'localAddress', 'localPort', 'option', 'reason'] as const) {
+      if (context[key] !== undefined) Object.defineProperty(this, key, { value: context[key], enumerable: true });
+    }
+  }
+}
+
+/** Codes of errors that no single system call is to blame for. */
+export type SocketErrorCode =
+  | 'ERR_UNSUPPORTED'
+  | 'ERR_UNSUPPORTED_PLATFORM'
+  | 'ERR_OPTION_TOO_LATE'
+  | 'ERR_PORT_RANGE_EXHAUSTED'
+  | 'ERR_INVALID_STATE'
+  | 'ERR_NOT_DEFERRED';
+
+/** Something other than a system call failed: `code` says what, `cause` has the kernel's error where there is one. */
+export class SocketError extends Error {
+  override readonly name: string = 'SocketError';
+  readonly code: SocketErrorCode;
+
+  constructor(code: SocketErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** Passes a result >= 0 on; throws a SyscallError for a negative errno. */
+export function check(syscall: string, result: number, context?: SyscallContext): number {
+  if (result < 0) throw new SyscallError(syscall, result, context);
+  return result;
+}
+
+/** 'EADDRINUSE' for -98. */
+export function errnoName(errno: number): string {
+  return describeErrno(errno)[0];
+}
+
+/** The error of an aborted wait, in Node's shape. */
+export class AbortError extends Error {
+  override readonly name: string = 'AbortError';
+  readonly code = 'ABORT_ERR';
+
+  constructor(signal: AbortSignal) {
+    super('The operation was aborted', { cause: signal.reason });
+  }
+}
+
+function describeErrno(errno: number): [code: string, text: string] {
+  return getSystemErrorMap().get(errno) ?? [`Unknown system error ${String(errno)}`, 'unknown error'];
+}
+
+/** Node's two forms: `connect ECONNREFUSED 127.0.0.1:80` and `bind EADDRINUSE: address already in use 127.0.0.1:80`. */
+function messageOf(syscall: string, code: string, text: string, context: SyscallContext): string {
+  const { address, port, localAddress, localPort, option, remedy } = context;
+  let message = syscall === 'connect' ? `connect ${code}` : `${syscall} ${code}: ${text}`;
+  if (option !== undefined) message += `, ${option}`;
+  if (address !== undefined) message += ` ${address}${port === undefined ? '' : `:${String(port)}`}`;
+  if (localAddress !== undefined) message += ` - Local (${localAddress}:${String(localPort ?? 0)})`;
+  if (remedy !== undefined) message += `. ${remedy}`;
+  return message;
+}

@@ -1,0 +1,39 @@
+// The public surface. Everything here has a docstring where it is defined; nothing is defined here.
+export { isSupported } from './binding.js';
+export { AbortError, SocketError, SyscallError, type SocketErrorCode } from './errors.js';
+export { getOption, setOption, type RawOption } from './options/access.js';
+export type { OptionRow } from './options/row.js';
+export type { TcpInfo, TcpState } from './options/tcp-info.js';
+export {
+  OPTIONS,
+  type OptionName,
+  type OptionValues,
+  type ReadableOptionName,
+  type SocketOptions,
+  type WritableOptionName,
+} from './options/table.js';
+export type { OptionTarget } from './options/target.js';
+export {
+  NativeSocket,
+  type Accepted,
+  type NativeSocketOptions,
+  type NativeSocketType,
+  type Phase,
+  type ReceivedMessage,
+  type ReceiveOptions,
+  type SendMessage,
+  type WaitOptions,
+} from './socket.js';
+export {
+  PortReservation,
+  type ActivateOptions,
+  type DetachedReservation,
+  type ReservationMessage,
+  type ReservationState,
+} from './tcp/reservation.js';
+export { reserve, reserveMany, type ReserveOptions } from './tcp/reserve.js';
+export type { ControlMessage, RawControlMessage, TypedControlMessage } from './wire/control.js';
+export type { ControlMessageName, ControlValues, PacketInfo } from './wire/control-messages.js';
+export { Endpoint, type EndpointLike } from './wire/endpoint.js';
+export type { Family } from './wire/families.js';
+export type { PortRange } from './kernel/sysctl.js';

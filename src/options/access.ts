@@ -1,0 +1,163 @@
+// setOption and getOption: one socket option by its kernel name with a typed value, or by numbers with bytes.
+import { bytes as checkBytes, integer, invalidType, invalidValue } from '../arguments.js';
+import { check, SocketError } from '../errors.js';
+import { Endpoint, SOCKADDR_SIZE } from '../wire/endpoint.js';
+import { LITTLE_ENDIAN } from '../wire/byte-order.js';
+import { KINDS, type Codec } from './kinds.js';
+import { LEVELS, type OptionRow } from './row.js';
+import {
+  findOption,
+  type OptionValues,
+  type ReadableOptionName,
+  type SocketOptions,
+  type WritableOptionName,
+} from './table.js';
+import { accessOf, refusalOf, type OptionAccess, type OptionTarget } from './target.js';
+
+/** An option by its numbers: a new kernel option never waits for a release. */
+export interface RawOption {
+  /** SOL_SOCKET 1, IPPROTO_IP 0, IPPROTO_TCP 6, IPPROTO_UDP 17, IPPROTO_IPV6 41 */
+  readonly level: number;
+  readonly name: number;
+}
+
+/**
+ * Sets an option, setsockopt(2). By name, the value's type follows from the name. By numbers, the value is an int32 or
+ * bytes, nothing is checked, and an option that comes too late is passed over as the kernel does.
+ * @throws SyscallError; ERR_OPTION_TOO_LATE where the kernel would accept the value and pass over it;
+ * ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE (no such option), ERR_OUT_OF_RANGE; ERR_INVALID_STATE (no descriptor)
+ */
+export function setOption<N extends WritableOptionName>(
+  target: OptionTarget,
+  name: N,
+  value: OptionValues[N]['set'],
+): void;
+export function setOption(target: OptionTarget, option: RawOption, value: Uint8Array | number): void;
+export function setOption(target: OptionTarget, option: string | RawOption, value: unknown): void {
+  const access = accessOf(target);
+  if (typeof option !== 'string') {
+    setRaw(access, option, value);
+    return;
+  }
+  const refusal = refusalOf(target, option);
+  if (refusal !== undefined) throw invalidValue('name', option, refusal);
+  applyOption(access, option, value);
+}
+
+/**
+ * Reads an option, getsockopt(2). By name, decoded. By numbers, the bytes that the kernel gave, at most `length` of them.
+ * @throws as setOption
+ */
+export function getOption<N extends ReadableOptionName>(target: OptionTarget, name: N): OptionValues[N]['get'];
+export function getOption(target: OptionTarget, option: RawOption, length?: number): Uint8Array;
+export function getOption(target: OptionTarget, option: string | RawOption, length = 4): unknown {
+  const access = accessOf(target);
+  return typeof option === 'string' ? readOption(access, option) : getRaw(access, option, length);
+}
+
+/** Sets options before bind, in their order. */
+export function applyOptions(access: OptionAccess, options: SocketOptions | undefined): void {
+  if (options === undefined) return;
+  if (typeof options !== 'object' || options === null) throw invalidType('sockopts', 'of type object', options);
+  for (const [name, value] of Object.entries(options)) {
+    if (value !== undefined) applyOption(access, name, value);
+  }
+}
+
+/** An option and its value as setsockopt(2) takes them, made once to be set often. */
+export interface EncodedOption {
+  readonly option: WritableOptionName;
+  readonly level: number;
+  readonly name: number;
+  readonly value: Uint8Array;
+}
+
+/** Checks and encodes an option without setting it. */
+export function encodeOption<N extends WritableOptionName>(option: N, value: OptionValues[N]['set']): EncodedOption {
+  const row = writableRow(option);
+  const encoded = (KINDS[row.kind] as Codec<unknown, unknown>).encode(value, option, row);
+  return { option, level: LEVELS[row.level], name: row.name, value: encoded.slice() };
+}
+
+/** Is a local port assigned? Then some options come too late. */
+export function portAssigned(access: OptionAccess): boolean {
+  const length = access.getsockname(scratchAddress);
+  return length >= 4 && (Endpoint.decode(scratchAddress, length)?.port ?? 0) !== 0;
+}
+
+function applyOption(access: OptionAccess, name: string, value: unknown): void {
+  const row = writableRow(name);
+  const encoded = (KINDS[row.kind] as Codec<unknown, unknown>).encode(value, name, row);
+  if (row.late !== undefined && portAssigned(access)) {
+    throw new SocketError(
+      'ERR_OPTION_TOO_LATE',
+      `${name} comes too late: the socket has its local port, and the kernel would accept the option and pass over ` +
+        'it. Set it before bind() or connect(), or use the raw form to do as the kernel does.',
+    );
+  }
+  check('setsockopt', access.setsockopt(LEVELS[row.level], row.name, encoded), {
+    option: name,
+    remedy: row.privilege === undefined ? undefined : `It needs ${row.privilege}`,
+  });
+}
+
+function writableRow(name: string): OptionRow {
+  const row = rowOf(name);
+  if (row.access === 'get') throw invalidValue('name', name, 'this option can only be read');
+  return row;
+}
+
+function readOption(access: OptionAccess, name: string): unknown {
+  const row = rowOf(name);
+  if (row.access === 'set') throw invalidValue('name', name, 'this option can only be set');
+  const codec = KINDS[row.kind];
+  const value = scratchValue(codec.size);
+  const length = check('getsockopt', access.getsockopt(LEVELS[row.level], row.name, value), { option: name });
+  return codec.decode(value, length);
+}
+
+function rowOf(name: string): OptionRow {
+  const row = findOption(name);
+  if (row === undefined) {
+    throw invalidValue('name', name, 'this build knows no such option; { level, name } with bytes sets any');
+  }
+  return row;
+}
+
+function setRaw(access: OptionAccess, option: RawOption, value: unknown): void {
+  const { level, name } = checkRaw(option);
+  let encoded: Uint8Array;
+  if (typeof value === 'number') {
+    encoded = new Uint8Array(4);
+    new DataView(encoded.buffer).setInt32(0, integer('value', value, -(2 ** 31), 2 ** 31 - 1), LITTLE_ENDIAN);
+  } else encoded = checkBytes('value', value);
+  check('setsockopt', access.setsockopt(level, name, encoded), { option: `${String(level)}/${String(name)}` });
+}
+
+function getRaw(access: OptionAccess, option: RawOption, length: number): Uint8Array {
+  const { level, name } = checkRaw(option);
+  const value = new Uint8Array(integer('length', length, 0, MAX_LENGTH));
+  const got = check('getsockopt', access.getsockopt(level, name, value), {
+    option: `${String(level)}/${String(name)}`,
+  });
+  return value.subarray(0, got);
+}
+
+function checkRaw(option: RawOption): RawOption {
+  if (typeof option !== 'object' || option === null) throw invalidType('option', 'a name or { level, name }', option);
+  return {
+    level: integer('option.level', option.level, -(2 ** 31), 2 ** 31 - 1),
+    name: integer('option.name', option.name, -(2 ** 31), 2 ** 31 - 1),
+  };
+}
+
+/** A value is decoded before the next is read. Zeroed, since some options leave bytes as they were. */
+function scratchValue(size: number): Uint8Array {
+  if (size <= 16) return (size === 4 ? scratch4 : scratch.subarray(0, size)).fill(0);
+  return new Uint8Array(size);
+}
+
+const MAX_LENGTH = 1 << 20;
+const scratch = new Uint8Array(16);
+const scratch4 = scratch.subarray(0, 4);
+const scratchAddress = new Uint8Array(SOCKADDR_SIZE);

@@ -1,0 +1,104 @@
+// What options can be set on: this package's sockets, Node's, and descriptor numbers. Somebody else's is only borrowed.
+import type { Socket as DgramSocket } from 'node:dgram';
+import type { Server, Socket } from 'node:net';
+import { integer, invalidType } from '../arguments.js';
+import { native } from '../binding.js';
+import { SocketError } from '../errors.js';
+
+/** The option calls on one descriptor. A native Handle has this shape. */
+export interface OptionAccess {
+  setsockopt(level: number, name: number, value: Uint8Array): number;
+  getsockopt(level: number, name: number, value: Uint8Array): number;
+  getsockname(address: Uint8Array): number;
+}
+
+/** How this package's own sockets say where their options are. */
+export const optionAccess: unique symbol = Symbol('linux-sockets.optionAccess');
+
+/** How they say that an option must not be set on them, and why. */
+export const refuseOption: unique symbol = Symbol('linux-sockets.refuseOption');
+
+export interface OwnSocket {
+  readonly [optionAccess]: OptionAccess;
+  [refuseOption]?(name: string): string | undefined;
+}
+
+/** node:net's BoundSocket (Node 24.19, 26.4) has its descriptor behind a method. */
+export interface BoundSocketLike {
+  fd(): number;
+}
+
+/**
+ * Whatever has a descriptor: this package's sockets, net.Socket, tls.TLSSocket, net.Server, http.Server, dgram.Socket,
+ * net.BoundSocket, or a descriptor number.
+ */
+export type OptionTarget = OwnSocket | Socket | Server | DgramSocket | BoundSocketLike | number;
+
+/** Why this target must not have this option set, undefined when it may. */
+export function refusalOf(target: OptionTarget, name: string): string | undefined {
+  return typeof target === 'object' && refuseOption in target ? target[refuseOption]?.(name) : undefined;
+}
+
+/** @throws ERR_INVALID_ARG_TYPE, and ERR_INVALID_STATE for a socket that has no descriptor (yet, or any more) */
+export function accessOf(target: OptionTarget): OptionAccess {
+  if (typeof target === 'number') return new Borrowed(integer('target', target, 0, 2 ** 31 - 1));
+  if (typeof target !== 'object' || target === null) throw invalidType('target', EXPECTED, target);
+  if (optionAccess in target) return target[optionAccess];
+  const fd = descriptorOf(target);
+  if (fd === undefined || fd < 0) {
+    throw new SocketError(
+      'ERR_INVALID_STATE',
+      'The target has no descriptor. Node makes one when a socket connects, listens or binds; a server in a cluster ' +
+        'worker has none, because the primary listens for it; a closed one has none any more.',
+    );
+  }
+  return new Borrowed(fd);
+}
+
+class Borrowed implements OptionAccess {
+  readonly #fd: number;
+
+  constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  setsockopt(level: number, name: number, value: Uint8Array): number {
+    return native().setsockopt(this.#fd, level, name, value);
+  }
+
+  getsockopt(level: number, name: number, value: Uint8Array): number {
+    return native().getsockopt(this.#fd, level, name, value);
+  }
+
+  getsockname(address: Uint8Array): number {
+    return native().getsockname(this.#fd, address);
+  }
+}
+
+/** The descriptor of one of Node's own objects, undefined when it has none. */
+function descriptorOf(target: object): number | undefined {
+  if ('fd' in target && typeof target.fd === 'function') return numberOr(callFd(target));
+  // dgram.Socket has a `_handle` too, but touching it prints a deprecation warning (DEP0112).
+  const state = Object.getOwnPropertySymbols(target).find((symbol) => symbol.description === 'state symbol');
+  const holder = state === undefined ? target : (target as Record<symbol, unknown>)[state];
+  if (typeof holder !== 'object' || holder === null) return undefined;
+  const handle = state === undefined ? property(holder, '_handle') : property(holder, 'handle');
+  if (handle === undefined && state === undefined && !('_handle' in target))
+    throw invalidType('target', EXPECTED, target);
+  return typeof handle === 'object' && handle !== null ? numberOr(property(handle, 'fd')) : undefined;
+}
+
+function callFd(target: object): unknown {
+  return (target as BoundSocketLike).fd();
+}
+
+function property(object: object, name: string): unknown {
+  return (object as Record<string, unknown>)[name];
+}
+
+function numberOr(value: unknown): number | undefined {
+  return typeof value === 'number' ? value : undefined;
+}
+
+const EXPECTED =
+  'a socket of this package, net.Socket, net.Server, tls.TLSSocket, dgram.Socket, net.BoundSocket or a descriptor number';

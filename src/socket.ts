@@ -1,0 +1,369 @@
+// NativeSocket: one socket of the kernel with its calls, one each, non-blocking and close-on-exec. The raw layer.
+import { inspect, type InspectOptions } from 'node:util';
+import { bytes, integer, invalidType, oneOf, options as checkOptions } from './arguments.js';
+import { native, type Handle } from './binding.js';
+import { check, SocketError, SyscallError } from './errors.js';
+import { applyOptions } from './options/access.js';
+import type { SocketOptions } from './options/table.js';
+import { optionAccess, type OptionAccess, type OwnSocket } from './options/target.js';
+import { Readiness, READABLE, WRITABLE } from './readiness.js';
+import { LITTLE_ENDIAN } from './wire/byte-order.js';
+import { decodeControl, encodeControl, type ControlMessage } from './wire/control.js';
+import { Endpoint, SOCKADDR_SIZE, UNSPECIFIED, type EndpointLike } from './wire/endpoint.js';
+import { AF_INET, AF_INET6, FAMILIES, familyNumber, type Family } from './wire/families.js';
+
+export type NativeSocketType = 'stream' | 'dgram' | 'raw';
+
+export interface NativeSocketOptions {
+  readonly family: Family;
+  readonly type: NativeSocketType;
+  /** IPPROTO_*; 0 is the type's own, TCP or UDP. @default 0 */
+  readonly protocol?: number;
+  /** Set right after socket(2), in their order. */
+  readonly sockopts?: SocketOptions;
+}
+
+/**
+ * Where a socket stands. 'connecting': connect(2) was EINPROGRESS. 'connected': it is, or its handshake waits for the
+ * first data (TCP_FASTOPEN_CONNECT).
+ */
+export type Phase = 'open' | 'bound' | 'connecting' | 'connected' | 'listening' | 'closed' | 'detached';
+
+export interface SendMessage {
+  /** One buffer, or several to send as one message (at most 1024). */
+  readonly data: Uint8Array | readonly Uint8Array[];
+  /** The destination, on a socket that is not connected. */
+  readonly to?: EndpointLike;
+  readonly control?: readonly ControlMessage[];
+  /** MSG_* of send(2); MSG_NOSIGNAL is always set. @default 0 */
+  readonly flags?: number;
+}
+
+export interface ReceiveOptions {
+  /** Where the data goes, filled one after the other (at most 1024). */
+  readonly buffers: readonly Uint8Array[];
+  /** Bytes of room for control messages. @default 0 */
+  readonly controlLength?: number;
+  /** MSG_* of recv(2). @default 0 */
+  readonly flags?: number;
+}
+
+export interface ReceivedMessage {
+  /** Bytes that were received into the buffers; 0 on a stream is its end. */
+  readonly bytes: number;
+  /** Who sent it; undefined on a stream. */
+  readonly source: Endpoint | undefined;
+  readonly control: readonly ControlMessage[];
+  /** MSG_* as recvmsg(2) returned them. */
+  readonly flags: number;
+  /** The datagram was longer than the buffers, and the rest is lost (MSG_TRUNC). */
+  readonly truncated: boolean;
+  /** The control messages were longer than `controlLength`, and the rest is lost (MSG_CTRUNC). */
+  readonly controlTruncated: boolean;
+}
+
+export interface WaitOptions {
+  readonly signal?: AbortSignal;
+}
+
+export interface Accepted {
+  readonly socket: NativeSocket;
+  readonly remote: Endpoint | undefined;
+}
+
+/**
+ * A socket with every call of the kernel's, for what the typed classes do not cover. It owns its descriptor until
+ * `close` or `detach`; later calls fail with EBADF. One that is forgotten is closed by the garbage collector, with a
+ * process warning, though never under a pending wait.
+ */
+export class NativeSocket implements OwnSocket, Disposable {
+  readonly family: Family;
+  readonly type: NativeSocketType;
+  readonly #handle: Handle;
+  #phase: Phase;
+  #readiness: Readiness | undefined;
+  /** Where a connect in progress goes: getpeername does not know yet, and the error must. */
+  #remoteWanted: Endpoint | undefined;
+
+  private constructor(handle: Handle, family: Family, type: NativeSocketType, phase: Phase) {
+    this.#handle = handle;
+    this.family = family;
+    this.type = type;
+    this.#phase = phase;
+  }
+
+  /**
+   * Makes a socket, socket(2), and sets its options. A failure leaves no descriptor behind.
+   * @throws SyscallError of socket or setsockopt; ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE
+   */
+  static create(options: NativeSocketOptions): NativeSocket {
+    checkOptions('options', options, ['family', 'type', 'protocol', 'sockopts']);
+    const family = oneOf('options.family', options.family, FAMILIES);
+    const type = oneOf('options.type', options.type, TYPES);
+    const protocol = integer('options.protocol', options.protocol ?? 0, 0, 65535);
+    const handle = new (native().Handle)();
+    check('socket', handle.socket(familyNumber(family), TYPE_NUMBERS[type], protocol));
+    try {
+      applyOptions(handle, options.sockopts);
+    } catch (error) {
+      handle.close();
+      throw error;
+    }
+    return new NativeSocket(handle, family, type, 'open');
+  }
+
+  /**
+   * Takes over a descriptor, which becomes non-blocking and close-on-exec. When this throws, the caller still owns it.
+   * @throws SyscallError (EBADF, ENOTSOCK); ERR_UNSUPPORTED for a socket that is not IPv4 or IPv6
+   */
+  static adopt(fd: number): NativeSocket {
+    integer('fd', fd, 0, 2 ** 31 - 1);
+    const family = FAMILY_NAMES.get(readInt(fd, SO_DOMAIN));
+    const type = TYPES.find((name) => TYPE_NUMBERS[name] === readInt(fd, SO_TYPE));
+    if (family === undefined || type === undefined) {
+      throw new SocketError(
+        'ERR_UNSUPPORTED',
+        `Descriptor ${String(fd)} is no IPv4 or IPv6 stream, datagram or raw socket.`,
+      );
+    }
+    const handle = new (native().Handle)();
+    check('fcntl', handle.adopt(fd));
+    return new NativeSocket(handle, family, type, phaseOf(handle));
+  }
+
+  /** The descriptor; -1 after close or detach. It still belongs to this socket. */
+  get fd(): number {
+    return this.#handle.fd();
+  }
+
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  /** The own address, getsockname(2); port 0 while none is assigned. @throws SyscallError (EBADF) */
+  get local(): Endpoint {
+    const length = check('getsockname', this.#handle.getsockname(scratchAddress));
+    const endpoint = Endpoint.decode(scratchAddress, length);
+    if (endpoint === undefined) throw new SocketError('ERR_UNSUPPORTED', 'The socket has no IP address.');
+    return endpoint;
+  }
+
+  /** The other side's address, getpeername(2); undefined while not connected. @throws SyscallError (EBADF) */
+  get remote(): Endpoint | undefined {
+    const length = this.#handle.getpeername(scratchAddress);
+    if (length === ENOTCONN) return undefined;
+    return Endpoint.decode(scratchAddress, check('getpeername', length));
+  }
+
+  /** @internal */
+  get [optionAccess](): OptionAccess {
+    return this.#handle;
+  }
+
+  /** bind(2). @throws SyscallError with `address` and `port` */
+  bind(endpoint: EndpointLike): void {
+    const local = Endpoint.from(endpoint);
+    check('bind', this.#handle.bind(local.sockaddr(this.family)), { address: local.address, port: local.port });
+    this.#phase = 'bound';
+  }
+
+  /**
+   * connect(2). True: connected, or deferred until the first data (TCP_FASTOPEN_CONNECT), or a datagram socket. False:
+   * in progress, and `connected()` tells how it ends.
+   * @throws SyscallError in Node's shape of connect
+   */
+  connect(endpoint: EndpointLike): boolean {
+    const remote = Endpoint.from(endpoint);
+    const result = this.#handle.connect(remote.sockaddr(this.family));
+    if (result === EINPROGRESS) {
+      this.#phase = 'connecting';
+      this.#remoteWanted = remote;
+      return false;
+    }
+    check('connect', result, { address: remote.address, port: remote.port });
+    this.#phase = 'connected';
+    return true;
+  }
+
+  /**
+   * Waits for a connect in progress. Nothing to wait for when it is connected.
+   * @throws SyscallError of connect; AbortError; ERR_INVALID_STATE when `connect` was not called
+   */
+  async connected(options: WaitOptions = {}): Promise<void> {
+    if (this.#phase === 'connected') return;
+    if (this.#phase !== 'connecting')
+      throw new SocketError('ERR_INVALID_STATE', `There is no connect in progress (${this.#phase}).`);
+    await this.writable(options);
+    const error = check('getsockopt', this.#handle.getsockopt(SOL_SOCKET, SO_ERROR, scratch4), { option: 'SO_ERROR' });
+    const errno = error < 4 ? 0 : scratchView.getInt32(0, LITTLE_ENDIAN);
+    const remote = this.#remoteWanted;
+    this.#remoteWanted = undefined;
+    this.#phase = errno === 0 ? 'connected' : phaseOf(this.#handle);
+    if (errno !== 0) throw new SyscallError('connect', -errno, { address: remote?.address, port: remote?.port });
+  }
+
+  /** Dissolves a connection, connect(2) with AF_UNSPEC; a datagram socket then hears everybody again. @throws SyscallError */
+  disconnect(): void {
+    check('connect', this.#handle.connect(UNSPECIFIED));
+    this.#phase = phaseOf(this.#handle);
+  }
+
+  /** listen(2). @param backlog connections that wait for accept, cut to net.core.somaxconn @throws SyscallError */
+  listen(backlog = 511): void {
+    check('listen', this.#handle.listen(integer('backlog', backlog, 0, 2 ** 31 - 1)));
+    this.#phase = 'listening';
+  }
+
+  /** accept4(2); undefined when no connection waits. @throws SyscallError (EMFILE, ECONNABORTED, …) */
+  accept(): Accepted | undefined {
+    const accepted = new (native().Handle)();
+    const length = this.#handle.accept(accepted, scratchAddress);
+    if (length === EAGAIN) return undefined;
+    const remote = Endpoint.decode(scratchAddress, check('accept', length));
+    return { socket: new NativeSocket(accepted, this.family, this.type, 'connected'), remote };
+  }
+
+  /**
+   * sendmsg(2). Bytes sent (on a stream perhaps not all), or undefined when it would block: wait for `writable()`.
+   * @throws SyscallError; ERR_INVALID_ARG_TYPE, also for a buffer that was detached
+   */
+  sendmsg(message: SendMessage): number | undefined {
+    checkOptions('message', message, ['data', 'to', 'control', 'flags']);
+    const buffers = vectors('message.data', message.data);
+    const to = message.to === undefined ? undefined : Endpoint.from(message.to, 'message.to');
+    const control = encodeControl(message.control);
+    const flags = integer('message.flags', message.flags ?? 0, -(2 ** 31), 2 ** 31 - 1);
+    const sent = this.#handle.sendmsg(buffers, to?.sockaddr(this.family) ?? EMPTY, control, flags);
+    if (sent === EAGAIN) return undefined;
+    return check('sendmsg', sent, { address: to?.address, port: to?.port });
+  }
+
+  /** recvmsg(2). A message, or undefined when it would block: wait for `readable()`. @throws SyscallError */
+  recvmsg(options: ReceiveOptions): ReceivedMessage | undefined {
+    checkOptions('options', options, ['buffers', 'controlLength', 'flags']);
+    if (!Array.isArray(options.buffers))
+      throw invalidType('options.buffers', 'an Array of Uint8Array', options.buffers);
+    const buffers = vectors('options.buffers', options.buffers);
+    const controlLength = integer('options.controlLength', options.controlLength ?? 0, 0, MAX_CONTROL);
+    const control = controlLength === 0 ? EMPTY : new Uint8Array(controlLength);
+    const flags = integer('options.flags', options.flags ?? 0, -(2 ** 31), 2 ** 31 - 1);
+    const received = this.#handle.recvmsg(buffers, scratchAddress, control, flags, scratch12);
+    if (received === EAGAIN) return undefined;
+    const bytes = check('recvmsg', received);
+    const nameLength = scratchView.getUint32(0, LITTLE_ENDIAN);
+    const gotControl = scratchView.getUint32(4, LITTLE_ENDIAN);
+    const gotFlags = scratchView.getInt32(8, LITTLE_ENDIAN);
+    return {
+      bytes,
+      source: Endpoint.decode(scratchAddress, Math.min(nameLength, SOCKADDR_SIZE)),
+      control: gotControl === 0 ? [] : decodeControl(control, gotControl),
+      flags: gotFlags,
+      truncated: (gotFlags & MSG_TRUNC) !== 0,
+      controlTruncated: (gotFlags & MSG_CTRUNC) !== 0,
+    };
+  }
+
+  /** Resolves when there is something to read, or the socket has an error. @throws AbortError, EBADF when closed meanwhile */
+  async readable(options: WaitOptions = {}): Promise<void> {
+    await this.#waits().wait(READABLE, options.signal);
+  }
+
+  /** Resolves when there is room to write, or the socket has an error. @throws AbortError, EBADF when closed meanwhile */
+  async writable(options: WaitOptions = {}): Promise<void> {
+    await this.#waits().wait(WRITABLE, options.signal);
+  }
+
+  /** shutdown(2). @throws SyscallError (ENOTCONN) */
+  shutdown(how: 'read' | 'write' | 'both' = 'write'): void {
+    check('shutdown', this.#handle.shutdown(SHUTDOWN.indexOf(oneOf('how', how, SHUTDOWN))));
+  }
+
+  /** Gives the descriptor away: the caller closes it now. Pending waits reject. @throws SyscallError (EBADF) */
+  detach(): number {
+    this.#readiness?.close();
+    this.#readiness = undefined;
+    const fd = check('detach', this.#handle.detach());
+    this.#phase = 'detached';
+    return fd;
+  }
+
+  /** close(2). Pending waits reject with EBADF. Closing twice is closing once. */
+  close(): void {
+    this.#readiness?.close();
+    this.#readiness = undefined;
+    this.#handle.close(); // an error of close(2) still frees the descriptor
+    if (this.#phase !== 'detached') this.#phase = 'closed';
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  [inspect.custom](_depth: number, options: InspectOptions, inspectValue: typeof inspect): string {
+    const { family, type, phase, fd } = this;
+    const shown =
+      fd < 0 ? { family, type, phase } : { family, type, phase, fd, local: this.local, remote: this.remote };
+    return `NativeSocket ${inspectValue(shown, options)}`;
+  }
+
+  #waits(): Readiness {
+    if (this.#handle.fd() < 0) throw new SyscallError('poll', EBADF);
+    return (this.#readiness ??= new Readiness(this.#handle));
+  }
+}
+
+/** What the kernel says of a socket that somebody else has set up. */
+function phaseOf(handle: Handle): Phase {
+  const listening = handle.getsockopt(SOL_SOCKET, SO_ACCEPTCONN, scratch4);
+  if (listening >= 4 && scratchView.getInt32(0, LITTLE_ENDIAN) !== 0) return 'listening';
+  if (handle.getpeername(scratchAddress) >= 0) return 'connected';
+  const state = handle.getsockopt(IPPROTO_TCP, TCP_INFO, scratch4);
+  if (state > 0 && (scratch4[0] === SYN_SENT || scratch4[0] === SYN_RECV)) return 'connecting';
+  const local = Endpoint.decode(scratchAddress, handle.getsockname(scratchAddress));
+  return local === undefined || local.port === 0 ? 'open' : 'bound';
+}
+
+function readInt(fd: number, name: number): number {
+  check('getsockopt', native().getsockopt(fd, SOL_SOCKET, name, scratch4));
+  return scratchView.getInt32(0, LITTLE_ENDIAN);
+}
+
+function vectors(name: string, data: Uint8Array | readonly Uint8Array[]): readonly Uint8Array[] {
+  if (!Array.isArray(data)) return [bytes(name, data)];
+  integer(`${name}.length`, data.length, 0, 1024); // UIO_MAXIOV
+  data.forEach((part, i) => bytes(`${name}[${String(i)}]`, part));
+  return data as readonly Uint8Array[];
+}
+
+const TYPES: readonly NativeSocketType[] = ['stream', 'dgram', 'raw'];
+const TYPE_NUMBERS: Readonly<Record<NativeSocketType, number>> = { stream: 1, dgram: 2, raw: 3 };
+const FAMILY_NAMES: ReadonlyMap<number, Family> = new Map([
+  [AF_INET, 'ipv4'],
+  [AF_INET6, 'ipv6'],
+]);
+const SHUTDOWN = ['read', 'write', 'both'] as const; // SHUT_RD, SHUT_WR, SHUT_RDWR
+
+const SOL_SOCKET = 1;
+const SO_TYPE = 3;
+const SO_ERROR = 4;
+const SO_ACCEPTCONN = 30;
+const SO_DOMAIN = 39;
+const IPPROTO_TCP = 6;
+const TCP_INFO = 11;
+const SYN_SENT = 2;
+const SYN_RECV = 3;
+const MSG_CTRUNC = 0x8;
+const MSG_TRUNC = 0x20;
+const MAX_CONTROL = 65536;
+
+const EAGAIN = -11;
+const EBADF = -9;
+const EINPROGRESS = -115;
+const ENOTCONN = -107;
+
+const EMPTY = new Uint8Array(0);
+// What a call writes is read before the next call.
+const scratchAddress = new Uint8Array(SOCKADDR_SIZE);
+const scratch12 = new Uint8Array(12);
+const scratch4 = scratch12.subarray(0, 4);
+const scratchView = new DataView(scratch12.buffer);

@@ -1,0 +1,45 @@
+// The handshake of a deferred connect, without data: a send of nothing starts it, writability ends it, SO_ERROR judges it.
+import type { Handle } from '../binding.js';
+import { AbortError } from '../errors.js';
+import { WRITABLE, type Readiness } from '../readiness.js';
+import { LITTLE_ENDIAN } from '../wire/byte-order.js';
+
+/** Resolves with 0, or the negative errno of connect(2): ETIMEDOUT also when `timeout` milliseconds were not enough. */
+export async function handshake(
+  handle: Handle,
+  readiness: Readiness,
+  signal: AbortSignal | undefined,
+  timeout: number,
+): Promise<number> {
+  if (signal?.aborted === true) throw new AbortError(signal);
+  const sent = handle.sendmsg([NOTHING], NOTHING, NOTHING, 0);
+  if (sent < 0 && sent !== EINPROGRESS) return sent;
+  const deadline = new AbortController();
+  const timer =
+    timeout === 0
+      ? undefined
+      : setTimeout(() => {
+          deadline.abort(TIMED_OUT);
+        }, timeout);
+  try {
+    await readiness.wait(WRITABLE, signal === undefined ? deadline.signal : AbortSignal.any([signal, deadline.signal]));
+  } catch (error) {
+    // The one that was first: `signal` has been seen before the wait, so an abort of it is what `error` says.
+    if (error instanceof AbortError && error.cause === TIMED_OUT) return ETIMEDOUT;
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+  const length = handle.getsockopt(SOL_SOCKET, SO_ERROR, value);
+  if (length < 0) return length;
+  const errno = new DataView(value.buffer).getInt32(0, LITTLE_ENDIAN);
+  return errno === 0 ? 0 : -errno; // never -0
+}
+
+const TIMED_OUT = Symbol('timed out');
+const SOL_SOCKET = 1;
+const SO_ERROR = 4;
+const EINPROGRESS = -115;
+const ETIMEDOUT = -110;
+const NOTHING = new Uint8Array(0);
+const value = new Uint8Array(4);

@@ -1,0 +1,259 @@
+// PortReservation: a local port that the kernel keeps toward one destination, with nothing sent.
+import type { ChildProcess } from 'node:child_process';
+import { Socket } from 'node:net';
+import { inspect, type InspectOptions } from 'node:util';
+import { abortSignal, integer, invalidType, options as checkOptions } from '../arguments.js';
+import { native, type Handle } from '../binding.js';
+import { check, SocketError, SyscallError } from '../errors.js';
+import { accessOf, optionAccess, refuseOption, type OptionAccess, type OwnSocket } from '../options/target.js';
+import { Readiness } from '../readiness.js';
+import { Endpoint, SOCKADDR_SIZE, type EndpointLike } from '../wire/endpoint.js';
+import { isDeferred } from './deferred.js';
+import { LOSES_GUARANTEE } from './guarantee.js';
+import { handshake } from './handshake.js';
+import { ignoreEmptyWrites, requireAdoption, toStream } from './stream.js';
+
+/**
+ * 'held': the kernel keeps the port. 'activating', 'activated': the handshake is under way, or was left to a net.Socket.
+ * 'released': given back. 'detached': moved elsewhere. 'lost': the kernel took it away (`ss -K`, a simultaneous open).
+ */
+export type ReservationState = 'held' | 'activating' | 'activated' | 'released' | 'detached' | 'lost';
+
+export interface ActivateOptions {
+  /** Gives up, and gives the port back. */
+  readonly signal?: AbortSignal;
+  /** Milliseconds until it fails with ETIMEDOUT; 0 leaves it to the kernel (TCP_SYNCNT). @default 0 */
+  readonly timeout?: number;
+}
+
+/** A reservation on its way to another thread: structured clone and JSON keep it. Whoever has it owns the descriptor. */
+export interface DetachedReservation {
+  readonly fd: number;
+  readonly local: EndpointLike;
+  readonly remote: EndpointLike;
+}
+
+/** What `sendTo` sends; its descriptor goes with it as the message's handle. */
+export interface ReservationMessage {
+  readonly type: 'linux-sockets:reservation';
+  readonly local: EndpointLike;
+  readonly remote: EndpointLike;
+}
+
+/**
+ * A local port toward one destination that nobody else on this machine can have, while no packet has been sent. Other
+ * destinations may share the port, unless it was reserved with `exclusive`. It lasts until `release`, or the end of the
+ * process; there is no timeout. Made by `reserve`.
+ */
+export class PortReservation implements OwnSocket, Disposable {
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  readonly #handle: Handle;
+  #state: ReservationState = 'held';
+  /** While activating: it has to end before the descriptor does. */
+  #readiness: Readiness | undefined;
+
+  /** @internal Takes over the handle of a socket whose connect was deferred. */
+  constructor(handle: Handle, local: Endpoint, remote: Endpoint) {
+    this.#handle = handle;
+    this.local = local;
+    this.remote = remote;
+  }
+
+  /**
+   * Takes over a reservation from another thread (what `detach` returned there) or another process (the message and the
+   * handle that `sendTo` sent there). When this throws, the descriptor still belongs to the caller.
+   * @throws ERR_INVALID_STATE when it is no reservation, or not that one; ERR_INVALID_ARG_TYPE
+   */
+  static adopt(moved: DetachedReservation): PortReservation;
+  static adopt(message: ReservationMessage, handle: unknown): PortReservation;
+  static adopt(moved: DetachedReservation | ReservationMessage, sent?: unknown): PortReservation {
+    if (typeof moved !== 'object' || moved === null) throw invalidType('reservation', 'of type object', moved);
+    const local = Endpoint.from(moved.local, 'reservation.local');
+    const remote = Endpoint.from(moved.remote, 'reservation.remote');
+    const fd = integer('reservation.fd', 'fd' in moved ? moved.fd : descriptorOf(sent), 0, 2 ** 31 - 1);
+    requireHeld(fd, local);
+    const handle = new (native().Handle)();
+    if ('fd' in moved) check('fcntl', handle.adopt(fd));
+    else {
+      check('fcntl', handle.duplicate(fd));
+      (sent as Socket).destroy(); // a close without a shutdown: the copy holds the port
+    }
+    return new PortReservation(handle, local, remote);
+  }
+
+  /** The descriptor; -1 once it has left this object. */
+  get fd(): number {
+    return this.#handle.fd();
+  }
+
+  /** Where it stands. While it is held, the kernel is asked. */
+  get state(): ReservationState {
+    this.verify();
+    return this.#state;
+  }
+
+  /** Asks the kernel: is it still held (SYN_SENT), with no packet sent (tcpi_segs_out 0)? */
+  verify(): boolean {
+    if (this.#state !== 'held') return false;
+    if (isDeferred(this.#handle)) return true;
+    this.#state = 'lost';
+    return false;
+  }
+
+  /**
+   * Connects, with the plain handshake, and resolves with the connected socket, which owns the port from then on. For
+   * protocols in which the server speaks first, and wherever a failure has to be told apart from one of the stream.
+   * @throws as a failed net.connect: ECONNREFUSED, ETIMEDOUT, … with `syscall` 'connect', `address`, `port`,
+   * `localAddress`, `localPort`; AbortError. The port is free after each. ERR_INVALID_STATE when it is not held.
+   */
+  async activate(options: ActivateOptions = {}): Promise<Socket> {
+    checkOptions('options', options, ['signal', 'timeout']);
+    const signal = abortSignal('options.signal', options.signal);
+    const timeout = integer('options.timeout', options.timeout ?? 0, 0, 2 ** 31 - 1);
+    requireAdoption();
+    this.#requireHeld();
+    this.#state = 'activating';
+    const readiness = (this.#readiness = new Readiness(this.#handle));
+    try {
+      const errno = await handshake(this.#handle, readiness, signal, timeout);
+      if (errno !== 0) throw this.#connectError(errno);
+      readiness.close();
+      const socket = toStream(this.#handle);
+      this.#state = 'activated';
+      return socket;
+    } catch (error) {
+      const released = this.#hasState('released'); // by `release`, which has ended the wait
+      this.release();
+      throw released
+        ? new SocketError('ERR_INVALID_STATE', 'The reservation was released while it was activated.')
+        : error;
+    } finally {
+      this.#readiness = undefined;
+    }
+  }
+
+  /**
+   * A net.Socket whose handshake starts with its first write: the SYN carries the data. It counts as connected at once,
+   * so there is no 'connect' event, and a refusal shows as ECONNREFUSED of 'read' or 'write'. Until something is
+   * written nothing is sent: where the server speaks first it waits for ever, and `activate` is what you want.
+   * @throws ERR_INVALID_STATE when it is not held
+   */
+  toSocket(): Socket {
+    requireAdoption();
+    this.#requireHeld();
+    const socket = ignoreEmptyWrites(toStream(this.#handle));
+    this.#state = 'activated';
+    return socket;
+  }
+
+  /** Gives the port back; nothing is sent. Without effect once the reservation has left this object. */
+  release(): void {
+    if (this.#state === 'activated' || this.#state === 'detached') return;
+    this.#state = 'released';
+    this.#readiness?.close();
+    this.#handle.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+
+  /** Gives the descriptor away, for `adopt` in another thread. The port stays reserved. @throws ERR_INVALID_STATE when it is not held */
+  detach(): DetachedReservation {
+    this.#requireHeld();
+    const fd = check('detach', this.#handle.detach());
+    this.#state = 'detached';
+    return { fd, local: this.local, remote: this.remote };
+  }
+
+  /**
+   * Moves the reservation to a child process made by fork. There,
+   * `process.on('message', (message, handle) => PortReservation.adopt(message, handle))`. Resolves when the descriptor is
+   * on its way; when sending fails the reservation is still held here.
+   * @throws ERR_INVALID_STATE when it is not held; what `child.send` reports
+   */
+  async sendTo(child: ChildProcess): Promise<void> {
+    if (typeof child !== 'object' || child === null || typeof child.send !== 'function') {
+      throw invalidType('child', 'a ChildProcess with an IPC channel (child_process.fork)', child);
+    }
+    requireAdoption();
+    this.#requireHeld();
+    const copy = new (native().Handle)();
+    check('fcntl', copy.duplicate(this.#handle.fd()));
+    const carrier = toStream(copy); // the copy goes with the message, and Node closes it here
+    const message: ReservationMessage = { type: 'linux-sockets:reservation', local: this.local, remote: this.remote };
+    this.#state = 'detached';
+    try {
+      await new Promise<void>((resolve, reject) => {
+        child.send(message, carrier, (error) => {
+          if (error === null) resolve();
+          else reject(error);
+        });
+      });
+    } catch (error) {
+      carrier.destroy();
+      this.#state = 'held';
+      throw error;
+    }
+    this.#handle.close();
+  }
+
+  /** @internal */
+  get [optionAccess](): OptionAccess {
+    return this.#handle;
+  }
+
+  /** @internal */
+  [refuseOption](name: string): string | undefined {
+    return LOSES_GUARANTEE.get(name);
+  }
+
+  [inspect.custom](_depth: number, options: InspectOptions, inspectValue: typeof inspect): string {
+    const { state, local, remote, fd } = this;
+    return `PortReservation ${inspectValue({ state, local, remote, fd }, options)}`;
+  }
+
+  /** For after an await, since TypeScript believes that the state is still what was assigned before it. */
+  #hasState(state: ReservationState): boolean {
+    return this.#state === state;
+  }
+
+  #connectError(errno: number): SyscallError {
+    const { local, remote } = this;
+    return new SyscallError('connect', errno, {
+      address: remote.address,
+      port: remote.port,
+      localAddress: local.address,
+      localPort: local.port,
+    });
+  }
+
+  #requireHeld(): void {
+    if (!this.verify()) {
+      throw new SocketError(
+        'ERR_INVALID_STATE',
+        `The reservation of ${this.local.toString()} is not held any more: ${this.#state}.`,
+      );
+    }
+  }
+}
+
+/** A reservation that came from elsewhere: is it what it says? */
+function requireHeld(fd: number, local: Endpoint): void {
+  const access = accessOf(fd);
+  const actual = Endpoint.decode(scratchAddress, access.getsockname(scratchAddress));
+  if (isDeferred(access) && actual?.address === local.address && actual.port === local.port) return;
+  throw new SocketError(
+    'ERR_INVALID_STATE',
+    `Descriptor ${String(fd)} does not hold a reservation of ${local.toString()}.`,
+  );
+}
+
+function descriptorOf(sent: unknown): number {
+  const fd = sent instanceof Socket ? (sent as unknown as { _handle?: { fd?: number } | null })._handle?.fd : undefined;
+  if (fd === undefined) throw invalidType('handle', 'the net.Socket that came with the message', sent);
+  return fd;
+}
+
+const scratchAddress = new Uint8Array(SOCKADDR_SIZE);

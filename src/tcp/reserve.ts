@@ -1,0 +1,236 @@
+// reserve and reserveMany: a local port toward a destination, kept by the kernel, with nothing sent. The recipe of the
+// talk "What makes the panda sad?" (Linux Plumbers 2024): a TCP Fast Open connect that waits for its first data.
+import { boolean, integer, invalidType, invalidValue, options as checkOptions, outOfRange } from '../arguments.js';
+import { native, type Handle } from '../binding.js';
+import { check, SocketError } from '../errors.js';
+import type { PortRange } from '../kernel/sysctl.js';
+import { applyOptions, encodeOption, type EncodedOption } from '../options/access.js';
+import type { SocketOptions } from '../options/table.js';
+import { Endpoint, SOCKADDR_SIZE, type EndpointLike } from '../wire/endpoint.js';
+import { familyNumber, type Family } from '../wire/families.js';
+import { isDeferred } from './deferred.js';
+import { LOSES_GUARANTEE, SET_BY_RESERVE } from './guarantee.js';
+import { checkRange, contains, isEphemeral, refuseOutside, WHOLE_RANGE } from './port-range.js';
+import { explainBind, explainConnect, explainOption, explainSocket } from './reserve-errors.js';
+import { PortReservation } from './reservation.js';
+
+export interface ReserveOptions {
+  /** The destination. Its port is not 0. An IPv4-mapped address makes an IPv6 socket. */
+  readonly remote: EndpointLike;
+  /**
+   * The own address; without it the kernel picks one by route. A `port` that lies in net.ipv4.ip_local_port_range is
+   * taken as the range [port, port] and shared between destinations; any other needs `exclusive`.
+   */
+  readonly local?: EndpointLike | { readonly address: string; readonly port?: number };
+  /** The ports to pick from, both ends included, inside net.ipv4.ip_local_port_range. @default all of those */
+  readonly localPortRange?: PortRange;
+  /** No other destination may have the port: bind(2) takes it. @default false */
+  readonly exclusive?: boolean;
+  /** Let `local` be an address that this host does not have (IP_FREEBIND, IPV6_FREEBIND). @default false */
+  readonly freebind?: boolean;
+  /** Send from an address of others (IP_TRANSPARENT, IPV6_TRANSPARENT); CAP_NET_ADMIN or CAP_NET_RAW. @default false */
+  readonly transparent?: boolean;
+  /** Set before bind. Not those that would take the guarantee away: SO_REUSEADDR, SO_REUSEPORT, SO_BINDTODEVICE. */
+  readonly sockopts?: SocketOptions;
+}
+
+/**
+ * Reserves a local port toward `remote`: no other socket of this network namespace gets the same 4-tuple, or binds the
+ * port on this address, and no packet is sent. Verified: SYN_SENT with tcpi_segs_out 0, and the port in the range.
+ * @throws ERR_PORT_RANGE_EXHAUSTED when no port is free, with the kernel's error as `cause`; SyscallError: EOPNOTSUPP
+ * (bit 1 of net.ipv4.tcp_fastopen is off), EADDRNOTAVAIL of bind (not an address of this host), EADDRINUSE,
+ * ENETUNREACH, EHOSTUNREACH, EACCES (no route), EPERM (transparent), EMFILE; ERR_NOT_DEFERRED when the kernel sent a
+ * SYN after all; ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE
+ */
+export function reserve(options: ReserveOptions): PortReservation {
+  return reserveOne(planOf(options));
+}
+
+/**
+ * Reserves `count` ports toward one destination, all or none.
+ * @param count 1 to 65535. Each takes a descriptor: see `ulimit -n`.
+ * @throws as reserve
+ */
+export function reserveMany(count: number, options: ReserveOptions): PortReservation[] {
+  integer('count', count, 1, 65535);
+  const plan = planOf(options);
+  const reservations: PortReservation[] = [];
+  try {
+    while (reservations.length < count) reservations.push(reserveOne(plan));
+  } catch (error) {
+    for (const reservation of reservations) reservation.release();
+    throw error;
+  }
+  return reservations;
+}
+
+/** What was asked for, checked and encoded: once, for however many reservations. */
+export interface Plan {
+  readonly remote: Endpoint;
+  readonly family: Family;
+  /** What bind(2) is given; undefined to leave the address to the kernel. */
+  readonly bind: Endpoint | undefined;
+  readonly range: PortRange;
+  /** The caller asked for this range: the port that the kernel picks is held against it. */
+  readonly rangeWanted: boolean;
+  readonly exclusive: boolean;
+  readonly freebind: boolean;
+  readonly transparent: boolean;
+  readonly recipe: readonly EncodedOption[];
+  readonly sockopts: SocketOptions | undefined;
+}
+
+function planOf(options: ReserveOptions): Plan {
+  checkOptions('options', options, KNOWN);
+  const remote = Endpoint.from(options.remote, 'options.remote');
+  if (remote.port === 0) throw outOfRange('options.remote.port', '>= 1 and <= 65535, where somebody can listen', 0);
+  const local = localOf(options.local);
+  const family = familyOf(remote, local);
+  const exclusive = boolean('options.exclusive', options.exclusive ?? false);
+  const freebind = boolean('options.freebind', options.freebind ?? false);
+  const transparent = boolean('options.transparent', options.transparent ?? false);
+  const { range, rangeWanted } = rangeOf(options.localPortRange, local?.port ?? 0, exclusive);
+  const recipe = [
+    ...(exclusive ? [] : [NO_PORT]),
+    rangeWanted ? encodeOption('IP_LOCAL_PORT_RANGE', range) : ANY_PORT,
+    ...DEFER,
+  ];
+  if (freebind) recipe.push(encodeOption(family === 'ipv6' ? 'IPV6_FREEBIND' : 'IP_FREEBIND', true));
+  if (transparent) recipe.push(encodeOption(family === 'ipv6' ? 'IPV6_TRANSPARENT' : 'IP_TRANSPARENT', true));
+  return {
+    remote,
+    family,
+    bind: bindOf(local, family, exclusive),
+    range,
+    rangeWanted,
+    exclusive,
+    freebind,
+    transparent,
+    recipe,
+    sockopts: checkSockopts(options.sockopts),
+  };
+}
+
+function reserveOne(plan: Plan): PortReservation {
+  const handle = new (native().Handle)();
+  try {
+    const local = hold(handle, plan);
+    return new PortReservation(handle, local, plan.remote);
+  } catch (error) {
+    handle.close();
+    throw error;
+  }
+}
+
+/** socket, options, bind, connect, and the proof. Returns the local endpoint. */
+function hold(handle: Handle, plan: Plan): Endpoint {
+  const { remote, family, bind } = plan;
+  const made = handle.socket(familyNumber(family), SOCK_STREAM, 0);
+  if (made < 0) throw explainSocket(made);
+  for (const { option, level, name, value } of plan.recipe) {
+    const set = handle.setsockopt(level, name, value);
+    if (set < 0) refuseUnlessOptional(option, set, plan);
+  }
+  applyOptions(handle, plan.sockopts);
+  if (bind !== undefined) {
+    const bound = handle.bind(bind.sockaddr(family));
+    if (bound < 0) throw explainBind(bound, bind, plan);
+  }
+  const connected = handle.connect(remote.sockaddr(family));
+  if (connected < 0 && connected !== EINPROGRESS) throw explainConnect(connected, plan);
+  if (connected !== 0 || !isDeferred(handle)) {
+    throw new SocketError(
+      'ERR_NOT_DEFERRED',
+      `The kernel did not defer the connect to ${remote.toString()}, so a SYN may have been sent; the socket is closed. ` +
+        'TCP Fast Open is perhaps paused after a black hole (net.ipv4.tcp_fastopen_blackhole_timeout_sec).',
+    );
+  }
+  return verifiedLocal(handle, plan);
+}
+
+/** The port that the kernel picked, held against the range before anybody sees the socket. */
+function verifiedLocal(handle: Handle, plan: Plan): Endpoint {
+  const length = check('getsockname', handle.getsockname(scratchAddress));
+  const picked = ((scratchAddress[2] ?? 0) << 8) | (scratchAddress[3] ?? 0);
+  if (plan.rangeWanted && !contains(plan.range, picked)) {
+    refuseOutside('options.localPortRange', plan.range);
+    throw new SocketError(
+      'ERR_UNSUPPORTED',
+      `The kernel picked port ${String(picked)}, outside the range ${plan.range.join('-')}; the socket is closed.`,
+    );
+  }
+  const local =
+    plan.bind !== undefined && !isWildcard(plan.bind)
+      ? plan.bind.withPort(picked)
+      : Endpoint.decode(scratchAddress, length);
+  if (local === undefined) throw new SocketError('ERR_UNSUPPORTED', 'The socket has no IP address.');
+  return local;
+}
+
+/** A kernel without the port range serves those who asked for none: only its search is slower. */
+function refuseUnlessOptional(option: string, errno: number, plan: Plan): void {
+  if (option === 'IP_LOCAL_PORT_RANGE' && errno === ENOPROTOOPT && !plan.rangeWanted) return;
+  throw explainOption(option, errno);
+}
+
+function localOf(value: ReserveOptions['local']): Endpoint | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === 'object' && value !== null && 'address' in value && value.port === undefined) {
+    return Endpoint.from({ ...value, address: value.address, port: 0 }, 'options.local');
+  }
+  return Endpoint.from(value as EndpointLike, 'options.local');
+}
+
+function familyOf(remote: Endpoint, local: Endpoint | undefined): Family {
+  if (local !== undefined && local.family !== remote.family) {
+    throw invalidValue('options.local', local.toString(), `its family is not that of the remote, ${remote.toString()}`);
+  }
+  return remote.family === 'ipv6' || remote.mapped || local?.mapped === true ? 'ipv6' : 'ipv4';
+}
+
+function rangeOf(wanted: unknown, port: number, exclusive: boolean): { range: PortRange; rangeWanted: boolean } {
+  const range = wanted === undefined ? undefined : checkRange('options.localPortRange', wanted);
+  if (port === 0) return { range: range ?? WHOLE_RANGE, rangeWanted: range !== undefined };
+  if (range !== undefined && !contains(range, port)) {
+    throw outOfRange('options.local.port', `inside options.localPortRange, ${range.join('-')}`, port);
+  }
+  if (exclusive) return { range: WHOLE_RANGE, rangeWanted: false };
+  if (!isEphemeral(port)) {
+    throw outOfRange(
+      'options.local.port',
+      'inside net.ipv4.ip_local_port_range, or reserved with exclusive: true (a port outside it can be bound, but not shared between destinations)',
+      port,
+    );
+  }
+  return { range: [port, port], rangeWanted: true };
+}
+
+/** A shared port is picked by connect, so bind gets none; an exclusive one is what bind takes, and needs an address. */
+function bindOf(local: Endpoint | undefined, family: Family, exclusive: boolean): Endpoint | undefined {
+  if (!exclusive) return local?.withPort(0);
+  return local ?? Endpoint.from({ address: family === 'ipv4' ? '0.0.0.0' : '::', port: 0 });
+}
+
+function isWildcard(endpoint: Endpoint): boolean {
+  return endpoint.address === '0.0.0.0' || endpoint.address === '::';
+}
+
+function checkSockopts(sockopts: SocketOptions | undefined): SocketOptions | undefined {
+  if (sockopts === undefined) return undefined;
+  if (typeof sockopts !== 'object' || sockopts === null)
+    throw invalidType('options.sockopts', 'of type object', sockopts);
+  for (const [name, value] of Object.entries(sockopts)) {
+    const why = LOSES_GUARANTEE.get(name) ?? SET_BY_RESERVE.get(name);
+    if (why !== undefined) throw invalidValue(`options.sockopts.${name}`, value, why);
+  }
+  return sockopts;
+}
+
+const KNOWN = ['remote', 'local', 'localPortRange', 'exclusive', 'freebind', 'transparent', 'sockopts'] as const;
+const SOCK_STREAM = 1;
+const ENOPROTOOPT = -92;
+const EINPROGRESS = -115;
+const NO_PORT = encodeOption('IP_BIND_ADDRESS_NO_PORT', true);
+const ANY_PORT = encodeOption('IP_LOCAL_PORT_RANGE', WHOLE_RANGE);
+const DEFER = [encodeOption('TCP_FASTOPEN_CONNECT', true), encodeOption('TCP_FASTOPEN_NO_COOKIE', true)];
+const scratchAddress = new Uint8Array(SOCKADDR_SIZE);

@@ -1,0 +1,113 @@
+// Control messages (cmsg(3)): a list of messages to the bytes of msg_control, and back. Every width is exact: the
+// kernel refuses a UDP_SEGMENT of four bytes, and reads beyond a short one.
+import { bytes as checkBytes, integer, invalidType, invalidValue } from '../arguments.js';
+import { LITTLE_ENDIAN } from './byte-order.js';
+import { CONTROL_MESSAGES, type ControlMessageName, type ControlValues } from './control-messages.js';
+
+/** A control message by its kernel name, with a value of its type. */
+export type TypedControlMessage = {
+  [N in ControlMessageName]: { readonly type: N; readonly value: ControlValues[N] };
+}[ControlMessageName];
+
+/** Any control message, as numbers and bytes. */
+export interface RawControlMessage {
+  /** SOL_SOCKET, IPPROTO_IP, … */
+  readonly level: number;
+  readonly type: number;
+  readonly data: Uint8Array;
+}
+
+export type ControlMessage = TypedControlMessage | RawControlMessage;
+
+/** struct cmsghdr on 64 bits: size_t length, int level, int type. */
+const HEADER = 16;
+
+const EMPTY = new Uint8Array(0);
+
+/**
+ * The bytes of msg_control for sendmsg(2).
+ * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE
+ */
+export function encodeControl(messages: readonly ControlMessage[] | undefined): Uint8Array {
+  if (messages === undefined) return EMPTY;
+  if (!Array.isArray(messages)) throw invalidType('control', 'an Array', messages);
+  if (messages.length === 0) return EMPTY;
+  const raw = messages.map(toRaw);
+  const encoded = new Uint8Array(raw.reduce((size, { data }) => size + align(HEADER + data.length), 0));
+  const view = new DataView(encoded.buffer);
+  let at = 0;
+  for (const { level, type, data } of raw) {
+    view.setBigUint64(at, BigInt(HEADER + data.length), LITTLE_ENDIAN);
+    view.setInt32(at + 8, level, LITTLE_ENDIAN);
+    view.setInt32(at + 12, type, LITTLE_ENDIAN);
+    encoded.set(data, at + HEADER);
+    at += align(HEADER + data.length);
+  }
+  return encoded;
+}
+
+/**
+ * The messages in the first `length` bytes of msg_control after recvmsg(2): typed where the message is known and has the
+ * size of its type, raw otherwise. What the kernel cut off at the end is left out, and recvmsg's flags say so (MSG_CTRUNC).
+ */
+export function decodeControl(control: Uint8Array, length: number = control.length): ControlMessage[] {
+  const end = Math.min(length, control.length);
+  const view = new DataView(control.buffer, control.byteOffset, control.byteLength);
+  const messages: ControlMessage[] = [];
+  let at = 0;
+  while (at + HEADER <= end) {
+    const size = Number(view.getBigUint64(at, LITTLE_ENDIAN));
+    if (size < HEADER || at + size > end) break;
+    const level = view.getInt32(at + 8, LITTLE_ENDIAN);
+    const type = view.getInt32(at + 12, LITTLE_ENDIAN);
+    messages.push(fromRaw(level, type, control.slice(at + HEADER, at + size)));
+    at += align(size);
+  }
+  return messages;
+}
+
+/** Bytes of msg_control for one message with `size` bytes of data: CMSG_SPACE. */
+export function controlSpace(size: number): number {
+  return align(HEADER + size);
+}
+
+function toRaw(message: ControlMessage, index: number): RawControlMessage {
+  const name = `control[${String(index)}]`;
+  if (typeof message !== 'object' || message === null) throw invalidType(name, 'of type object', message);
+  if (typeof message.type === 'number') {
+    const { level, type, data } = message as RawControlMessage;
+    return {
+      level: integer(`${name}.level`, level, INT32_MIN, INT32_MAX),
+      type: integer(`${name}.type`, type, INT32_MIN, INT32_MAX),
+      data: checkBytes(`${name}.data`, data),
+    };
+  }
+  const { type, value } = message as { type: unknown; value: unknown };
+  if (typeof type !== 'string' || !Object.hasOwn(CONTROL_MESSAGES, type)) {
+    throw invalidValue(
+      `${name}.type`,
+      type,
+      'this build has no control message of that name; give level, type and data',
+    );
+  }
+  const row = CONTROL_MESSAGES[type as ControlMessageName];
+  if (!('encode' in row)) throw invalidValue(`${name}.type`, type, 'the kernel only sends it, and takes none');
+  return { level: row.level, type: row.type, data: row.encode(value as never, `${name}.value`) };
+}
+
+function fromRaw(level: number, type: number, data: Uint8Array): ControlMessage {
+  for (const [name, row] of ROWS) {
+    if (row.level !== level || row.type !== type) continue;
+    const value = row.decode(data);
+    return value === undefined ? { level, type, data } : ({ type: name, value } as TypedControlMessage);
+  }
+  return { level, type, data };
+}
+
+function align(size: number): number {
+  return (size + 7) & ~7;
+}
+
+const ROWS = Object.entries(CONTROL_MESSAGES);
+const INT32_MIN = -(2 ** 31);
+const INT32_MAX = 2 ** 31 - 1;

@@ -1,0 +1,194 @@
+// Endpoint: an address and a port, and the sockaddr bytes that the kernel takes for them (ip(7), ipv6(7)).
+import { isIPv4, isIPv6 } from 'node:net';
+import { inspect, type InspectOptions } from 'node:util';
+import { integer, invalidType, invalidValue, port as checkPort } from '../arguments.js';
+import { interfaceIndex, interfaceName } from '../kernel/interfaces.js';
+import { isMapped, readIPv4, readIPv6, writeIPv4, writeIPv6 } from './address.js';
+import { LITTLE_ENDIAN } from './byte-order.js';
+import { AF_INET, AF_INET6, type Family } from './families.js';
+
+/** What is taken wherever an endpoint is: addresses are literals, names are for `connect` to resolve. */
+export type EndpointLike =
+  | Endpoint
+  | {
+      readonly address: string;
+      readonly port: number;
+      readonly flowlabel?: number;
+    }
+  /** `'192.0.2.1:53'`, `'[2001:db8::1]:53'` */
+  | string;
+
+/** Bytes of the longest sockaddr that this package reads: sockaddr_in6. */
+export const SOCKADDR_SIZE = 28;
+
+/**
+ * An immutable address and port. A zone stands behind the address (`fe80::1%eth0`) and its number in `scopeId`. An
+ * IPv4-mapped IPv6 address is shown as the IPv4 address that it is, with `mapped: true`.
+ */
+export class Endpoint {
+  readonly address: string;
+  /** 0 to 65535; 0 is "any" where one is wanted and "none yet" where one is read. */
+  readonly port: number;
+  /** The family of `address` as shown: 'ipv4' for a mapped one. */
+  readonly family: Family;
+  /** It came as ::ffff:a.b.c.d, and goes to an IPv6 socket. */
+  readonly mapped: boolean;
+  /** sin6_scope_id: the interface of a link-local address, else 0. */
+  readonly scopeId: number;
+  /** sin6_flowinfo's flow label, 20 bits. */
+  readonly flowlabel: number;
+  #sockaddr: Uint8Array | undefined;
+
+  private constructor(
+    address: string,
+    port: number,
+    family: Family,
+    mapped: boolean,
+    scopeId: number,
+    flowlabel: number,
+  ) {
+    this.address = address;
+    this.port = port;
+    this.family = family;
+    this.mapped = mapped;
+    this.scopeId = scopeId;
+    this.flowlabel = flowlabel;
+    Object.freeze(this);
+  }
+
+  /**
+   * Makes an Endpoint of anything that says where: an Endpoint, `{ address, port }`, a net.SocketAddress, or text.
+   * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE (no IP address, no such interface), ERR_OUT_OF_RANGE (port)
+   */
+  static from(value: EndpointLike, name = 'endpoint'): Endpoint {
+    if (value instanceof Endpoint) return value;
+    if (typeof value === 'string') return Endpoint.#parse(value, name);
+    if (typeof value !== 'object' || value === null || typeof value.address !== 'string') {
+      throw invalidType(name, "{ address, port } or a string such as '192.0.2.1:53' or '[2001:db8::1]:53'", value);
+    }
+    const flowlabel = value.flowlabel === undefined ? 0 : integer(`${name}.flowlabel`, value.flowlabel, 0, 0xfffff);
+    // A clone from another thread has lost its class, but still says that it was mapped.
+    const mapped = 'mapped' in value && value.mapped === true && isIPv4(value.address);
+    return Endpoint.#of(
+      mapped ? `::ffff:${value.address}` : value.address,
+      checkPort(`${name}.port`, value.port),
+      flowlabel,
+      name,
+    );
+  }
+
+  /** Reads a sockaddr; undefined when it holds no IPv4 or IPv6 address. */
+  static decode(bytes: Uint8Array, length: number = bytes.length): Endpoint | undefined {
+    if (length < 16) return undefined;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, length);
+    const port = view.getUint16(2);
+    switch (view.getUint16(0, LITTLE_ENDIAN)) {
+      case AF_INET:
+        return new Endpoint(readIPv4(bytes, 4), port, 'ipv4', false, 0, 0);
+      case AF_INET6: {
+        if (length < SOCKADDR_SIZE) return undefined;
+        const flowlabel = view.getUint32(4) & 0xfffff;
+        const scopeId = view.getUint32(24, LITTLE_ENDIAN);
+        if (isMapped(bytes, 8)) return new Endpoint(readIPv4(bytes, 20), port, 'ipv4', true, 0, flowlabel);
+        return new Endpoint(readIPv6(bytes, 8) + zoneOf(scopeId), port, 'ipv6', false, scopeId, flowlabel);
+      }
+      default:
+        return undefined;
+    }
+  }
+
+  /** The same address with another port. */
+  withPort(port: number): Endpoint {
+    const checked = checkPort('port', port);
+    return checked === this.port
+      ? this
+      : new Endpoint(this.address, checked, this.family, this.mapped, this.scopeId, this.flowlabel);
+  }
+
+  /**
+   * The sockaddr for a socket of a family: sockaddr_in (16 bytes) or sockaddr_in6 (28). An IPv4 address goes to an IPv6
+   * socket as a mapped one. The bytes are shared: do not write to them.
+   * @throws ERR_INVALID_ARG_VALUE for an IPv6 address on an IPv4 socket
+   */
+  sockaddr(family: Family = this.mapped ? 'ipv6' : this.family): Uint8Array {
+    const known = this.#sockaddr;
+    if (known !== undefined && known.length === (family === 'ipv4' ? 16 : SOCKADDR_SIZE)) return known;
+    return (this.#sockaddr = this.#encode(family));
+  }
+
+  /** `192.0.2.1:53`, `[2001:db8::1]:53` */
+  toString(): string {
+    return this.family === 'ipv6' ? `[${this.address}]:${String(this.port)}` : `${this.address}:${String(this.port)}`;
+  }
+
+  [inspect.custom](_depth: number, options: InspectOptions, inspectValue: typeof inspect): string {
+    return `Endpoint ${inspectValue(this.toString(), options)}${this.mapped ? ' (mapped)' : ''}`;
+  }
+
+  static #parse(text: string, name: string): Endpoint {
+    const match = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
+    const address = match?.[1] ?? match?.[2];
+    if (address === undefined) {
+      throw invalidValue(name, text, "it must be written '192.0.2.1:53' or '[2001:db8::1]:53'");
+    }
+    return Endpoint.#of(address, checkPort(`${name}'s port`, Number(match?.[3])), 0, name);
+  }
+
+  static #of(text: string, port: number, flowlabel: number, name: string): Endpoint {
+    if (isIPv4(text)) return new Endpoint(text, port, 'ipv4', false, 0, 0);
+    if (!isIPv6(text)) throw invalidValue(name, text, 'its address is no IP address, and names are not resolved here');
+    const [bare = '', zone] = text.split('%');
+    const bytes = new Uint8Array(16);
+    writeIPv6(bare, bytes, 0);
+    if (isMapped(bytes, 0)) return new Endpoint(readIPv4(bytes, 12), port, 'ipv4', true, 0, flowlabel);
+    const scopeId = zone === undefined ? 0 : scopeOf(zone, name);
+    return new Endpoint(
+      readIPv6(bytes, 0) + (zone === undefined ? '' : `%${zone}`),
+      port,
+      'ipv6',
+      false,
+      scopeId,
+      flowlabel,
+    );
+  }
+
+  #encode(family: Family): Uint8Array {
+    if (family === 'ipv4') {
+      if (this.family === 'ipv6')
+        throw invalidValue('endpoint', this.toString(), 'an IPv4 socket takes no IPv6 address');
+      const bytes = new Uint8Array(16);
+      const view = new DataView(bytes.buffer);
+      view.setUint16(0, AF_INET, LITTLE_ENDIAN);
+      view.setUint16(2, this.port);
+      writeIPv4(this.address, bytes, 4);
+      return bytes;
+    }
+    const bytes = new Uint8Array(SOCKADDR_SIZE);
+    const view = new DataView(bytes.buffer);
+    view.setUint16(0, AF_INET6, LITTLE_ENDIAN);
+    view.setUint16(2, this.port);
+    view.setUint32(4, this.flowlabel);
+    if (this.family === 'ipv4') {
+      bytes.fill(0xff, 18, 20);
+      writeIPv4(this.address, bytes, 20);
+    } else {
+      writeIPv6(this.address.split('%')[0] ?? '', bytes, 8);
+      view.setUint32(24, this.scopeId, LITTLE_ENDIAN);
+    }
+    return bytes;
+  }
+}
+
+/** The sockaddr that dissolves a connection: connect(2) with AF_UNSPEC. */
+export const UNSPECIFIED: Uint8Array = new Uint8Array(16);
+
+function scopeOf(zone: string, name: string): number {
+  if (/^\d{1,10}$/.test(zone)) return integer(`${name}'s zone`, Number(zone), 1, 0xffffffff);
+  const index = interfaceIndex(zone);
+  if (index === undefined) throw invalidValue(name, zone, 'there is no network interface of that name');
+  return index;
+}
+
+function zoneOf(scopeId: number): string {
+  return scopeId === 0 ? '' : `%${interfaceName(scopeId) ?? String(scopeId)}`;
+}

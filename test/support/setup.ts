@@ -1,0 +1,4 @@
+// Runs in every test process before its tests.
+
+// The sanitizer's library is for this process and for children that load the addon (child.ts sees to them), not for `ip` and `nft`.
+delete process.env['LD_PRELOAD'];
