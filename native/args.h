@@ -37,7 +37,8 @@ inline bool ReadInt32(const Napi::CallbackInfo& info, size_t index, int32_t* out
   return true;
 }
 
-// The memory of one Uint8Array. A detached buffer is refused: it reads as an empty one, and an empty send is not nothing.
+// The memory of one Uint8Array. A detached buffer is refused: it reads as an empty one, and an empty send is not
+// nothing.
 inline bool BytesOf(const Napi::CallbackInfo& info, napi_value value, Bytes* out) {
   napi_env env = info.Env();
   bool is_typed_array = false;

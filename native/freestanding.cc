@@ -19,11 +19,14 @@ void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 void operator delete[](void* memory) noexcept { std::free(memory); }
 void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
 
+// The names are libstdc++'s and the C++ ABI's, not ours to choose.
+// NOLINTBEGIN(cert-dcl58-cpp,bugprone-reserved-identifier)
 namespace std {
 [[noreturn]] void __throw_length_error(const char*) { std::abort(); }
 }  // namespace std
 
 // A virtual call on an object under construction or destruction: never, but the tables name it.
 extern "C" [[noreturn]] void __cxa_pure_virtual() { std::abort(); }
+// NOLINTEND(cert-dcl58-cpp,bugprone-reserved-identifier)
 
 #endif  // LINUX_SOCKETS_HOSTED

@@ -162,9 +162,7 @@ Napi::Value Handle::Dup3(const Napi::CallbackInfo& info) {  // dup3(2): `fd`, wh
   return Result(info, Retry([&] { return ::dup3(fd_.get(), fd, O_CLOEXEC); }));
 }
 
-Napi::Value Handle::Fd(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), fd_.get());
-}
+Napi::Value Handle::Fd(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), fd_.get()); }
 
 Napi::Value Handle::Detach(const Napi::CallbackInfo& info) {  // gives the descriptor away
   if (!fd_.valid()) return Failure(info, EBADF);

@@ -57,7 +57,7 @@ function dynamicSymbols(file) {
   // Num: Value Size Type Bind Vis Ndx Name
   const rows = readelf('--dyn-syms', file).map((line) => line.trim().split(/\s+/));
   return rows
-    .filter((row) => /^\d+:$/.test(row[0] ?? '') && row[7] !== undefined)
+    .filter((row) => /^\d+:$/.test(row[0] ?? '') && row[3] !== 'SECTION' && row[7] !== undefined)
     .map((row) => ({ section: row[6] ?? '', name: row[7] ?? '' }));
 }
 

@@ -7,7 +7,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { constants } from 'node:os';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { namespaces } from './namespaces.mjs';
 
@@ -30,7 +30,13 @@ const [program = '', ...args] = isolated
   : node;
 // A user's PATH may lack the directory of nft.
 const PATH = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
-const env = { ...process.env, PATH, ...(isolated && { LINUX_SOCKETS_IN_NAMESPACE: '1' }) };
+const binding = process.env['LINUX_SOCKETS_BINDING'];
+const env = {
+  ...process.env,
+  PATH,
+  ...(binding && { LINUX_SOCKETS_BINDING: resolve(binding) }),
+  ...(isolated && { LINUX_SOCKETS_IN_NAMESPACE: '1' }),
+};
 const child = spawn(program, args, { cwd: root, stdio: 'inherit', env });
 for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP']))
   process.on(signal, () => child.kill(signal));

@@ -97,6 +97,8 @@ function withCode<E extends Error>(error: E, code: string): E {
 function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (typeof value === 'function') return `function ${value.name}`;
+  const shown = inspect(value, { depth: 0, breakLength: Infinity, maxArrayLength: 4 }).slice(0, 60);
+  if (Array.isArray(value)) return shown;
   if (typeof value === 'object') return `an instance of ${value.constructor?.name || 'Object'}`;
-  return `type ${typeof value} (${inspect(value, { colors: false }).slice(0, 60)})`;
+  return `type ${typeof value} (${shown})`;
 }

@@ -4,6 +4,7 @@ import type { Server, Socket } from 'node:net';
 import { integer, invalidType } from '../arguments.js';
 import { native } from '../binding.js';
 import { SocketError } from '../errors.js';
+import { descriptorOf, isNodeSocket } from './descriptor.js';
 
 /** The option calls on one descriptor. A native Handle has this shape. */
 export interface OptionAccess {
@@ -45,7 +46,8 @@ export function accessOf(target: OptionTarget): OptionAccess {
   if (typeof target !== 'object' || target === null) throw invalidType('target', EXPECTED, target);
   if (optionAccess in target) return target[optionAccess];
   const fd = descriptorOf(target);
-  if (fd === undefined || fd < 0) {
+  if (fd === undefined) {
+    if (!isNodeSocket(target)) throw invalidType('target', EXPECTED, target);
     throw new SocketError(
       'ERR_INVALID_STATE',
       'The target has no descriptor. Node makes one when a socket connects, listens or binds; a server in a cluster ' +
@@ -73,31 +75,6 @@ class Borrowed implements OptionAccess {
   getsockname(address: Uint8Array): number {
     return native().getsockname(this.#fd, address);
   }
-}
-
-/** The descriptor of one of Node's own objects, undefined when it has none. */
-function descriptorOf(target: object): number | undefined {
-  if ('fd' in target && typeof target.fd === 'function') return numberOr(callFd(target));
-  // dgram.Socket has a `_handle` too, but touching it prints a deprecation warning (DEP0112).
-  const state = Object.getOwnPropertySymbols(target).find((symbol) => symbol.description === 'state symbol');
-  const holder = state === undefined ? target : (target as Record<symbol, unknown>)[state];
-  if (typeof holder !== 'object' || holder === null) return undefined;
-  const handle = state === undefined ? property(holder, '_handle') : property(holder, 'handle');
-  if (handle === undefined && state === undefined && !('_handle' in target))
-    throw invalidType('target', EXPECTED, target);
-  return typeof handle === 'object' && handle !== null ? numberOr(property(handle, 'fd')) : undefined;
-}
-
-function callFd(target: object): unknown {
-  return (target as BoundSocketLike).fd();
-}
-
-function property(object: object, name: string): unknown {
-  return (object as Record<string, unknown>)[name];
-}
-
-function numberOr(value: unknown): number | undefined {
-  return typeof value === 'number' ? value : undefined;
 }
 
 const EXPECTED =

@@ -26,7 +26,7 @@ const CA_STATES = ['OPEN', 'DISORDER', 'CWR', 'RECOVERY', 'LOSS'] as const;
 /** What the client's TCP Fast Open came to, enum tcp_fastopen_client_fail. */
 const FASTOPEN_CLIENT_FAIL = ['UNSPEC', 'COOKIE_UNAVAILABLE', 'DATA_NOT_ACKED', 'SYN_RETRANSMITTED'] as const;
 
-/** Fields in the order of the struct behind its first eight bytes. Widths in bytes; none is padded. */
+/** Fields in the order of the struct behind its first eight bytes: name, width in bytes, the kernel that added it if that was after 4.18. */
 const FIELDS = [
   ['rto', 4],
   ['ato', 4],
@@ -68,53 +68,30 @@ const FIELDS = [
   ['sndbufLimited', 8],
   ['delivered', 4],
   ['deliveredCe', 4],
-  // Linux 4.19
-  ['bytesSent', 8],
-  ['bytesRetrans', 8],
-  ['dsackDups', 4],
-  ['reordSeen', 4],
-  // 5.4
-  ['rcvOoopack', 4],
-  ['sndWnd', 4],
-  // 6.2
-  ['rcvWnd', 4],
-  ['rehash', 4],
-  // 6.7
-  ['totalRto', 2],
-  ['totalRtoRecoveries', 2],
-  ['totalRtoTime', 4],
-  // 6.18
-  ['receivedCe', 4],
-  ['deliveredE1Bytes', 4],
-  ['deliveredE0Bytes', 4],
-  ['deliveredCeBytes', 4],
-  ['receivedE1Bytes', 4],
-  ['receivedE0Bytes', 4],
-  ['receivedCeBytes', 4],
-  ['accEcn', 4],
+  ['bytesSent', 8, '4.19'],
+  ['bytesRetrans', 8, '4.19'],
+  ['dsackDups', 4, '4.19'],
+  ['reordSeen', 4, '4.19'],
+  ['rcvOoopack', 4, '5.4'],
+  ['sndWnd', 4, '5.4'],
+  ['rcvWnd', 4, '6.2'],
+  ['rehash', 4, '6.2'],
+  ['totalRto', 2, '6.7'],
+  ['totalRtoRecoveries', 2, '6.7'],
+  ['totalRtoTime', 4, '6.7'],
+  ['receivedCe', 4, '6.18'],
+  ['deliveredE1Bytes', 4, '6.18'],
+  ['deliveredE0Bytes', 4, '6.18'],
+  ['deliveredCeBytes', 4, '6.18'],
+  ['receivedE1Bytes', 4, '6.18'],
+  ['receivedE0Bytes', 4, '6.18'],
+  ['receivedCeBytes', 4, '6.18'],
+  ['accEcn', 4, '6.18'],
 ] as const;
 
-type Field = (typeof FIELDS)[number][0];
-type LaterField =
-  | 'bytesSent'
-  | 'bytesRetrans'
-  | 'dsackDups'
-  | 'reordSeen'
-  | 'rcvOoopack'
-  | 'sndWnd'
-  | 'rcvWnd'
-  | 'rehash'
-  | 'totalRto'
-  | 'totalRtoRecoveries'
-  | 'totalRtoTime'
-  | 'receivedCe'
-  | 'deliveredE1Bytes'
-  | 'deliveredE0Bytes'
-  | 'deliveredCeBytes'
-  | 'receivedE1Bytes'
-  | 'receivedE0Bytes'
-  | 'receivedCeBytes'
-  | 'accEcn';
+type Row = (typeof FIELDS)[number];
+type Field = Row[0];
+type LaterField = Extract<Row, readonly [string, number, string]>[0];
 
 /**
  * TCP_INFO, decoded: tcp(7) and linux/tcp.h. Times are in the kernel's units: `rtt`, `rttvar`, `minRtt`, `busyTime`,
@@ -133,7 +110,8 @@ export type TcpInfo = {
   readonly rcvWscale: number;
   readonly deliveryRateAppLimited: boolean;
   readonly fastopenClientFail: (typeof FASTOPEN_CLIENT_FAIL)[number];
-} & { readonly [F in Exclude<Field, LaterField>]: number } & { readonly [F in LaterField]?: number };
+} & Readonly<Record<Exclude<Field, LaterField>, number>> &
+  Readonly<Partial<Record<LaterField, number>>>;
 
 /** Bytes of the struct in the newest kernel known, and some to spare. */
 export const TCP_INFO_SIZE = 512;

@@ -5,6 +5,7 @@ import { inspect, type InspectOptions } from 'node:util';
 import { abortSignal, integer, invalidType, options as checkOptions } from '../arguments.js';
 import { native, type Handle } from '../binding.js';
 import { check, SocketError, SyscallError } from '../errors.js';
+import { descriptorOf } from '../options/descriptor.js';
 import { accessOf, optionAccess, refuseOption, type OptionAccess, type OwnSocket } from '../options/target.js';
 import { Readiness } from '../readiness.js';
 import { Endpoint, SOCKADDR_SIZE, type EndpointLike } from '../wire/endpoint.js';
@@ -71,7 +72,7 @@ export class PortReservation implements OwnSocket, Disposable {
     if (typeof moved !== 'object' || moved === null) throw invalidType('reservation', 'of type object', moved);
     const local = Endpoint.from(moved.local, 'reservation.local');
     const remote = Endpoint.from(moved.remote, 'reservation.remote');
-    const fd = integer('reservation.fd', 'fd' in moved ? moved.fd : descriptorOf(sent), 0, 2 ** 31 - 1);
+    const fd = integer('reservation.fd', 'fd' in moved ? moved.fd : sentDescriptor(sent), 0, 2 ** 31 - 1);
     requireHeld(fd, local);
     const handle = new (native().Handle)();
     if ('fd' in moved) check('fcntl', handle.adopt(fd));
@@ -250,8 +251,9 @@ function requireHeld(fd: number, local: Endpoint): void {
   );
 }
 
-function descriptorOf(sent: unknown): number {
-  const fd = sent instanceof Socket ? (sent as unknown as { _handle?: { fd?: number } | null })._handle?.fd : undefined;
+/** The descriptor that came with a message: it stays the net.Socket's, so it will be copied. */
+function sentDescriptor(sent: unknown): number {
+  const fd = sent instanceof Socket ? descriptorOf(sent) : undefined;
   if (fd === undefined) throw invalidType('handle', 'the net.Socket that came with the message', sent);
   return fd;
 }

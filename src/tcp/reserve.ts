@@ -176,7 +176,7 @@ function refuseUnlessOptional(option: string, errno: number, plan: Plan): void {
 function localOf(value: ReserveOptions['local']): Endpoint | undefined {
   if (value === undefined) return undefined;
   if (typeof value === 'object' && value !== null && 'address' in value && value.port === undefined) {
-    return Endpoint.from({ ...value, address: value.address, port: 0 }, 'options.local');
+    return Endpoint.from({ address: value.address, port: 0 }, 'options.local');
   }
   return Endpoint.from(value as EndpointLike, 'options.local');
 }

@@ -3,6 +3,7 @@
 import { Socket } from 'node:net';
 import { isSupported, type Handle } from '../binding.js';
 import { SocketError } from '../errors.js';
+import { descriptorOf } from '../options/descriptor.js';
 
 /** Throws ERR_UNSUPPORTED on a runtime whose net.Socket does not take a descriptor. To be called before anything is sent. */
 export function requireAdoption(): void {
@@ -19,7 +20,7 @@ export function toStream(handle: Handle): Socket {
   let socket: Socket | undefined;
   try {
     socket = new Socket({ fd, readable: true, writable: true });
-    if (!holds(socket, fd))
+    if (descriptorOf(socket) !== fd)
       throw new SocketError('ERR_UNSUPPORTED', 'net.Socket did not take the descriptor that it was given.');
   } catch (error) {
     socket?.destroy();
@@ -54,8 +55,4 @@ export function ignoreEmptyWrites(socket: Socket): Socket {
 function isEmpty(chunk: unknown, encoding: BufferEncoding): boolean {
   // 'zz' in hex is empty too, so text is really converted.
   return typeof chunk === 'string' ? Buffer.from(chunk, encoding).length === 0 : (chunk as Uint8Array).length === 0;
-}
-
-function holds(socket: Socket, fd: number): boolean {
-  return (socket as unknown as { _handle?: { fd?: number } | null })._handle?.fd === fd;
 }

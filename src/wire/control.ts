@@ -75,7 +75,7 @@ function toRaw(message: ControlMessage, index: number): RawControlMessage {
   const name = `control[${String(index)}]`;
   if (typeof message !== 'object' || message === null) throw invalidType(name, 'of type object', message);
   if (typeof message.type === 'number') {
-    const { level, type, data } = message as RawControlMessage;
+    const { level, type, data } = message;
     return {
       level: integer(`${name}.level`, level, INT32_MIN, INT32_MAX),
       type: integer(`${name}.type`, type, INT32_MIN, INT32_MAX),

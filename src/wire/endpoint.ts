@@ -63,7 +63,7 @@ export class Endpoint {
   static from(value: EndpointLike, name = 'endpoint'): Endpoint {
     if (value instanceof Endpoint) return value;
     if (typeof value === 'string') return Endpoint.#parse(value, name);
-    if (typeof value !== 'object' || value === null || typeof value.address !== 'string') {
+    if (typeof (value as Partial<typeof value> | null)?.address !== 'string') {
       throw invalidType(name, "{ address, port } or a string such as '192.0.2.1:53' or '[2001:db8::1]:53'", value);
     }
     const flowlabel = value.flowlabel === undefined ? 0 : integer(`${name}.flowlabel`, value.flowlabel, 0, 0xfffff);
@@ -112,7 +112,7 @@ export class Endpoint {
    */
   sockaddr(family: Family = this.mapped ? 'ipv6' : this.family): Uint8Array {
     const known = this.#sockaddr;
-    if (known !== undefined && known.length === (family === 'ipv4' ? 16 : SOCKADDR_SIZE)) return known;
+    if (known?.length === (family === 'ipv4' ? 16 : SOCKADDR_SIZE)) return known;
     return (this.#sockaddr = this.#encode(family));
   }
 

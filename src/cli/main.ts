@@ -1,0 +1,43 @@
+#!/usr/bin/env node
+// The command line, `linux-sockets`: its commands, and how a failure ends it. Wrong use is one line and status 2, any
+// other failure one line and status 1.
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { optionsCommand } from './options-command.js';
+import { reserveCommand } from './reserve-command.js';
+import { UsageError } from './parse.js';
+
+const WRONG_USE = 2;
+
+async function main(): Promise<void> {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+  const program = new Command('linux-sockets')
+    .description("The socket features of the Linux kernel, from the command line. It uses the kernel's own names.")
+    .version(version)
+    .addCommand(reserveCommand())
+    .addCommand(optionsCommand());
+  for (const command of [program, ...program.commands]) {
+    command
+      .exitOverride()
+      .configureOutput({ outputError: (text, write) => write(`linux-sockets: ${text.replace(/^error: /, '')}`) });
+  }
+  try {
+    await program.parseAsync();
+  } catch (error) {
+    process.exitCode = statusOf(error);
+    // Commander has printed its own.
+    if (!(error instanceof CommanderError)) {
+      process.stderr.write(`linux-sockets: ${error instanceof Error ? error.message : String(error)}\n`);
+    }
+  }
+}
+
+function statusOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : WRONG_USE;
+  if (error instanceof UsageError || error instanceof TypeError || error instanceof RangeError) return WRONG_USE;
+  return 1;
+}
+
+await main();

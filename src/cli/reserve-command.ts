@@ -1,0 +1,106 @@
+// `linux-sockets reserve`: reserves ports, prints the 4-tuples, holds them until Ctrl-C, gives them back.
+import { Command } from 'commander';
+import type { PortRange } from '../kernel/sysctl.js';
+import { getOption } from '../options/access.js';
+import type { PortReservation } from '../tcp/reservation.js';
+import { reserveMany } from '../tcp/reserve.js';
+import type { Endpoint } from '../wire/endpoint.js';
+import { parseCount, parseEndpoint, parseLocal, parseRange } from './parse.js';
+
+interface Flags {
+  readonly remote: Endpoint;
+  readonly local?: Endpoint;
+  readonly range?: PortRange;
+  readonly count: number;
+  readonly exclusive?: true;
+  readonly freebind?: true;
+  readonly transparent?: true;
+  readonly json?: true;
+}
+
+export function reserveCommand(): Command {
+  return new Command('reserve')
+    .description('Reserve local TCP ports toward a destination without sending a packet, until Ctrl-C.')
+    .requiredOption('--remote <ADDRESS:PORT>', 'the destination', parseEndpoint)
+    .option('--local <ADDRESS[:PORT]>', 'the own address, and perhaps port', parseLocal)
+    .option('--range <LO-HI>', 'the local ports to pick from, inside net.ipv4.ip_local_port_range', parseRange)
+    .option('--count <N>', 'how many ports', parseCount, 1)
+    .option('--exclusive', 'let no other destination share the ports')
+    .option('--freebind', 'let --local be an address that this host does not have')
+    .option('--transparent', 'send from an address of others (CAP_NET_ADMIN or CAP_NET_RAW)')
+    .option('--json', 'print one JSON object a line')
+    .addHelpText(
+      'after',
+      '\nExamples:\n' +
+        '  linux-sockets reserve --remote 1.1.1.1:53\n' +
+        '  linux-sockets reserve --remote [2001:db8::1]:443 --local 2001:db8::2 --range 40000-40999 --count 10 --json\n',
+    )
+    .action(async (flags: Flags) => {
+      const reservations = reserveMany(flags.count, optionsOf(flags));
+      const stopped = untilSignal();
+      process.stdout.write(reservations.map(flags.json ? asJson : asText).join(''));
+      note(flags, `Holding ${plural(reservations.length)}. Ctrl-C gives them back.\n`);
+      const watching = watch(reservations);
+      await stopped;
+      clearInterval(watching);
+      for (const reservation of reservations) reservation.release();
+      note(flags, `\nReleased ${plural(reservations.length)}; no packet was sent.\n`);
+    });
+}
+
+function optionsOf(flags: Flags): Parameters<typeof reserveMany>[1] {
+  return {
+    remote: flags.remote,
+    ...(flags.local !== undefined && { local: flags.local }),
+    ...(flags.range !== undefined && { localPortRange: flags.range }),
+    exclusive: flags.exclusive ?? false,
+    freebind: flags.freebind ?? false,
+    transparent: flags.transparent ?? false,
+  };
+}
+
+function asText(reservation: PortReservation): string {
+  const { state, segsOut } = getOption(reservation, 'TCP_INFO');
+  return `${reservation.local.toString()} -> ${reservation.remote.toString()}  ${state}, ${segsOut} packets sent\n`;
+}
+
+function asJson(reservation: PortReservation): string {
+  const { state: tcpState, segsOut } = getOption(reservation, 'TCP_INFO');
+  const { local, remote, state } = reservation;
+  const shown = {
+    local: { address: local.address, port: local.port },
+    remote: { address: remote.address, port: remote.port },
+    state,
+    tcpState,
+    segsOut,
+  };
+  return `${JSON.stringify(shown)}\n`;
+}
+
+/** Resolves when somebody wants this to end. */
+async function untilSignal(): Promise<void> {
+  await new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
+  });
+}
+
+/** Says when the kernel has taken a reservation away; its timer also keeps the process running. */
+function watch(reservations: readonly PortReservation[]): NodeJS.Timeout {
+  const held = new Set(reservations);
+  return setInterval(() => {
+    for (const reservation of held) {
+      if (reservation.verify()) continue;
+      held.delete(reservation);
+      process.stderr.write(`linux-sockets: ${reservation.local.toString()} was lost: ${reservation.state}\n`);
+    }
+  }, 1000);
+}
+
+/** For people: a program that reads JSON gets nothing else on standard output. */
+function note(flags: Flags, text: string): void {
+  if (!flags.json) process.stdout.write(text);
+}
+
+function plural(count: number): string {
+  return count === 1 ? '1 port' : `${count} ports`;
+}
