@@ -1,0 +1,110 @@
+// The command line as somebody at a shell meets it: what it prints, what it answers to wrong use, and that it lets go.
+import { describe, expect, test } from 'vitest';
+import { reserve } from '../../src/index.js';
+import { runNode, startNode } from '../support/child.js';
+
+const CLI = new URL('../../lib/cli/main.js', import.meta.url).pathname;
+const DISCARD = '127.0.0.1:9';
+
+const run = (...args: string[]) => runNode(CLI, { args, allowFailure: true });
+
+describe('reserve', () => {
+  test('prints the 4-tuples, holds them until SIGINT, and gives them back', async () => {
+    await using running = startNode(CLI, {
+      args: ['reserve', '--remote', DISCARD, '--local', '127.0.0.1', '--range', '40000-40001', '--count', '2'],
+    });
+    await running.printed(/Holding 2 ports/);
+    const taken = () => reserve({ remote: DISCARD, local: { address: '127.0.0.1' }, localPortRange: [40000, 40001] });
+    expect(taken).toThrow(expect.objectContaining({ code: 'ERR_PORT_RANGE_EXHAUSTED' }));
+    running.child.kill('SIGINT');
+    const { code, stdout, stderr } = await running.result;
+    expect(code).toBe(0);
+    expect(stderr).toBe('');
+    expect(stdout).toMatch(/^127\.0\.0\.1:4000[01] -> 127\.0\.0\.1:9 {2}SYN_SENT, 0 packets sent$/m);
+    expect(stdout).toMatch(/Released 2 ports/);
+    taken().release();
+  });
+
+  test('--json prints an object a line, and nothing else', async () => {
+    await using running = startNode(CLI, { args: ['reserve', '--remote', DISCARD, '--count', '3', '--json'] });
+    await running.printed(/(.*\n){3}/);
+    running.child.kill('SIGTERM');
+    const { stdout } = await running.result;
+    const lines = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines).toHaveLength(3);
+    for (const line of lines) {
+      expect(line).toMatchObject({ remote: { address: '127.0.0.1', port: 9 }, state: 'held', segsOut: 0 });
+      expect(line['local']).toEqual({ address: '127.0.0.1', port: expect.any(Number) as number });
+    }
+  });
+
+  test.each([
+    [['reserve'], '--remote'],
+    [['reserve', '--remote', '1.1.1.1'], 'ADDRESS:PORT'],
+    [['reserve', '--remote', '1.1.1.1:99999'], 'ADDRESS:PORT'],
+    [['reserve', '--remote', 'example.com:53'], 'ADDRESS:PORT'],
+    [['reserve', '--remote', '1.1.1.1:0'], 'options.remote.port'],
+    [['reserve', '--remote', DISCARD, '--bogus'], '--bogus'],
+    [['reserve', '--remote', DISCARD, '--local', 'x'], 'ADDRESS or ADDRESS:PORT'],
+    [['reserve', '--remote', DISCARD, '--range', '5-1'], 'LO-HI'],
+    [['reserve', '--remote', DISCARD, '--range', '1-2'], 'ip_local_port_range'],
+    [['reserve', '--remote', DISCARD, '--count', '0'], 'from 1 to 65535'],
+    [['reserve', '--remote', DISCARD, '--count', '1.5'], 'from 1 to 65535'],
+    [['reserve', '--remote', DISCARD, 'more'], 'too many arguments'],
+    [['options', 'IP_NOPE'], "no option 'IP_NOPE'"],
+    [['options', '--bogus'], '--bogus'],
+    [['bogus'], 'bogus'],
+  ])('wrong use is one line and status 2: %j', async (args, said) => {
+    const { code, stdout, stderr } = await run(...args);
+    expect(code).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr).toMatch(/^linux-sockets: .*\n$/);
+    expect(stderr).toContain(said);
+  });
+
+  test('a refusal of the kernel is one line and status 1', async () => {
+    const { code, stdout, stderr } = await run('reserve', '--remote', '192.0.2.1:53');
+    expect(code).toBe(1);
+    expect(stdout).toBe('');
+    expect(stderr).toMatch(/^linux-sockets: connect ENETUNREACH 192\.0\.2\.1:53.*\n$/);
+  });
+});
+
+describe('options', () => {
+  test('lists every option, one a line', async () => {
+    const { code, stdout } = await run('options');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^IP_LOCAL_PORT_RANGE +The ports that the kernel may pick from/m);
+  });
+
+  test('describes one, by any case of its name', async () => {
+    const { stdout } = await run('options', 'ip_local_port_range');
+    expect(stdout).toMatch(/^IP_LOCAL_PORT_RANGE\n/);
+    expect(stdout).toMatch(/level, number +IPPROTO_IP \(0\), 51/);
+    expect(stdout).toMatch(/too late +once a local port is assigned/);
+  });
+
+  test('--json prints the row', async () => {
+    const { stdout } = await run('options', 'TCP_NODELAY', '--json');
+    expect(JSON.parse(stdout)).toMatchObject({ option: 'TCP_NODELAY', level: 'IPPROTO_TCP', name: 1, kind: 'flag' });
+  });
+});
+
+test.each([['--help'], ['reserve', '--help'], ['options', '--help'], ['help', 'reserve']])(
+  '%s prints help',
+  async (...args) => {
+    const { code, stdout, stderr } = await run(...args);
+    expect(code).toBe(0);
+    expect(stderr).toBe('');
+    expect(stdout).toMatch(/^Usage: linux-sockets/);
+  },
+);
+
+test('no command at all is wrong use, and prints the help', async () => {
+  const { code, stderr } = await run();
+  expect(code).toBe(2);
+  expect(stderr).toMatch(/^Usage: linux-sockets/);
+});

@@ -1,0 +1,52 @@
+// `npm start`: in its namespace it shows everything; without one, the first parts, and why.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { runNode } from '../support/child.js';
+
+const DEMO = new URL('../../examples/demo/main.mjs', import.meta.url).pathname;
+
+test('fills the range that it is told to, and proves what it says', async () => {
+  const { stdout, stderr } = await runNode(DEMO, { args: ['--json', '--ports', '256'] });
+  expect(stderr).toBe('');
+  expect(JSON.parse(stdout)).toMatchObject({
+    state: 'SYN_SENT',
+    segsOut: 0,
+    bindRefused: 'EADDRINUSE',
+    tupleRefused: 'ERR_PORT_RANGE_EXHAUSTED (EADDRNOTAVAIL)',
+    sharedWith: '127.0.0.1:9',
+    echo: 'panda',
+    ports: 256,
+    withRange: { oneMore: 'ERR_PORT_RANGE_EXHAUSTED' },
+    withoutRange: { oneMore: 'EADDRNOTAVAIL' },
+  });
+});
+
+test('without a namespace it leaves the host’s ports alone, and says why', async () => {
+  // An unshare that is refused, as in many containers.
+  const bin = mkdtempSync(join(tmpdir(), 'linux-sockets-demo-'));
+  try {
+    writeFileSync(
+      join(bin, 'unshare'),
+      '#!/bin/sh\necho "unshare: unshare failed: Operation not permitted" >&2\nexit 1\n',
+      { mode: 0o755 },
+    );
+    const { stdout } = await runNode(DEMO, { env: { PATH: `${bin}:${process.env['PATH'] ?? ''}` } });
+    expect(stdout).toContain("sent 'panda', got 'panda' back");
+    expect(stdout).toMatch(/Not filled: .*\n.*Operation not permitted/);
+    expect(stdout).not.toContain('Fill a whole range');
+  } finally {
+    rmSync(bin, { recursive: true });
+  }
+});
+
+test.each([['--ports', '15'], ['--ports', 'x'], ['--bogus']])(
+  'wrong use is one line and status 2: %s %s',
+  async (...args) => {
+    const { code, stdout, stderr } = await runNode(DEMO, { args, allowFailure: true });
+    expect(code).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr).toMatch(/^npm start: .*\n$/);
+  },
+);
