@@ -1,6 +1,6 @@
 // Checks of what a caller passes, before the kernel is touched. The errors are Node's: ERR_INVALID_ARG_TYPE,
 // ERR_INVALID_ARG_VALUE (TypeErrors) and ERR_OUT_OF_RANGE (a RangeError).
-import { inspect } from 'node:util';
+import { inspect, types } from 'node:util';
 
 export function invalidType(name: string, expected: string, value: unknown): TypeError {
   return withCode(
@@ -50,7 +50,7 @@ export function string(name: string, value: unknown): string {
  * cannot be told from one that the buffer has shrunk away under, and an empty send is not nothing.
  */
 export function bytes(name: string, value: unknown): Uint8Array {
-  if (!(value instanceof Uint8Array)) throw invalidType(name, 'an instance of Uint8Array', value);
+  if (!types.isUint8Array(value)) throw invalidType(name, 'an instance of Uint8Array', value);
   if (value.length === 0 && 'resizable' in value.buffer && value.buffer.resizable === true) {
     throw invalidValue(name, value, 'it is empty, and its resizable buffer may have shrunk');
   }

@@ -43,9 +43,10 @@ export class Readiness {
       await new Promise<void>((resolve, reject) => {
         const waiter: Waiter = { events, resolve, reject };
         abort = () => {
-          this.#waiters.delete(waiter);
+          // Its event, or the close, may have been first.
+          if (aborting === undefined || !this.#waiters.delete(waiter)) return;
           this.#update();
-          if (aborting !== undefined) reject(new AbortError(aborting));
+          reject(new AbortError(aborting));
         };
         this.#waiters.add(waiter);
         aborting?.addEventListener('abort', abort, { once: true });

@@ -114,8 +114,8 @@ export class PortReservation implements OwnSocket, Disposable {
     const timeout = integer('options.timeout', options.timeout ?? 0, 0, 2 ** 31 - 1);
     requireAdoption();
     this.#requireHeld();
-    this.#state = 'activating';
     const readiness = (this.#readiness = new Readiness(this.#handle));
+    this.#state = 'activating';
     try {
       const errno = await handshake(this.#handle, readiness, signal, timeout);
       if (errno !== 0) throw this.#connectError(errno);

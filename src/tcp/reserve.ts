@@ -82,10 +82,12 @@ export interface Plan {
 
 function planOf(options: ReserveOptions): Plan {
   checkOptions('options', options, KNOWN);
-  const remote = Endpoint.from(options.remote, 'options.remote');
-  if (remote.port === 0) throw outOfRange('options.remote.port', '>= 1 and <= 65535, where somebody can listen', 0);
-  const local = localOf(options.local);
-  const family = familyOf(remote, local);
+  const wanted = Endpoint.from(options.remote, 'options.remote');
+  if (wanted.port === 0) throw outOfRange('options.remote.port', '>= 1 and <= 65535, where somebody can listen', 0);
+  const source = localOf(options.local);
+  const family = familyOf(wanted, source);
+  const remote = forFamily(wanted, family);
+  const local = source === undefined ? undefined : forFamily(source, family);
   const exclusive = boolean('options.exclusive', options.exclusive ?? false);
   const freebind = boolean('options.freebind', options.freebind ?? false);
   const transparent = boolean('options.transparent', options.transparent ?? false);
@@ -186,6 +188,12 @@ function familyOf(remote: Endpoint, local: Endpoint | undefined): Family {
     throw invalidValue('options.local', local.toString(), `its family is not that of the remote, ${remote.toString()}`);
   }
   return remote.family === 'ipv6' || remote.mapped || local?.mapped === true ? 'ipv6' : 'ipv4';
+}
+
+/** On an IPv6 socket an IPv4 address is a mapped one. */
+function forFamily(endpoint: Endpoint, family: Family): Endpoint {
+  if (family === 'ipv4' || endpoint.family === 'ipv6' || endpoint.mapped) return endpoint;
+  return Endpoint.from({ address: `::ffff:${endpoint.address}`, port: endpoint.port });
 }
 
 function rangeOf(wanted: unknown, port: number, exclusive: boolean): { range: PortRange; rangeWanted: boolean } {

@@ -78,7 +78,8 @@ export class Endpoint {
   }
 
   /** Reads a sockaddr; undefined when it holds no IPv4 or IPv6 address. */
-  static decode(bytes: Uint8Array, length: number = bytes.length): Endpoint | undefined {
+  static decode(bytes: Uint8Array, given: number = bytes.length): Endpoint | undefined {
+    const length = Math.min(given, bytes.length); // the kernel says how long the address is, also when it was cut
     if (length < 16) return undefined;
     const view = new DataView(bytes.buffer, bytes.byteOffset, length);
     const port = view.getUint16(2);
