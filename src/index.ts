@@ -32,8 +32,17 @@ export {
   type ReservationState,
 } from './tcp/reservation.js';
 export { reserve, reserveMany, type ReserveOptions } from './tcp/reserve.js';
-export type { ControlMessage, RawControlMessage, TypedControlMessage } from './wire/control.js';
-export type { ControlMessageName, ControlValues, PacketInfo } from './wire/control-messages.js';
+export type { ControlMessage, RawControlMessage, ReceivedControlMessage } from './wire/control.js';
+export type {
+  ReceivedControlName,
+  ReceivedControlValues,
+  SentControlName,
+  SentControlValues,
+} from './wire/control-messages.js';
+export type { ErrorOrigin, ExtendedError } from './wire/messages/extended-error.js';
+export type { PacketInfo } from './wire/messages/packet-info.js';
+export type { PathMtu } from './wire/messages/path-mtu.js';
+export type { Timestamps } from './wire/messages/timestamps.js';
 export { Endpoint, type EndpointLike } from './wire/endpoint.js';
 export type { Family } from './wire/families.js';
 export type { PortRange } from './kernel/sysctl.js';

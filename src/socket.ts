@@ -8,7 +8,7 @@ import type { SocketOptions } from './options/table.js';
 import { optionAccess, type OptionAccess, type OwnSocket } from './options/target.js';
 import { Readiness, READABLE, WRITABLE } from './readiness.js';
 import { LITTLE_ENDIAN } from './wire/byte-order.js';
-import { decodeControl, encodeControl, type ControlMessage } from './wire/control.js';
+import { decodeControl, encodeControl, type ControlMessage, type ReceivedControlMessage } from './wire/control.js';
 import { Endpoint, SOCKADDR_SIZE, UNSPECIFIED, type EndpointLike } from './wire/endpoint.js';
 import { AF_INET, AF_INET6, FAMILIES, familyNumber, type Family } from './wire/families.js';
 
@@ -53,7 +53,7 @@ export interface ReceivedMessage {
   readonly bytes: number;
   /** Who sent it; undefined on a stream. */
   readonly source: Endpoint | undefined;
-  readonly control: readonly ControlMessage[];
+  readonly control: readonly ReceivedControlMessage[];
   /** MSG_* as recvmsg(2) returned them. */
   readonly flags: number;
   /** The datagram was longer than the buffers, and the rest is lost (MSG_TRUNC). */

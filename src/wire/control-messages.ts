@@ -1,149 +1,169 @@
-// The control messages that are known by name, as data: level and type numbers, and the shape of the value.
-import { integer, invalidType } from '../arguments.js';
-import { readIPv4, readIPv6, writeIPv4, writeIPv6 } from './address.js';
-import { LITTLE_ENDIAN } from './byte-order.js';
+// The control messages that are known by name, as data: level and type, and how the value is read and written.
 import { Endpoint } from './endpoint.js';
+import {
+  int32,
+  readBytes,
+  readInteger,
+  readUint32,
+  readUint32BigEndian,
+  uint16,
+  uint32,
+  writeBytes,
+} from './messages/bytes.js';
+import { readExtendedError, type ExtendedError } from './messages/extended-error.js';
+import {
+  readPacketInfo4,
+  readPacketInfo6,
+  writePacketInfo4,
+  writePacketInfo6,
+  type PacketInfo,
+} from './messages/packet-info.js';
+import { readPathMtu, type PathMtu } from './messages/path-mtu.js';
+import {
+  readTimespec,
+  readTimestamping,
+  readTimeval,
+  writeNanoseconds,
+  type Timestamps,
+} from './messages/timestamps.js';
 
-/** IP_PKTINFO, ip(7). On receive: where the datagram arrived. On send: `source` and `interface` choose where it leaves. */
-export interface PacketInfo {
-  /** Interface index; 0 lets the kernel choose. @default 0 */
-  readonly interface?: number;
-  /** The local address: ipi_spec_dst, or ipi6_addr. @default '0.0.0.0' or '::' */
-  readonly source?: string;
-  /** The address in the packet's header (IPv4, receive only): ipi_addr. */
-  readonly destination?: string;
-}
-
-/** What each named control message carries. */
-export interface ControlValues {
-  /** Bytes per segment of what is sent, 1 to 65535; udp(7), Linux 4.18 (bec1f6f69736). */
+/** Control messages that sendmsg(2) takes, and their values. */
+export interface SentControlValues {
+  /** Bytes per datagram that the data is split into, 1 to 65535; udp(7), Linux 4.18 (bec1f6f69736). */
   UDP_SEGMENT: number;
-  /** Bytes per segment of what was received, when datagrams were merged; udp(7), Linux 5.0 (e20cf8d3f1f7). */
-  UDP_GRO: number;
   /** Type of service with the two ECN bits, 0 to 255; ip(7). */
   IP_TOS: number;
   /** Time to live, 1 to 255; ip(7). */
   IP_TTL: number;
-  /** Traffic class with the two ECN bits, 0 to 255; ipv6(7), RFC 3542. */
-  IPV6_TCLASS: number;
-  /** Hop limit, 0 to 255; ipv6(7), RFC 3542. */
-  IPV6_HOPLIMIT: number;
+  /** The source address and interface; ip(7). */
   IP_PKTINFO: PacketInfo;
-  /** ipv6(7), RFC 3542. */
+  /** Traffic class with the two ECN bits, -1 (the default) to 255; RFC 3542. */
+  IPV6_TCLASS: number;
+  /** Hop limit, -1 (the default) to 255; RFC 3542. */
+  IPV6_HOPLIMIT: number;
+  /** The source address and interface; RFC 3542. */
   IPV6_PKTINFO: PacketInfo;
-  /** Where the datagram was sent to, with the port: ip(7), IP_RECVORIGDSTADDR. Receive only. */
-  IP_ORIGDSTADDR: Endpoint;
-  /** As IP_ORIGDSTADDR. Receive only. */
-  IPV6_ORIGDSTADDR: Endpoint;
+  /** 1: fail with EMSGSIZE instead of fragmenting; RFC 3542. */
+  IPV6_DONTFRAG: number;
+  /** Hop-by-hop options header, as it goes over the wire; CAP_NET_RAW; RFC 3542. */
+  IPV6_HOPOPTS: Uint8Array;
+  /** Destination options header, as it goes over the wire; CAP_NET_RAW; RFC 3542. */
+  IPV6_DSTOPTS: Uint8Array;
+  /** Routing header, as it goes over the wire; RFC 3542. */
+  IPV6_RTHDR: Uint8Array;
+  /** Flow label and traffic class, as in the header: 28 bits; linux/in6.h. */
+  IPV6_FLOWINFO: number;
+  /** Mark of the packet; CAP_NET_ADMIN or CAP_NET_RAW; net/ipv4/ip_sockglue.c (c6af0c227a22). */
+  SO_MARK: number;
+  /** Priority of the packet, 0 to 6, more with CAP_NET_ADMIN; Linux 6.14 (a32f3e9d1ed1). */
+  SO_PRIORITY: number;
+  /** SOF_TIMESTAMPING_TX_* bits: report when the packet leaves; Documentation/networking/timestamping.rst. */
+  SO_TIMESTAMPING: number;
+  /** When the packet is to leave, nanoseconds of the clock that SO_TXTIME chose; Linux 4.19 (80b14dee2bea). */
+  SCM_TXTIME: bigint;
 }
 
-export type ControlMessageName = keyof ControlValues;
+/** Control messages that recvmsg(2) gives, and their values. */
+export interface ReceivedControlValues {
+  /** Bytes per datagram, when several were merged; udp(7), Linux 5.0 (e20cf8d3f1f7). */
+  UDP_GRO: number;
+  /** Type of service with the two ECN bits; ip(7), IP_RECVTOS. */
+  IP_TOS: number;
+  /** Time to live; ip(7), IP_RECVTTL. */
+  IP_TTL: number;
+  /** Where it arrived; ip(7). */
+  IP_PKTINFO: PacketInfo;
+  /** Where it was sent to, with the port; ip(7), IP_RECVORIGDSTADDR. */
+  IP_ORIGDSTADDR: Endpoint;
+  /** An error with its origin, from the error queue; ip(7). */
+  IP_RECVERR: ExtendedError;
+  /** Bytes of the largest fragment; linux/in.h (70ecc24841326). */
+  IP_RECVFRAGSIZE: number;
+  /** Traffic class with the two ECN bits; RFC 3542, IPV6_RECVTCLASS. */
+  IPV6_TCLASS: number;
+  /** Hop limit; RFC 3542, IPV6_RECVHOPLIMIT. */
+  IPV6_HOPLIMIT: number;
+  /** Where it arrived; RFC 3542, IPV6_RECVPKTINFO. */
+  IPV6_PKTINFO: PacketInfo;
+  /** Where it was sent to, with the port; linux/in6.h, IPV6_RECVORIGDSTADDR. */
+  IPV6_ORIGDSTADDR: Endpoint;
+  /** An error with its origin, from the error queue; ipv6(7). */
+  IPV6_RECVERR: ExtendedError;
+  /** Bytes of the largest fragment; linux/in6.h (0cc0aa614b4c). */
+  IPV6_RECVFRAGSIZE: number;
+  /** A path MTU became smaller; RFC 3542, IPV6_RECVPATHMTU. */
+  IPV6_PATHMTU: PathMtu;
+  /** Flow label and traffic class, as in the header: 28 bits. */
+  IPV6_FLOWINFO: number;
+  /** Hop-by-hop options header; RFC 3542, IPV6_RECVHOPOPTS. */
+  IPV6_HOPOPTS: Uint8Array;
+  /** Destination options header; RFC 3542, IPV6_RECVDSTOPTS. */
+  IPV6_DSTOPTS: Uint8Array;
+  /** Routing header; RFC 3542, IPV6_RECVRTHDR. */
+  IPV6_RTHDR: Uint8Array;
+  /** Datagrams that this socket has dropped so far, 32 bits; socket(7), SO_RXQ_OVFL. */
+  SO_RXQ_OVFL: number;
+  /** Mark of the packet; SO_RCVMARK, Linux 5.19 (6fd1d51cfa25). */
+  SO_MARK: number;
+  /** Priority of the packet; SO_RCVPRIORITY, Linux 6.14 (e45469e594b2). */
+  SO_PRIORITY: number;
+  /** When it arrived, nanoseconds since 1970, in whole microseconds; socket(7), SO_TIMESTAMP. */
+  SCM_TIMESTAMP: bigint;
+  /** When it arrived, nanoseconds since 1970; SO_TIMESTAMPNS. */
+  SCM_TIMESTAMPNS: bigint;
+  /** When it arrived, or left (error queue); Documentation/networking/timestamping.rst. */
+  SCM_TIMESTAMPING: Timestamps;
+  /** Bytes that are still in the receive queue of a stream; TCP_INQ, Linux 4.18 (b75eba76d3d7). */
+  TCP_CM_INQ: number;
+}
 
-interface Row<T> {
+export type SentControlName = keyof SentControlValues;
+export type ReceivedControlName = keyof ReceivedControlValues;
+export type ControlName = SentControlName | ReceivedControlName;
+
+interface Numbers {
   readonly level: number;
   readonly type: number;
-  /** undefined when the bytes are not of this type's size. */
-  readonly decode: (data: Uint8Array) => T | undefined;
-  /** Absent where the kernel takes none: it answers EINVAL. */
-  readonly encode?: (value: T, name: string) => Uint8Array;
 }
+/** undefined when the bytes are not of this type's size. */
+type Reader<T> = (data: Uint8Array) => T | undefined;
+type Writer<T> = (value: T, name: string) => Uint8Array;
+type Row<N extends ControlName> = Numbers &
+  (N extends ReceivedControlName ? { readonly decode: Reader<ReceivedControlValues[N]> } : object) &
+  (N extends SentControlName ? { readonly encode: Writer<SentControlValues[N]> } : object);
 
-export const CONTROL_MESSAGES: { readonly [N in ControlMessageName]: Row<ControlValues[N]> } = {
-  // Two bytes to the kernel: four are EINVAL.
-  UDP_SEGMENT: {
-    level: 17,
-    type: 103,
-    decode: readInteger,
-    encode: (value, name) => uint16(integer(name, value, 1, 65535)),
-  },
-  UDP_GRO: { level: 17, type: 104, decode: readInteger },
-  IP_TOS: { level: 0, type: 1, decode: readInteger, encode: (value, name) => int32(integer(name, value, 0, 255)) },
-  IP_TTL: { level: 0, type: 2, decode: readInteger, encode: (value, name) => int32(integer(name, value, 1, 255)) },
-  IPV6_TCLASS: {
-    level: 41,
-    type: 67,
-    decode: readInteger,
-    encode: (value, name) => int32(integer(name, value, 0, 255)),
-  },
-  IPV6_HOPLIMIT: {
-    level: 41,
-    type: 52,
-    decode: readInteger,
-    encode: (value, name) => int32(integer(name, value, 0, 255)),
-  },
-  IP_PKTINFO: { level: 0, type: 8, decode: readPacketInfo4, encode: writePacketInfo4 },
-  IPV6_PKTINFO: { level: 41, type: 50, decode: readPacketInfo6, encode: writePacketInfo6 },
-  IP_ORIGDSTADDR: { level: 0, type: 20, decode: Endpoint.decode },
-  IPV6_ORIGDSTADDR: { level: 41, type: 74, decode: Endpoint.decode },
+// prettier-ignore
+export const CONTROL_MESSAGES: { readonly [N in ControlName]: Row<N> } = {
+  UDP_SEGMENT:       { level: 17, type: 103, encode: uint16(1) },
+  UDP_GRO:           { level: 17, type: 104, decode: readInteger },
+  TCP_CM_INQ:        { level: 6,  type: 36,  decode: readInteger },
+
+  IP_TOS:            { level: 0,  type: 1,   decode: readInteger,       encode: int32(0, 255) },
+  IP_TTL:            { level: 0,  type: 2,   decode: readInteger,       encode: int32(1, 255) },
+  IP_PKTINFO:        { level: 0,  type: 8,   decode: readPacketInfo4,   encode: writePacketInfo4 },
+  IP_RECVERR:        { level: 0,  type: 11,  decode: readExtendedError },
+  IP_ORIGDSTADDR:    { level: 0,  type: 20,  decode: Endpoint.decode },
+  IP_RECVFRAGSIZE:   { level: 0,  type: 25,  decode: readInteger },
+
+  IPV6_FLOWINFO:     { level: 41, type: 11,  decode: readUint32BigEndian, encode: uint32(0x0fffffff, false) },
+  IPV6_RECVERR:      { level: 41, type: 25,  decode: readExtendedError },
+  IPV6_PKTINFO:      { level: 41, type: 50,  decode: readPacketInfo6,   encode: writePacketInfo6 },
+  IPV6_HOPLIMIT:     { level: 41, type: 52,  decode: readInteger,       encode: int32(-1, 255) },
+  IPV6_HOPOPTS:      { level: 41, type: 54,  decode: readBytes,         encode: writeBytes },
+  IPV6_RTHDR:        { level: 41, type: 57,  decode: readBytes,         encode: writeBytes },
+  IPV6_DSTOPTS:      { level: 41, type: 59,  decode: readBytes,         encode: writeBytes },
+  IPV6_PATHMTU:      { level: 41, type: 61,  decode: readPathMtu },
+  IPV6_DONTFRAG:     { level: 41, type: 62,  encode: int32(0, 1) },
+  IPV6_TCLASS:       { level: 41, type: 67,  decode: readInteger,       encode: int32(-1, 255) },
+  IPV6_ORIGDSTADDR:  { level: 41, type: 74,  decode: Endpoint.decode },
+  IPV6_RECVFRAGSIZE: { level: 41, type: 77,  decode: readInteger },
+
+  SO_PRIORITY:       { level: 1,  type: 12,  decode: readUint32,        encode: uint32() },
+  SCM_TIMESTAMP:     { level: 1,  type: 29,  decode: readTimeval },
+  SCM_TIMESTAMPNS:   { level: 1,  type: 35,  decode: readTimespec },
+  SO_MARK:           { level: 1,  type: 36,  decode: readUint32,        encode: uint32() },
+  SCM_TIMESTAMPING:  { level: 1,  type: 37,  decode: readTimestamping },
+  SO_TIMESTAMPING:   { level: 1,  type: 37,  encode: uint32() },
+  SO_RXQ_OVFL:       { level: 1,  type: 40,  decode: readUint32 },
+  SCM_TXTIME:        { level: 1,  type: 61,  encode: writeNanoseconds },
 };
-
-/** One, two or four bytes: IP_TOS comes as one, IP_TTL as four. */
-function readInteger(data: Uint8Array): number | undefined {
-  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
-  switch (data.length) {
-    case 1:
-      return view.getUint8(0);
-    case 2:
-      return view.getUint16(0, LITTLE_ENDIAN);
-    case 4:
-      return view.getInt32(0, LITTLE_ENDIAN);
-    default:
-      return undefined;
-  }
-}
-
-function uint16(value: number): Uint8Array {
-  const data = new Uint8Array(2);
-  new DataView(data.buffer).setUint16(0, value, LITTLE_ENDIAN);
-  return data;
-}
-
-function int32(value: number): Uint8Array {
-  const data = new Uint8Array(4);
-  new DataView(data.buffer).setInt32(0, value, LITTLE_ENDIAN);
-  return data;
-}
-
-/** struct in_pktinfo: int ipi_ifindex, in_addr ipi_spec_dst, in_addr ipi_addr. */
-function readPacketInfo4(data: Uint8Array): PacketInfo | undefined {
-  if (data.length !== 12) return undefined;
-  const index = new DataView(data.buffer, data.byteOffset).getInt32(0, LITTLE_ENDIAN);
-  return { interface: index, source: readIPv4(data, 4), destination: readIPv4(data, 8) };
-}
-
-function writePacketInfo4(value: PacketInfo, name: string): Uint8Array {
-  const data = new Uint8Array(12);
-  const { index, source } = checkPacketInfo(value, name);
-  new DataView(data.buffer).setInt32(0, index, LITTLE_ENDIAN);
-  if (source === undefined) return data;
-  if (source.family !== 'ipv4') throw invalidType(`${name}.source`, 'an IPv4 address', value.source);
-  // The kernel takes the source from ipi_spec_dst, and passes over ipi_addr in silence.
-  writeIPv4(source.address, data, 4);
-  return data;
-}
-
-/** struct in6_pktinfo: in6_addr ipi6_addr, int ipi6_ifindex. */
-function readPacketInfo6(data: Uint8Array): PacketInfo | undefined {
-  if (data.length !== 20) return undefined;
-  return {
-    interface: new DataView(data.buffer, data.byteOffset).getInt32(16, LITTLE_ENDIAN),
-    source: readIPv6(data, 0),
-  };
-}
-
-function writePacketInfo6(value: PacketInfo, name: string): Uint8Array {
-  const data = new Uint8Array(20);
-  const { index, source } = checkPacketInfo(value, name);
-  new DataView(data.buffer).setInt32(16, index === 0 ? (source?.scopeId ?? 0) : index, LITTLE_ENDIAN);
-  if (source === undefined) return data;
-  writeIPv6(source.family === 'ipv4' ? `::ffff:${source.address}` : (source.address.split('%')[0] ?? ''), data, 0);
-  return data;
-}
-
-function checkPacketInfo(value: PacketInfo, name: string): { index: number; source: Endpoint | undefined } {
-  if (typeof value !== 'object' || value === null) throw invalidType(name, 'of type object', value);
-  const index = value.interface === undefined ? 0 : integer(`${name}.interface`, value.interface, 0, 2 ** 31 - 1);
-  const source =
-    value.source === undefined ? undefined : Endpoint.from({ address: value.source, port: 0 }, `${name}.source`);
-  return { index, source };
-}

@@ -2,22 +2,32 @@
 // kernel refuses a UDP_SEGMENT of four bytes, and reads beyond a short one.
 import { bytes as checkBytes, integer, invalidType, invalidValue } from '../arguments.js';
 import { LITTLE_ENDIAN } from './byte-order.js';
-import { CONTROL_MESSAGES, type ControlMessageName, type ControlValues } from './control-messages.js';
-
-/** A control message by its kernel name, with a value of its type. */
-export type TypedControlMessage = {
-  [N in ControlMessageName]: { readonly type: N; readonly value: ControlValues[N] };
-}[ControlMessageName];
+import {
+  CONTROL_MESSAGES,
+  type ControlName,
+  type ReceivedControlName,
+  type ReceivedControlValues,
+  type SentControlName,
+  type SentControlValues,
+} from './control-messages.js';
 
 /** Any control message, as numbers and bytes. */
 export interface RawControlMessage {
-  /** SOL_SOCKET, IPPROTO_IP, … */
+  /** SOL_SOCKET 1, IPPROTO_IP 0, IPPROTO_TCP 6, IPPROTO_UDP 17, IPPROTO_IPV6 41 */
   readonly level: number;
   readonly type: number;
   readonly data: Uint8Array;
 }
 
-export type ControlMessage = TypedControlMessage | RawControlMessage;
+/** A control message for sendmsg(2): by its kernel name with a value of its type, or raw. */
+export type ControlMessage =
+  | { [N in SentControlName]: { readonly type: N; readonly value: SentControlValues[N] } }[SentControlName]
+  | RawControlMessage;
+
+/** A control message from recvmsg(2): by its kernel name where it is known, or raw. */
+export type ReceivedControlMessage =
+  | { [N in ReceivedControlName]: { readonly type: N; readonly value: ReceivedControlValues[N] } }[ReceivedControlName]
+  | RawControlMessage;
 
 /** struct cmsghdr on 64 bits: size_t length, int level, int type. */
 const HEADER = 16;
@@ -50,10 +60,10 @@ export function encodeControl(messages: readonly ControlMessage[] | undefined): 
  * The messages in the first `length` bytes of msg_control after recvmsg(2): typed where the message is known and has the
  * size of its type, raw otherwise. What the kernel cut off at the end is left out, and recvmsg's flags say so (MSG_CTRUNC).
  */
-export function decodeControl(control: Uint8Array, length: number = control.length): ControlMessage[] {
+export function decodeControl(control: Uint8Array, length: number = control.length): ReceivedControlMessage[] {
   const end = Math.min(length, control.length);
   const view = new DataView(control.buffer, control.byteOffset, control.byteLength);
-  const messages: ControlMessage[] = [];
+  const messages: ReceivedControlMessage[] = [];
   let at = 0;
   while (at + HEADER <= end) {
     const size = Number(view.getBigUint64(at, LITTLE_ENDIAN));
@@ -90,24 +100,26 @@ function toRaw(message: ControlMessage, index: number): RawControlMessage {
       'this build has no control message of that name; give level, type and data',
     );
   }
-  const row = CONTROL_MESSAGES[type as ControlMessageName];
+  const row = CONTROL_MESSAGES[type as ControlName];
   if (!('encode' in row)) throw invalidValue(`${name}.type`, type, 'the kernel only sends it, and takes none');
   return { level: row.level, type: row.type, data: row.encode(value as never, `${name}.value`) };
 }
 
-function fromRaw(level: number, type: number, data: Uint8Array): ControlMessage {
-  for (const [name, row] of ROWS) {
-    if (row.level !== level || row.type !== type) continue;
-    const value = row.decode(data);
-    return value === undefined ? { level, type, data } : ({ type: name, value } as TypedControlMessage);
-  }
-  return { level, type, data };
+function fromRaw(level: number, type: number, data: Uint8Array): ReceivedControlMessage {
+  const known = RECEIVED.get(`${level}/${type}`);
+  const value = known?.decode(data);
+  if (known === undefined || value === undefined) return { level, type, data };
+  return { type: known.name, value } as ReceivedControlMessage;
 }
 
 function align(size: number): number {
   return (size + 7) & ~7;
 }
 
-const ROWS = Object.entries(CONTROL_MESSAGES);
+const RECEIVED: ReadonlyMap<string, { name: string; decode: (data: Uint8Array) => unknown }> = new Map(
+  Object.entries(CONTROL_MESSAGES).flatMap(([name, row]) =>
+    'decode' in row ? [[`${row.level}/${row.type}`, { name, decode: row.decode }]] : [],
+  ),
+);
 const INT32_MIN = -(2 ** 31);
 const INT32_MAX = 2 ** 31 - 1;
