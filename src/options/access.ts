@@ -95,10 +95,9 @@ function applyOption(access: OptionAccess, name: string, value: unknown): void {
         'it. Set it before bind() or connect(), or use the raw form to do as the kernel does.',
     );
   }
-  check('setsockopt', access.setsockopt(LEVELS[row.level], row.name, encoded), {
-    option: name,
-    remedy: row.privilege === undefined ? undefined : `It needs ${row.privilege}`,
-  });
+  const result = access.setsockopt(LEVELS[row.level], row.name, encoded);
+  const unprivileged = result === EPERM && row.privilege !== undefined;
+  check('setsockopt', result, { option: name, remedy: unprivileged ? `It needs ${row.privilege}` : undefined });
 }
 
 function writableRow(name: string): OptionRow {
@@ -157,6 +156,7 @@ function scratchValue(size: number): Uint8Array {
   return new Uint8Array(size);
 }
 
+const EPERM = -1;
 const MAX_LENGTH = 1 << 20;
 const scratch = new Uint8Array(16);
 const scratch4 = scratch.subarray(0, 4);

@@ -110,9 +110,12 @@ export const KINDS: { readonly [K in Kind]: Codec<KindValues[K]['get'], KindValu
       const zero = value.indexOf(0);
       return decoder.decode(value.subarray(0, zero === -1 ? length : Math.min(zero, length)));
     },
-    encode: (value, name) => {
+    encode: (value, name, { max = 63 }) => {
       if (string(name, value).includes('\0')) throw invalidType(name, 'text without zero bytes', value);
-      return checkBytes(name, encoder.encode(value));
+      const encoded = checkBytes(name, encoder.encode(value));
+      // The kernel cuts a longer one, and may then find another thing by that name.
+      if (encoded.length > max) throw outOfRange(name, `at most ${max} bytes long`, value);
+      return encoded;
     },
   },
   tcpInfo: { size: TCP_INFO_SIZE, decode: decodeTcpInfo, encode: unwritable },
