@@ -1,12 +1,11 @@
 // setOption and getOption: one socket option by its kernel name with a typed value, or by numbers with bytes.
 import { bytes as checkBytes, integer, invalidType, invalidValue } from '../arguments.js';
-import { check, SocketError } from '../errors.js';
+import { check, SocketError, SyscallError } from '../errors.js';
 import { Endpoint, SOCKADDR_SIZE } from '../wire/endpoint.js';
-import { LITTLE_ENDIAN } from '../wire/byte-order.js';
 import { KINDS, type Codec } from './kinds.js';
 import { LEVELS, type OptionRow } from './row.js';
 import {
-  findOption,
+  OPTIONS,
   type OptionValues,
   type ReadableOptionName,
   type SocketOptions,
@@ -69,14 +68,28 @@ export interface EncodedOption {
   readonly option: WritableOptionName;
   readonly level: number;
   readonly name: number;
-  readonly value: Uint8Array;
+  readonly value: Uint8Array | number;
 }
 
 /** Checks and encodes an option without setting it. */
 export function encodeOption<N extends WritableOptionName>(option: N, value: OptionValues[N]['set']): EncodedOption {
-  const row = writableRow(option);
-  const encoded = (KINDS[row.kind] as Codec<unknown, unknown>).encode(value, option, row);
-  return { option, level: LEVELS[row.level], name: row.name, value: encoded.slice() };
+  const { row, level, codec } = known(option);
+  const encoded = codec.encode(value, option, row);
+  return {
+    option,
+    level,
+    name: row.name,
+    value: typeof encoded === 'number' ? encoded : encoded.slice(),
+  };
+}
+
+/** Options whose values are ints, as one list for Handle.setsockopts. */
+export function encodeList(options: readonly EncodedOption[]): Uint8Array {
+  const ints = options.flatMap(({ option, level, name, value }) => {
+    if (typeof value !== 'number') throw invalidType(option, 'an option whose value is an int', value);
+    return [level, name, value];
+  });
+  return new Uint8Array(Int32Array.from(ints).buffer);
 }
 
 /** Is a local port assigned? Then some options come too late. */
@@ -86,8 +99,9 @@ export function portAssigned(access: OptionAccess): boolean {
 }
 
 function applyOption(access: OptionAccess, name: string, value: unknown): void {
-  const row = writableRow(name);
-  const encoded = (KINDS[row.kind] as Codec<unknown, unknown>).encode(value, name, row);
+  const { row, level, codec } = known(name);
+  if (row.access === 'get') throw invalidValue('name', name, 'this option can only be read');
+  const encoded = codec.encode(value, name, row);
   if (row.late !== undefined && portAssigned(access)) {
     throw new SocketError(
       'ERR_OPTION_TOO_LATE',
@@ -95,41 +109,51 @@ function applyOption(access: OptionAccess, name: string, value: unknown): void {
         'it. Set it before bind() or connect(), or use the raw form to do as the kernel does.',
     );
   }
-  const result = access.setsockopt(LEVELS[row.level], row.name, encoded);
+  const result = access.setsockopt(level, row.name, encoded);
+  if (result === 0) return;
   const unprivileged = result === EPERM && row.privilege !== undefined;
-  check('setsockopt', result, { option: name, remedy: unprivileged ? `It needs ${row.privilege}` : undefined });
-}
-
-function writableRow(name: string): OptionRow {
-  const row = rowOf(name);
-  if (row.access === 'get') throw invalidValue('name', name, 'this option can only be read');
-  return row;
+  throw new SyscallError('setsockopt', result, {
+    option: name,
+    remedy: unprivileged ? `It needs ${row.privilege}` : undefined,
+  });
 }
 
 function readOption(access: OptionAccess, name: string): unknown {
-  const row = rowOf(name);
+  const { row, level, codec } = known(name);
   if (row.access === 'set') throw invalidValue('name', name, 'this option can only be set');
-  const codec = KINDS[row.kind];
   const value = scratchValue(codec.size);
-  const length = check('getsockopt', access.getsockopt(LEVELS[row.level], row.name, value), { option: name });
+  const length = access.getsockopt(level, row.name, value);
+  if (length < 0) throw new SyscallError('getsockopt', length, { option: name });
   return codec.decode(value, length);
 }
 
-function rowOf(name: string): OptionRow {
-  const row = findOption(name);
-  if (row === undefined) {
+/** A row with what it names looked up. */
+interface Known {
+  readonly row: OptionRow;
+  readonly level: number;
+  readonly codec: Codec<unknown, unknown>;
+}
+
+/** By name: setting an option is little more than its system call, and every look-up counts. */
+const KNOWN: ReadonlyMap<string, Known> = new Map(
+  Object.entries<OptionRow>(OPTIONS).map(([name, row]) => [
+    name,
+    { row, level: LEVELS[row.level], codec: KINDS[row.kind] as Codec<unknown, unknown> },
+  ]),
+);
+
+function known(name: string): Known {
+  const found = KNOWN.get(name);
+  if (found === undefined) {
     throw invalidValue('name', name, 'this build knows no such option; { level, name } with bytes sets any');
   }
-  return row;
+  return found;
 }
 
 function setRaw(access: OptionAccess, option: RawOption, value: unknown): void {
   const { level, name } = checkRaw(option);
-  let encoded: Uint8Array;
-  if (typeof value === 'number') {
-    encoded = new Uint8Array(4);
-    new DataView(encoded.buffer).setInt32(0, integer('value', value, -(2 ** 31), 2 ** 31 - 1), LITTLE_ENDIAN);
-  } else encoded = checkBytes('value', value);
+  const encoded =
+    typeof value === 'number' ? integer('value', value, -(2 ** 31), 2 ** 31 - 1) : checkBytes('value', value);
   check('setsockopt', access.setsockopt(level, name, encoded), { option: `${String(level)}/${String(name)}` });
 }
 

@@ -39,25 +39,25 @@ export interface Codec<Get, Set> {
   readonly size: number;
   /** The first `length` bytes are the kernel's. */
   readonly decode: (value: Uint8Array, length: number) => Get;
-  /** Good until the next value is written. */
-  readonly encode: (value: Set, name: string, bounds: Bounds) => Uint8Array;
+  /** An int as a number; anything else as bytes, good until the next value is written. */
+  readonly encode: (value: Set, name: string, bounds: Bounds) => Uint8Array | number;
 }
 
 export const KINDS: { readonly [K in Kind]: Codec<KindValues[K]['get'], KindValues[K]['set']> } = {
   flag: {
     size: 4,
     decode: (value, length) => readInt(value, length) !== 0,
-    encode: (value, name) => writeInt(boolean(name, value) ? 1 : 0),
+    encode: (value, name) => (boolean(name, value) ? 1 : 0),
   },
   int: {
     size: 4,
     decode: readInt,
-    encode: (value, name, { min = INT32_MIN, max = INT32_MAX }) => writeInt(integer(name, value, min, max)),
+    encode: (value, name, { min = INT32_MIN, max = INT32_MAX }) => integer(name, value, min, max),
   },
   uint: {
     size: 4,
     decode: (value, length) => readInt(value, length) >>> 0,
-    encode: (value, name, { min = 0, max = UINT32_MAX }) => writeInt(integer(name, value, min, max) | 0),
+    encode: (value, name, { min = 0, max = UINT32_MAX }) => integer(name, value, min, max) | 0,
   },
   uint64: {
     size: 8,
@@ -75,7 +75,7 @@ export const KINDS: { readonly [K in Kind]: Codec<KindValues[K]['get'], KindValu
       const lo = integer(`${name}[0]`, value[0], 0, 65535);
       const hi = integer(`${name}[1]`, value[1], 0, 65535);
       if (lo > hi && hi !== 0) throw outOfRange(name, '[lo, hi] with lo <= hi', value);
-      return writeInt(lo | (hi << 16));
+      return lo | (hi << 16);
     },
   },
   linger: {
@@ -131,13 +131,7 @@ const decoder = new TextDecoder();
 // One value is under way at a time, and it goes to the kernel before the next is written.
 const scratch16 = new Uint8Array(16);
 const scratch8 = scratch16.subarray(0, 8);
-const scratch4 = scratch16.subarray(0, 4);
 const scratchView = new DataView(scratch16.buffer);
-
-function writeInt(value: number): Uint8Array {
-  scratchView.setInt32(0, value, LITTLE_ENDIAN);
-  return scratch4;
-}
 
 /** An int, or the single byte that some options answer with. */
 function readInt(value: Uint8Array, length: number): number {

@@ -154,7 +154,7 @@ export const TCP_OPTIONS = {
     types: STREAM,
     inherited: true,
     source: 'tcp(7), Linux 4.11 (19f6d3f3c842)',
-    doc: 'connect() sends nothing; the SYN leaves with the first data. EOPNOTSUPP without bit 1 of net.ipv4.tcp_fastopen.',
+    doc: 'connect() sends nothing; the SYN leaves with the first data. ENOTSUP without bit 1 of net.ipv4.tcp_fastopen.',
   },
   TCP_FASTOPEN_NO_COOKIE: {
     level: 'IPPROTO_TCP',
