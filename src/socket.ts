@@ -167,7 +167,10 @@ export class NativeSocket implements OwnSocket, Disposable {
   /** bind(2). @throws SyscallError with `address` and `port` */
   bind(endpoint: EndpointLike): void {
     const local = Endpoint.from(endpoint);
-    check('bind', this.#handle.bind(local.sockaddr(this.family)), { address: local.address, port: local.port });
+    check('bind', this.#handle.bind(local.transientSockaddr(this.family)), {
+      address: local.address,
+      port: local.port,
+    });
     this.#phase = 'bound';
   }
 
@@ -178,7 +181,7 @@ export class NativeSocket implements OwnSocket, Disposable {
    */
   connect(endpoint: EndpointLike): boolean {
     const remote = Endpoint.from(endpoint);
-    const result = this.#handle.connect(remote.sockaddr(this.family));
+    const result = this.#handle.connect(remote.transientSockaddr(this.family));
     if (result !== EINPROGRESS) check('connect', result, { address: remote.address, port: remote.port });
     this.#refusal = undefined;
     this.#remoteWanted = remote;

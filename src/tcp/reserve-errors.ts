@@ -114,7 +114,7 @@ function hasSource(remote: Endpoint): boolean {
   const family = remote.family === 'ipv6' || remote.mapped ? 'ipv6' : 'ipv4';
   const handle = new (native().Handle)();
   if (handle.socket(familyNumber(family), SOCK_DGRAM, 0) < 0) return true; // nothing is known then
-  const connected = handle.connect(remote.sockaddr(family));
+  const connected = handle.connect(remote.transientSockaddr(family));
   handle.close();
   return connected !== EADDRNOTAVAIL;
 }

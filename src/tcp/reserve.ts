@@ -133,11 +133,11 @@ function hold(handle: Handle, plan: Plan): Endpoint {
   if (handle.setsockopts(plan.recipe.list) < 0) setOneByOne(handle, plan);
   applyOptions(handle, plan.sockopts);
   if (bind !== undefined) {
-    let bound = handle.bind(bind.sockaddr(family));
+    let bound = handle.bind(bind.transientSockaddr(family));
     if (bound === EADDRINUSE && bind.port === 0) bound = bindLast(handle, bind, plan);
     if (bound < 0) throw explainBind(bound, bind, plan);
   }
-  const connected = handle.connect(remote.sockaddr(family));
+  const connected = handle.connect(remote.transientSockaddr(family));
   if (connected < 0 && connected !== EINPROGRESS) throw explainConnect(connected, plan);
   if (connected !== 0 || !isDeferred(handle)) {
     throw new SocketError(
@@ -153,7 +153,7 @@ function hold(handle: Handle, plan: Plan): Endpoint {
 function bindLast(handle: Handle, bind: Endpoint, plan: Plan): number {
   const [lo, hi] = plan.rangeWanted ? plan.range : localPortRange();
   if ((hi - lo) % 2 !== 0 || capacity([hi, hi]) === 0) return EADDRINUSE;
-  return handle.bind(bind.withPort(hi).sockaddr(plan.family));
+  return handle.bind(bind.withPort(hi).transientSockaddr(plan.family));
 }
 
 /** The port that the kernel picked, held against the range before anybody sees the socket. */

@@ -24,6 +24,13 @@ export function writeIPv6(text: string, into: Uint8Array, offset: number): void 
   right.forEach((group, i) => writeGroup(group, into, offset + 16 - 2 * (right.length - i)));
 }
 
+/** Writes the sixteen bytes of the mapped IPv6 address of a valid IPv4 text: ::ffff:a.b.c.d. */
+export function writeMapped(text: string, into: Uint8Array, offset: number): void {
+  into.fill(0, offset, offset + 10);
+  into.fill(0xff, offset + 10, offset + 12);
+  writeIPv4(text, into, offset + 12);
+}
+
 /** The text of four bytes. */
 export function readIPv4(from: Uint8Array, offset: number): string {
   return `${String(from[offset])}.${String(from[offset + 1])}.${String(from[offset + 2])}.${String(from[offset + 3])}`;

@@ -3,7 +3,7 @@ import { isIPv4, isIPv6 } from 'node:net';
 import { inspect, type InspectOptions } from 'node:util';
 import { integer, invalidType, invalidValue, port as checkPort } from '../arguments.js';
 import { interfaceIndex, interfaceName } from '../kernel/interfaces.js';
-import { isMapped, readIPv4, readIPv6, writeIPv4, writeIPv6 } from './address.js';
+import { isMapped, readIPv4, readIPv6, writeIPv4, writeIPv6, writeMapped } from './address.js';
 import { LITTLE_ENDIAN } from './byte-order.js';
 import { AF_INET, AF_INET6, type Family } from './families.js';
 
@@ -114,12 +114,20 @@ export class Endpoint {
   sockaddr(family: Family = this.mapped ? 'ipv6' : this.family): Uint8Array {
     const known = this.#sockaddr;
     if (known?.length === (family === 'ipv4' ? 16 : SOCKADDR_SIZE)) return known;
-    return (this.#sockaddr = this.#encode(family));
+    return (this.#sockaddr = this.#write(new Uint8Array(family === 'ipv4' ? 16 : SOCKADDR_SIZE), family));
+  }
+
+  /**
+   * As `sockaddr`, in memory that the next such call writes over: for a system call that is made at once, and only once.
+   * @internal
+   */
+  transientSockaddr(family: Family): Uint8Array {
+    return this.#write(family === 'ipv4' ? transient4 : transient6, family);
   }
 
   /** The same address, port and scope, however they are written. */
   equals(other: Endpoint): boolean {
-    const [ours, theirs] = [this.#encode('ipv6'), other.#encode('ipv6')];
+    const [ours, theirs] = [this.sockaddr('ipv6'), other.sockaddr('ipv6')];
     return this.mapped === other.mapped && ours.every((byte, i) => byte === theirs[i] || FLOWINFO.includes(i));
   }
 
@@ -141,19 +149,8 @@ export class Endpoint {
     return Endpoint.#of(address, checkPort(`${name}'s port`, Number(match?.[3])), 0, name);
   }
 
-  /** The last few that were made of text: a program names the same endpoints again and again, and they are immutable. */
-  static readonly #recent: Endpoint[] = [];
-
-  static #remember(endpoint: Endpoint): Endpoint {
-    if (Endpoint.#recent.unshift(endpoint) > RECENT) Endpoint.#recent.pop();
-    return endpoint;
-  }
-
   static #of(text: string, port: number, flowlabel: number, name: string): Endpoint {
-    for (const known of Endpoint.#recent) {
-      if (known.address === text && known.port === port && known.flowlabel === flowlabel) return known;
-    }
-    if (isIPv4(text)) return Endpoint.#remember(new Endpoint(text, port, 'ipv4', false, 0, 0));
+    if (isIPv4(text)) return new Endpoint(text, port, 'ipv4', false, 0, 0);
     // An interface may be called what net.isIPv6 takes for no zone.
     const percent = text.indexOf('%');
     const bare = percent === -1 ? text : text.slice(0, percent);
@@ -163,46 +160,47 @@ export class Endpoint {
     writeIPv6(bare, bytes, 0);
     if (isMapped(bytes, 0)) return new Endpoint(readIPv4(bytes, 12), port, 'ipv4', true, 0, flowlabel);
     const address = readIPv6(bytes, 0);
-    if (zone === undefined) return Endpoint.#remember(new Endpoint(address, port, 'ipv6', false, 0, flowlabel));
-    // Not remembered: another interface may have the zone's name tomorrow.
+    if (zone === undefined) return new Endpoint(address, port, 'ipv6', false, 0, flowlabel);
     return new Endpoint(`${address}%${zone}`, port, 'ipv6', false, scopeOf(zone, name), flowlabel);
   }
 
-  #encode(family: Family): Uint8Array {
+  #write(bytes: Uint8Array, family: Family): Uint8Array {
+    if (family === 'ipv4' && this.family === 'ipv6') {
+      throw invalidValue('endpoint', this.toString(), 'an IPv4 socket takes no IPv6 address');
+    }
+    writeUint16(bytes, 0, family === 'ipv4' ? AF_INET : AF_INET6);
+    bytes[2] = this.port >> 8;
+    bytes[3] = this.port;
     if (family === 'ipv4') {
-      if (this.family === 'ipv6')
-        throw invalidValue('endpoint', this.toString(), 'an IPv4 socket takes no IPv6 address');
-      const bytes = new Uint8Array(16);
-      const view = new DataView(bytes.buffer);
-      view.setUint16(0, AF_INET, LITTLE_ENDIAN);
-      view.setUint16(2, this.port);
       writeIPv4(this.address, bytes, 4);
       return bytes;
     }
-    const bytes = new Uint8Array(SOCKADDR_SIZE);
-    const view = new DataView(bytes.buffer);
-    view.setUint16(0, AF_INET6, LITTLE_ENDIAN);
-    view.setUint16(2, this.port);
-    view.setUint32(4, this.flowlabel);
-    if (this.family === 'ipv4') {
-      bytes.fill(0xff, 18, 20);
-      writeIPv4(this.address, bytes, 20);
-    } else {
-      writeIPv6(this.address.split('%')[0] ?? '', bytes, 8);
-      view.setUint32(24, this.scopeId, LITTLE_ENDIAN);
-    }
+    bytes[4] = 0;
+    bytes[5] = this.flowlabel >> 16;
+    bytes[6] = this.flowlabel >> 8;
+    bytes[7] = this.flowlabel;
+    if (this.family === 'ipv4') writeMapped(this.address, bytes, 8);
+    else writeIPv6(this.scopeId === 0 ? this.address : (this.address.split('%')[0] ?? ''), bytes, 8);
+    writeUint16(bytes, LITTLE_ENDIAN ? 24 : 26, this.scopeId & 0xffff);
+    writeUint16(bytes, LITTLE_ENDIAN ? 26 : 24, this.scopeId >>> 16);
     return bytes;
   }
 }
 
-/** Few, so that looking costs less than making one. */
-const RECENT = 4;
+const transient4 = new Uint8Array(16);
+const transient6 = new Uint8Array(SOCKADDR_SIZE);
 
 /** Where sin6_flowinfo lies: how packets travel is no part of where they go. */
 const FLOWINFO: readonly number[] = [4, 5, 6, 7];
 
 /** The sockaddr that dissolves a connection: connect(2) with AF_UNSPEC. */
 export const UNSPECIFIED: Uint8Array = new Uint8Array(16);
+
+/** In this machine's byte order. */
+function writeUint16(bytes: Uint8Array, at: number, value: number): void {
+  bytes[LITTLE_ENDIAN ? at : at + 1] = value;
+  bytes[LITTLE_ENDIAN ? at + 1 : at] = value >> 8;
+}
 
 function scopeOf(zone: string, name: string): number {
   if (/^\d{1,10}$/.test(zone)) return integer(`${name}'s zone`, Number(zone), 1, 0xffffffff);

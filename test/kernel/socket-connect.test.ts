@@ -159,6 +159,19 @@ describe('connected()', () => {
     expect(socket.remote).toBeUndefined();
   });
 
+  test('of a socket that was refused says so again, until it is disconnected or closed', async () => {
+    using socket = tcp();
+    socket.connect(`127.0.0.1:${closedPort()}`);
+    for (let i = 0; i < 2; i++) expect((await errorOf(async () => socket.connected())).code).toBe('ECONNREFUSED');
+    socket.disconnect();
+    expect((await errorOf(async () => socket.connected())).code).toBe('ERR_INVALID_STATE');
+    const other = tcp();
+    other.connect(`127.0.0.1:${closedPort()}`);
+    expect((await errorOf(async () => other.connected())).code).toBe('ECONNREFUSED');
+    other.close();
+    expect((await errorOf(async () => other.connected())).code).toBe('EBADF');
+  });
+
   test('after a refusal and disconnect the same socket connects elsewhere', async () => {
     using listener = listening();
     using socket = tcp();
