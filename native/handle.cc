@@ -6,6 +6,7 @@
 
 #include "args.h"
 #include "environment.h"
+#include "filter.h"
 #include "result.h"
 
 namespace linux_sockets {
@@ -38,9 +39,10 @@ Napi::Value GetOption(const Napi::CallbackInfo& info, int fd, size_t first) {
   if (!ReadInt32(info, first, &level) || !ReadInt32(info, first + 1, &name) || !ReadBytes(info, first + 2, &value)) {
     return {};
   }
-  socklen_t length = value.length();
+  const socklen_t unit = UnitOfLength(level, name);
+  socklen_t length = value.length() / unit;
   const int result = ::getsockopt(fd, level, name, value.data, &length);
-  return Result(info, result < 0 ? result : static_cast<int64_t>(length));
+  return Result(info, result < 0 ? result : static_cast<int64_t>(length) * unit);
 }
 
 Napi::Value SockName(const Napi::CallbackInfo& info, int fd, size_t first) {
@@ -61,6 +63,12 @@ Napi::Value BorrowedGetSockOpt(const Napi::CallbackInfo& info) {
   int32_t fd = 0;
   if (!ReadInt32(info, 0, &fd)) return {};
   return GetOption(info, fd, 1);
+}
+
+Napi::Value BorrowedAttachFilter(const Napi::CallbackInfo& info) {
+  int32_t fd = 0;
+  if (!ReadInt32(info, 0, &fd)) return {};
+  return AttachFilterTo(info, fd, 1);
 }
 
 Napi::Value BorrowedGetSockName(const Napi::CallbackInfo& info) {
@@ -90,6 +98,7 @@ Napi::Function Handle::Define(Napi::Env env) {
                          InstanceMethod<&Handle::GetPeerName>("getpeername"),
                          InstanceMethod<&Handle::SetSockOpt>("setsockopt"),
                          InstanceMethod<&Handle::GetSockOpt>("getsockopt"),
+                         InstanceMethod<&Handle::AttachFilter>("attachFilter"),
                          InstanceMethod<&Handle::SendMsg>("sendmsg"),
                          InstanceMethod<&Handle::RecvMsg>("recvmsg"),
                      });
@@ -233,6 +242,10 @@ Napi::Value Handle::GetSockOpt(const Napi::CallbackInfo& info) {  // getsockopt(
   return GetOption(info, fd_.get(), 0);
 }
 
+Napi::Value Handle::AttachFilter(const Napi::CallbackInfo& info) {  // setsockopt(2) of a struct sock_fprog
+  return AttachFilterTo(info, fd_.get(), 0);
+}
+
 Napi::Value Handle::SendMsg(const Napi::CallbackInfo& info) {  // sendmsg(2): buffers, address, control, flags
   Vectors vectors;
   Bytes address;
@@ -286,6 +299,7 @@ Napi::Value Handle::RecvMsg(const Napi::CallbackInfo& info) {  // recvmsg(2): bu
 void DefineBorrowed(Napi::Env env, Napi::Object exports) {
   exports.Set("setsockopt", Napi::Function::New<BorrowedSetSockOpt>(env, "setsockopt"));
   exports.Set("getsockopt", Napi::Function::New<BorrowedGetSockOpt>(env, "getsockopt"));
+  exports.Set("attachFilter", Napi::Function::New<BorrowedAttachFilter>(env, "attachFilter"));
   exports.Set("getsockname", Napi::Function::New<BorrowedGetSockName>(env, "getsockname"));
 }
 

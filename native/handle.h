@@ -39,13 +39,14 @@ class Handle : public Napi::ObjectWrap<Handle> {
   Napi::Value GetPeerName(const Napi::CallbackInfo& info);
   Napi::Value SetSockOpt(const Napi::CallbackInfo& info);
   Napi::Value GetSockOpt(const Napi::CallbackInfo& info);
+  Napi::Value AttachFilter(const Napi::CallbackInfo& info);
   Napi::Value SendMsg(const Napi::CallbackInfo& info);
   Napi::Value RecvMsg(const Napi::CallbackInfo& info);
 
   UniqueFd fd_;
 };
 
-// The same calls on a descriptor that somebody else owns: setsockopt, getsockopt, getsockname by number.
+// The same calls on a descriptor that somebody else owns: setsockopt, getsockopt, attachFilter, getsockname by number.
 void DefineBorrowed(Napi::Env env, Napi::Object exports);
 
 }  // namespace linux_sockets

@@ -1,18 +1,16 @@
 // setOption and getOption: one socket option by its kernel name with a typed value, or by numbers with bytes.
 import { bytes as checkBytes, integer, invalidType, invalidValue } from '../arguments.js';
-import { check, SocketError } from '../errors.js';
+import { check, SocketError, SyscallError } from '../errors.js';
 import { Endpoint, SOCKADDR_SIZE } from '../wire/endpoint.js';
 import { LITTLE_ENDIAN } from '../wire/byte-order.js';
-import { KINDS, type Codec } from './kinds.js';
+import { KINDS } from './kinds.js';
+import type { Codec } from './kinds/codec.js';
+import { hasIPv6Group } from './kinds/groups.js';
 import { LEVELS, type OptionRow } from './row.js';
-import {
-  findOption,
-  type OptionValues,
-  type ReadableOptionName,
-  type SocketOptions,
-  type WritableOptionName,
-} from './table.js';
+import { findOption, type ReadableOptionName, type SocketOptions, type WritableOptionName } from './table.js';
 import { accessOf, refusalOf, type OptionAccess, type OptionTarget } from './target.js';
+import { TCP_STATES } from './tcp-info.js';
+import type { OptionValues } from './values.js';
 
 /** An option by its numbers: a new kernel option never waits for a release. */
 export interface RawOption {
@@ -72,10 +70,10 @@ export interface EncodedOption {
   readonly value: Uint8Array;
 }
 
-/** Checks and encodes an option without setting it. */
+/** Checks and encodes an option without setting it: one that setsockopt sets, and not a call of its own. */
 export function encodeOption<N extends WritableOptionName>(option: N, value: OptionValues[N]['set']): EncodedOption {
   const row = writableRow(option);
-  const encoded = (KINDS[row.kind] as Codec<unknown, unknown>).encode(value, option, row);
+  const encoded = codecOf(row).encode(value, option, row);
   return { option, level: LEVELS[row.level], name: row.name, value: encoded.slice() };
 }
 
@@ -87,18 +85,37 @@ export function portAssigned(access: OptionAccess): boolean {
 
 function applyOption(access: OptionAccess, name: string, value: unknown): void {
   const row = writableRow(name);
-  const encoded = (KINDS[row.kind] as Codec<unknown, unknown>).encode(value, name, row);
-  if (row.late !== undefined && portAssigned(access)) {
-    throw new SocketError(
-      'ERR_OPTION_TOO_LATE',
-      `${name} comes too late: the socket has its local port, and the kernel would accept the option and pass over ` +
-        'it. Set it before bind() or connect(), or use the raw form to do as the kernel does.',
-    );
-  }
-  check('setsockopt', access.setsockopt(LEVELS[row.level], row.name, encoded), {
-    option: name,
-    remedy: row.privilege === undefined ? undefined : `It needs ${row.privilege}`,
-  });
+  const codec = codecOf(row);
+  const encoded = codec.encode(value, name, row);
+  if (row.late !== undefined) refuseLate(access, name, row.late);
+  const level = row.groupLevel !== undefined && hasIPv6Group(encoded) ? row.groupLevel : row.level;
+  const result = access[codec.call ?? 'setsockopt'](LEVELS[level], row.name, encoded);
+  if (result < 0) throw new SyscallError('setsockopt', result, { option: name, remedy: remedyOf(result, row) });
+}
+
+function refuseLate(access: OptionAccess, name: string, late: NonNullable<OptionRow['late']>): void {
+  if (!(late === 'connected' ? isConnected(access) : portAssigned(access))) return;
+  throw new SocketError(
+    'ERR_OPTION_TOO_LATE',
+    `${name} comes too late: the socket ${late === 'connected' ? 'is connected' : 'has its local port'}, and the ` +
+      'kernel would accept the option and pass over it. Set it before bind() or connect(), or use the raw form to do ' +
+      'as the kernel does.',
+  );
+}
+
+/** Is the handshake over? The first byte of struct tcp_info is the state. */
+function isConnected(access: OptionAccess): boolean {
+  const length = access.getsockopt(LEVELS.IPPROTO_TCP, TCP_INFO, scratchState);
+  const state = length < 1 ? undefined : TCP_STATES[scratchState[0] ?? 0];
+  return state !== undefined && !['CLOSE', 'LISTEN', 'SYN_SENT', 'SYN_RECV'].includes(state);
+}
+
+function remedyOf(errno: number, row: OptionRow): string | undefined {
+  return row.privilege !== undefined && (errno === EPERM || errno === EACCES) ? `It needs ${row.privilege}` : undefined;
+}
+
+function codecOf(row: OptionRow): Codec<unknown, unknown> {
+  return KINDS[row.kind] as Codec<unknown, unknown>;
 }
 
 function writableRow(name: string): OptionRow {
@@ -110,7 +127,7 @@ function writableRow(name: string): OptionRow {
 function readOption(access: OptionAccess, name: string): unknown {
   const row = rowOf(name);
   if (row.access === 'set') throw invalidValue('name', name, 'this option can only be set');
-  const codec = KINDS[row.kind];
+  const codec = codecOf(row);
   const value = scratchValue(codec.size);
   const length = check('getsockopt', access.getsockopt(LEVELS[row.level], row.name, value), { option: name });
   return codec.decode(value, length);
@@ -158,6 +175,10 @@ function scratchValue(size: number): Uint8Array {
 }
 
 const MAX_LENGTH = 1 << 20;
+const TCP_INFO = 11;
+const EPERM = -1;
+const EACCES = -13;
 const scratch = new Uint8Array(16);
 const scratch4 = scratch.subarray(0, 4);
 const scratchAddress = new Uint8Array(SOCKADDR_SIZE);
+const scratchState = new Uint8Array(1);
