@@ -117,7 +117,7 @@ const VALUES: Readonly<Record<Kind, string>> = {
   groupMembership: '{ group, interface? } (struct group_req)',
   groupSource: '{ group, source, interface? } (struct group_source_req)',
   groupFilter: "{ group, interface?, mode: 'include' | 'exclude', sources } (struct group_filter)",
-  stickySource: '{ source?, interface? } (struct in6_pktinfo)',
+  stickyInterface: 'The name or index of an interface, 0 for none (struct in6_pktinfo)',
   pathMtu: '{ mtu, destination? } (struct ip6_mtuinfo)',
   flowLabel:
     "{ action: 'get' | 'put' | 'renew', label, destination?, share?, … }; " +

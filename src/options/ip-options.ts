@@ -4,6 +4,8 @@ import type { OptionRow } from './row.js';
 const STREAM = ['stream'] as const;
 const PACKETS = ['dgram', 'raw'] as const;
 const RAW = ['raw'] as const;
+/** A raw socket has no ports, though its protocol stands where they would be. */
+const PORTS = ['stream', 'dgram'] as const;
 const IPV4 = ['ipv4'] as const;
 
 // prettier-ignore
@@ -50,7 +52,7 @@ export const IP_OPTIONS = {
     doc: 'Do not let connection tracking put the fragments together that this socket sends.' },
   IP_CHECKSUM: { level: 'IPPROTO_IP', name: 23, kind: 'flag', inherited: true, source: 'linux/in.h, Linux 4.0 (ad6f939ab193)',
     doc: 'Receive an IP_CHECKSUM message with each datagram whose checksum the network card has computed.' },
-  IP_BIND_ADDRESS_NO_PORT: { level: 'IPPROTO_IP', name: 24, kind: 'flag', inherited: true, late: 'portAssigned', source: 'ip(7)',
+  IP_BIND_ADDRESS_NO_PORT: { level: 'IPPROTO_IP', name: 24, kind: 'flag', types: PORTS, inherited: true, late: 'portAssigned', source: 'ip(7)',
     doc: 'bind() to port 0 leaves the port open until connect(), so that it can be shared between destinations.' },
   IP_RECVFRAGSIZE: { level: 'IPPROTO_IP', name: 25, kind: 'flag', types: PACKETS, source: 'linux/in.h, Linux 4.10 (70ecc24841326)',
     doc: 'Receive an IP_RECVFRAGSIZE message with each datagram that came in fragments: bytes of the largest one.' },
@@ -58,7 +60,7 @@ export const IP_OPTIONS = {
     doc: 'With IP_RECVERR: say where the extensions (RFC 4884) of an ICMP error begin.' },
   IP_UNICAST_IF: { level: 'IPPROTO_IP', name: 50, kind: 'unicastInterface', inherited: true, source: 'linux/in.h, Linux 3.4 (76e21053b5bf)',
     doc: 'The interface that unicast leaves by, by name or index; 0 for the one of the route. It receives from all.' },
-  IP_LOCAL_PORT_RANGE: { level: 'IPPROTO_IP', name: 51, kind: 'portRange', since: [6, 3], inherited: true, late: 'portAssigned', source: 'ip(7), Linux 6.3 (91d0b78c5177)',
+  IP_LOCAL_PORT_RANGE: { level: 'IPPROTO_IP', name: 51, kind: 'portRange', types: PORTS, since: [6, 3], inherited: true, late: 'portAssigned', source: 'ip(7), Linux 6.3 (91d0b78c5177)',
     doc: 'The ports that the kernel may pick from; a bound outside net.ipv4.ip_local_port_range is passed over.' },
   IP_PROTOCOL: { level: 'IPPROTO_IP', name: 52, kind: 'int', access: 'get', since: [6, 4], source: 'linux/in.h, Linux 6.4 (3632679d9e4f)',
     doc: "The protocol of a raw socket's packets; 0 on others." },

@@ -1,7 +1,6 @@
 // Every kind of option value: what it is in JavaScript, and its codec. A file in kinds/ has the codecs of one family.
 import type { PortRange } from '../kernel/sysctl.js';
 import type { ReceivedControlMessage } from '../wire/control.js';
-import type { PacketInfo } from '../wire/messages/packet-info.js';
 import type { PathMtu } from '../wire/messages/path-mtu.js';
 import { bytes, memoryInfo, messages, program, text, type MemoryInfo } from './kinds/bytes.js';
 import { unwritable, type Codec } from './kinds/codec.js';
@@ -17,7 +16,7 @@ import {
   type IPv6Membership,
 } from './kinds/groups.js';
 import type { Interface } from './kinds/interface.js';
-import { flowLabel, pathMtu, stickySource, type FlowLabel, type FlowLabelRequest } from './kinds/ipv6.js';
+import { flowLabel, pathMtu, stickyInterface, type FlowLabel, type FlowLabelRequest } from './kinds/ipv6.js';
 import {
   ipv4Membership,
   ipv4MulticastInterface,
@@ -107,8 +106,8 @@ export interface KindValues {
   groupSource: { get: never; set: GroupSource };
   /** struct group_filter. */
   groupFilter: { get: never; set: GroupFilter };
-  /** struct in6_pktinfo. */
-  stickySource: { get: never; set: PacketInfo };
+  /** As interface, in a struct in6_pktinfo. */
+  stickyInterface: { get: never; set: Interface };
   /** struct ip6_mtuinfo. */
   pathMtu: { get: PathMtu; set: never };
   /** struct in6_flowlabel_req. */
@@ -170,7 +169,7 @@ export const KINDS: { readonly [K in Kind]: Codec<KindValues[K]['get'], KindValu
   groupMembership,
   groupSource,
   groupFilter,
-  stickySource,
+  stickyInterface,
   pathMtu,
   flowLabel,
   timestamping,

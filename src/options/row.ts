@@ -45,12 +45,16 @@ export interface OptionRow extends Bounds {
   readonly late?: 'portAssigned' | 'connected';
 }
 
-/** The sockets that an option is for. A raw IPv6 socket has no options of IPPROTO_IP. */
+/** The sockets that take an option. A raw IPv6 socket has no options of IPPROTO_IP. */
 export function socketsOf(row: OptionRow): [family: Family, type: SocketType][] {
   const types = row.types ?? SOCKET_TYPES;
   return (row.families ?? FAMILIES)
     .flatMap((family) => types.map((type): [Family, SocketType] => [family, type]))
-    .filter(([family, type]) => !(row.level === 'IPPROTO_IP' && family === 'ipv6' && type === 'raw'));
+    .filter(([family, type]) => levelOn(row, family) !== 'IPPROTO_IP' || family === 'ipv4' || type !== 'raw');
+}
+
+function levelOn(row: OptionRow, family: Family): Level {
+  return family === 'ipv6' ? (row.groupLevel ?? row.level) : row.level;
 }
 
 export const SOCKET_TYPES: readonly SocketType[] = ['stream', 'dgram', 'raw'];

@@ -18,13 +18,13 @@ export const SOCKET_PACKET_OPTIONS = {
     doc: 'Report for what was sent over Wi-Fi whether it was acknowledged, on the error queue.' },
   SO_TXTIME: { level: 'SOL_SOCKET', name: 61, kind: 'transmitTime', since: [4, 19], inherited: true, source: 'asm-generic/socket.h, Linux 4.19 (80b14dee2bea)',
     doc: 'Take the time at which a packet shall leave from its SCM_TXTIME message; needs the fq or etf qdisc.' },
-  SO_RCVMARK: { level: 'SOL_SOCKET', name: 75, kind: 'flag', privilege: 'CAP_NET_ADMIN or CAP_NET_RAW', since: [5, 19], inherited: true, source: 'asm-generic/socket.h, Linux 5.19 (6fd1d51cfa25)',
-    doc: 'Receive an SO_MARK message with each packet: its mark.' },
+  SO_RCVMARK: { level: 'SOL_SOCKET', name: 75, kind: 'flag', since: [5, 19], inherited: true, source: 'asm-generic/socket.h, Linux 5.19 (6fd1d51cfa25)',
+    doc: 'Receive an SO_MARK message with each packet: its mark. Older kernels want CAP_NET_ADMIN or CAP_NET_RAW.' },
   SO_RCVPRIORITY: { level: 'SOL_SOCKET', name: 82, kind: 'flag', since: [6, 14], inherited: true, source: 'asm-generic/socket.h, Linux 6.14 (e45469e594b2)',
     doc: 'Receive an SO_PRIORITY message with each packet: its priority.' },
 
   // Which packets are let through.
-  SO_ATTACH_FILTER: { level: 'SOL_SOCKET', name: 26, kind: 'filter', inherited: true, source: 'socket(7)',
+  SO_ATTACH_FILTER: { level: 'SOL_SOCKET', name: 26, kind: 'filter', privilege: 'CAP_NET_ADMIN on a TCP socket, on recent kernels', inherited: true, source: 'socket(7)',
     doc: 'A classic BPF program: how many bytes of a packet the socket gets, 0 to drop it. Attaching another one replaces it.' },
   SO_DETACH_FILTER: { level: 'SOL_SOCKET', name: 27, kind: 'action', access: 'set', source: 'socket(7)',
     doc: 'Remove the program of SO_ATTACH_FILTER or SO_ATTACH_BPF; ENOENT when there is none.' },

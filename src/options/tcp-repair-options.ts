@@ -2,6 +2,7 @@
 import type { OptionRow } from './row.js';
 
 const STREAM = ['stream'] as const;
+const REPAIRING = 'TCP_REPAIR first, and with that CAP_NET_ADMIN';
 
 // prettier-ignore
 export const TCP_REPAIR_OPTIONS = {
@@ -15,19 +16,19 @@ export const TCP_REPAIR_OPTIONS = {
     doc: 'Remove a key of TCP-AO that is not in use.' },
   TCP_AO_INFO: { level: 'IPPROTO_TCP', name: 40, kind: 'aoInfo', types: STREAM, since: [6, 7], readBack: 'adjusted', source: 'Documentation/networking/tcp_ao.rst, Linux 6.7 (4954f17ddefc)',
     doc: 'Which keys of TCP-AO are in use, whether it is required, and how many segments passed.' },
-  TCP_AO_REPAIR: { level: 'IPPROTO_TCP', name: 42, kind: 'aoRepair', types: STREAM, privilege: 'CAP_NET_ADMIN', since: [6, 7], source: 'Documentation/networking/tcp_ao.rst, Linux 6.7 (faadfaba5e01)',
+  TCP_AO_REPAIR: { level: 'IPPROTO_TCP', name: 42, kind: 'aoRepair', types: STREAM, privilege: REPAIRING, since: [6, 7], source: 'Documentation/networking/tcp_ao.rst, Linux 6.7 (faadfaba5e01)',
     doc: 'Sequence numbers of TCP-AO; with TCP_REPAIR only.' },
 
   TCP_REPAIR: { level: 'IPPROTO_TCP', name: 19, kind: 'repairMode', types: STREAM, privilege: 'CAP_NET_ADMIN', inherited: true, source: 'linux/tcp.h, criu.org/TCP_connection',
     doc: 'Take the connection apart: nothing is sent, connect() and close() are silent. Not for listeners.' },
-  TCP_REPAIR_QUEUE: { level: 'IPPROTO_TCP', name: 20, kind: 'repairQueue', types: STREAM, source: 'linux/tcp.h, criu.org/TCP_connection',
+  TCP_REPAIR_QUEUE: { level: 'IPPROTO_TCP', name: 20, kind: 'repairQueue', types: STREAM, privilege: REPAIRING, source: 'linux/tcp.h, criu.org/TCP_connection',
     doc: 'With TCP_REPAIR: the queue that TCP_QUEUE_SEQ, send and receive are about.' },
   TCP_QUEUE_SEQ: { level: 'IPPROTO_TCP', name: 21, kind: 'uint', types: STREAM, source: 'linux/tcp.h, criu.org/TCP_connection',
     doc: 'With TCP_REPAIR: the next sequence number of the chosen queue; to be set before the connection.' },
   TCP_REPAIR_OPTIONS: { level: 'IPPROTO_TCP', name: 22, kind: 'repairOptions', access: 'set', types: STREAM, source: 'linux/tcp.h, criu.org/TCP_connection',
     doc: 'With TCP_REPAIR, connected: what the handshake had agreed on.' },
-  TCP_REPAIR_WINDOW: { level: 'IPPROTO_TCP', name: 29, kind: 'repairWindow', types: STREAM, source: 'linux/tcp.h, Linux 4.8 (b1ed4c4fa9a5)',
+  TCP_REPAIR_WINDOW: { level: 'IPPROTO_TCP', name: 29, kind: 'repairWindow', types: STREAM, privilege: REPAIRING, source: 'linux/tcp.h, Linux 4.8 (b1ed4c4fa9a5)',
     doc: 'With TCP_REPAIR: the windows of both sides; set before data was sent, in a connection.' },
-  TCP_TIMESTAMP: { level: 'IPPROTO_TCP', name: 24, kind: 'uint', types: STREAM, readBack: 'adjusted', source: 'linux/tcp.h, Linux 3.9 (93be6ce0e91b)',
+  TCP_TIMESTAMP: { level: 'IPPROTO_TCP', name: 24, kind: 'uint', types: STREAM, privilege: REPAIRING, readBack: 'adjusted', source: 'linux/tcp.h, Linux 3.9 (93be6ce0e91b)',
     doc: 'The clock of the TCP timestamps, in milliseconds (microseconds where the route says so); set with TCP_REPAIR.' },
 } as const satisfies Readonly<Record<string, OptionRow>>;

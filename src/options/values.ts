@@ -101,7 +101,7 @@ export interface OptionValues {
   readonly SO_WIFI_STATUS: KindValues['flag'];
   /** Take the time at which a packet shall leave from its SCM_TXTIME message; needs the fq or etf qdisc. asm-generic/socket.h, Linux 4.19 (80b14dee2bea) */
   readonly SO_TXTIME: KindValues['transmitTime'];
-  /** Receive an SO_MARK message with each packet: its mark. asm-generic/socket.h, Linux 5.19 (6fd1d51cfa25) */
+  /** Receive an SO_MARK message with each packet: its mark. Older kernels want CAP_NET_ADMIN or CAP_NET_RAW. asm-generic/socket.h, Linux 5.19 (6fd1d51cfa25) */
   readonly SO_RCVMARK: KindValues['flag'];
   /** Receive an SO_PRIORITY message with each packet: its priority. asm-generic/socket.h, Linux 6.14 (e45469e594b2) */
   readonly SO_RCVPRIORITY: KindValues['flag'];
@@ -219,7 +219,7 @@ export interface OptionValues {
   readonly MCAST_LEAVE_SOURCE_GROUP: SetOnly<KindValues['groupSource']>;
   /** All sources of a joined group at once: those to let in, or those to keep out. RFC 3678, linux/in.h */
   readonly MCAST_MSFILTER: SetOnly<KindValues['groupFilter']>;
-  /** Hear every IPv4 group that anybody on this host has joined, on by default; off, only those that this socket has joined. ip(7) */
+  /** Hear every IPv4 group that anybody on this host has joined, on by default but on IPv6 sockets; off, only those that this socket has joined. ip(7) */
   readonly IP_MULTICAST_ALL: KindValues['flag'];
   /** Make a connected socket whose peer is IPv4-mapped an IPv4 socket: 2. It has options of IPPROTO_IPV6 no more. ipv6(7) */
   readonly IPV6_ADDRFORM: KindValues['int'];
@@ -243,7 +243,7 @@ export interface OptionValues {
   readonly IPV6_ROUTER_ALERT: KindValues['int'];
   /** Path MTU discovery, as IP_MTU_DISCOVER. ipv6(7) */
   readonly IPV6_MTU_DISCOVER: KindValues['int'];
-  /** The known path MTU of a connected socket, in bytes, ENOTCONN before. Set, the size to fragment at, from 1280; 0 for off. ipv6(7) */
+  /** The known path MTU of a connected socket, in bytes, ENOTCONN before. Set, the size that too large datagrams are cut to, from 1280; 0 for off. ipv6(7) */
   readonly IPV6_MTU: KindValues['int'];
   /** Queue errors with their origin on the error queue; they must then be read from it. ipv6(7) */
   readonly IPV6_RECVERR: KindValues['flag'];
@@ -267,8 +267,8 @@ export interface OptionValues {
   readonly IPV6_HDRINCL: KindValues['flag'];
   /** Receive an IPV6_PKTINFO message with each datagram: the interface and the local address that it came to. ipv6(7), RFC 3542 */
   readonly IPV6_RECVPKTINFO: KindValues['flag'];
-  /** The source address and interface of every datagram that has no IPV6_PKTINFO message; {} for none. RFC 3542 */
-  readonly IPV6_PKTINFO: SetOnly<KindValues['stickySource']>;
+  /** The interface that datagrams without an IPV6_PKTINFO message leave by. Linux has no such source address: it keeps one, and sends from another. RFC 3542 */
+  readonly IPV6_PKTINFO: SetOnly<KindValues['stickyInterface']>;
   /** Receive an IPV6_HOPLIMIT message with each datagram. ipv6(7), RFC 3542 */
   readonly IPV6_RECVHOPLIMIT: KindValues['flag'];
   /** Receive an IPV6_PATHMTU message when a path MTU becomes smaller. RFC 3542 */
@@ -377,7 +377,7 @@ export interface OptionValues {
   readonly TCP_TX_DELAY: KindValues['int'];
   /** Is this Multipath TCP? false for plain TCP, also when it fell back to that. linux/tcp.h, Linux 6.10 (c084ebd77a00) */
   readonly TCP_IS_MPTCP: GetOnly<KindValues['flag']>;
-  /** Milliseconds that the retransmission timeout grows to at most. linux/tcp.h, Linux 6.15 (54a378f43425) */
+  /** Milliseconds that the retransmission timeout grows to at most, in steps of a jiffy. linux/tcp.h, Linux 6.15 (54a378f43425) */
   readonly TCP_RTO_MAX_MS: KindValues['int'];
   /** Microseconds that the retransmission timeout has at least, in steps of a jiffy, at least two of them. linux/tcp.h, Linux 6.15 */
   readonly TCP_RTO_MIN_US: KindValues['int'];

@@ -53,7 +53,7 @@ const STRUCTS: Readonly<Partial<Record<Kind, string>>> = {
   groupMembership: 'struct group_req',
   groupSource: 'struct group_source_req',
   groupFilter: 'struct group_filter',
-  stickySource: 'struct in6_pktinfo',
+  stickyInterface: 'struct in6_pktinfo',
   pathMtu: 'struct ip6_mtuinfo',
   flowLabel: 'struct in6_flowlabel_req',
   timestamping: 'struct so_timestamping',

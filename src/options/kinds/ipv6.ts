@@ -1,11 +1,10 @@
-// Kinds of values of IPv6: the sticky source (struct in6_pktinfo), the path MTU, flow labels (struct in6_flowlabel_req).
-import { boolean, integer, oneOf, options } from '../../arguments.js';
+// Kinds of values of IPv6: the sticky interface (struct in6_pktinfo), the path MTU, flow labels (struct in6_flowlabel_req).
+import { boolean, integer, invalidType, oneOf, options } from '../../arguments.js';
 import { readIPv6 } from '../../wire/address.js';
 import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
-import { writePacketInfo6, type PacketInfo } from '../../wire/messages/packet-info.js';
 import { readPathMtu, type PathMtu } from '../../wire/messages/path-mtu.js';
 import { struct, unreadable, unwritable, viewOf, type Codec } from './codec.js';
-import { ipv6Of, putIPv6 } from './interface.js';
+import { indexOf, ipv6Of, putIPv6, type Interface } from './interface.js';
 
 /** Who may share a flow label: IPV6_FL_S_*. */
 const SHARES = { none: 0, exclusive: 1, process: 2, user: 3, any: 255 } as const;
@@ -43,10 +42,14 @@ export interface FlowLabelRequest {
   readonly linger?: number;
 }
 
-export const stickySource: Codec<never, PacketInfo> = {
+/** Of struct in6_pktinfo the kernel uses the interface only: it keeps the address, and sends from another. */
+export const stickyInterface: Codec<never, Interface> = {
   size: 20,
   decode: unreadable,
-  encode: (value, name) => writePacketInfo6(options(name, value, ['interface', 'source']), name),
+  encode: (value, name) => {
+    if (value === undefined) throw invalidType(name, 'the name or index of a network interface', value);
+    return struct(20, (view) => view.setInt32(16, indexOf(value, name), LITTLE_ENDIAN));
+  },
 };
 
 export const pathMtu: Codec<PathMtu, never> = {

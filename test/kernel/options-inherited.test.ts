@@ -1,0 +1,81 @@
+// Which options an accepted socket has from its listener: `inherited` of every row, proven with a connection.
+import { describe, expect, test } from 'vitest';
+import { NativeSocket, OPTIONS, type Family, type OptionName, type OptionRow } from '../../src/index.js';
+import { missingNeeds } from '../support/kernel.js';
+import { get, otherThan, set } from '../support/options.js';
+import { accepted } from '../support/sockets.js';
+import { SAMPLES, type Given, type Shown } from './options-samples.js';
+
+const samples = SAMPLES as Partial<Record<string, Partial<Given<OptionName> & Shown<OptionName>>>>;
+
+const rows = Object.entries<OptionRow>(OPTIONS).filter(
+  ([, { access, types }]) => access === undefined && (types?.includes('stream') ?? true),
+);
+
+/** What the accepted socket has of it where that is not what was set: the connection has its part in it. */
+const changed: Readonly<Record<string, (value: unknown, set: unknown) => boolean>> = {
+  TCP_MAXSEG: (value, set) => (value as number) < (set as number) && (value as number) > (set as number) - 60,
+};
+
+test('there are rows of both sorts', () => {
+  expect(rows.filter(([, { inherited }]) => inherited === true).length).toBeGreaterThan(20);
+  expect(rows.filter(([, { inherited }]) => inherited === undefined).length).toBeGreaterThan(1);
+});
+
+/** A new listener does not take these. */
+const unprovable: Readonly<Record<string, string>> = {
+  IPV6_ADDRFORM: 'only a connected socket takes it',
+  IPV6_MTU: 'what is set is not what is read',
+  IPV6_FLOWLABEL_MGR: 'it is read when connected',
+  IPV6_RTHDR: 'no handshake over loopback survives a routing header',
+  IPV6_RTHDRDSTOPTS: 'it goes with a routing header only',
+  TCP_REPAIR_QUEUE: 'a listener does not take it',
+  TCP_QUEUE_SEQ: 'a listener does not take it',
+  TCP_REPAIR_WINDOW: 'a listener does not take it',
+  TCP_TIMESTAMP: 'a listener does not take it',
+};
+
+describe.each(rows)('%s', (name, row) => {
+  const sample = samples[name];
+  if (sample === undefined || !('set' in sample)) {
+    test('has a sample value', () => expect.fail(`test/kernel/options-samples.ts has none for ${name}`));
+    return;
+  }
+  const missing = (row.since && missingNeeds({ kernel: row.since })) ?? sample.missing?.() ?? unprovable[name];
+  if (missing !== undefined) {
+    test.skip(missing);
+    return;
+  }
+  test.each(row.families ?? (['ipv4', 'ipv6'] as const))(
+    row.inherited ? 'an accepted %s socket has it from its listener' : 'an accepted %s socket does not have it',
+    async (family) => {
+      const plain = await acceptedWith(family, () => undefined, name);
+      const value = otherThan(sample.set, plain);
+      const ours = await acceptedWith(family, (listener) => set(listener, name, value), name);
+      if (row.inherited === true) {
+        const expected = row.readBack === 'doubled' ? 2 * (value as number) : (sample.reads ?? value);
+        const otherwise = changed[name];
+        if (otherwise === undefined) expect(ours).toEqual(expected);
+        else expect(otherwise(ours, expected), `${String(ours)} for ${String(expected)}`).toBe(true);
+        expect(ours, 'and without it there is another value').not.toEqual(plain);
+      } else {
+        expect(ours).not.toEqual(sample.reads ?? value);
+      }
+    },
+  );
+});
+
+/** The option on a connection that a listener has accepted, which was set up on it before bind. */
+async function acceptedWith(family: Family, setUp: (listener: NativeSocket) => void, name: string): Promise<unknown> {
+  using listener = NativeSocket.create({ family, type: 'stream' });
+  setUp(listener);
+  // The wildcard, because binding ::1 alone turns IPV6_V6ONLY on.
+  listener.bind({ address: family === 'ipv4' ? '0.0.0.0' : '::', port: 0 });
+  listener.listen();
+  using client = NativeSocket.create({ family, type: 'stream' });
+  client.connect({ address: family === 'ipv4' ? '127.0.0.1' : '::1', port: listener.local.port });
+  await client.connected();
+  client.sendmsg({ data: Buffer.from('x') }); // what TCP_DEFER_ACCEPT waits for
+  using server = await accepted(listener);
+  return get(server, name);
+}
