@@ -9,7 +9,7 @@ export const IPV6_EXTENSION_OPTIONS = {
   IPV6_HOPOPTS: { level: 'IPPROTO_IPV6', name: 54, kind: 'bytes', max: 2048, step: 8, families: IPV6, privilege: 'CAP_NET_RAW', inherited: true, source: 'RFC 3542',
     doc: 'Hop-by-hop options header of every packet, whole, a multiple of 8 bytes; none removes it.' },
   IPV6_RTHDRDSTOPTS: { level: 'IPPROTO_IPV6', name: 55, kind: 'bytes', max: 2048, step: 8, families: IPV6, privilege: 'CAP_NET_RAW', inherited: true, source: 'RFC 3542',
-    doc: 'Destination options header before the routing header, sent only with one; a multiple of 8 bytes; none removes it.' },
+    doc: 'Destination options header before the routing header; a multiple of 8 bytes; none removes it. Without IPV6_RTHDR it breaks TCP: Linux counts it and does not send it.' },
   IPV6_RTHDR: { level: 'IPPROTO_IPV6', name: 57, kind: 'bytes', max: 2048, step: 8, families: IPV6, inherited: true, source: 'RFC 3542',
     doc: 'Routing header of every packet, whole, a multiple of 8 bytes: type 2 (RFC 6275) or 4 (segment routing); none removes it.' },
   IPV6_DSTOPTS: { level: 'IPPROTO_IPV6', name: 59, kind: 'bytes', max: 2048, step: 8, families: IPV6, privilege: 'CAP_NET_RAW', inherited: true, source: 'RFC 3542',

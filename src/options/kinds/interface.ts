@@ -10,12 +10,16 @@ import { INT32_MAX } from './codec.js';
 export type Interface = string | number;
 
 export function indexOf(value: unknown, name: string): number {
-  if (value === undefined) return 0;
   if (typeof value === 'number') return integer(name, value, 0, INT32_MAX);
   if (typeof value !== 'string') throw invalidType(name, 'the name or index of a network interface', value);
   const index = value.includes('\0') ? undefined : interfaceIndex(value);
   if (index === undefined) throw invalidValue(name, value, 'there is no network interface of that name');
   return index;
+}
+
+/** 0 where none is given. */
+export function optionalIndexOf(value: unknown, name: string): number {
+  return value === undefined ? 0 : indexOf(value, name);
 }
 
 /** Checks an IPv4 address and writes its four bytes. */

@@ -1,5 +1,5 @@
 // Kinds of values of IPv6: the sticky interface (struct in6_pktinfo), the path MTU, flow labels (struct in6_flowlabel_req).
-import { boolean, integer, invalidType, oneOf, options } from '../../arguments.js';
+import { boolean, integer, oneOf, options } from '../../arguments.js';
 import { readIPv6 } from '../../wire/address.js';
 import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
 import { readPathMtu, type PathMtu } from '../../wire/messages/path-mtu.js';
@@ -46,10 +46,7 @@ export interface FlowLabelRequest {
 export const stickyInterface: Codec<never, Interface> = {
   size: 20,
   decode: unreadable,
-  encode: (value, name) => {
-    if (value === undefined) throw invalidType(name, 'the name or index of a network interface', value);
-    return struct(20, (view) => view.setInt32(16, indexOf(value, name), LITTLE_ENDIAN));
-  },
+  encode: (value, name) => struct(20, (view) => view.setInt32(16, indexOf(value, name), LITTLE_ENDIAN)),
 };
 
 export const pathMtu: Codec<PathMtu, never> = {

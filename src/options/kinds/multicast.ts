@@ -3,7 +3,7 @@ import { invalidType, oneOf, options } from '../../arguments.js';
 import { readIPv4 } from '../../wire/address.js';
 import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
 import { struct, unreadable, type Codec } from './codec.js';
-import { indexOf, putIPv4, type Interface } from './interface.js';
+import { optionalIndexOf, putIPv4, type Interface } from './interface.js';
 
 /** An IPv4 group to join or to leave: struct ip_mreqn, ip(7). */
 export interface IPv4Membership {
@@ -46,7 +46,7 @@ export const ipv4Membership: Codec<never, IPv4Membership> = {
     return struct(12, (view, bytes) => {
       putIPv4(group, `${name}.group`, bytes, 0);
       if (address !== undefined) putIPv4(address, `${name}.address`, bytes, 4);
-      view.setInt32(8, indexOf(device, `${name}.interface`), LITTLE_ENDIAN);
+      view.setInt32(8, optionalIndexOf(device, `${name}.interface`), LITTLE_ENDIAN);
     });
   },
 };
@@ -89,7 +89,7 @@ export const ipv4MulticastInterface: Codec<string, IPv4MulticastInterface> = {
     const { address, interface: device } = options(name, value, ['address', 'interface']);
     return struct(12, (view, bytes) => {
       if (address !== undefined) putIPv4(address, `${name}.address`, bytes, 4);
-      view.setInt32(8, indexOf(device, `${name}.interface`), LITTLE_ENDIAN);
+      view.setInt32(8, optionalIndexOf(device, `${name}.interface`), LITTLE_ENDIAN);
     });
   },
 };

@@ -2,7 +2,7 @@
 import { boolean, bytes as checkBytes, integer, invalidValue, options, string } from '../../arguments.js';
 import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
 import { struct, UINT32_MAX, unreadable, viewOf, type Codec } from './codec.js';
-import { addressOf, indexOf, SOCKADDR_STORAGE_SIZE, type Interface } from './interface.js';
+import { addressOf, optionalIndexOf, SOCKADDR_STORAGE_SIZE, type Interface } from './interface.js';
 
 /** The MD5 key of a peer: struct tcp_md5sig. An empty key removes it. */
 export interface Md5Key {
@@ -124,7 +124,7 @@ export const md5PrefixKey: Codec<never, Md5PrefixKey> = {
     }
     if (device !== undefined) {
       bytes[128] = (bytes[128] ?? 0) | MD5_FLAG_IFINDEX;
-      viewOf(bytes).setInt32(132, indexOf(device, `${name}.interface`), LITTLE_ENDIAN);
+      viewOf(bytes).setInt32(132, optionalIndexOf(device, `${name}.interface`), LITTLE_ENDIAN);
     }
     return bytes;
   },
@@ -142,7 +142,7 @@ export const aoKey: Codec<never, AoKey> = {
     return struct(288, (view, bytes) => {
       putAddress(value.peer, `${name}.peer`, bytes);
       bytes.set(algorithm, 128);
-      view.setInt32(192, indexOf(value.interface, `${name}.interface`), LITTLE_ENDIAN);
+      view.setInt32(192, optionalIndexOf(value.interface, `${name}.interface`), LITTLE_ENDIAN);
       view.setUint32(196, bit(value, 'setCurrent', 0, name) | bit(value, 'setNext', 1, name), LITTLE_ENDIAN);
       bytes[202] = prefixOf(value.peer, value.prefixLength, name);
       bytes[203] = octet(value.sendId, `${name}.sendId`);
@@ -161,7 +161,7 @@ export const aoKeyRemoval: Codec<never, AoKeyRemoval> = {
     options(name, value, AO_REMOVAL_FIELDS);
     return struct(144, (view, bytes) => {
       putAddress(value.peer, `${name}.peer`, bytes);
-      view.setInt32(128, indexOf(value.interface, `${name}.interface`), LITTLE_ENDIAN);
+      view.setInt32(128, optionalIndexOf(value.interface, `${name}.interface`), LITTLE_ENDIAN);
       const flags = given(value.current, 0) | given(value.next, 1) | bit(value, 'async', 2, name);
       view.setUint32(132, flags, LITTLE_ENDIAN);
       bytes[138] = prefixOf(value.peer, value.prefixLength, name);
