@@ -81,11 +81,14 @@ class Vectors {
       return Refuse(info, "expected an array of Uint8Array");
     }
     if (length > kMost) return Refuse(info, "expected at most 1024 Uint8Arrays");  // UIO_MAXIOV
+    // Two rounds: an element may have a getter, and a getter may detach the buffer of an element before it.
+    napi_value elements[kMost];
     for (uint32_t i = 0; i < length; ++i) {
-      napi_value element = nullptr;
+      if (napi_get_element(env, info[index], i, &elements[i]) != napi_ok) return Refuse(info, "expected a Uint8Array");
+    }
+    for (uint32_t i = 0; i < length; ++i) {
       Bytes bytes;
-      if (napi_get_element(env, info[index], i, &element) != napi_ok) return Refuse(info, "expected a Uint8Array");
-      if (!BytesOf(info, element, &bytes)) return false;
+      if (!BytesOf(info, elements[i], &bytes)) return false;
       vectors_[i].iov_base = bytes.data;
       vectors_[i].iov_len = bytes.size;
     }

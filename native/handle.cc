@@ -7,6 +7,7 @@
 #include "args.h"
 #include "environment.h"
 #include "filter.h"
+#include "poll.h"
 #include "result.h"
 
 namespace linux_sockets {
@@ -124,7 +125,12 @@ Handle* Handle::FromArgument(const Napi::CallbackInfo& info, size_t index) {
   return static_cast<Handle*>(handle);
 }
 
+void Handle::EndPoll() {
+  if (poll_ != nullptr) poll_->End();
+}
+
 void Handle::Finalize(Napi::Env env) {
+  EndPoll();
   if (!fd_.valid()) return;
   const int fd = fd_.get();
   fd_.Close();
@@ -175,10 +181,12 @@ Napi::Value Handle::Fd(const Napi::CallbackInfo& info) { return Napi::Number::Ne
 
 Napi::Value Handle::Detach(const Napi::CallbackInfo& info) {  // gives the descriptor away
   if (!fd_.valid()) return Failure(info, EBADF);
+  EndPoll();
   return Result(info, fd_.Release());
 }
 
 Napi::Value Handle::Close(const Napi::CallbackInfo& info) {  // close(2); again and again, if you like
+  EndPoll();
   return Result(info, fd_.Close());
 }
 

@@ -8,6 +8,8 @@
 
 namespace linux_sockets {
 
+class Poll;
+
 class Handle : public Napi::ObjectWrap<Handle> {
  public:
   static Napi::Function Define(Napi::Env env);
@@ -17,6 +19,11 @@ class Handle : public Napi::ObjectWrap<Handle> {
   static Handle* FromArgument(const Napi::CallbackInfo& info, size_t index);
 
   int fd() const { return fd_.get(); }
+
+  // The Poll that watches the descriptor, nullptr for none: it has to end before the descriptor does, since libuv would
+  // go on with the number, whoever has it then.
+  Poll* poll() const { return poll_; }
+  void set_poll(Poll* poll) { poll_ = poll; }
 
   // The net under a Handle that was never closed: closes it and tells TypeScript, which warns.
   void Finalize(Napi::Env env) override;
@@ -43,7 +50,10 @@ class Handle : public Napi::ObjectWrap<Handle> {
   Napi::Value SendMsg(const Napi::CallbackInfo& info);
   Napi::Value RecvMsg(const Napi::CallbackInfo& info);
 
+  void EndPoll();
+
   UniqueFd fd_;
+  Poll* poll_ = nullptr;
 };
 
 // The same calls on a descriptor that somebody else owns: setsockopt, getsockopt, attachFilter, getsockname by number.

@@ -13,6 +13,12 @@
 
 namespace linux_sockets {
 
+namespace {
+
+constexpr int kEvents = UV_READABLE | UV_WRITABLE | UV_DISCONNECT | UV_PRIORITIZED;
+
+}  // namespace
+
 // Owns a uv_poll_t, and ends in one way only: Close, then libuv's close callback deletes it. When the environment goes
 // down first (a worker is terminated), its cleanup hook closes it, and the environment waits until that is done.
 class Watcher {
@@ -96,7 +102,9 @@ Poll::Poll(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Poll>(info) {
   callback_ = Napi::Weak(info[0].As<Napi::Function>());
 }
 
-Poll::~Poll() {
+Poll::~Poll() { End(); }
+
+void Poll::End() {
   if (watcher_ != nullptr) watcher_->Close();
 }
 
@@ -121,6 +129,8 @@ void Poll::OnEvent(int status, int events) {
 
 void Poll::OnWatcherGone() {
   watcher_ = nullptr;
+  handle_->set_poll(nullptr);
+  handle_ = nullptr;
   LetGo();
 }
 
@@ -128,15 +138,20 @@ Napi::Value Poll::Open(const Napi::CallbackInfo& info) {  // uv_poll_init
   Handle* handle = Handle::FromArgument(info, 0);
   if (handle == nullptr) return {};
   if (watcher_ != nullptr) return Failure(info, EBUSY);
+  if (handle->poll() != nullptr) return Failure(info, EEXIST);
   if (handle->fd() < 0) return Failure(info, EBADF);
   const int error = Watcher::Create(info.Env(), this, handle->fd(), &watcher_);
-  return error < 0 ? Failure(info, -error) : Result(info, 0);
+  if (error < 0) return Failure(info, -error);
+  handle_ = handle;
+  handle->set_poll(this);
+  return Result(info, 0);
 }
 
 Napi::Value Poll::Start(const Napi::CallbackInfo& info) {  // uv_poll_start; again with other events, if you like
   int32_t events = 0;
   if (!ReadInt32(info, 0, &events)) return {};
   if (watcher_ == nullptr) return Failure(info, EBADF);
+  if ((events & ~kEvents) != 0) return Failure(info, EINVAL);  // libuv would end the process
   const int error = watcher_->Start(events);
   if (error < 0) return Failure(info, -error);
   Hold();
@@ -151,7 +166,7 @@ Napi::Value Poll::Stop(const Napi::CallbackInfo& info) {  // uv_poll_stop
 }
 
 Napi::Value Poll::Close(const Napi::CallbackInfo& info) {  // uv_close; again and again, if you like
-  if (watcher_ != nullptr) watcher_->Close();
+  End();
   return Result(info, 0);
 }
 

@@ -6,6 +6,7 @@
 
 namespace linux_sockets {
 
+class Handle;
 class Watcher;
 
 // new Poll(callback), then open(handle). callback(status, events) is uv_poll's: status 0 and the events that are ready
@@ -20,6 +21,8 @@ class Poll : public Napi::ObjectWrap<Poll> {
   void OnEvent(int status, int events);
   // The watcher is closing, by whichever way.
   void OnWatcherGone();
+  // Stops for good; the Handle's descriptor may be closed then.
+  void End();
 
  private:
   Napi::Value Open(const Napi::CallbackInfo& info);
@@ -31,6 +34,7 @@ class Poll : public Napi::ObjectWrap<Poll> {
   void LetGo();
 
   Napi::FunctionReference callback_;
+  Handle* handle_ = nullptr;
   Watcher* watcher_ = nullptr;
   bool holding_ = false;
 };

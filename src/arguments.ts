@@ -69,7 +69,10 @@ export function oneOf<T extends string>(name: string, value: unknown, words: rea
 
 /** An options object with no keys but the known ones: a misspelt one would be passed over in silence. */
 export function options<T extends object>(name: string, value: T | undefined, known: readonly (keyof T & string)[]): T {
-  if (typeof value !== 'object' || value === null) throw invalidType(name, 'of type object', value);
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw invalidType(name, 'of type object', value);
+  // Its properties are inherited, so that none would look unknown.
+  if (value instanceof AbortSignal) throw invalidType(name, 'an options object, such as { signal }', value);
   for (const key of Object.keys(value)) {
     if (!(known as readonly string[]).includes(key)) {
       throw invalidValue(
@@ -84,10 +87,17 @@ export function options<T extends object>(name: string, value: T | undefined, kn
 
 export function abortSignal(name: string, value: unknown): AbortSignal | undefined {
   if (value === undefined) return undefined;
-  if (typeof value !== 'object' || value === null || !('aborted' in value)) {
-    throw invalidType(name, 'an instance of AbortSignal', value);
-  }
-  return value as AbortSignal;
+  if (!isAbortSignal(value)) throw invalidType(name, 'an instance of AbortSignal', value);
+  return value;
+}
+
+/** By its shape: a signal may come from another realm. */
+function isAbortSignal(value: unknown): value is AbortSignal {
+  if (typeof value !== 'object' || value === null) return false;
+  const { aborted, addEventListener, removeEventListener } = value as Partial<Record<keyof AbortSignal, unknown>>;
+  return (
+    typeof aborted === 'boolean' && typeof addEventListener === 'function' && typeof removeEventListener === 'function'
+  );
 }
 
 function withCode<E extends Error>(error: E, code: string): E {

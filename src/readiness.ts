@@ -48,8 +48,8 @@ export class Readiness {
           this.#update();
           reject(new AbortError(aborting));
         };
-        this.#waiters.add(waiter);
         aborting?.addEventListener('abort', abort, { once: true });
+        this.#waiters.add(waiter);
         this.#update();
       });
     } finally {

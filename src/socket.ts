@@ -4,6 +4,7 @@ import { bytes, integer, invalidType, oneOf, options as checkOptions } from './a
 import { native, type Handle } from './binding.js';
 import { check, SocketError, SyscallError } from './errors.js';
 import { applyOptions } from './options/access.js';
+import { isDeferred } from './options/deferred.js';
 import type { SocketOptions } from './options/table.js';
 import { optionAccess, type OptionAccess, type OwnSocket } from './options/target.js';
 import { Readiness, READABLE, WRITABLE } from './readiness.js';
@@ -84,6 +85,8 @@ export class NativeSocket implements OwnSocket, Disposable {
   #readiness: Readiness | undefined;
   /** Where a connect in progress goes: getpeername does not know yet, and the error must. */
   #remoteWanted: Endpoint | undefined;
+  /** How the last connect failed, for all who wait for it. */
+  #refusal: SyscallError | undefined;
 
   private constructor(handle: Handle, family: Family, type: NativeSocketType, phase: Phase) {
     this.#handle = handle;
@@ -100,7 +103,8 @@ export class NativeSocket implements OwnSocket, Disposable {
     checkOptions('options', options, ['family', 'type', 'protocol', 'sockopts']);
     const family = oneOf('options.family', options.family, FAMILIES);
     const type = oneOf('options.type', options.type, TYPES);
-    const protocol = integer('options.protocol', options.protocol ?? 0, 0, 65535);
+    const { protocol = 0 } = options;
+    integer('options.protocol', protocol, 0, 65535);
     const handle = new (native().Handle)();
     check('socket', handle.socket(familyNumber(family), TYPE_NUMBERS[type], protocol));
     try {
@@ -175,14 +179,11 @@ export class NativeSocket implements OwnSocket, Disposable {
   connect(endpoint: EndpointLike): boolean {
     const remote = Endpoint.from(endpoint);
     const result = this.#handle.connect(remote.sockaddr(this.family));
-    if (result === EINPROGRESS) {
-      this.#phase = 'connecting';
-      this.#remoteWanted = remote;
-      return false;
-    }
-    check('connect', result, { address: remote.address, port: remote.port });
-    this.#phase = 'connected';
-    return true;
+    if (result !== EINPROGRESS) check('connect', result, { address: remote.address, port: remote.port });
+    this.#refusal = undefined;
+    this.#remoteWanted = remote;
+    this.#phase = result === EINPROGRESS ? 'connecting' : 'connected';
+    return result !== EINPROGRESS;
   }
 
   /**
@@ -190,21 +191,38 @@ export class NativeSocket implements OwnSocket, Disposable {
    * @throws SyscallError of connect; AbortError; ERR_INVALID_STATE when `connect` was not called
    */
   async connected(options: WaitOptions = {}): Promise<void> {
-    if (this.#phase === 'connected') return;
-    if (this.#phase !== 'connecting')
+    checkOptions('options', options, ['signal']);
+    if (this.#phase === 'connecting') {
+      await this.#wait(WRITABLE, options);
+      // Of several that wait, the first to get here asks: reading SO_ERROR clears it.
+      if (this.#hasPhase('connecting')) this.#judgeConnect();
+    }
+    if (this.#refusal !== undefined) throw this.#refusal;
+    if (this.#handle.fd() < 0) throw new SyscallError('connect', EBADF);
+    if (!this.#hasPhase('connected')) {
       throw new SocketError('ERR_INVALID_STATE', `There is no connect in progress (${this.#phase}).`);
-    await this.writable(options);
+    }
+  }
+
+  /** How a connect in progress has ended. */
+  #judgeConnect(): void {
     const error = check('getsockopt', this.#handle.getsockopt(SOL_SOCKET, SO_ERROR, scratch4), { option: 'SO_ERROR' });
     const errno = error < 4 ? 0 : scratchView.getInt32(0, LITTLE_ENDIAN);
     const remote = this.#remoteWanted;
-    this.#remoteWanted = undefined;
     this.#phase = errno === 0 ? 'connected' : phaseOf(this.#handle);
-    if (errno !== 0) throw new SyscallError('connect', -errno, { address: remote?.address, port: remote?.port });
+    if (errno === 0) return;
+    this.#refusal = new SyscallError('connect', -errno, { address: remote?.address, port: remote?.port });
+  }
+
+  /** For after an await, since TypeScript believes that the phase is still what it was before. */
+  #hasPhase(phase: Phase): boolean {
+    return this.#phase === phase;
   }
 
   /** Dissolves a connection, connect(2) with AF_UNSPEC; a datagram socket then hears everybody again. @throws SyscallError */
   disconnect(): void {
     check('connect', this.#handle.connect(UNSPECIFIED));
+    if (this.#phase === 'connecting') this.#judgeConnect(); // ECONNRESET, for those who wait
     this.#phase = phaseOf(this.#handle);
   }
 
@@ -232,7 +250,8 @@ export class NativeSocket implements OwnSocket, Disposable {
     const buffers = vectors('message.data', message.data);
     const to = message.to === undefined ? undefined : Endpoint.from(message.to, 'message.to');
     const control = encodeControl(message.control);
-    const flags = integer('message.flags', message.flags ?? 0, -(2 ** 31), 2 ** 31 - 1);
+    const { flags = 0 } = message;
+    integer('message.flags', flags, -(2 ** 31), 2 ** 31 - 1);
     const sent = this.#handle.sendmsg(buffers, to?.sockaddr(this.family) ?? EMPTY, control, flags);
     if (sent === EAGAIN) return undefined;
     return check('sendmsg', sent, { address: to?.address, port: to?.port });
@@ -244,9 +263,10 @@ export class NativeSocket implements OwnSocket, Disposable {
     if (!Array.isArray(options.buffers))
       throw invalidType('options.buffers', 'an Array of Uint8Array', options.buffers);
     const buffers = vectors('options.buffers', options.buffers);
-    const controlLength = integer('options.controlLength', options.controlLength ?? 0, 0, MAX_CONTROL);
+    const { controlLength = 0, flags = 0 } = options;
+    integer('options.controlLength', controlLength, 0, MAX_CONTROL);
+    integer('options.flags', flags, -(2 ** 31), 2 ** 31 - 1);
     const control = controlLength === 0 ? EMPTY : new Uint8Array(controlLength);
-    const flags = integer('options.flags', options.flags ?? 0, -(2 ** 31), 2 ** 31 - 1);
     const received = this.#handle.recvmsg(buffers, scratchAddress, control, flags, scratch12);
     if (received === EAGAIN) return undefined;
     const bytes = check('recvmsg', received);
@@ -265,12 +285,12 @@ export class NativeSocket implements OwnSocket, Disposable {
 
   /** Resolves when there is something to read, or the socket has an error. @throws AbortError, EBADF when closed meanwhile */
   async readable(options: WaitOptions = {}): Promise<void> {
-    await this.#waits().wait(READABLE, options.signal);
+    await this.#wait(READABLE, options);
   }
 
   /** Resolves when there is room to write, or the socket has an error. @throws AbortError, EBADF when closed meanwhile */
   async writable(options: WaitOptions = {}): Promise<void> {
-    await this.#waits().wait(WRITABLE, options.signal);
+    await this.#wait(WRITABLE, options);
   }
 
   /** shutdown(2). @throws SyscallError (ENOTCONN) */
@@ -301,14 +321,17 @@ export class NativeSocket implements OwnSocket, Disposable {
 
   [inspect.custom](_depth: number, options: InspectOptions, inspectValue: typeof inspect): string {
     const { family, type, phase, fd } = this;
-    const shown =
-      fd < 0 ? { family, type, phase } : { family, type, phase, fd, local: this.local, remote: this.remote };
+    // Nothing throws here, also not for a descriptor that was closed behind its back.
+    const open = this.#handle.getsockname(scratchAddress) >= 0;
+    const shown = open ? { family, type, phase, fd, local: this.local, remote: this.remote } : { family, type, phase };
     return `NativeSocket ${inspectValue(shown, options)}`;
   }
 
-  #waits(): Readiness {
+  async #wait(events: number, options: WaitOptions): Promise<void> {
+    checkOptions('options', options, ['signal']);
     if (this.#handle.fd() < 0) throw new SyscallError('poll', EBADF);
-    return (this.#readiness ??= new Readiness(this.#handle));
+    this.#readiness ??= new Readiness(this.#handle);
+    await this.#readiness.wait(events, options.signal);
   }
 }
 
@@ -317,6 +340,7 @@ function phaseOf(handle: Handle): Phase {
   const listening = handle.getsockopt(SOL_SOCKET, SO_ACCEPTCONN, scratch4);
   if (listening >= 4 && scratchView.getInt32(0, LITTLE_ENDIAN) !== 0) return 'listening';
   if (handle.getpeername(scratchAddress) >= 0) return 'connected';
+  if (isDeferred(handle)) return 'connected';
   const state = handle.getsockopt(IPPROTO_TCP, TCP_INFO, scratch4);
   if (state > 0 && (scratch4[0] === SYN_SENT || scratch4[0] === SYN_RECV)) return 'connecting';
   const local = Endpoint.decode(scratchAddress, handle.getsockname(scratchAddress));

@@ -13,6 +13,6 @@ export function interfaceIndex(name: string): number | undefined {
 
 /** The name of an interface, undefined when there is none of that index. */
 export function interfaceName(index: number): string | undefined {
-  const length = native().ifIndexToName(index, scratch);
+  const length = native().ifIndexToName(index | 0, scratch);
   return length > 0 ? decoder.decode(scratch.subarray(0, length)) : undefined;
 }

@@ -1,6 +1,6 @@
 // The options of the kernel's headers that are not in the table, and why. Rows and these are all that the headers have.
 
-const UNIX_ONLY = 'for AF_UNIX sockets only: EOPNOTSUPP or nothing on others';
+const UNIX_ONLY = 'for AF_UNIX sockets only: ENOTSUP, or no use, on others';
 const TIME64 = 'the form of 32-bit programs; the number without suffix is the one of 64-bit programs';
 const NEVER = 'was never implemented: ENOPROTOOPT';
 const IPSEC = 'IPsec policies in the structs of another interface (linux/xfrm.h, PF_KEY); `ip xfrm` sets them';

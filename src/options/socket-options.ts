@@ -80,7 +80,7 @@ export const SOCKET_OPTIONS = {
   SO_BUF_LOCK: { level: 'SOL_SOCKET', name: 72, kind: 'int', min: 0, max: 3, since: [5, 15], inherited: true, source: 'asm-generic/socket.h, Linux 5.15 (04190bf8944d)',
     doc: 'Which buffer keeps its size and is not tuned by the kernel: 1 send, 2 receive, 3 both, 0 none. SO_SNDBUF and SO_RCVBUF lock theirs.' },
   SO_RESERVE_MEM: { level: 'SOL_SOCKET', name: 73, kind: 'int', min: 0, since: [5, 16], readBack: 'adjusted', source: 'asm-generic/socket.h, Linux 5.16 (2bb2f5fb21b0)',
-    doc: 'Bytes of memory that are kept for this socket, in whole pages; needs a memory cgroup, else EOPNOTSUPP.' },
+    doc: 'Bytes of memory that are kept for this socket, in whole pages; needs a memory cgroup, else ENOTSUP.' },
   SO_TXREHASH: { level: 'SOL_SOCKET', name: 74, kind: 'int', min: -1, max: 1, types: STREAM, since: [5, 18], inherited: true, readBack: 'adjusted', source: 'asm-generic/socket.h, Linux 5.18 (26859240e4ee)',
     doc: 'Try another path (another flow hash) when data is lost: 1 on, 0 off, -1 as net.core.txrehash says.' },
 } as const satisfies Readonly<Record<string, OptionRow>>;

@@ -46,7 +46,7 @@ export const TCP_OPTIONS = {
   TCP_SAVED_SYN: { level: 'IPPROTO_TCP', name: 28, kind: 'bytes', access: 'get', types: STREAM, source: 'linux/tcp.h, Linux 4.2 (cd8ae85299d5)',
     doc: 'The headers of the SYN that an accepted connection began with; reading takes them away.' },
   TCP_FASTOPEN_CONNECT: { level: 'IPPROTO_TCP', name: 30, kind: 'flag', types: STREAM, inherited: true, source: 'tcp(7), Linux 4.11 (19f6d3f3c842)',
-    doc: 'connect() sends nothing; the SYN leaves with the first data. EOPNOTSUPP without bit 1 of net.ipv4.tcp_fastopen.' },
+    doc: 'connect() sends nothing; the SYN leaves with the first data. ENOTSUP without bit 1 of net.ipv4.tcp_fastopen.' },
   TCP_ULP: { level: 'IPPROTO_TCP', name: 31, kind: 'text', max: 15, types: STREAM, source: 'Documentation/networking/tls.rst, Linux 4.13 (734942cc4ea6)',
     doc: "A protocol over TCP in the kernel, once for ever: 'tls' on a connection; ENOENT where the kernel has no such module." },
   TCP_FASTOPEN_KEY: { level: 'IPPROTO_TCP', name: 33, kind: 'bytes', min: 16, max: 32, step: 16, types: STREAM, source: 'linux/tcp.h, Linux 4.15 (1fba70e5b6be)',

@@ -85,7 +85,7 @@ export interface OptionValues {
   readonly SO_NETNS_COOKIE: GetOnly<KindValues['uint64']>;
   /** Which buffer keeps its size and is not tuned by the kernel: 1 send, 2 receive, 3 both, 0 none. SO_SNDBUF and SO_RCVBUF lock theirs. asm-generic/socket.h, Linux 5.15 (04190bf8944d) */
   readonly SO_BUF_LOCK: KindValues['int'];
-  /** Bytes of memory that are kept for this socket, in whole pages; needs a memory cgroup, else EOPNOTSUPP. asm-generic/socket.h, Linux 5.16 (2bb2f5fb21b0) */
+  /** Bytes of memory that are kept for this socket, in whole pages; needs a memory cgroup, else ENOTSUP. asm-generic/socket.h, Linux 5.16 (2bb2f5fb21b0) */
   readonly SO_RESERVE_MEM: KindValues['int'];
   /** Try another path (another flow hash) when data is lost: 1 on, 0 off, -1 as net.core.txrehash says. asm-generic/socket.h, Linux 5.18 (26859240e4ee) */
   readonly SO_TXREHASH: KindValues['int'];
@@ -299,7 +299,7 @@ export interface OptionValues {
   readonly IPV6_FREEBIND: KindValues['flag'];
   /** Hop-by-hop options header of every packet, whole, a multiple of 8 bytes; none removes it. RFC 3542 */
   readonly IPV6_HOPOPTS: KindValues['bytes'];
-  /** Destination options header before the routing header, sent only with one; a multiple of 8 bytes; none removes it. RFC 3542 */
+  /** Destination options header before the routing header; a multiple of 8 bytes; none removes it. Without IPV6_RTHDR it breaks TCP: Linux counts it and does not send it. RFC 3542 */
   readonly IPV6_RTHDRDSTOPTS: KindValues['bytes'];
   /** Routing header of every packet, whole, a multiple of 8 bytes: type 2 (RFC 6275) or 4 (segment routing); none removes it. RFC 3542 */
   readonly IPV6_RTHDR: KindValues['bytes'];
@@ -363,7 +363,7 @@ export interface OptionValues {
   readonly TCP_SAVE_SYN: KindValues['int'];
   /** The headers of the SYN that an accepted connection began with; reading takes them away. linux/tcp.h, Linux 4.2 (cd8ae85299d5) */
   readonly TCP_SAVED_SYN: GetOnly<KindValues['bytes']>;
-  /** connect() sends nothing; the SYN leaves with the first data. EOPNOTSUPP without bit 1 of net.ipv4.tcp_fastopen. tcp(7), Linux 4.11 (19f6d3f3c842) */
+  /** connect() sends nothing; the SYN leaves with the first data. ENOTSUP without bit 1 of net.ipv4.tcp_fastopen. tcp(7), Linux 4.11 (19f6d3f3c842) */
   readonly TCP_FASTOPEN_CONNECT: KindValues['flag'];
   /** A protocol over TCP in the kernel, once for ever: 'tls' on a connection; ENOENT where the kernel has no such module. Documentation/networking/tls.rst, Linux 4.13 (734942cc4ea6) */
   readonly TCP_ULP: KindValues['text'];

@@ -16,15 +16,15 @@ export function checkRange(name: string, value: unknown): PortRange {
   const lo = integer(`${name}[0]`, value[0], 1, 65535);
   const hi = integer(`${name}[1]`, value[1], 1, 65535);
   if (lo > hi) throw outOfRange(name, '[lo, hi] with lo <= hi', value);
-  refuseOutside(name, [lo, hi]);
+  // A stale value may let a range pass, which the port that the kernel picks will show; it may not refuse one.
+  if (!inside([lo, hi], recentRange())) refuseOutside(name, [lo, hi]);
   return [lo, hi];
 }
 
-/** Throws when a bound of the range lies outside the kernel's. */
+/** Throws when a bound of the range lies outside what the kernel's is this moment. */
 export function refuseOutside(name: string, [lo, hi]: PortRange): void {
-  // A stale value may let a range pass, which the port that the kernel picks will show; it may not refuse one.
-  if (inside([lo, hi], recentRange()) || inside([lo, hi], freshRange())) return;
   const [from, to] = freshRange();
+  if (inside([lo, hi], [from, to])) return;
   throw outOfRange(
     name,
     `inside net.ipv4.ip_local_port_range, which is ${String(from)}-${String(to)} here (the kernel passes over a bound ` +

@@ -6,10 +6,11 @@ import { abortSignal, integer, invalidType, options as checkOptions } from '../a
 import { native, type Handle } from '../binding.js';
 import { check, SocketError, SyscallError } from '../errors.js';
 import { descriptorOf } from '../options/descriptor.js';
+import { encodeOption } from '../options/access.js';
+import { isDeferred } from '../options/deferred.js';
 import { accessOf, optionAccess, refuseOption, type OptionAccess, type OwnSocket } from '../options/target.js';
 import { Readiness } from '../readiness.js';
 import { Endpoint, SOCKADDR_SIZE, type EndpointLike } from '../wire/endpoint.js';
-import { isDeferred } from './deferred.js';
 import { LOSES_GUARANTEE } from './guarantee.js';
 import { handshake } from './handshake.js';
 import { ignoreEmptyWrites, requireAdoption, toStream } from './stream.js';
@@ -111,7 +112,8 @@ export class PortReservation implements OwnSocket, Disposable {
   async activate(options: ActivateOptions = {}): Promise<Socket> {
     checkOptions('options', options, ['signal', 'timeout']);
     const signal = abortSignal('options.signal', options.signal);
-    const timeout = integer('options.timeout', options.timeout ?? 0, 0, 2 ** 31 - 1);
+    const { timeout = 0 } = options;
+    integer('options.timeout', timeout, 0, 2 ** 31 - 1);
     requireAdoption();
     this.#requireHeld();
     const readiness = (this.#readiness = new Readiness(this.#handle));
@@ -151,6 +153,8 @@ export class PortReservation implements OwnSocket, Disposable {
   /** Gives the port back; nothing is sent. Without effect once the reservation has left this object. */
   release(): void {
     if (this.#state === 'activated' || this.#state === 'detached') return;
+    // The handshake may have succeeded in this very moment: a reset leaves no TIME-WAIT, which would keep the port.
+    if (this.#state === 'activating') this.#handle.setsockopt(RESET.level, RESET.name, RESET.value);
     this.#state = 'released';
     this.#readiness?.close();
     this.#handle.close();
@@ -182,20 +186,16 @@ export class PortReservation implements OwnSocket, Disposable {
     this.#requireHeld();
     const copy = new (native().Handle)();
     check('fcntl', copy.duplicate(this.#handle.fd()));
-    const carrier = toStream(copy); // the copy goes with the message, and Node closes it here
+    const carrier = toStream(copy);
     const message: ReservationMessage = { type: 'linux-sockets:reservation', local: this.local, remote: this.remote };
     this.#state = 'detached';
     try {
-      await new Promise<void>((resolve, reject) => {
-        child.send(message, carrier, (error) => {
-          if (error === null) resolve();
-          else reject(error);
-        });
-      });
+      await sendHandle(child, message, carrier);
     } catch (error) {
-      carrier.destroy();
       this.#state = 'held';
       throw error;
+    } finally {
+      carrier.destroy(); // a close without a shutdown: what the child has, or this object, holds the port
     }
     this.#handle.close();
   }
@@ -240,11 +240,30 @@ export class PortReservation implements OwnSocket, Disposable {
   }
 }
 
+/** Resolves when the message is written; rejects when it was not, and never will be. */
+async function sendHandle(child: ChildProcess, message: ReservationMessage, carrier: Socket): Promise<void> {
+  let gone: (() => void) | undefined;
+  try {
+    await new Promise<void>((resolve, reject) => {
+      child.send(message, carrier, { keepOpen: true }, (error) => {
+        if (error === null) resolve();
+        else reject(error);
+      });
+      // Node sends one handle at a time, and forgets those that still wait when the child goes, without a word to them.
+      if (!child.connected) return;
+      gone = () => reject(new SocketError('ERR_INVALID_STATE', 'The child ended before the reservation was sent.'));
+      child.once('disconnect', gone).once('exit', gone);
+    });
+  } finally {
+    if (gone !== undefined) child.off('disconnect', gone).off('exit', gone);
+  }
+}
+
 /** A reservation that came from elsewhere: is it what it says? */
 function requireHeld(fd: number, local: Endpoint): void {
   const access = accessOf(fd);
   const actual = Endpoint.decode(scratchAddress, access.getsockname(scratchAddress));
-  if (isDeferred(access) && actual?.address === local.address && actual.port === local.port) return;
+  if (isDeferred(access) && actual?.equals(local) === true) return;
   throw new SocketError(
     'ERR_INVALID_STATE',
     `Descriptor ${String(fd)} does not hold a reservation of ${local.toString()}.`,
@@ -258,4 +277,5 @@ function sentDescriptor(sent: unknown): number {
   return fd;
 }
 
+const RESET = encodeOption('SO_LINGER', 0);
 const scratchAddress = new Uint8Array(SOCKADDR_SIZE);

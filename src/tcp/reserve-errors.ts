@@ -1,7 +1,9 @@
 // What a failed reservation means and what to do about it: the kernel's errno, turned into an error that says so.
+import { native } from '../binding.js';
 import { SocketError, SyscallError } from '../errors.js';
 import { capacity, localPortRange, readSysctl, type PortRange } from '../kernel/sysctl.js';
 import type { Endpoint } from '../wire/endpoint.js';
+import { familyNumber } from '../wire/families.js';
 
 /** What of a plan the explanations need. */
 interface Wanted {
@@ -75,6 +77,9 @@ export function explainConnect(errno: number, wanted: Wanted): Error {
     });
   switch (errno) {
     case EADDRNOTAVAIL:
+      if (bind === undefined && !hasSource(remote)) {
+        return error('noSourceAddress', 'This host has no address from which to send there');
+      }
       // An exclusive port is there already: then it is the 4-tuple that somebody has.
       return wanted.exclusive
         ? error('portInUse', 'Another socket has this 4-tuple')
@@ -101,6 +106,16 @@ export function explainConnect(errno: number, wanted: Wanted): Error {
   }
 }
 
+/** Does this host have an address to send from? A UDP connect picks one as TCP's does, and sends nothing. */
+function hasSource(remote: Endpoint): boolean {
+  const family = remote.family === 'ipv6' || remote.mapped ? 'ipv6' : 'ipv4';
+  const handle = new (native().Handle)();
+  if (handle.socket(familyNumber(family), SOCK_DGRAM, 0) < 0) return true; // nothing is known then
+  const connected = handle.connect(remote.sockaddr(family));
+  handle.close();
+  return connected !== EADDRNOTAVAIL;
+}
+
 function exhausted(wanted: Wanted, cause: SyscallError): SocketError {
   const [lo, hi] = wanted.rangeWanted ? wanted.range : localPortRange();
   const count = capacity([lo, hi]);
@@ -108,13 +123,14 @@ function exhausted(wanted: Wanted, cause: SyscallError): SocketError {
   const source = wanted.bind === undefined ? 'any address' : wanted.bind.address;
   return new SocketError(
     'ERR_PORT_RANGE_EXHAUSTED',
-    `No local port is free from ${source} to ${wanted.remote.toString()}: there are ${ports}, and each is taken by a ` +
+    `No local port is free from ${source} to ${wanted.remote.toString()}: there ${count === 1 ? 'is' : 'are'} ${ports}, and each is taken by a ` +
       'connection or a reservation to there, by TIME-WAIT, or by a socket that is bound to it. Take another source ' +
       'address, or a wider range (net.ipv4.ip_local_port_range).',
     { cause },
   );
 }
 
+const SOCK_DGRAM = 2;
 const EPERM = -1;
 const EACCES = -13;
 const EINVAL = -22;

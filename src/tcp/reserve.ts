@@ -3,12 +3,12 @@
 import { boolean, integer, invalidType, invalidValue, options as checkOptions, outOfRange } from '../arguments.js';
 import { native, type Handle } from '../binding.js';
 import { check, SocketError } from '../errors.js';
-import type { PortRange } from '../kernel/sysctl.js';
+import { capacity, type PortRange } from '../kernel/sysctl.js';
 import { applyOptions, encodeOption, type EncodedOption } from '../options/access.js';
+import { isDeferred } from '../options/deferred.js';
 import type { SocketOptions } from '../options/table.js';
 import { Endpoint, SOCKADDR_SIZE, type EndpointLike } from '../wire/endpoint.js';
 import { familyNumber, type Family } from '../wire/families.js';
-import { isDeferred } from './deferred.js';
 import { LOSES_GUARANTEE, SET_BY_RESERVE } from './guarantee.js';
 import { checkRange, contains, isEphemeral, refuseOutside, WHOLE_RANGE } from './port-range.js';
 import { explainBind, explainConnect, explainOption, explainSocket } from './reserve-errors.js';
@@ -88,9 +88,10 @@ function planOf(options: ReserveOptions): Plan {
   const family = familyOf(wanted, source);
   const remote = forFamily(wanted, family);
   const local = source === undefined ? undefined : forFamily(source, family);
-  const exclusive = boolean('options.exclusive', options.exclusive ?? false);
-  const freebind = boolean('options.freebind', options.freebind ?? false);
-  const transparent = boolean('options.transparent', options.transparent ?? false);
+  const { exclusive = false, freebind = false, transparent = false } = options;
+  boolean('options.exclusive', exclusive);
+  boolean('options.freebind', freebind);
+  boolean('options.transparent', transparent);
   const { range, rangeWanted } = rangeOf(options.localPortRange, local?.port ?? 0, exclusive);
   const recipe = [
     ...(exclusive ? [] : [NO_PORT]),
@@ -135,7 +136,8 @@ function hold(handle: Handle, plan: Plan): Endpoint {
   }
   applyOptions(handle, plan.sockopts);
   if (bind !== undefined) {
-    const bound = handle.bind(bind.sockaddr(family));
+    let bound = handle.bind(bind.sockaddr(family));
+    if (bound === EADDRINUSE && bind.port === 0) bound = bindLast(handle, bind, plan);
     if (bound < 0) throw explainBind(bound, bind, plan);
   }
   const connected = handle.connect(remote.sockaddr(family));
@@ -148,6 +150,13 @@ function hold(handle: Handle, plan: Plan): Endpoint {
     );
   }
   return verifiedLocal(handle, plan);
+}
+
+/** In a range of an odd number of ports, bind(2) to port 0 never looks at the last one (inet_csk_find_open_port). */
+function bindLast(handle: Handle, bind: Endpoint, plan: Plan): number {
+  const [lo, hi] = plan.range;
+  if (!plan.rangeWanted || (hi - lo) % 2 !== 0 || capacity([hi, hi]) === 0) return EADDRINUSE;
+  return handle.bind(bind.withPort(hi).sockaddr(plan.family));
 }
 
 /** The port that the kernel picked, held against the range before anybody sees the socket. */
@@ -237,6 +246,7 @@ function checkSockopts(sockopts: SocketOptions | undefined): SocketOptions | und
 const KNOWN = ['remote', 'local', 'localPortRange', 'exclusive', 'freebind', 'transparent', 'sockopts'] as const;
 const SOCK_STREAM = 1;
 const ENOPROTOOPT = -92;
+const EADDRINUSE = -98;
 const EINPROGRESS = -115;
 const NO_PORT = encodeOption('IP_BIND_ADDRESS_NO_PORT', true);
 const ANY_PORT = encodeOption('IP_LOCAL_PORT_RANGE', WHOLE_RANGE);

@@ -117,6 +117,12 @@ export class Endpoint {
     return (this.#sockaddr = this.#encode(family));
   }
 
+  /** The same address, port and scope, however they are written. */
+  equals(other: Endpoint): boolean {
+    const [ours, theirs] = [this.#encode('ipv6'), other.#encode('ipv6')];
+    return this.mapped === other.mapped && ours.every((byte, i) => byte === theirs[i] || FLOWINFO.includes(i));
+  }
+
   /** `192.0.2.1:53`, `[2001:db8::1]:53` */
   toString(): string {
     return this.family === 'ipv6' ? `[${this.address}]:${String(this.port)}` : `${this.address}:${String(this.port)}`;
@@ -137,8 +143,11 @@ export class Endpoint {
 
   static #of(text: string, port: number, flowlabel: number, name: string): Endpoint {
     if (isIPv4(text)) return new Endpoint(text, port, 'ipv4', false, 0, 0);
-    if (!isIPv6(text)) throw invalidValue(name, text, 'its address is no IP address, and names are not resolved here');
-    const [bare = '', zone] = text.split('%');
+    // An interface may be called what net.isIPv6 takes for no zone.
+    const percent = text.indexOf('%');
+    const bare = percent === -1 ? text : text.slice(0, percent);
+    const zone = percent === -1 ? undefined : text.slice(percent + 1);
+    if (!isIPv6(bare)) throw invalidValue(name, text, 'its address is no IP address, and names are not resolved here');
     const bytes = new Uint8Array(16);
     writeIPv6(bare, bytes, 0);
     if (isMapped(bytes, 0)) return new Endpoint(readIPv4(bytes, 12), port, 'ipv4', true, 0, flowlabel);
@@ -179,6 +188,9 @@ export class Endpoint {
     return bytes;
   }
 }
+
+/** Where sin6_flowinfo lies: how packets travel is no part of where they go. */
+const FLOWINFO: readonly number[] = [4, 5, 6, 7];
 
 /** The sockaddr that dissolves a connection: connect(2) with AF_UNSPEC. */
 export const UNSPECIFIED: Uint8Array = new Uint8Array(16);

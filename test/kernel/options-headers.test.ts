@@ -169,9 +169,9 @@ describe.each(['x86_64', 'aarch64'])('the headers of %s', (arch) => {
   });
 
   test('the flags of SO_TIMESTAMPING are all there are, in their order', () => {
-    const bits = TIMESTAMPING_FLAGS.map((name) => [name, `SOF_TIMESTAMPING_${name}`]);
+    const bits: [string, string][] = TIMESTAMPING_FLAGS.map((name) => [name, `SOF_TIMESTAMPING_${name}`]);
     const expected = TIMESTAMPING_FLAGS.map((name, bit) => [name, 1 << bit]);
-    const { last, ...values } = evaluate(arch, { ...Object.fromEntries(bits), last: 'SOF_TIMESTAMPING_LAST' });
+    const { last, ...values } = evaluate(arch, Object.fromEntries([...bits, ['last', 'SOF_TIMESTAMPING_LAST']]));
     expect(values).toEqual(Object.fromEntries(expected));
     expect(last).toBe(1 << (TIMESTAMPING_FLAGS.length - 1));
   });

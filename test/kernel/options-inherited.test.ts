@@ -63,7 +63,7 @@ describe.each(rows)('%s', (name, row) => {
         const expected = row.readBack === 'doubled' ? 2 * (value as number) : (sample.reads ?? value);
         const otherwise = changed[name];
         if (otherwise === undefined) expect(ours).toEqual(expected);
-        else expect(otherwise(ours, expected), `${String(ours)} for ${String(expected)}`).toBe(true);
+        else expect(otherwise(ours, expected), `${String(ours)} for ${JSON.stringify(expected)}`).toBe(true);
         expect(ours, 'and without it there is another value').not.toEqual(plain);
       } else {
         expect(ours).not.toEqual(sample.reads ?? value);

@@ -148,13 +148,7 @@ function decode(protocol: number, length: number, direction: TcpFrame['direction
   return undefined;
 }
 
-function decodeTcp(
-  at: number,
-  end: number,
-  direction: TcpFrame['direction'],
-  from: string,
-  to: string,
-): TcpFrame {
+function decodeTcp(at: number, end: number, direction: TcpFrame['direction'], from: string, to: string): TcpFrame {
   const data = at + 4 * ((packet[at + 12] ?? 0) >> 4);
   const bits = packet[at + 13] ?? 0;
   const options: number[] = [];

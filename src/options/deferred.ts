@@ -1,8 +1,8 @@
 // The proof that a connect was deferred: SYN_SENT, and not one packet sent. It comes from the socket itself, and needs no
 // privilege: an ordinary SYN is SYN_SENT as well, but with tcpi_segs_out 1.
-import { SEGS_OUT_OFFSET } from '../options/tcp-info.js';
-import type { OptionAccess } from '../options/target.js';
 import { LITTLE_ENDIAN } from '../wire/byte-order.js';
+import type { OptionAccess } from './target.js';
+import { SEGS_OUT_OFFSET } from './tcp-info.js';
 
 /** Does the socket hold its 4-tuple with no packet sent? */
 export function isDeferred(access: OptionAccess): boolean {
