@@ -42,7 +42,9 @@ Napi::Value GetOption(const Napi::CallbackInfo& info, int fd, size_t first) {
   }
   const socklen_t unit = UnitOfLength(level, name);
   socklen_t length = value.length() / unit;
-  const int result = ::getsockopt(fd, level, name, value.data, &length);
+  // No room for one unit is no room: the kernel then tells the length that it wants.
+  void* data = length == 0 ? nullptr : value.data;
+  const int result = ::getsockopt(fd, level, name, data, &length);
   return Result(info, result < 0 ? result : static_cast<int64_t>(length) * unit);
 }
 

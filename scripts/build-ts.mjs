@@ -9,7 +9,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const lib = join(root, 'lib');
 
 // tsc believes its record of the last build, also when lib has been deleted since.
-if (!existsSync(lib)) rmSync(join(root, 'node_modules/.cache/tsc/lib.tsbuildinfo'), { force: true });
+if (!existsSync(lib)) rmSync(join(root, 'lib/.tsbuildinfo'), { force: true });
 
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
 const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.json'], { cwd: root, stdio: 'inherit' });

@@ -14,7 +14,7 @@ export function sectionsOf(name: string, row: OptionRow): readonly Section[] {
     ['PRIVILEGE', row.privilege ?? 'None.'],
     ['SINCE', row.since === undefined ? 'Linux 4.18 or before.' : `Linux ${row.since.join('.')}.`],
     ['PHASE', PHASES[row.late ?? 'ever']],
-    ['INHERITANCE', row.inherited === true ? 'Accepted sockets have it too.' : 'Accepted sockets start afresh.'],
+    ['INHERITANCE', inheritance(row)],
     ['READS BACK', readsBack(row)],
     ['SEE ALSO', seeAlso(row)],
   ];
@@ -53,6 +53,13 @@ export function socketsText(row: OptionRow): string {
     return types.length === 0 ? [] : [`${FAMILY_NAMES[family]} ${types.join(', ')}`];
   });
   return `${texts.join('; ')}.`;
+}
+
+function inheritance(row: OptionRow): string {
+  if (row.inherited === true) return 'Accepted sockets have it too.';
+  if (row.access === 'get' || row.kind === 'action') return 'Does not apply.';
+  if (!socketsOf(row).some(([, type]) => type === 'stream')) return 'Does not apply: there is nothing to accept.';
+  return row.access === 'set' ? 'Not shown: it cannot be read.' : 'Accepted sockets start afresh.';
 }
 
 function readsBack(row: OptionRow): string {

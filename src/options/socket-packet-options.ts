@@ -32,7 +32,7 @@ export const SOCKET_PACKET_OPTIONS = {
     doc: 'Keep the filter as it is: no other one, no removal, and no way back (EPERM).' },
   SO_BPF_EXTENSIONS: { level: 'SOL_SOCKET', name: 48, kind: 'int', access: 'get', source: 'asm-generic/socket.h, Linux 3.14 (ea02f9411d9f)',
     doc: "How far the kernel's own classic BPF loads reach (SKF_AD_MAX)." },
-  SO_ATTACH_BPF: { level: 'SOL_SOCKET', name: 50, kind: 'program', access: 'set', source: 'socket(7)',
+  SO_ATTACH_BPF: { level: 'SOL_SOCKET', name: 50, kind: 'program', access: 'set', inherited: true, source: 'socket(7)',
     doc: 'As SO_ATTACH_FILTER, by the descriptor of a loaded program of type BPF_PROG_TYPE_SOCKET_FILTER.' },
 
   // Which socket of a reuseport group gets them, and on which CPU.

@@ -6,9 +6,9 @@ const REPAIRING = 'TCP_REPAIR first, and with that CAP_NET_ADMIN';
 
 // prettier-ignore
 export const TCP_REPAIR_OPTIONS = {
-  TCP_MD5SIG: { level: 'IPPROTO_TCP', name: 14, kind: 'md5Key', access: 'set', types: STREAM, source: 'linux/tcp.h, RFC 2385',
+  TCP_MD5SIG: { level: 'IPPROTO_TCP', name: 14, kind: 'md5Key', access: 'set', types: STREAM, inherited: true, source: 'linux/tcp.h, RFC 2385',
     doc: 'Sign the segments to and from a peer with MD5, as BGP does; to be set before the connection, on both sides.' },
-  TCP_MD5SIG_EXT: { level: 'IPPROTO_TCP', name: 32, kind: 'md5PrefixKey', access: 'set', types: STREAM, source: 'linux/tcp.h, Linux 4.14 (8917a777be3b)',
+  TCP_MD5SIG_EXT: { level: 'IPPROTO_TCP', name: 32, kind: 'md5PrefixKey', access: 'set', types: STREAM, inherited: true, source: 'linux/tcp.h, Linux 4.14 (8917a777be3b)',
     doc: 'As TCP_MD5SIG, for all peers of a prefix, or behind an interface.' },
   TCP_AO_ADD_KEY: { level: 'IPPROTO_TCP', name: 38, kind: 'aoKey', access: 'set', types: STREAM, since: [6, 7], source: 'Documentation/networking/tcp_ao.rst, Linux 6.7 (4954f17ddefc)',
     doc: 'Add a key to sign segments with, TCP-AO (RFC 5925); before the connection, or to change keys.' },

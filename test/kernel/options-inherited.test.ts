@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { NativeSocket, OPTIONS, type Family, type OptionName, type OptionRow } from '../../src/index.js';
 import { missingNeeds } from '../support/kernel.js';
-import { get, otherThan, set } from '../support/options.js';
+import { codeOf, create, get, noHostAdmin, otherThan, set } from '../support/options.js';
 import { setSysctl } from '../support/sysctl.js';
 import { accepted } from '../support/sockets.js';
 import { SAMPLES, type Given, type Shown } from './options-samples.js';
@@ -70,6 +70,30 @@ describe.each(rows)('%s', (name, row) => {
       }
     },
   );
+});
+
+describe('of the options that cannot be read', () => {
+  test('those that are said to be inherited are those that are shown to be', () => {
+    const names = Object.entries<OptionRow>(OPTIONS).filter(
+      ([, row]) => row.access === 'set' && row.inherited === true,
+    );
+    expect(names.map(([name]) => name)).toEqual([
+      ...['SO_SNDBUFFORCE', 'SO_RCVBUFFORCE'], // below
+      ...['SO_ATTACH_BPF', 'TCP_MD5SIG', 'TCP_MD5SIG_EXT'], // by their samples
+    ]);
+  });
+
+  test.each([
+    ['SO_SNDBUFFORCE', 'SO_SNDBUF'],
+    ['SO_RCVBUFFORCE', 'SO_RCVBUF'],
+  ])('%s is, as %s says', async (force, name) => {
+    const refused = codeOf(() => {
+      using socket = create('ipv4', 'stream', { [force]: 50_000_000 });
+      return socket;
+    });
+    if (refused !== undefined) expect(noHostAdmin()).toBeDefined();
+    else expect(await acceptedWith('ipv4', (listener) => set(listener, force, 50_000_000), name)).toBe(100_000_000);
+  });
 });
 
 /** The option on a connection that a listener has accepted, which was set up on it before bind. */
