@@ -51,7 +51,7 @@ export const OMITTED: Readonly<Record<string, string>> = {
   IPV6_XFRM_POLICY: IPSEC,
   IPV6_ORIGDSTADDR: 'another name of IPV6_RECVORIGDSTADDR; the control message has it',
 
-  TCP_THIN_DUPACK: 'has had no effect since Linux 4.12 (4a7f6009441d)',
+  TCP_THIN_DUPACK: 'has had no effect since Linux 4.12',
   TCP_ZEROCOPY_RECEIVE:
     'maps received pages into memory that mmap(2) of the socket has reserved, and JavaScript has no such memory',
   TCP_AO_GET_KEYS: 'hands out secret keys, by a query inside the getsockopt buffer; TCP_AO_INFO tells which are in use',

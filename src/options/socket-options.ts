@@ -67,7 +67,7 @@ export const SOCKET_OPTIONS = {
     doc: 'Bytes per second that the socket sends at most, Infinity for no limit; TCP paces by itself, UDP needs the fq qdisc.' },
   SO_CNX_ADVICE: { level: 'SOL_SOCKET', name: 53, kind: 'action', access: 'set', source: 'asm-generic/socket.h, Linux 4.6 (a87cb3e48ee8)',
     doc: 'Tell the kernel that the route seems dead: it looks for another one.' },
-  SO_MEMINFO: { level: 'SOL_SOCKET', name: 55, kind: 'memoryInfo', access: 'get', source: 'linux/sock_diag.h, Linux 4.12 (a2d133b1d465)',
+  SO_MEMINFO: { level: 'SOL_SOCKET', name: 55, kind: 'memoryInfo', access: 'get', source: 'linux/sock_diag.h, Linux 4.12',
     doc: 'What memory the socket uses, in bytes, and how many packets it has dropped.' },
   SO_COOKIE: { level: 'SOL_SOCKET', name: 57, kind: 'uint64', access: 'get', source: 'asm-generic/socket.h, Linux 4.12 (5daab9db7b65)',
     doc: 'The number of this socket in its kernel, never used twice.' },

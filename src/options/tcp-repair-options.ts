@@ -27,7 +27,7 @@ export const TCP_REPAIR_OPTIONS = {
     doc: 'With TCP_REPAIR: the next sequence number of the chosen queue; to be set before the connection.' },
   TCP_REPAIR_OPTIONS: { level: 'IPPROTO_TCP', name: 22, kind: 'repairOptions', access: 'set', types: STREAM, source: 'linux/tcp.h, criu.org/TCP_connection',
     doc: 'With TCP_REPAIR, connected: what the handshake had agreed on.' },
-  TCP_REPAIR_WINDOW: { level: 'IPPROTO_TCP', name: 29, kind: 'repairWindow', types: STREAM, privilege: REPAIRING, source: 'linux/tcp.h, Linux 4.8 (b1ed4c4fa9a5)',
+  TCP_REPAIR_WINDOW: { level: 'IPPROTO_TCP', name: 29, kind: 'repairWindow', types: STREAM, privilege: REPAIRING, source: 'linux/tcp.h, Linux 4.8',
     doc: 'With TCP_REPAIR: the windows of both sides; set before data was sent, in a connection.' },
   TCP_TIMESTAMP: { level: 'IPPROTO_TCP', name: 24, kind: 'uint', types: STREAM, privilege: REPAIRING, readBack: 'adjusted', source: 'linux/tcp.h, Linux 3.9 (93be6ce0e91b)',
     doc: 'The clock of the TCP timestamps, in milliseconds (microseconds where the route says so); set with TCP_REPAIR.' },

@@ -73,7 +73,7 @@ export interface OptionValues {
   readonly SO_MAX_PACING_RATE: KindValues['rate'];
   /** Tell the kernel that the route seems dead: it looks for another one. asm-generic/socket.h, Linux 4.6 (a87cb3e48ee8) */
   readonly SO_CNX_ADVICE: SetOnly<KindValues['action']>;
-  /** What memory the socket uses, in bytes, and how many packets it has dropped. linux/sock_diag.h, Linux 4.12 (a2d133b1d465) */
+  /** What memory the socket uses, in bytes, and how many packets it has dropped. linux/sock_diag.h, Linux 4.12 */
   readonly SO_MEMINFO: GetOnly<KindValues['memoryInfo']>;
   /** The number of this socket in its kernel, never used twice. asm-generic/socket.h, Linux 4.12 (5daab9db7b65) */
   readonly SO_COOKIE: GetOnly<KindValues['uint64']>;
@@ -97,7 +97,7 @@ export interface OptionValues {
   readonly SO_TIMESTAMPING: KindValues['timestamping'];
   /** Receive an SO_RXQ_OVFL message with each packet: how many this socket has dropped so far. socket(7) */
   readonly SO_RXQ_OVFL: KindValues['flag'];
-  /** Report for what was sent over Wi-Fi whether it was acknowledged, on the error queue. asm-generic/socket.h, Linux 3.3 (6e3e939f3b1b) */
+  /** Report for what was sent over Wi-Fi whether it was acknowledged, on the error queue. asm-generic/socket.h, Linux 3.3 */
   readonly SO_WIFI_STATUS: KindValues['flag'];
   /** Take the time at which a packet shall leave from its SCM_TXTIME message; needs the fq or etf qdisc. asm-generic/socket.h, Linux 4.19 (80b14dee2bea) */
   readonly SO_TXTIME: KindValues['transmitTime'];
@@ -111,7 +111,7 @@ export interface OptionValues {
   readonly SO_DETACH_FILTER: SetOnly<KindValues['action']>;
   /** Keep the filter as it is: no other one, no removal, and no way back (EPERM). socket(7) */
   readonly SO_LOCK_FILTER: KindValues['flag'];
-  /** How far the kernel's own classic BPF loads reach (SKF_AD_MAX). asm-generic/socket.h, Linux 3.14 (ea02f9411d9f) */
+  /** How far the kernel's own classic BPF loads reach (SKF_AD_MAX). asm-generic/socket.h, Linux 3.14 */
   readonly SO_BPF_EXTENSIONS: GetOnly<KindValues['int']>;
   /** As SO_ATTACH_FILTER, by the descriptor of a loaded program of type BPF_PROG_TYPE_SOCKET_FILTER. socket(7) */
   readonly SO_ATTACH_BPF: SetOnly<KindValues['program']>;
@@ -121,7 +121,7 @@ export interface OptionValues {
   readonly SO_ATTACH_REUSEPORT_CBPF: SetOnly<KindValues['filter']>;
   /** As SO_ATTACH_REUSEPORT_CBPF, by the descriptor of a loaded program. socket(7) */
   readonly SO_ATTACH_REUSEPORT_EBPF: SetOnly<KindValues['program']>;
-  /** Remove the program of SO_ATTACH_REUSEPORT_CBPF or _EBPF; ENOENT when there is none. asm-generic/socket.h, Linux 5.3 (99f3a064bc2e) */
+  /** Remove the program of SO_ATTACH_REUSEPORT_CBPF or _EBPF; ENOENT when there is none. asm-generic/socket.h, Linux 5.3 */
   readonly SO_DETACH_REUSEPORT_BPF: SetOnly<KindValues['action']>;
   /** The receive queue (NAPI) that the last packet came through, 0 for none. socket(7) */
   readonly SO_INCOMING_NAPI_ID: GetOnly<KindValues['uint']>;
@@ -255,9 +255,9 @@ export interface OptionValues {
   readonly IPV6_LEAVE_ANYCAST: SetOnly<KindValues['ipv6Membership']>;
   /** Hear every IPv6 group that anybody on this host has joined, on by default; off, only those that this socket has joined. linux/in6.h, Linux 4.20 (15033f0457dc) */
   readonly IPV6_MULTICAST_ALL: KindValues['flag'];
-  /** Get router alert packets of the socket's own network namespace only. linux/in6.h, Linux 5.1 (9036b2fe092a) */
+  /** Get router alert packets of the socket's own network namespace only. linux/in6.h, Linux 5.1 */
   readonly IPV6_ROUTER_ALERT_ISOLATE: KindValues['flag'];
-  /** With IPV6_RECVERR: say where the extensions (RFC 4884) of an ICMPv6 error begin. linux/in6.h, Linux 5.9 (eba75c587e81) */
+  /** With IPV6_RECVERR: say where the extensions (RFC 4884) of an ICMPv6 error begin. linux/in6.h, Linux 5.9 (01370434df85) */
   readonly IPV6_RECVERR_RFC4884: KindValues['flag'];
   /** Get, give back or renew a flow label; read, the label that the socket sends with. linux/in6.h, net/ipv6/ip6_flowlabel.c */
   readonly IPV6_FLOWLABEL_MGR: KindValues['flowLabel'];
@@ -403,7 +403,7 @@ export interface OptionValues {
   readonly TCP_QUEUE_SEQ: KindValues['uint'];
   /** With TCP_REPAIR, connected: what the handshake had agreed on. linux/tcp.h, criu.org/TCP_connection */
   readonly TCP_REPAIR_OPTIONS: SetOnly<KindValues['repairOptions']>;
-  /** With TCP_REPAIR: the windows of both sides; set before data was sent, in a connection. linux/tcp.h, Linux 4.8 (b1ed4c4fa9a5) */
+  /** With TCP_REPAIR: the windows of both sides; set before data was sent, in a connection. linux/tcp.h, Linux 4.8 */
   readonly TCP_REPAIR_WINDOW: KindValues['repairWindow'];
   /** The clock of the TCP timestamps, in milliseconds (microseconds where the route says so); set with TCP_REPAIR. linux/tcp.h, Linux 3.9 (93be6ce0e91b) */
   readonly TCP_TIMESTAMP: KindValues['uint'];
