@@ -22,42 +22,45 @@ struct Bytes {
   socklen_t length() const { return static_cast<socklen_t>(size); }
 };
 
-inline bool Refuse(const Napi::CallbackInfo& info, const char* message) {
+[[gnu::cold, gnu::noinline]] inline bool Refuse(const Napi::CallbackInfo& info, const char* message) {
   // When this fails an exception is pending already, or the environment is going down: the caller returns either way.
   (void)napi_throw_type_error(info.Env(), "ERR_INVALID_ARG_TYPE", message);
   return false;
 }
 
+// False for NaN, fractions and what does not fit.
+inline bool ToInt32(double value, int32_t* out) {
+  if (!(value >= INT32_MIN && value <= INT32_MAX)) return false;
+  *out = static_cast<int32_t>(value);
+  return static_cast<double>(*out) == value;
+}
+
 inline bool ReadInt32(const Napi::CallbackInfo& info, size_t index, int32_t* out) {
   double value = 0;
-  if (napi_get_value_double(info.Env(), info[index], &value) != napi_ok) return Refuse(info, "expected an int32");
-  if (!(value >= INT32_MIN && value <= INT32_MAX)) return Refuse(info, "expected an int32");  // NaN ends here as well
-  *out = static_cast<int32_t>(value);
-  if (static_cast<double>(*out) != value) return Refuse(info, "expected an int32");
-  return true;
+  if (napi_get_value_double(info.Env(), info[index], &value) == napi_ok && ToInt32(value, out)) return true;
+  return Refuse(info, "expected an int32");
+}
+
+inline bool IsDetached(napi_env env, napi_value array) {
+  napi_value buffer = nullptr;
+  bool detached = false;
+  return napi_get_typedarray_info(env, array, nullptr, nullptr, nullptr, &buffer, nullptr) != napi_ok ||
+         napi_is_detached_arraybuffer(env, buffer, &detached) != napi_ok || detached;
 }
 
 // The memory of one Uint8Array. A detached buffer is refused: it reads as an empty one, and an empty send is not
 // nothing.
 inline bool BytesOf(const Napi::CallbackInfo& info, napi_value value, Bytes* out) {
   napi_env env = info.Env();
-  bool is_typed_array = false;
-  if (napi_is_typedarray(env, value, &is_typed_array) != napi_ok || !is_typed_array) {
-    return Refuse(info, "expected a Uint8Array");
-  }
   napi_typedarray_type type = napi_int8_array;
   void* data = nullptr;
   size_t size = 0;
-  napi_value buffer = nullptr;
-  if (napi_get_typedarray_info(env, value, &type, &size, &data, &buffer, nullptr) != napi_ok ||
+  if (napi_get_typedarray_info(env, value, &type, &size, &data, nullptr, nullptr) != napi_ok ||
       type != napi_uint8_array) {
     return Refuse(info, "expected a Uint8Array");
   }
   if (size == 0) {
-    bool detached = false;
-    if (napi_is_detached_arraybuffer(env, buffer, &detached) != napi_ok || detached) {
-      return Refuse(info, "the Uint8Array's buffer is detached");
-    }
+    if (IsDetached(env, value)) return Refuse(info, "the Uint8Array's buffer is detached");
     data = nullptr;
   }
   out->data = static_cast<uint8_t*>(data);
@@ -68,6 +71,27 @@ inline bool BytesOf(const Napi::CallbackInfo& info, napi_value value, Bytes* out
 inline bool ReadBytes(const Napi::CallbackInfo& info, size_t index, Bytes* out) {
   return BytesOf(info, info[index], out);
 }
+
+// An option's value: an int, given as a number (most options are one), or the bytes of whatever it is.
+class OptionValue {
+ public:
+  bool Read(const Napi::CallbackInfo& info, size_t index) {
+    double value = 0;
+    const napi_status status = napi_get_value_double(info.Env(), info[index], &value);
+    if (status == napi_number_expected) return ReadBytes(info, index, &bytes_);
+    if (status != napi_ok || !ToInt32(value, &number_)) return Refuse(info, "expected an int32 or a Uint8Array");
+    bytes_.data = reinterpret_cast<uint8_t*>(&number_);
+    bytes_.size = sizeof(number_);
+    return true;
+  }
+
+  const void* data() const { return bytes_.data; }
+  socklen_t length() const { return bytes_.length(); }
+
+ private:
+  int32_t number_ = 0;
+  Bytes bytes_;
+};
 
 // Scatter/gather: an array of Uint8Array, at most as many as the kernel takes in one message.
 class Vectors {

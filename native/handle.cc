@@ -23,14 +23,21 @@ struct ReceiveResult {
   uint32_t flags;
 };
 
+// One option of a list, in the order in which TypeScript writes it.
+struct IntOption {
+  int32_t level;
+  int32_t name;
+  int32_t value;
+};
+
 Napi::Value SetOption(const Napi::CallbackInfo& info, int fd, size_t first) {
   int32_t level = 0;
   int32_t name = 0;
-  Bytes value;
-  if (!ReadInt32(info, first, &level) || !ReadInt32(info, first + 1, &name) || !ReadBytes(info, first + 2, &value)) {
+  OptionValue value;
+  if (!ReadInt32(info, first, &level) || !ReadInt32(info, first + 1, &name) || !value.Read(info, first + 2)) {
     return {};
   }
-  return Result(info, ::setsockopt(fd, level, name, value.data, value.length()));
+  return Result(info, ::setsockopt(fd, level, name, value.data(), value.length()));
 }
 
 Napi::Value GetOption(const Napi::CallbackInfo& info, int fd, size_t first) {
@@ -100,6 +107,7 @@ Napi::Function Handle::Define(Napi::Env env) {
                          InstanceMethod<&Handle::GetSockName>("getsockname"),
                          InstanceMethod<&Handle::GetPeerName>("getpeername"),
                          InstanceMethod<&Handle::SetSockOpt>("setsockopt"),
+                         InstanceMethod<&Handle::SetSockOpts>("setsockopts"),
                          InstanceMethod<&Handle::GetSockOpt>("getsockopt"),
                          InstanceMethod<&Handle::AttachFilter>("attachFilter"),
                          InstanceMethod<&Handle::SendMsg>("sendmsg"),
@@ -248,6 +256,22 @@ Napi::Value Handle::SetSockOpt(const Napi::CallbackInfo& info) {  // setsockopt(
   return SetOption(info, fd_.get(), 0);
 }
 
+Napi::Value Handle::SetSockOpts(const Napi::CallbackInfo& info) {  // setsockopt(2) for each; stops where one fails
+  Bytes options;
+  if (!ReadBytes(info, 0, &options)) return {};
+  if (options.size % sizeof(IntOption) != 0) {
+    Refuse(info, "expected 12 bytes for each option");
+    return {};
+  }
+  int result = 0;
+  for (size_t at = 0; at < options.size && result == 0; at += sizeof(IntOption)) {
+    IntOption option;
+    __builtin_memcpy(&option, options.data + at, sizeof(option));  // the array may be aligned in any way
+    result = ::setsockopt(fd_.get(), option.level, option.name, &option.value, sizeof(option.value));
+  }
+  return Result(info, result);
+}
+
 Napi::Value Handle::GetSockOpt(const Napi::CallbackInfo& info) {  // getsockopt(2); the value's length
   return GetOption(info, fd_.get(), 0);
 }
@@ -297,7 +321,7 @@ Napi::Value Handle::RecvMsg(const Napi::CallbackInfo& info) {  // recvmsg(2): bu
     message.msg_iovlen = vectors.count();
     message.msg_control = control.data;
     message.msg_controllen = control.length();
-    return ::recvmsg(fd_.get(), &message, flags | MSG_CMSG_CLOEXEC);
+    return ::recvmsg(fd_.get(), &message, flags);
   });
   if (received < 0) return Result(info, received);
   const ReceiveResult result = {message.msg_namelen, static_cast<uint32_t>(message.msg_controllen),

@@ -19,10 +19,11 @@ auto Retry(Call call) {
 }
 
 // errno is read here, before any other call can change it.
+// Lengths fit: one call moves at most 0x7ffff000 bytes (MAX_RW_COUNT).
 inline Napi::Value Result(const Napi::CallbackInfo& info, int64_t result) {
-  const int64_t value = result < 0 ? -static_cast<int64_t>(errno) : result;
+  const auto value = static_cast<int32_t>(result < 0 ? -errno : result);
   napi_value out = nullptr;
-  if (napi_create_int64(info.Env(), value, &out) != napi_ok) return {};
+  if (napi_create_int32(info.Env(), value, &out) != napi_ok) return {};
   return {info.Env(), out};
 }
 

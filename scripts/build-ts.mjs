@@ -8,9 +8,6 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const lib = join(root, 'lib');
 
-// tsc believes its record of the last build, also when lib has been deleted since.
-if (!existsSync(lib)) rmSync(join(root, 'lib/.tsbuildinfo'), { force: true });
-
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
 const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.json'], { cwd: root, stdio: 'inherit' });
 if (status !== 0) process.exit(status ?? 1);

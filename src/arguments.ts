@@ -73,8 +73,8 @@ export function options<T extends object>(name: string, value: T | undefined, kn
     throw invalidType(name, 'of type object', value);
   // Its properties are inherited, so that none would look unknown.
   if (value instanceof AbortSignal) throw invalidType(name, 'an options object, such as { signal }', value);
-  for (const key of Object.keys(value)) {
-    if (!(known as readonly string[]).includes(key)) {
+  for (const key in value) {
+    if (Object.hasOwn(value, key) && !known.includes(key)) {
       throw invalidValue(
         `${name}.${key}`,
         (value as Record<string, unknown>)[key],

@@ -34,15 +34,17 @@ export interface Handle {
   getsockname(address: Uint8Array): number;
   /** getpeername(2); the length of the address. */
   getpeername(address: Uint8Array): number;
-  /** setsockopt(2) */
-  setsockopt(level: number, name: number, value: Uint8Array): number;
+  /** setsockopt(2); a number is an int. */
+  setsockopt(level: number, name: number, value: Uint8Array | number): number;
+  /** setsockopt(2) for each of a list of ints, three int32 an option: level, name, value. Stops at the first that fails. */
+  setsockopts(options: Uint8Array): number;
   /** getsockopt(2); the length of the value. SO_GET_FILTER's is in bytes here, as all others'. */
   getsockopt(level: number, name: number, value: Uint8Array): number;
   /** setsockopt(2) of a struct sock_fprog: `program` is an array of struct sock_filter, 1 to 4096. */
   attachFilter(level: number, name: number, program: Uint8Array): number;
   /** sendmsg(2) with MSG_NOSIGNAL; bytes sent. Empty address and control mean none. */
   sendmsg(buffers: readonly Uint8Array[], address: Uint8Array, control: Uint8Array, flags: number): number;
-  /** recvmsg(2) with MSG_CMSG_CLOEXEC; bytes received. `result` takes three uint32: name length, control length, flags. */
+  /** recvmsg(2); bytes received. `result` takes three uint32: name length, control length, flags. */
   recvmsg(
     buffers: readonly Uint8Array[],
     address: Uint8Array,
@@ -68,7 +70,7 @@ export interface Native {
   readonly Handle: new () => Handle;
   readonly Poll: new (callback: (status: number, events: number) => void) => Poll;
   /** setsockopt(2) on a descriptor that somebody else owns. */
-  setsockopt(fd: number, level: number, name: number, value: Uint8Array): number;
+  setsockopt(fd: number, level: number, name: number, value: Uint8Array | number): number;
   /** getsockopt(2) on a descriptor that somebody else owns. */
   getsockopt(fd: number, level: number, name: number, value: Uint8Array): number;
   /** Handle.attachFilter on a descriptor that somebody else owns. */

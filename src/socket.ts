@@ -3,7 +3,7 @@ import { inspect, type InspectOptions } from 'node:util';
 import { bytes, integer, invalidType, oneOf, options as checkOptions } from './arguments.js';
 import { native, type Handle } from './binding.js';
 import { check, SocketError, SyscallError } from './errors.js';
-import { applyOptions } from './options/access.js';
+import { applyOptions, portAssigned } from './options/access.js';
 import { isDeferred } from './options/deferred.js';
 import type { SocketOptions } from './options/table.js';
 import { optionAccess, type OptionAccess, type OwnSocket } from './options/target.js';
@@ -253,7 +253,8 @@ export class NativeSocket implements OwnSocket, Disposable {
     const { flags = 0 } = message;
     integer('message.flags', flags, -(2 ** 31), 2 ** 31 - 1);
     const sent = this.#handle.sendmsg(buffers, to?.sockaddr(this.family) ?? EMPTY, control, flags);
-    if (sent === EAGAIN) return undefined;
+    // A datagram socket without a port gets one now, and EAGAIN says that none was free: waiting would not help.
+    if (sent === EAGAIN && (this.type !== 'dgram' || portAssigned(this.#handle))) return undefined;
     return check('sendmsg', sent, { address: to?.address, port: to?.port });
   }
 

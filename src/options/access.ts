@@ -2,12 +2,11 @@
 import { bytes as checkBytes, integer, invalidType, invalidValue } from '../arguments.js';
 import { check, SocketError, SyscallError } from '../errors.js';
 import { Endpoint, SOCKADDR_SIZE } from '../wire/endpoint.js';
-import { LITTLE_ENDIAN } from '../wire/byte-order.js';
 import { KINDS } from './kinds.js';
 import type { Codec } from './kinds/codec.js';
 import { hasIPv6Group } from './kinds/groups.js';
 import { LEVELS, type OptionRow } from './row.js';
-import { findOption, type ReadableOptionName, type SocketOptions, type WritableOptionName } from './table.js';
+import { OPTIONS, type ReadableOptionName, type SocketOptions, type WritableOptionName } from './table.js';
 import { accessOf, refusalOf, type OptionAccess, type OptionTarget } from './target.js';
 import { TCP_STATES } from './tcp-info.js';
 import type { OptionValues } from './values.js';
@@ -67,14 +66,28 @@ export interface EncodedOption {
   readonly option: WritableOptionName;
   readonly level: number;
   readonly name: number;
-  readonly value: Uint8Array;
+  readonly value: Uint8Array | number;
 }
 
 /** Checks and encodes an option without setting it: one that setsockopt sets, and not a call of its own. */
 export function encodeOption<N extends WritableOptionName>(option: N, value: OptionValues[N]['set']): EncodedOption {
-  const row = writableRow(option);
-  const encoded = codecOf(row).encode(value, option, row);
-  return { option, level: LEVELS[row.level], name: row.name, value: encoded.slice() };
+  const { row, level, codec } = known(option);
+  const encoded = codec.encode(value, option, row);
+  return {
+    option,
+    level,
+    name: row.name,
+    value: typeof encoded === 'number' ? encoded : encoded.slice(),
+  };
+}
+
+/** Options whose values are ints, as one list for Handle.setsockopts. */
+export function encodeList(options: readonly EncodedOption[]): Uint8Array {
+  const ints = options.flatMap(({ option, level, name, value }) => {
+    if (typeof value !== 'number') throw invalidType(option, 'an option whose value is an int', value);
+    return [level, name, value];
+  });
+  return new Uint8Array(Int32Array.from(ints).buffer);
 }
 
 /** Is a local port assigned? Then some options come too late. */
@@ -84,12 +97,18 @@ export function portAssigned(access: OptionAccess): boolean {
 }
 
 function applyOption(access: OptionAccess, name: string, value: unknown): void {
-  const row = writableRow(name);
-  const codec = codecOf(row);
+  const { row, level, groupLevel, codec } = known(name);
+  if (row.access === 'get') throw invalidValue('name', name, 'this option can only be read');
   const encoded = codec.encode(value, name, row);
   if (row.late !== undefined) refuseLate(access, name, row.late);
-  const level = row.groupLevel !== undefined && hasIPv6Group(encoded) ? row.groupLevel : row.level;
-  const result = access[codec.call ?? 'setsockopt'](LEVELS[level], row.name, encoded);
+  const result =
+    typeof encoded === 'number'
+      ? access.setsockopt(level, row.name, encoded)
+      : access[codec.call ?? 'setsockopt'](
+          groupLevel !== undefined && hasIPv6Group(encoded) ? groupLevel : level,
+          row.name,
+          encoded,
+        );
   if (result < 0) throw new SyscallError('setsockopt', result, { option: name, remedy: remedyOf(result, row) });
 }
 
@@ -114,40 +133,48 @@ function remedyOf(errno: number, row: OptionRow): string | undefined {
   return row.privilege !== undefined && (errno === EPERM || errno === EACCES) ? `It needs ${row.privilege}` : undefined;
 }
 
-function codecOf(row: OptionRow): Codec<unknown, unknown> {
-  return KINDS[row.kind] as Codec<unknown, unknown>;
-}
-
-function writableRow(name: string): OptionRow {
-  const row = rowOf(name);
-  if (row.access === 'get') throw invalidValue('name', name, 'this option can only be read');
-  return row;
-}
-
 function readOption(access: OptionAccess, name: string): unknown {
-  const row = rowOf(name);
+  const { row, level, codec } = known(name);
   if (row.access === 'set') throw invalidValue('name', name, 'this option can only be set');
-  const codec = codecOf(row);
   const value = scratchValue(codec.size);
-  const length = check('getsockopt', access.getsockopt(LEVELS[row.level], row.name, value), { option: name });
+  const length = access.getsockopt(level, row.name, value);
+  if (length < 0) throw new SyscallError('getsockopt', length, { option: name });
   return codec.decode(value, length);
 }
 
-function rowOf(name: string): OptionRow {
-  const row = findOption(name);
-  if (row === undefined) {
+/** A row with what it names looked up. */
+interface Known {
+  readonly row: OptionRow;
+  readonly level: number;
+  readonly groupLevel: number | undefined;
+  readonly codec: Codec<unknown, unknown>;
+}
+
+/** By name: setting an option is little more than its system call, and every look-up counts. */
+const KNOWN: ReadonlyMap<string, Known> = new Map(
+  Object.entries<OptionRow>(OPTIONS).map(([name, row]) => [
+    name,
+    {
+      row,
+      level: LEVELS[row.level],
+      groupLevel: row.groupLevel === undefined ? undefined : LEVELS[row.groupLevel],
+      codec: KINDS[row.kind] as Codec<unknown, unknown>,
+    },
+  ]),
+);
+
+function known(name: string): Known {
+  const found = KNOWN.get(name);
+  if (found === undefined) {
     throw invalidValue('name', name, 'this build knows no such option; { level, name } with bytes sets any');
   }
-  return row;
+  return found;
 }
 
 function setRaw(access: OptionAccess, option: RawOption, value: unknown): void {
   const { level, name } = checkRaw(option);
-  let encoded: Uint8Array;
-  if (typeof value === 'number') {
-    encoded = new Uint8Array(4);
-    new DataView(encoded.buffer).setInt32(0, integer('value', value, -(2 ** 31), 2 ** 31 - 1), LITTLE_ENDIAN);
-  } else encoded = checkBytes('value', value);
+  const encoded =
+    typeof value === 'number' ? integer('value', value, -(2 ** 31), 2 ** 31 - 1) : checkBytes('value', value);
   check('setsockopt', access.setsockopt(level, name, encoded), { option: `${String(level)}/${String(name)}` });
 }
 

@@ -8,7 +8,7 @@ import { descriptorOf, isNodeSocket } from './descriptor.js';
 
 /** The option calls on one descriptor. A native Handle has this shape. */
 export interface OptionAccess {
-  setsockopt(level: number, name: number, value: Uint8Array): number;
+  setsockopt(level: number, name: number, value: Uint8Array | number): number;
   getsockopt(level: number, name: number, value: Uint8Array): number;
   attachFilter(level: number, name: number, program: Uint8Array): number;
   getsockname(address: Uint8Array): number;
@@ -38,14 +38,15 @@ export type OptionTarget = OwnSocket | Socket | Server | DgramSocket | BoundSock
 
 /** Why this target must not have this option set, undefined when it may. */
 export function refusalOf(target: OptionTarget, name: string): string | undefined {
-  return typeof target === 'object' && refuseOption in target ? target[refuseOption]?.(name) : undefined;
+  return typeof target === 'object' ? (target as Partial<OwnSocket>)[refuseOption]?.(name) : undefined;
 }
 
 /** @throws ERR_INVALID_ARG_TYPE, and ERR_INVALID_STATE for a socket that has no descriptor (yet, or any more) */
 export function accessOf(target: OptionTarget): OptionAccess {
   if (typeof target === 'number') return new Borrowed(integer('target', target, 0, 2 ** 31 - 1));
   if (typeof target !== 'object' || target === null) throw invalidType('target', EXPECTED, target);
-  if (optionAccess in target) return target[optionAccess];
+  const own = (target as Partial<OwnSocket>)[optionAccess];
+  if (own !== undefined) return own;
   const fd = descriptorOf(target);
   if (fd === undefined) {
     if (!isNodeSocket(target)) throw invalidType('target', EXPECTED, target);
@@ -65,7 +66,7 @@ class Borrowed implements OptionAccess {
     this.#fd = fd;
   }
 
-  setsockopt(level: number, name: number, value: Uint8Array): number {
+  setsockopt(level: number, name: number, value: Uint8Array | number): number {
     return native().setsockopt(this.#fd, level, name, value);
   }
 

@@ -139,7 +139,7 @@ export class PortReservation implements OwnSocket, Disposable {
   /**
    * A net.Socket whose handshake starts with its first write: the SYN carries the data. It counts as connected at once,
    * so there is no 'connect' event, and a refusal shows as ECONNREFUSED of 'read' or 'write'. Until something is
-   * written nothing is sent: where the server speaks first it waits for ever, and `activate` is what you want.
+   * written nothing is sent, and `end()` before any write is an ECONNRESET of 'read': where the server speaks first it waits for ever, and `activate` is what you want.
    * @throws ERR_INVALID_STATE when it is not held
    */
   toSocket(): Socket {

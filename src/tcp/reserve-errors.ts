@@ -27,7 +27,7 @@ export function explainOption(option: string, errno: number): SyscallError {
 }
 
 function optionRemedy(option: string, errno: number): { reason?: string; remedy?: string } {
-  if (option === 'TCP_FASTOPEN_CONNECT' && errno === EOPNOTSUPP) {
+  if (option === 'TCP_FASTOPEN_CONNECT' && errno === ENOTSUP) {
     const now = Number(readSysctl('net.ipv4.tcp_fastopen') ?? 0);
     return {
       reason: 'fastopenClientOff',
@@ -97,6 +97,9 @@ export function explainConnect(errno: number, wanted: Wanted): Error {
     case EACCES:
       return error('noRoute', 'A route forbids it (prohibit), or a broadcast address was meant');
     case EINVAL:
+      if (/^fe[89ab]/.test(remote.address) && remote.scopeId === 0) {
+        return error('noZone', `A link-local address needs the interface as its zone: ${remote.address}%eth0`);
+      }
       return error(
         'noRoute',
         `The route to it is a black hole, or the source cannot be used for it: see \`ip route get ${remote.address}\``,
@@ -136,7 +139,7 @@ const EACCES = -13;
 const EINVAL = -22;
 const EMFILE = -24;
 const ENOPROTOOPT = -92;
-const EOPNOTSUPP = -95;
+const ENOTSUP = -95; // EOPNOTSUPP is the same number, and Node's name for it is this one
 const EADDRINUSE = -98;
 const EADDRNOTAVAIL = -99;
 const ENETUNREACH = -101;

@@ -3,8 +3,8 @@
 import { boolean, integer, invalidType, invalidValue, options as checkOptions, outOfRange } from '../arguments.js';
 import { native, type Handle } from '../binding.js';
 import { check, SocketError } from '../errors.js';
-import { capacity, type PortRange } from '../kernel/sysctl.js';
-import { applyOptions, encodeOption, type EncodedOption } from '../options/access.js';
+import { capacity, localPortRange, type PortRange } from '../kernel/sysctl.js';
+import { applyOptions, encodeList, encodeOption, type EncodedOption } from '../options/access.js';
 import { isDeferred } from '../options/deferred.js';
 import type { SocketOptions } from '../options/table.js';
 import { Endpoint, SOCKADDR_SIZE, type EndpointLike } from '../wire/endpoint.js';
@@ -37,7 +37,7 @@ export interface ReserveOptions {
 /**
  * Reserves a local port toward `remote`: no other socket of this network namespace gets the same 4-tuple, or binds the
  * port on this address, and no packet is sent. Verified: SYN_SENT with tcpi_segs_out 0, and the port in the range.
- * @throws ERR_PORT_RANGE_EXHAUSTED when no port is free, with the kernel's error as `cause`; SyscallError: EOPNOTSUPP
+ * @throws ERR_PORT_RANGE_EXHAUSTED when no port is free, with the kernel's error as `cause`; SyscallError: ENOTSUP
  * (bit 1 of net.ipv4.tcp_fastopen is off), EADDRNOTAVAIL of bind (not an address of this host), EADDRINUSE,
  * ENETUNREACH, EHOSTUNREACH, EACCES (no route), EPERM (transparent), EMFILE; ERR_NOT_DEFERRED when the kernel sent a
  * SYN after all; ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE
@@ -64,6 +64,12 @@ export function reserveMany(count: number, options: ReserveOptions): PortReserva
   return reservations;
 }
 
+/** The options that make a reservation, one by one and as a list for one call. */
+interface Recipe {
+  readonly options: readonly EncodedOption[];
+  readonly list: Uint8Array;
+}
+
 /** What was asked for, checked and encoded: once, for however many reservations. */
 export interface Plan {
   readonly remote: Endpoint;
@@ -76,7 +82,7 @@ export interface Plan {
   readonly exclusive: boolean;
   readonly freebind: boolean;
   readonly transparent: boolean;
-  readonly recipe: readonly EncodedOption[];
+  readonly recipe: Recipe;
   readonly sockopts: SocketOptions | undefined;
 }
 
@@ -93,13 +99,7 @@ function planOf(options: ReserveOptions): Plan {
   boolean('options.freebind', freebind);
   boolean('options.transparent', transparent);
   const { range, rangeWanted } = rangeOf(options.localPortRange, local?.port ?? 0, exclusive);
-  const recipe = [
-    ...(exclusive ? [] : [NO_PORT]),
-    rangeWanted ? encodeOption('IP_LOCAL_PORT_RANGE', range) : ANY_PORT,
-    ...DEFER,
-  ];
-  if (freebind) recipe.push(encodeOption(family === 'ipv6' ? 'IPV6_FREEBIND' : 'IP_FREEBIND', true));
-  if (transparent) recipe.push(encodeOption(family === 'ipv6' ? 'IPV6_TRANSPARENT' : 'IP_TRANSPARENT', true));
+  const ordinary = !exclusive && !rangeWanted && !freebind && !transparent;
   return {
     remote,
     family,
@@ -109,7 +109,7 @@ function planOf(options: ReserveOptions): Plan {
     exclusive,
     freebind,
     transparent,
-    recipe,
+    recipe: ordinary ? ORDINARY : recipeOf(family, range, exclusive, freebind, transparent),
     sockopts: checkSockopts(options.sockopts),
   };
 }
@@ -130,10 +130,7 @@ function hold(handle: Handle, plan: Plan): Endpoint {
   const { remote, family, bind } = plan;
   const made = handle.socket(familyNumber(family), SOCK_STREAM, 0);
   if (made < 0) throw explainSocket(made);
-  for (const { option, level, name, value } of plan.recipe) {
-    const set = handle.setsockopt(level, name, value);
-    if (set < 0) refuseUnlessOptional(option, set, plan);
-  }
+  if (handle.setsockopts(plan.recipe.list) < 0) setOneByOne(handle, plan);
   applyOptions(handle, plan.sockopts);
   if (bind !== undefined) {
     let bound = handle.bind(bind.sockaddr(family));
@@ -154,8 +151,8 @@ function hold(handle: Handle, plan: Plan): Endpoint {
 
 /** In a range of an odd number of ports, bind(2) to port 0 never looks at the last one (inet_csk_find_open_port). */
 function bindLast(handle: Handle, bind: Endpoint, plan: Plan): number {
-  const [lo, hi] = plan.range;
-  if (!plan.rangeWanted || (hi - lo) % 2 !== 0 || capacity([hi, hi]) === 0) return EADDRINUSE;
+  const [lo, hi] = plan.rangeWanted ? plan.range : localPortRange();
+  if ((hi - lo) % 2 !== 0 || capacity([hi, hi]) === 0) return EADDRINUSE;
   return handle.bind(bind.withPort(hi).sockaddr(plan.family));
 }
 
@@ -178,10 +175,36 @@ function verifiedLocal(handle: Handle, plan: Plan): Endpoint {
   return local;
 }
 
+/** One of the list has failed: which, and can it be done without? Setting an option once more changes nothing. */
+function setOneByOne(handle: Handle, plan: Plan): void {
+  for (const { option, level, name, value } of plan.recipe.options) {
+    const set = handle.setsockopt(level, name, value);
+    if (set < 0) refuseUnlessOptional(option, set, plan);
+  }
+}
+
 /** A kernel without the port range serves those who asked for none: only its search is slower. */
 function refuseUnlessOptional(option: string, errno: number, plan: Plan): void {
   if (option === 'IP_LOCAL_PORT_RANGE' && errno === ENOPROTOOPT && !plan.rangeWanted) return;
   throw explainOption(option, errno);
+}
+
+function recipeOf(
+  family: Family,
+  range: PortRange,
+  exclusive: boolean,
+  freebind: boolean,
+  transparent: boolean,
+): Recipe {
+  const options = [
+    ...(exclusive ? [] : [encodeOption('IP_BIND_ADDRESS_NO_PORT', true)]),
+    encodeOption('IP_LOCAL_PORT_RANGE', range),
+    encodeOption('TCP_FASTOPEN_CONNECT', true),
+    encodeOption('TCP_FASTOPEN_NO_COOKIE', true),
+    ...(freebind ? [encodeOption(family === 'ipv6' ? 'IPV6_FREEBIND' : 'IP_FREEBIND', true)] : []),
+    ...(transparent ? [encodeOption(family === 'ipv6' ? 'IPV6_TRANSPARENT' : 'IP_TRANSPARENT', true)] : []),
+  ];
+  return { options, list: encodeList(options) };
 }
 
 function localOf(value: ReserveOptions['local']): Endpoint | undefined {
@@ -248,7 +271,5 @@ const SOCK_STREAM = 1;
 const ENOPROTOOPT = -92;
 const EADDRINUSE = -98;
 const EINPROGRESS = -115;
-const NO_PORT = encodeOption('IP_BIND_ADDRESS_NO_PORT', true);
-const ANY_PORT = encodeOption('IP_LOCAL_PORT_RANGE', WHOLE_RANGE);
-const DEFER = [encodeOption('TCP_FASTOPEN_CONNECT', true), encodeOption('TCP_FASTOPEN_NO_COOKIE', true)];
+const ORDINARY = recipeOf('ipv4', WHOLE_RANGE, false, false, false);
 const scratchAddress = new Uint8Array(SOCKADDR_SIZE);

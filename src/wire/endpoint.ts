@@ -141,8 +141,19 @@ export class Endpoint {
     return Endpoint.#of(address, checkPort(`${name}'s port`, Number(match?.[3])), 0, name);
   }
 
+  /** The last few that were made of text: a program names the same endpoints again and again, and they are immutable. */
+  static readonly #recent: Endpoint[] = [];
+
+  static #remember(endpoint: Endpoint): Endpoint {
+    if (Endpoint.#recent.unshift(endpoint) > RECENT) Endpoint.#recent.pop();
+    return endpoint;
+  }
+
   static #of(text: string, port: number, flowlabel: number, name: string): Endpoint {
-    if (isIPv4(text)) return new Endpoint(text, port, 'ipv4', false, 0, 0);
+    for (const known of Endpoint.#recent) {
+      if (known.address === text && known.port === port && known.flowlabel === flowlabel) return known;
+    }
+    if (isIPv4(text)) return Endpoint.#remember(new Endpoint(text, port, 'ipv4', false, 0, 0));
     // An interface may be called what net.isIPv6 takes for no zone.
     const percent = text.indexOf('%');
     const bare = percent === -1 ? text : text.slice(0, percent);
@@ -151,15 +162,10 @@ export class Endpoint {
     const bytes = new Uint8Array(16);
     writeIPv6(bare, bytes, 0);
     if (isMapped(bytes, 0)) return new Endpoint(readIPv4(bytes, 12), port, 'ipv4', true, 0, flowlabel);
-    const scopeId = zone === undefined ? 0 : scopeOf(zone, name);
-    return new Endpoint(
-      readIPv6(bytes, 0) + (zone === undefined ? '' : `%${zone}`),
-      port,
-      'ipv6',
-      false,
-      scopeId,
-      flowlabel,
-    );
+    const address = readIPv6(bytes, 0);
+    if (zone === undefined) return Endpoint.#remember(new Endpoint(address, port, 'ipv6', false, 0, flowlabel));
+    // Not remembered: another interface may have the zone's name tomorrow.
+    return new Endpoint(`${address}%${zone}`, port, 'ipv6', false, scopeOf(zone, name), flowlabel);
   }
 
   #encode(family: Family): Uint8Array {
@@ -188,6 +194,9 @@ export class Endpoint {
     return bytes;
   }
 }
+
+/** Few, so that looking costs less than making one. */
+const RECENT = 4;
 
 /** Where sin6_flowinfo lies: how packets travel is no part of where they go. */
 const FLOWINFO: readonly number[] = [4, 5, 6, 7];

@@ -2,7 +2,7 @@
 import { bytes as checkBytes, integer, invalidType, outOfRange, string } from '../../arguments.js';
 import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
 import { decodeControl, type ReceivedControlMessage } from '../../wire/control.js';
-import { INT32_MAX, unreadable, unwritable, viewOf, writeInt, type Bounds, type Codec } from './codec.js';
+import { INT32_MAX, unreadable, unwritable, viewOf, type Bounds, type Codec } from './codec.js';
 
 /** What a socket's memory is used for (SO_MEMINFO, include/uapi/linux/sock_diag.h); bytes, but for `drops`. */
 export interface MemoryInfo {
@@ -53,7 +53,7 @@ export const bytes: Codec<Uint8Array, Uint8Array> = {
 export const program: Codec<never, number> = {
   size: 0,
   decode: unreadable,
-  encode: (value, name) => writeInt(integer(name, value, 0, INT32_MAX)),
+  encode: (value, name) => integer(name, value, 0, INT32_MAX),
 };
 
 /** Control messages as recvmsg(2) would give them. */

@@ -14,8 +14,8 @@ export interface Codec<Get, Set> {
   readonly size: number;
   /** The first `length` bytes are the kernel's. */
   readonly decode: (value: Uint8Array, length: number) => Get;
-  /** Good until the next value is written. */
-  readonly encode: (value: Set, name: string, bounds: Bounds) => Uint8Array;
+  /** An int as a number, anything else as bytes. */
+  readonly encode: (value: Set, name: string, bounds: Bounds) => Uint8Array | number;
   /** The native call that sets it, where it carries a pointer and setsockopt cannot. @default 'setsockopt' */
   readonly call?: 'attachFilter';
 }
@@ -23,16 +23,6 @@ export interface Codec<Get, Set> {
 export const INT32_MIN = -(2 ** 31);
 export const INT32_MAX = 2 ** 31 - 1;
 export const UINT32_MAX = 2 ** 32 - 1;
-
-// One value is under way at a time, and it goes to the kernel before the next is written.
-const scratch16 = new Uint8Array(16);
-const scratch4 = scratch16.subarray(0, 4);
-const scratchView = new DataView(scratch16.buffer);
-
-export function writeInt(value: number): Uint8Array {
-  scratchView.setInt32(0, value, LITTLE_ENDIAN);
-  return scratch4;
-}
 
 /** An int, or the single byte that some options answer with. */
 export function readInt(value: Uint8Array, length: number): number {

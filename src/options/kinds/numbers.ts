@@ -2,24 +2,14 @@
 import { boolean, integer, invalidType, invalidValue, outOfRange } from '../../arguments.js';
 import type { PortRange } from '../../kernel/sysctl.js';
 import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
-import {
-  INT32_MAX,
-  INT32_MIN,
-  readInt,
-  struct,
-  UINT32_MAX,
-  unreadable,
-  unwritable,
-  viewOf,
-  writeInt,
-} from './codec.js';
+import { INT32_MAX, INT32_MIN, readInt, struct, UINT32_MAX, unreadable, unwritable, viewOf } from './codec.js';
 import type { Codec } from './codec.js';
 import { indexOf, type Interface } from './interface.js';
 
 export const flag: Codec<boolean, boolean> = {
   size: 4,
   decode: (value, length) => readInt(value, length) !== 0,
-  encode: (value, name) => writeInt(boolean(name, value) ? 1 : 0),
+  encode: (value, name) => (boolean(name, value) ? 1 : 0),
 };
 
 /** What happens when it is set, whatever the value. */
@@ -28,20 +18,20 @@ export const action: Codec<never, true> = {
   decode: unreadable,
   encode: (value, name) => {
     if (value !== true) throw invalidValue(name, value, 'there is nothing to turn off: it must be true');
-    return writeInt(1);
+    return 1;
   },
 };
 
 export const int: Codec<number, number> = {
   size: 4,
   decode: readInt,
-  encode: (value, name, { min = INT32_MIN, max = INT32_MAX }) => writeInt(integer(name, value, min, max)),
+  encode: (value, name, { min = INT32_MIN, max = INT32_MAX }) => integer(name, value, min, max),
 };
 
 export const uint: Codec<number, number> = {
   size: 4,
   decode: (value, length) => readInt(value, length) >>> 0,
-  encode: (value, name, { min = 0, max = UINT32_MAX }) => writeInt(integer(name, value, min, max) | 0),
+  encode: (value, name, { min = 0, max = UINT32_MAX }) => integer(name, value, min, max) | 0,
 };
 
 export const uint64: Codec<bigint, never> = {
@@ -74,7 +64,7 @@ export const portRange: Codec<PortRange, PortRange> = {
     const lo = integer(`${name}[0]`, value[0], 0, 65535);
     const hi = integer(`${name}[1]`, value[1], 0, 65535);
     if (lo > hi && hi !== 0) throw outOfRange(name, '[lo, hi] with lo <= hi', value);
-    return writeInt(lo | (hi << 16));
+    return lo | (hi << 16);
   },
 };
 
@@ -82,7 +72,7 @@ export const portRange: Codec<PortRange, PortRange> = {
 export const interfaceIndex: Codec<number, Interface> = {
   size: 4,
   decode: readInt,
-  encode: (value, name) => writeInt(indexOf(value, name)),
+  encode: (value, name) => indexOf(value, name),
 };
 
 /** An interface's index in network byte order, as IP_UNICAST_IF has it. */

@@ -1,7 +1,7 @@
 // Kinds of values of TCP_REPAIR, which takes a connection apart and puts it together again (CRIU): linux/tcp.h.
 import { boolean, integer, invalidType, oneOf, options } from '../../arguments.js';
 import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
-import { readInt, struct, UINT32_MAX, unreadable, viewOf, writeInt, type Codec } from './codec.js';
+import { readInt, struct, UINT32_MAX, unreadable, viewOf, type Codec } from './codec.js';
 
 /** The queue that TCP_QUEUE_SEQ, send and receive are about. */
 const QUEUES = ['none', 'receive', 'send'] as const;
@@ -37,14 +37,14 @@ export const repairMode: Codec<boolean, boolean | 'off-without-probe'> = {
     if (typeof value !== 'boolean' && value !== 'off-without-probe') {
       throw invalidType(name, "a boolean or 'off-without-probe'", value);
     }
-    return writeInt(value === 'off-without-probe' ? -1 : value ? 1 : 0);
+    return value === 'off-without-probe' ? -1 : value ? 1 : 0;
   },
 };
 
 export const repairQueue: Codec<RepairQueue, RepairQueue> = {
   size: 4,
   decode: (value, length) => QUEUES[readInt(value, length)] ?? 'none',
-  encode: (value, name) => writeInt(QUEUES.indexOf(oneOf(name, value, QUEUES))),
+  encode: (value, name) => QUEUES.indexOf(oneOf(name, value, QUEUES)),
 };
 
 export const repairOptions: Codec<never, RepairOptions> = {
