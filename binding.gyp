@@ -16,6 +16,8 @@
         'NAPI_VERSION=8',
         'NAPI_DISABLE_CPP_EXCEPTIONS',
         'NODE_ADDON_API_DISABLE_DEPRECATED',
+        # A worker that is being terminated cannot throw any more; without this node-addon-api ends the process then.
+        'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
       ],
       # With it glibc's headers turn fcntl into fcntl64, which musl does not have; off_t has 64 bits anyway on what we support.
       'defines!': ['_FILE_OFFSET_BITS=64'],

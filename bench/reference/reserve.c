@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -24,8 +25,9 @@
 static const int on = 1;
 static const uint32_t whole_range = 1 | 65535u << 16;
 static int with_range = 1;
+static int with_spread = 0;
 
-static void fail(const char *what) {
+static void fail(const char* what) {
   fprintf(stderr, "%s: %s\n", what, strerror(errno));
   exit(1);
 }
@@ -36,7 +38,7 @@ static struct sockaddr_in endpoint(uint16_t port) {
   return address;
 }
 
-static void set(int fd, int level, int name, const void *value) {
+static void set(int fd, int level, int name, const void* value) {
   if (setsockopt(fd, level, name, value, 4) < 0) fail("setsockopt");
 }
 
@@ -45,7 +47,7 @@ struct reservation {
   struct sockaddr_in local;
 };
 
-static struct reservation reserve(const struct sockaddr_in *remote) {
+static struct reservation reserve(const struct sockaddr_in* remote) {
   static const struct sockaddr_in any_port = {.sin_family = AF_INET, .sin_addr.s_addr = 0x0100007f};
   struct reservation made;
   struct tcp_info info;
@@ -58,11 +60,11 @@ static struct reservation reserve(const struct sockaddr_in *remote) {
   if (with_range) set(made.fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &whole_range);
   set(made.fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &on);
   set(made.fd, IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, &on);
-  if (bind(made.fd, (const struct sockaddr *)&any_port, sizeof(any_port)) < 0) fail("bind");
-  if (connect(made.fd, (const struct sockaddr *)remote, sizeof(*remote)) < 0) fail("connect");
+  if (bind(made.fd, (const struct sockaddr*)&any_port, sizeof(any_port)) < 0) fail("bind");
+  if (connect(made.fd, (const struct sockaddr*)remote, sizeof(*remote)) < 0) fail("connect");
   if (getsockopt(made.fd, IPPROTO_TCP, TCP_INFO, &info, &info_size) < 0) fail("getsockopt");
   if (info.tcpi_state != 2 /* SYN_SENT */ || info.tcpi_segs_out != 0) fail("not deferred");
-  if (getsockname(made.fd, (struct sockaddr *)&made.local, &local_size) < 0) fail("getsockname");
+  if (getsockname(made.fd, (struct sockaddr*)&made.local, &local_size) < 0) fail("getsockname");
   return made;
 }
 
@@ -79,23 +81,27 @@ static double cpu_seconds(void) {
          (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
-static void hold(struct reservation *held, int count, const struct sockaddr_in *remote) {
-  for (int i = 0; i < count; i++) held[i] = reserve(remote);
+static void hold(struct reservation* held, int count, const struct sockaddr_in* remote) {
+  struct sockaddr_in to = *remote;
+  for (int i = 0; i < count; i++) {
+    if (with_spread) to.sin_addr.s_addr = htonl(0x7f010000 + (uint32_t)i);
+    held[i] = reserve(&to);
+  }
 }
 
-static void release(const struct reservation *held, int count) {
+static void release(const struct reservation* held, int count) {
   for (int i = 0; i < count; i++) close(held[i].fd);
 }
 
-static struct reservation *room(int count) {
-  struct reservation *held = calloc((size_t)count + 1, sizeof(*held));
+static struct reservation* room(int count) {
+  struct reservation* held = calloc((size_t)count + 1, sizeof(*held));
   if (held == NULL) fail("calloc");
   return held;
 }
 
 // Reserves `size` ports, releases them, and again.
 static void cycle(int size, int batches) {
-  struct reservation *held = room(size);
+  struct reservation* held = room(size);
   const struct sockaddr_in remote = endpoint(9);
   for (int done = 0; done < WARM_UP; done += size) {
     hold(held, size, &remote);
@@ -109,15 +115,15 @@ static void cycle(int size, int batches) {
   printf("{ \"cpu\": %.4f }\n", (cpu_seconds() - start) * 1e6 / size / batches);
 }
 
-static int ascending(const void *a, const void *b) {
-  const double difference = *(const double *)a - *(const double *)b;
+static int ascending(const void* a, const void* b) {
+  const double difference = *(const double*)a - *(const double*)b;
   return difference < 0 ? -1 : difference > 0;
 }
 
 // Holds `count` ports; then how long does one more take?
 static void at(int count, int samples) {
-  struct reservation *held = room(count + WARM_UP);
-  double *took = calloc((size_t)samples, sizeof(*took));
+  struct reservation* held = room(count + WARM_UP);
+  double* took = calloc((size_t)samples, sizeof(*took));
   if (took == NULL) fail("calloc");
   const struct sockaddr_in elsewhere = endpoint(7), remote = endpoint(9);
   hold(held, WARM_UP, &elsewhere);
@@ -141,15 +147,29 @@ static void set_option(int calls) {
   printf("{ \"cpu\": %.4f }\n", (cpu_seconds() - start) * 1e6 / calls);
 }
 
-int main(int argc, char **argv) {
+static void* idle(void* nothing) {
+  pause();
+  return nothing;
+}
+
+// With a second thread the descriptor table is shared, and every call takes a reference to the file: as in any Node.
+static void add_thread(void) {
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, idle, NULL) != 0) fail("pthread_create");
+}
+
+int main(int argc, char** argv) {
   struct rlimit files;  // as many as may be, which Node does as well
   if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
   }
-  const char *mode = argc > 1 ? argv[1] : "";
+  const char* mode = argc > 1 ? argv[1] : "";
   const int first = argc > 2 ? atoi(argv[2]) : 0, second = argc > 3 ? atoi(argv[3]) : 0;
   if (strcmp(mode, "cycle") == 0 && first > 0 && second > 0) {
+    cycle(first, second);
+  } else if (strcmp(mode, "cycle-spread") == 0 && first > 0 && second > 0) {
+    with_spread = 1;
     cycle(first, second);
   } else if (strcmp(mode, "at") == 0 && second > 0) {
     at(first, second);
@@ -158,8 +178,13 @@ int main(int argc, char **argv) {
     at(first, second);
   } else if (strcmp(mode, "set-option") == 0 && first > 0) {
     set_option(first);
+  } else if (strcmp(mode, "set-option-threaded") == 0 && first > 0) {
+    add_thread();
+    set_option(first);
   } else {
-    fprintf(stderr, "usage: %s cycle SIZE BATCHES | at[-without-range] HELD SAMPLES | set-option CALLS\n", argv[0]);
+    fprintf(stderr,
+            "usage: %s cycle[-spread] SIZE BATCHES | at[-without-range] HELD SAMPLES | set-option[-threaded] CALLS\n",
+            argv[0]);
     return 2;
   }
   return 0;

@@ -10,22 +10,40 @@ import { NativeSocket, reserve, reserveMany, setOption } from '../../lib/index.j
 /** @typedef {import('../../lib/index.js').PortReservation} PortReservation */
 
 const there = { remote: { address: '127.0.0.1', port: 9 }, local: { address: '127.0.0.1' } };
+/** Batches of 2,000 until the compiler has nothing left to do. */
+const WARM_UPS = 10;
 const elsewhere = { ...there, remote: { address: '127.0.0.1', port: 7 } };
 
 /** @type {Readonly<Record<string, (...numbers: number[]) => Promise<Record<string, number>>>>} */
 const modes = {
   /** Reserves `size` ports, releases them, and again. CPU µs per reservation and release. */
   async cycle(size = 0, batches = 0) {
-    const { held } = await warmedUp(size, 6);
+    await warmedUp();
     const start = process.cpuUsage();
-    for (let i = 0; i < batches; i++) await batch(there, held);
+    for (let i = 0; i < batches; i++) await releaseAll(oneByOne(size));
+    return { cpu: cpuSince(start) / size / batches };
+  },
+
+  /** The same, reserved at once. */
+  async 'cycle-many'(size = 0, batches = 0) {
+    await warmedUp(reserveMany);
+    const start = process.cpuUsage();
+    for (let i = 0; i < batches; i++) await releaseAll(reserveMany(size, there));
+    return { cpu: cpuSince(start) / size / batches };
+  },
+
+  /** As `cycle`, each toward another address. */
+  async 'cycle-spread'(size = 0, batches = 0) {
+    await warmedUp(spread);
+    const start = process.cpuUsage();
+    for (let i = 0; i < batches; i++) await releaseAll(spread(size));
     return { cpu: cpuSince(start) / size / batches };
   },
 
   /** Holds `count` ports; then how long does one more take? µs of the clock, median. */
   async at(count = 0, samples = 0) {
-    await warmedUp(2000, 6);
-    const held = Array.from({ length: count }, () => reserve(there));
+    await warmedUp();
+    const held = oneByOne(count);
     const took = Array.from({ length: samples }, () => {
       const start = performance.now();
       const one = reserve(there);
@@ -39,8 +57,8 @@ const modes = {
 
   /** As `at`, where the free ports lie scattered between the held ones, `free` of `count`. */
   async scattered(count = 0, free = 0, samples = 0) {
-    await warmedUp(2000, 6);
-    const held = Array.from({ length: count }, () => reserve(there));
+    await warmedUp();
+    const held = oneByOne(count);
     for (let i = 0; i < free; i++) held.splice(Math.floor(Math.random() * held.length), 1)[0]?.release();
     const took = Array.from({ length: samples }, () => {
       const start = performance.now();
@@ -58,34 +76,21 @@ const modes = {
   async fill(count = 0) {
     const mine = Math.min(count, descriptors() - 100);
     const start = performance.now();
-    const held = Array.from({ length: mine }, () => reserve(there));
+    const held = oneByOne(mine);
     const seconds = (performance.now() - start) / 1000;
     const others = mine < count ? further(count - mine) : 0;
     release(held);
     return { seconds: seconds + others };
   },
 
-  /** Bytes of heap per reservation held, made one by one. The array that holds them is the caller's. */
-  async 'heap-one'(count = 0) {
-    await warmedUp(2000, 2);
-    /** @type {(PortReservation | undefined)[]} */
-    const held = Array.from({ length: count }, () => undefined);
-    const before = await heapUsed();
-    for (let i = 0; i < count; i++) held[i] = reserve(there);
-    const bytes = (await heapUsed()) - before;
-    for (const reservation of held) reservation?.release();
-    return { bytes: bytes / count };
-  },
+  /** Bytes of heap per reservation held, made one by one. The arrays are this program's in all three, 8 bytes each. */
+  'heap-one': (count = 0) => heap(count, oneByOne),
 
-  /** The same, made at once; the array is ours. */
-  async 'heap-many'(count = 0) {
-    await warmedUp(2000, 2);
-    const before = await heapUsed();
-    const held = reserveMany(count, there);
-    const bytes = (await heapUsed()) - before;
-    release(held);
-    return { bytes: bytes / count };
-  },
+  /** The same, made at once. */
+  'heap-many': (count = 0) => heap(count, reserveMany),
+
+  /** The same, made one by one, each toward another address. */
+  'heap-spread': (count = 0) => heap(count, spread),
 
   /** CPU µs of one setOption by name. */
   async 'set-option'(calls = 0) {
@@ -105,16 +110,39 @@ if (measure === undefined) throw new Error(`no such mode: ${mode} (${Object.keys
 console.log(JSON.stringify(await measure(...numbers.map(Number))));
 
 /** Toward another destination, so that the ports of this one are untouched. */
-async function warmedUp(/** @type {number} */ size, /** @type {number} */ batches) {
+async function warmedUp(/** @type {(count: number, options: typeof there) => PortReservation[]} */ make = oneByOne) {
+  for (let i = 0; i < WARM_UPS; i++) await releaseAll(make(2000, elsewhere));
+}
+
+function oneByOne(/** @type {number} */ count, options = there) {
   /** @type {PortReservation[]} */
   const held = [];
-  for (let i = 0; i < batches; i++) await batch(elsewhere, held, size);
-  return { held };
+  while (held.length < count) held.push(reserve(options));
+  return held;
+}
+
+function spread(/** @type {number} */ count) {
+  /** @type {PortReservation[]} */
+  const held = [];
+  while (held.length < count) {
+    const i = held.length;
+    held.push(reserve({ ...there, remote: { address: `127.1.${i >> 8}.${i & 0xff}`, port: 9 } }));
+  }
+  return held;
+}
+
+/** @param {number} count @param {(count: number, options: typeof there) => PortReservation[]} make */
+async function heap(count, make) {
+  await warmedUp(make);
+  const before = await heapUsed();
+  const held = make(count, there);
+  const bytes = (await heapUsed()) - before;
+  release(held);
+  return { bytes: bytes / count };
 }
 
 /** Finalizers run between two turns of the loop: without one they would pile up, and cost nothing. */
-async function batch(/** @type {typeof there} */ options, /** @type {PortReservation[]} */ held, size = held.length) {
-  for (let i = 0; i < size; i++) held[i] = reserve(options);
+async function releaseAll(/** @type {PortReservation[]} */ held) {
   release(held);
   await setImmediate();
 }

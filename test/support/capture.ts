@@ -1,5 +1,6 @@
 // Packet capture in this process: an AF_PACKET socket sees what passes one interface. It is the proof of what was sent, and of what
 // was not: `frames()` sends a marker behind everything and waits until it arrives, so that an empty list means that nothing passed.
+import { readSync } from 'node:fs';
 import { native, type Handle } from '../../src/binding.js';
 import { check } from '../../src/errors.js';
 import { interfaceIndex } from '../../src/kernel/interfaces.js';
@@ -24,15 +25,15 @@ export interface TcpFrame {
   readonly options: readonly number[];
 }
 
-/** Captures from its start to its disposal. Needs CAP_NET_RAW, which the tests' namespace gives. */
+/** Captures from its start to its disposal, on an Ethernet-like link. Needs CAP_NET_RAW, which the tests' namespace gives. */
 export class Capture implements Disposable {
   static start(interfaceName = 'lo'): Capture {
     const index = interfaceIndex(interfaceName);
     if (index === undefined) throw new Error(`there is no interface ${interfaceName}`);
     const handle = new (native().Handle)();
-    check('socket', handle.socket(AF_PACKET, SOCK_DGRAM, 0)); // protocol 0: nothing comes in until it is bound
+    check('socket', handle.socket(AF_PACKET, SOCK_RAW, 0)); // protocol 0: nothing comes in until it is bound
     try {
-      check('setsockopt', handle.setsockopt(SOL_SOCKET, SO_RCVBUFFORCE, int32(64 << 20)));
+      handle.setsockopt(SOL_SOCKET, SO_RCVBUFFORCE, int32(64 << 20)); // whether it was enough, `frames` looks
       check('bind', handle.bind(linkAddress(index, ETH_P_ALL)));
       return new Capture(handle, index, interfaceName === 'lo');
     } catch (error) {
@@ -44,21 +45,26 @@ export class Capture implements Disposable {
   readonly #handle: Handle;
   readonly #readiness: Readiness;
   readonly #index: number;
-  readonly #loopback: boolean;
+  readonly #ownAddress: string;
+  /** On loopback a frame is seen twice, on its way out and on its way in; here is what has yet to come in. */
+  readonly #goingRound: Set<string> | undefined;
   readonly #frames: TcpFrame[] = [];
 
   private constructor(handle: Handle, index: number, loopback: boolean) {
     this.#handle = handle;
     this.#readiness = new Readiness(handle);
     this.#index = index;
-    this.#loopback = loopback;
+    const name = new Uint8Array(20);
+    check('getsockname', handle.getsockname(name));
+    this.#ownAddress = Buffer.from(name.subarray(12, 18)).toString('hex');
+    this.#goingRound = loopback ? new Set() : undefined;
   }
 
   /** All TCP segments from the start until now; that it has them all is proved by a marker that was sent after them. */
   async frames(): Promise<readonly TcpFrame[]> {
     const marker = nextMarker++;
     sendMarker(this.#index, marker);
-    while (!this.#drain((seen) => seen === marker)) await this.#readiness.wait(READABLE);
+    while (!this.#drain(marker)) await this.#readiness.wait(READABLE);
     if (this.#drops() > 0) throw new Error('the kernel dropped captured frames: the receive buffer was too small');
     return [...this.#frames];
   }
@@ -66,7 +72,7 @@ export class Capture implements Disposable {
   /** Waits until a segment that matches has passed; one that has passed already will do. */
   async seen(matches: (frame: TcpFrame) => boolean): Promise<TcpFrame> {
     for (;;) {
-      this.#drain(() => false);
+      this.#drain(undefined);
       const found = this.#frames.find(matches);
       if (found) return found;
       await this.#readiness.wait(READABLE);
@@ -79,17 +85,33 @@ export class Capture implements Disposable {
   }
 
   /** Reads what is there, up to the marker. True when it was the marker that ended it. */
-  #drain(isMarker: (value: number) => boolean): boolean {
+  #drain(marker: number | undefined): boolean {
     for (;;) {
-      const length = this.#handle.recvmsg([packet], address, NOTHING, MSG_TRUNC, result);
-      if (length === EAGAIN) return false;
-      check('recvmsg', length);
-      const protocol = addressView.getUint16(2);
-      if (protocol === ETH_P_MARKER && isMarker(packetView.getUint32(0))) return true;
-      const sent = address[10] === PACKET_OUTGOING;
-      if (this.#loopback && !sent) continue;
-      const frame = decode(protocol, Math.min(length, packet.length), sent ? 'sent' : 'received');
+      const length = this.#read();
+      if (length === undefined) return false;
+      const protocol = packetView.getUint16(12);
+      if (protocol === ETH_P_MARKER) {
+        if (packetView.getUint32(ETH_HLEN) === marker) return true;
+        continue;
+      }
+      if (this.#goingRound !== undefined) {
+        const whole = packet.toString('latin1', 0, length);
+        if (this.#goingRound.delete(whole)) continue;
+        this.#goingRound.add(whole);
+      }
+      const sent = packet.toString('hex', 6, 12) === this.#ownAddress;
+      const frame = decode(protocol, length, sent ? 'sent' : 'received');
       if (frame !== undefined) this.#frames.push(frame);
+    }
+  }
+
+  /** read(2), since Handle.recvmsg always asks for MSG_CMSG_CLOEXEC, which packet sockets refuse (EINVAL). */
+  #read(): number | undefined {
+    try {
+      return readSync(this.#handle.fd(), packet);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return undefined;
+      throw error;
     }
   }
 
@@ -134,16 +156,15 @@ function linkAddress(index: number, protocol: number): Uint8Array {
 }
 
 function decode(protocol: number, length: number, direction: TcpFrame['direction']): TcpFrame | undefined {
-  if (protocol === ETH_P_IP) {
-    if (packet[9] !== IPPROTO_TCP) return undefined;
-    const header = 4 * ((packet[0] ?? 0) & 0xf);
-    const end = Math.min(packetView.getUint16(2), length);
-    return decodeTcp(header, end, direction, readIPv4(packet, 12), readIPv4(packet, 16));
+  const at = ETH_HLEN;
+  if (protocol === ETH_P_IP && packet[at + 9] === IPPROTO_TCP) {
+    const header = 4 * ((packet[at] ?? 0) & 0xf);
+    const end = Math.min(at + packetView.getUint16(at + 2), length); // short frames are padded
+    return decodeTcp(at + header, end, direction, readIPv4(packet, at + 12), readIPv4(packet, at + 16));
   }
-  if (protocol === ETH_P_IPV6) {
-    if (packet[6] !== IPPROTO_TCP) return undefined;
-    const end = Math.min(40 + packetView.getUint16(4), length);
-    return decodeTcp(40, end, direction, readIPv6(packet, 8), readIPv6(packet, 24));
+  if (protocol === ETH_P_IPV6 && packet[at + 6] === IPPROTO_TCP) {
+    const end = Math.min(at + 40 + packetView.getUint16(at + 4), length);
+    return decodeTcp(at + 40, end, direction, readIPv6(packet, at + 8), readIPv6(packet, at + 24));
   }
   return undefined;
 }
@@ -173,24 +194,20 @@ function int32(value: number): Uint8Array {
 
 let nextMarker = 1;
 const NOTHING = new Uint8Array(0);
-// What a call writes is read before the next call. Jumbo frames of loopback's segmentation offload are at most 64 KiB.
-const packet = new Uint8Array(65536 + 64);
-const packetView = new DataView(packet.buffer);
-const address = new Uint8Array(20);
-const addressView = new DataView(address.buffer);
-const result = new Uint8Array(12);
+// A frame is decoded before the next is read. Those of loopback, which leaves segmentation to nobody, have up to 64 KiB.
+const packet = Buffer.alloc(65536 + 64);
+const packetView = new DataView(packet.buffer, packet.byteOffset, packet.byteLength);
 
 const FLAGS: readonly Flag[] = ['FIN', 'SYN', 'RST', 'PSH', 'ACK'];
 const AF_PACKET = 17;
-const SOCK_DGRAM = 2; // without the link's header
-const PACKET_OUTGOING = 4;
+const SOCK_DGRAM = 2; // the kernel writes the link's header
+const SOCK_RAW = 3; // with the link's header
 const SOL_SOCKET = 1;
 const SO_RCVBUFFORCE = 33;
 const SOL_PACKET = 263;
 const PACKET_STATISTICS = 6;
-const MSG_TRUNC = 0x20;
-const EAGAIN = -11;
 const IPPROTO_TCP = 6;
+const ETH_HLEN = 14;
 const ETH_P_ALL = 0x0003;
 const ETH_P_IP = 0x0800;
 const ETH_P_IPV6 = 0x86dd;

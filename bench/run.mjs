@@ -1,0 +1,114 @@
+// `npm run bench -- reserve`: brings the build up to date, enters a network namespace of its own, runs the trials of a
+// suite against their references, and says which gates hold. Exit code: 0 all hold, 1 one does not, 2 it could not run.
+import { spawnSync } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import { namespaces } from '../scripts/namespaces.mjs';
+import { measure } from './support/measure.mjs';
+import { compileReference } from './support/reference.mjs';
+import { save, summary, table } from './support/report.mjs';
+import { RESERVE } from './reserve/trials.mjs';
+
+/** @typedef {import('./support/trial.mjs').Trial} Trial */
+/** @typedef {import('./support/trial.mjs').Result} Result */
+
+/** @type {Readonly<Record<string, readonly Trial[]>>} */
+const SUITES = { reserve: RESERVE };
+const ACCEPTANCE_PAIRS = 8;
+const INSIDE = 'LINUX_SOCKETS_BENCH_INSIDE';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+await new Command('npm run bench --')
+  .description('Measures this library against C reference programs, in pairs of processes, in a network namespace.')
+  .addArgument(new Argument('<suite>', 'what to measure').choices(Object.keys(SUITES)))
+  .addOption(new Option('--only <trial...>', 'these trials only; the committed results are left alone'))
+  .addOption(new Option('--pairs <number>', 'pairs of processes a trial').default(ACCEPTANCE_PAIRS).argParser(count))
+  .addOption(new Option('--json', 'nothing but the results, as JSON'))
+  .addHelpText('after', () => `\nTrials:\n${listOfTrials()}\n\nSee bench/README.md.`)
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
+  .action(main)
+  .parseAsync();
+
+/**
+ * @param {string} suite
+ * @param {{ only?: string[], pairs: number, json?: boolean }} options
+ */
+async function main(suite, { only, pairs, json = false }) {
+  const all = SUITES[suite] ?? [];
+  const unknown = only?.find((id) => !all.some((trial) => trial.id === id));
+  if (unknown !== undefined) fail(`There is no trial '${unknown}' in ${suite}. There are:\n${listOfTrials()}`);
+  const trials = all.filter(({ id }) => only === undefined || only.includes(id));
+
+  if (process.env[INSIDE] === undefined) {
+    if (!process.env['LINUX_SOCKETS_BUILT']) for (const script of ['build-native.mjs', 'build-ts.mjs']) build(script);
+    process.exit(enterNamespace());
+  }
+
+  /** @type {Result[]} */
+  let results;
+  try {
+    results = measure(trials, pairs, compileReference(suite), json ? () => undefined : progress);
+  } catch (error) {
+    fail(error instanceof Error ? error.message : String(error));
+  }
+  const report = summary(suite, pairs, results);
+  if (json) console.log(JSON.stringify(report, undefined, 2));
+  else {
+    console.log(`\n${await table(report)}`);
+    if (pairs < ACCEPTANCE_PAIRS) console.log(`Fewer than ${ACCEPTANCE_PAIRS} pairs: a look, not an acceptance.`);
+  }
+  if (only === undefined && pairs >= ACCEPTANCE_PAIRS) {
+    const files = await save(report);
+    if (!json) console.log(`Written: ${files.join(', ')}`);
+  }
+  process.exitCode = results.some(({ verdict }) => verdict === 'fail') ? 1 : 0;
+}
+
+/** Runs this very command once more, inside. */
+function enterNamespace() {
+  const found = namespaces();
+  if ('reason' in found) {
+    return fail(`The trials use up ports and set sysctls, so they need a network namespace.\n${found.reason}`);
+  }
+  const [unshare = '', ...flags] = found.enter;
+  const inside = ['sh', '-c', 'ip link set lo up && exec "$0" "$@"', process.execPath, ...process.argv.slice(1)];
+  const { status } = spawnSync(unshare, [...flags, ...inside], {
+    stdio: 'inherit',
+    env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`, [INSIDE]: '1' },
+  });
+  return status ?? 2;
+}
+
+function build(/** @type {string} */ script) {
+  const { status } = spawnSync(process.execPath, [join(root, 'scripts', script)], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  if (status !== 0) fail(`scripts/${script} failed.`);
+}
+
+/** One line that is written over on a terminal; elsewhere a line a trial. */
+function progress(/** @type {string} */ text, /** @type {boolean} */ first) {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+  else if (first) process.stderr.write(`${text}\n`);
+}
+
+function count(/** @type {string} */ text) {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 1000) throw new InvalidArgumentError('A number from 1 to 1000.');
+  return value;
+}
+
+function listOfTrials() {
+  const width = Math.max(...Object.values(SUITES).flatMap((trials) => trials.map(({ id }) => id.length)));
+  return Object.entries(SUITES)
+    .flatMap(([suite, trials]) => trials.map(({ id, title }) => `  ${suite}  ${id.padEnd(width)}  ${title}`))
+    .join('\n');
+}
+
+/** @param {string} message @returns {never} */
+function fail(message) {
+  console.error(`bench: ${message}`);
+  process.exit(2);
+}

@@ -1,0 +1,28 @@
+// Compiles the C reference program of a suite, and says how both sides of its trials are started.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const bench = dirname(dirname(fileURLToPath(import.meta.url)));
+const cache = join(dirname(bench), 'node_modules/.cache/bench');
+
+/**
+ * @param {string} suite
+ * @returns {import('./measure.mjs').Programs}
+ */
+export function compileReference(suite) {
+  const source = join(bench, 'reference', `${suite}.c`);
+  const program = join(cache, suite);
+  if (!existsSync(program) || statSync(program).mtimeMs < statSync(source).mtimeMs) {
+    mkdirSync(cache, { recursive: true });
+    const compiler = process.env['CC'] ?? 'gcc';
+    const flags = ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror', '-pthread'];
+    const { status, error } = spawnSync(compiler, [...flags, '-o', program, source], { stdio: 'inherit' });
+    if (status !== 0) throw new Error(`${source} could not be compiled: ${error?.message ?? `${compiler} failed`}`);
+  }
+  return {
+    ours: [process.execPath, '--expose-gc', join(bench, suite, 'ours.mjs')],
+    reference: [program],
+  };
+}

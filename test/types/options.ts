@@ -1,0 +1,162 @@
+// Types of options, checked by `npm run types` and never run: a name decides its value's type, and misuse does not compile.
+import type { Socket as DgramSocket } from 'node:dgram';
+import type { Server as HttpServer } from 'node:http';
+import type { Server, Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import { expectTypeOf } from 'vitest';
+import {
+  getOption,
+  OPTIONS,
+  setOption,
+  type NativeSocket,
+  type OptionName,
+  type OptionTarget,
+  type OptionValues,
+  type PortReservation,
+  type RawOption,
+  type ReadableOptionName,
+  type SocketOptions,
+  type TcpInfo,
+  type TcpState,
+  type WritableOptionName,
+} from '../../src/index.js';
+
+declare const socket: NativeSocket;
+
+export function valuesThatAreSet(): void {
+  setOption(socket, 'SO_KEEPALIVE', true);
+  setOption(socket, 'TCP_USER_TIMEOUT', 3000);
+  setOption(socket, 'TCP_CONGESTION', 'bbr');
+  setOption(socket, 'IP_LOCAL_PORT_RANGE', [40_000, 50_000]);
+  setOption(socket, 'SO_LINGER', 5);
+  setOption(socket, 'SO_LINGER', false);
+  setOption(socket, 'SO_RCVTIMEO', 100);
+
+  // @ts-expect-error a flag is a boolean
+  setOption(socket, 'SO_KEEPALIVE', 1);
+  // @ts-expect-error a number is no text
+  setOption(socket, 'TCP_USER_TIMEOUT', '3000');
+  // @ts-expect-error nor a bigint
+  setOption(socket, 'TCP_USER_TIMEOUT', 3000n);
+  // @ts-expect-error text is no number
+  setOption(socket, 'TCP_CONGESTION', 1);
+  // @ts-expect-error a range has two ends
+  setOption(socket, 'IP_LOCAL_PORT_RANGE', [40_000]);
+  // @ts-expect-error and is no number
+  setOption(socket, 'IP_LOCAL_PORT_RANGE', 40_000);
+  // @ts-expect-error seconds or false
+  setOption(socket, 'SO_LINGER', true);
+  // @ts-expect-error a value is needed
+  setOption(socket, 'SO_KEEPALIVE');
+  // @ts-expect-error and is not undefined
+  setOption(socket, 'SO_KEEPALIVE', undefined);
+  // @ts-expect-error there is no such option
+  setOption(socket, 'SO_KEEP_ALIVE', true);
+  // @ts-expect-error kernel names are upper case
+  setOption(socket, 'so_keepalive', true);
+}
+
+export function optionsThatAreOnlyRead(): void {
+  // @ts-expect-error it can only be read
+  setOption(socket, 'TCP_INFO', {});
+  // @ts-expect-error it can only be read
+  setOption(socket, 'SO_TYPE', 1);
+  // @ts-expect-error it can only be read
+  setOption(socket, 'SO_COOKIE', 1n);
+  expectTypeOf<'TCP_INFO' | 'SO_TYPE' | 'SO_ERROR' | 'SO_COOKIE' | 'IP_MTU'>().toExtend<ReadableOptionName>();
+  expectTypeOf<
+    Extract<WritableOptionName, 'TCP_INFO' | 'SO_TYPE' | 'SO_ERROR' | 'SO_COOKIE' | 'IP_MTU'>
+  >().toEqualTypeOf<never>();
+  expectTypeOf<OptionValues['TCP_INFO']['set']>().toEqualTypeOf<never>();
+  expectTypeOf<WritableOptionName>().toExtend<OptionName>();
+  expectTypeOf<WritableOptionName | ReadableOptionName>().toEqualTypeOf<OptionName>();
+}
+
+export function valuesThatAreRead(): void {
+  expectTypeOf(getOption(socket, 'SO_KEEPALIVE')).toEqualTypeOf<boolean>();
+  expectTypeOf(getOption(socket, 'TCP_USER_TIMEOUT')).toEqualTypeOf<number>();
+  expectTypeOf(getOption(socket, 'SO_MARK')).toEqualTypeOf<number>();
+  expectTypeOf(getOption(socket, 'TCP_CONGESTION')).toEqualTypeOf<string>();
+  expectTypeOf(getOption(socket, 'SO_COOKIE')).toEqualTypeOf<bigint>();
+  expectTypeOf(getOption(socket, 'SO_LINGER')).toEqualTypeOf<number | false>();
+  expectTypeOf(getOption(socket, 'IP_LOCAL_PORT_RANGE')).toEqualTypeOf<readonly [lo: number, hi: number]>();
+  expectTypeOf(getOption(socket, 'TCP_INFO')).toEqualTypeOf<TcpInfo>();
+  expectTypeOf(getOption(socket, 'TCP_INFO').state).toEqualTypeOf<TcpState>();
+  expectTypeOf(getOption(socket, 'TCP_INFO').segsOut).toEqualTypeOf<number>();
+  expectTypeOf(getOption(socket, 'TCP_INFO').totalRtoTime).toEqualTypeOf<number | undefined>();
+  // @ts-expect-error later fields are absent on older kernels
+  expectTypeOf(getOption(socket, 'TCP_INFO').totalRtoTime).toEqualTypeOf<number>();
+  // @ts-expect-error there is no such option
+  getOption(socket, 'TCP_INFOS');
+  // @ts-expect-error by name there is no length
+  getOption(socket, 'TCP_INFO', 4);
+}
+
+export function namesThatAreNotKnownBeforehand(name: WritableOptionName, any: OptionName): void {
+  expectTypeOf(getOption(socket, 'SO_TYPE' as ReadableOptionName)).toEqualTypeOf<
+    OptionValues[ReadableOptionName]['get']
+  >();
+  // @ts-expect-error one value does not fit all of them
+  setOption(socket, name, Symbol('value'));
+  // @ts-expect-error some of them cannot be set
+  setOption(socket, any, true);
+}
+
+export function theRawForm(option: RawOption): void {
+  setOption(socket, { level: 6, name: 99 }, 1);
+  setOption(socket, { level: 6, name: 99 }, new Uint8Array(8));
+  setOption(socket, option, Buffer.alloc(4));
+  expectTypeOf(getOption(socket, { level: 6, name: 99 })).toEqualTypeOf<Uint8Array>();
+  expectTypeOf(getOption(socket, { level: 6, name: 99 }, 104)).toEqualTypeOf<Uint8Array>();
+  // @ts-expect-error a boolean is no value
+  setOption(socket, { level: 6, name: 99 }, true);
+  // @ts-expect-error text is no such thing
+  setOption(socket, { level: 6, name: 99 }, 'x');
+  // @ts-expect-error both numbers are needed
+  setOption(socket, { level: 6 }, 1);
+  // @ts-expect-error levels are numbers here
+  setOption(socket, { level: 'IPPROTO_TCP', name: 99 }, 1);
+  // @ts-expect-error the length is a number
+  getOption(socket, { level: 6, name: 99 }, '4');
+}
+
+export function targets(
+  reservation: PortReservation,
+  node: Socket | Server | TLSSocket | HttpServer | DgramSocket,
+  bound: { fd(): number; close(): void },
+): void {
+  for (const target of [socket, reservation, node, bound, 3]) {
+    expectTypeOf(target).toExtend<OptionTarget>();
+    setOption(target, 'SO_KEEPALIVE', true);
+  }
+  // @ts-expect-error text is no target
+  setOption('3', 'SO_KEEPALIVE', true);
+  // @ts-expect-error nor is nothing
+  setOption(undefined, 'SO_KEEPALIVE', true);
+  // @ts-expect-error nor an object with a number for its descriptor
+  setOption({ fd: 3 }, 'SO_KEEPALIVE', true);
+}
+
+export function optionsForAFactory(): void {
+  const options: SocketOptions = { IP_FREEBIND: true, TCP_USER_TIMEOUT: 3000, IP_LOCAL_PORT_RANGE: [1, 2] };
+  expectTypeOf(options.IP_FREEBIND).toEqualTypeOf<boolean | undefined>();
+  expectTypeOf<keyof SocketOptions>().toEqualTypeOf<WritableOptionName>();
+  // @ts-expect-error it has another type
+  ({ IP_FREEBIND: 1 }) satisfies SocketOptions;
+  // @ts-expect-error it can only be read
+  ({ TCP_INFO: undefined }) satisfies SocketOptions;
+  // @ts-expect-error there is no such option
+  ({ NO_SUCH: 1 }) satisfies SocketOptions;
+  // @ts-expect-error absent is not undefined (exactOptionalPropertyTypes)
+  ({ IP_FREEBIND: undefined }) satisfies SocketOptions;
+  // @ts-expect-error options are read-only
+  options.IP_FREEBIND = false;
+}
+
+export function theTable(): void {
+  expectTypeOf(OPTIONS.TCP_INFO.name).toEqualTypeOf<11>();
+  expectTypeOf(OPTIONS.IP_LOCAL_PORT_RANGE.kind).toEqualTypeOf<'portRange'>();
+  expectTypeOf<OptionName>().toEqualTypeOf<keyof typeof OPTIONS>();
+  // @ts-expect-error the rows are data
+  OPTIONS.TCP_INFO.name = 12;
+}
