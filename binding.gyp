@@ -6,6 +6,7 @@
       'sources': [
         'native/addon.cc',
         'native/environment.cc',
+        'native/filter.cc',
         'native/handle.cc',
         'native/interfaces.cc',
         'native/poll.cc',

@@ -6,6 +6,7 @@
 
 #include "args.h"
 #include "environment.h"
+#include "filter.h"
 #include "poll.h"
 #include "result.h"
 
@@ -46,9 +47,12 @@ Napi::Value GetOption(const Napi::CallbackInfo& info, int fd, size_t first) {
   if (!ReadInt32(info, first, &level) || !ReadInt32(info, first + 1, &name) || !ReadBytes(info, first + 2, &value)) {
     return {};
   }
-  socklen_t length = value.length();
-  const int result = ::getsockopt(fd, level, name, value.data, &length);
-  return Result(info, result < 0 ? result : static_cast<int64_t>(length));
+  const socklen_t unit = UnitOfLength(level, name);
+  socklen_t length = value.length() / unit;
+  // No room for one unit is no room: the kernel then tells the length that it wants.
+  void* data = length == 0 ? nullptr : value.data;
+  const int result = ::getsockopt(fd, level, name, data, &length);
+  return Result(info, result < 0 ? result : static_cast<int64_t>(length) * unit);
 }
 
 Napi::Value SockName(const Napi::CallbackInfo& info, int fd, size_t first) {
@@ -69,6 +73,12 @@ Napi::Value BorrowedGetSockOpt(const Napi::CallbackInfo& info) {
   int32_t fd = 0;
   if (!ReadInt32(info, 0, &fd)) return {};
   return GetOption(info, fd, 1);
+}
+
+Napi::Value BorrowedAttachFilter(const Napi::CallbackInfo& info) {
+  int32_t fd = 0;
+  if (!ReadInt32(info, 0, &fd)) return {};
+  return AttachFilterTo(info, fd, 1);
 }
 
 Napi::Value BorrowedGetSockName(const Napi::CallbackInfo& info) {
@@ -99,6 +109,7 @@ Napi::Function Handle::Define(Napi::Env env) {
                          InstanceMethod<&Handle::SetSockOpt>("setsockopt"),
                          InstanceMethod<&Handle::SetSockOpts>("setsockopts"),
                          InstanceMethod<&Handle::GetSockOpt>("getsockopt"),
+                         InstanceMethod<&Handle::AttachFilter>("attachFilter"),
                          InstanceMethod<&Handle::SendMsg>("sendmsg"),
                          InstanceMethod<&Handle::RecvMsg>("recvmsg"),
                      });
@@ -265,6 +276,10 @@ Napi::Value Handle::GetSockOpt(const Napi::CallbackInfo& info) {  // getsockopt(
   return GetOption(info, fd_.get(), 0);
 }
 
+Napi::Value Handle::AttachFilter(const Napi::CallbackInfo& info) {  // setsockopt(2) of a struct sock_fprog
+  return AttachFilterTo(info, fd_.get(), 0);
+}
+
 Napi::Value Handle::SendMsg(const Napi::CallbackInfo& info) {  // sendmsg(2): buffers, address, control, flags
   Vectors vectors;
   Bytes address;
@@ -318,6 +333,7 @@ Napi::Value Handle::RecvMsg(const Napi::CallbackInfo& info) {  // recvmsg(2): bu
 void DefineBorrowed(Napi::Env env, Napi::Object exports) {
   exports.Set("setsockopt", Napi::Function::New<BorrowedSetSockOpt>(env, "setsockopt"));
   exports.Set("getsockopt", Napi::Function::New<BorrowedGetSockOpt>(env, "getsockopt"));
+  exports.Set("attachFilter", Napi::Function::New<BorrowedAttachFilter>(env, "attachFilter"));
   exports.Set("getsockname", Napi::Function::New<BorrowedGetSockName>(env, "getsockname"));
 }
 

@@ -47,6 +47,7 @@ class Handle : public Napi::ObjectWrap<Handle> {
   Napi::Value SetSockOpt(const Napi::CallbackInfo& info);
   Napi::Value SetSockOpts(const Napi::CallbackInfo& info);
   Napi::Value GetSockOpt(const Napi::CallbackInfo& info);
+  Napi::Value AttachFilter(const Napi::CallbackInfo& info);
   Napi::Value SendMsg(const Napi::CallbackInfo& info);
   Napi::Value RecvMsg(const Napi::CallbackInfo& info);
 
@@ -56,7 +57,7 @@ class Handle : public Napi::ObjectWrap<Handle> {
   Poll* poll_ = nullptr;
 };
 
-// The same calls on a descriptor that somebody else owns: setsockopt, getsockopt, getsockname by number.
+// The same calls on a descriptor that somebody else owns: setsockopt, getsockopt, attachFilter, getsockname by number.
 void DefineBorrowed(Napi::Env env, Napi::Object exports);
 
 }  // namespace linux_sockets

@@ -9,6 +9,7 @@ import { constants } from 'node:os';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { kernelHeaders } from './kernel-headers.mjs';
 import { namespaces } from './namespaces.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -31,9 +32,12 @@ const [program = '', ...args] = isolated
 // A user's PATH may lack the directory of nft.
 const PATH = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
 const binding = process.env['LINUX_SOCKETS_BINDING'];
+// Fetched here: the tests' namespace leads nowhere.
+const headers = kernelHeaders();
 const env = {
   ...process.env,
   PATH,
+  ...('include' in headers ? { LINUX_SOCKETS_HEADERS: headers.include } : { LINUX_SOCKETS_NO_HEADERS: headers.reason }),
   ...(binding && { LINUX_SOCKETS_BINDING: resolve(binding) }),
   ...(isolated && { LINUX_SOCKETS_IN_NAMESPACE: '1' }),
 };

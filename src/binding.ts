@@ -38,8 +38,10 @@ export interface Handle {
   setsockopt(level: number, name: number, value: Uint8Array | number): number;
   /** setsockopt(2) for each of a list of ints, three int32 an option: level, name, value. Stops at the first that fails. */
   setsockopts(options: Uint8Array): number;
-  /** getsockopt(2); the length of the value. */
+  /** getsockopt(2); the length of the value. SO_GET_FILTER's is in bytes here, as all others'. */
   getsockopt(level: number, name: number, value: Uint8Array): number;
+  /** setsockopt(2) of a struct sock_fprog: `program` is an array of struct sock_filter, 1 to 4096. */
+  attachFilter(level: number, name: number, program: Uint8Array): number;
   /** sendmsg(2) with MSG_NOSIGNAL; bytes sent. Empty address and control mean none. */
   sendmsg(buffers: readonly Uint8Array[], address: Uint8Array, control: Uint8Array, flags: number): number;
   /** recvmsg(2); bytes received. `result` takes three uint32: name length, control length, flags. */
@@ -71,6 +73,8 @@ export interface Native {
   setsockopt(fd: number, level: number, name: number, value: Uint8Array | number): number;
   /** getsockopt(2) on a descriptor that somebody else owns. */
   getsockopt(fd: number, level: number, name: number, value: Uint8Array): number;
+  /** Handle.attachFilter on a descriptor that somebody else owns. */
+  attachFilter(fd: number, level: number, name: number, program: Uint8Array): number;
   /** getsockname(2) on a descriptor that somebody else owns. */
   getsockname(fd: number, address: Uint8Array): number;
   /** if_nametoindex(3); `name` ends with a zero byte. */

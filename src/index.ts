@@ -2,17 +2,41 @@
 export { isSupported } from './binding.js';
 export { AbortError, SocketError, SyscallError, type SocketErrorCode } from './errors.js';
 export { getOption, setOption, type RawOption } from './options/access.js';
+export type { MemoryInfo } from './options/kinds/bytes.js';
+export type { BpfInstruction } from './options/kinds/filter.js';
+export type { GroupFilter, GroupMembership, GroupSource, IPv6Membership } from './options/kinds/groups.js';
+export type { Interface } from './options/kinds/interface.js';
+export type { FlowLabel, FlowLabelRequest } from './options/kinds/ipv6.js';
+export type {
+  IPv4Membership,
+  IPv4MulticastInterface,
+  IPv4SourceFilter,
+  IPv4SourceMembership,
+} from './options/kinds/multicast.js';
+export type {
+  AoCounters,
+  AoInfo,
+  AoKey,
+  AoKeyRemoval,
+  AoRepair,
+  AoSettings,
+  Md5Key,
+  Md5PrefixKey,
+} from './options/kinds/tcp-keys.js';
+export type { RepairOptions, RepairQueue, RepairWindow } from './options/kinds/tcp-repair.js';
+export type { Timestamping, TimestampingFlag, TransmitTime } from './options/kinds/timestamping.js';
 export type { OptionRow } from './options/row.js';
+export { steerByCpu, steerByHash, steerRandomly } from './options/steering.js';
 export type { TcpInfo, TcpState } from './options/tcp-info.js';
 export {
   OPTIONS,
   type OptionName,
-  type OptionValues,
   type ReadableOptionName,
   type SocketOptions,
   type WritableOptionName,
 } from './options/table.js';
 export type { OptionTarget } from './options/target.js';
+export type { OptionValues } from './options/values.js';
 export {
   NativeSocket,
   type Accepted,

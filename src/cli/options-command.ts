@@ -1,7 +1,8 @@
-// `linux-sockets options [NAME]`: the option table, or all that is known of one option.
+// `linux-sockets options [NAME]`: the option table, or the manual page of one option.
 import { Argument, Command } from 'commander';
 import { LEVELS, type OptionRow } from '../options/row.js';
 import { findOption, OPTIONS } from '../options/table.js';
+import { manualPage } from './option-page.js';
 import { UsageError } from './parse.js';
 
 export function optionsCommand(): Command {
@@ -10,52 +11,29 @@ export function optionsCommand(): Command {
     .addArgument(new Argument('[NAME]', 'a kernel name, such as IP_FREEBIND'))
     .option('--json', 'print JSON')
     .action((name: string | undefined, flags: { readonly json?: true }) => {
-      const rows = name === undefined ? (Object.entries(OPTIONS) as [string, OptionRow][]) : [one(name)];
-      process.stdout.write(flags.json ? asJson(rows, name) : name === undefined ? asList(rows) : asPage(rows));
+      process.stdout.write(name === undefined ? list(flags.json) : describe(name.toUpperCase(), name, flags.json));
     });
 }
 
-function one(name: string): [string, OptionRow] {
-  const known = name.toUpperCase();
-  const row = findOption(known);
+function list(json?: boolean): string {
+  const rows = Object.entries(OPTIONS) as [string, OptionRow][];
+  if (json) return asJson(rows.map(([name, row]) => withName(name, row)));
+  const width = Math.max(...rows.map(([name]) => name.length));
+  return rows.map(([name, row]) => `${name.padEnd(width)}  ${row.doc}\n`).join('');
+}
+
+function describe(name: string, given: string, json?: boolean): string {
+  const row = findOption(name);
   if (row === undefined) {
-    throw new UsageError(`There is no option '${name}'. \`linux-sockets options\` lists those that there are.`);
+    throw new UsageError(`There is no option '${given}'. \`linux-sockets options\` lists those that there are.`);
   }
-  return [known, row];
+  return json ? asJson(withName(name, row)) : manualPage(name, row);
 }
 
-function asJson(rows: readonly [string, OptionRow][], name: string | undefined): string {
-  const shown = rows.map(([option, row]) => ({ option, ...row, levelNumber: LEVELS[row.level] }));
-  return `${JSON.stringify(name === undefined ? shown : shown[0], undefined, 2)}\n`;
+function withName(option: string, row: OptionRow): object {
+  return { option, ...row, levelNumber: LEVELS[row.level] };
 }
 
-function asList(rows: readonly [string, OptionRow][]): string {
-  const width = Math.max(...rows.map(([option]) => option.length));
-  return rows.map(([option, row]) => `${option.padEnd(width)}  ${row.doc}\n`).join('');
-}
-
-function asPage(rows: readonly [string, OptionRow][]): string {
-  return rows
-    .map(([option, row]) => {
-      const facts: readonly (readonly [string, string])[] = [
-        ['level, number', `${row.level} (${LEVELS[row.level]}), ${row.name}`],
-        ['value', valueOf(row)],
-        ['access', row.access === undefined ? 'get and set' : `${row.access} only`],
-        ['sockets', [row.families?.join(', ') ?? 'ipv4, ipv6', row.types?.join(', ') ?? 'stream, dgram'].join('; ')],
-        ['privilege', row.privilege ?? 'none'],
-        ['accepted sockets', row.inherited === true ? 'inherit it' : 'start afresh'],
-        ['reads back', row.readBack ?? 'as it was set'],
-        ['too late', row.late === undefined ? 'never' : 'once a local port is assigned'],
-        ['first kernel', row.since === undefined ? '4.18 or before' : row.since.join('.')],
-        ['source', row.source],
-      ];
-      const lines = facts.map(([name, value]) => `  ${name.padEnd(18)}${value}\n`).join('');
-      return `${option}\n  ${row.doc}\n\n${lines}`;
-    })
-    .join('\n');
-}
-
-function valueOf(row: OptionRow): string {
-  const bounds = row.min === undefined && row.max === undefined ? '' : `, ${row.min ?? ''} to ${row.max ?? ''}`;
-  return `${row.kind}${bounds.trimEnd()}`;
+function asJson(value: object): string {
+  return `${JSON.stringify(value, undefined, 2)}\n`;
 }

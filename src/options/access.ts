@@ -2,16 +2,14 @@
 import { bytes as checkBytes, integer, invalidType, invalidValue } from '../arguments.js';
 import { check, SocketError, SyscallError } from '../errors.js';
 import { Endpoint, SOCKADDR_SIZE } from '../wire/endpoint.js';
-import { KINDS, type Codec } from './kinds.js';
+import { KINDS } from './kinds.js';
+import type { Codec } from './kinds/codec.js';
+import { hasIPv6Group } from './kinds/groups.js';
 import { LEVELS, type OptionRow } from './row.js';
-import {
-  OPTIONS,
-  type OptionValues,
-  type ReadableOptionName,
-  type SocketOptions,
-  type WritableOptionName,
-} from './table.js';
+import { OPTIONS, type ReadableOptionName, type SocketOptions, type WritableOptionName } from './table.js';
 import { accessOf, refusalOf, type OptionAccess, type OptionTarget } from './target.js';
+import { TCP_STATES } from './tcp-info.js';
+import type { OptionValues } from './values.js';
 
 /** An option by its numbers: a new kernel option never waits for a release. */
 export interface RawOption {
@@ -71,7 +69,7 @@ export interface EncodedOption {
   readonly value: Uint8Array | number;
 }
 
-/** Checks and encodes an option without setting it. */
+/** Checks and encodes an option without setting it: one that setsockopt sets, and not a call of its own. */
 export function encodeOption<N extends WritableOptionName>(option: N, value: OptionValues[N]['set']): EncodedOption {
   const { row, level, codec } = known(option);
   const encoded = codec.encode(value, option, row);
@@ -99,23 +97,40 @@ export function portAssigned(access: OptionAccess): boolean {
 }
 
 function applyOption(access: OptionAccess, name: string, value: unknown): void {
-  const { row, level, codec } = known(name);
+  const { row, level, groupLevel, codec } = known(name);
   if (row.access === 'get') throw invalidValue('name', name, 'this option can only be read');
   const encoded = codec.encode(value, name, row);
-  if (row.late !== undefined && portAssigned(access)) {
-    throw new SocketError(
-      'ERR_OPTION_TOO_LATE',
-      `${name} comes too late: the socket has its local port, and the kernel would accept the option and pass over ` +
-        'it. Set it before bind() or connect(), or use the raw form to do as the kernel does.',
-    );
-  }
-  const result = access.setsockopt(level, row.name, encoded);
-  if (result === 0) return;
-  const unprivileged = result === EPERM && row.privilege !== undefined;
-  throw new SyscallError('setsockopt', result, {
-    option: name,
-    remedy: unprivileged ? `It needs ${row.privilege}` : undefined,
-  });
+  if (row.late !== undefined) refuseLate(access, name, row.late);
+  const result =
+    typeof encoded === 'number'
+      ? access.setsockopt(level, row.name, encoded)
+      : access[codec.call ?? 'setsockopt'](
+          groupLevel !== undefined && hasIPv6Group(encoded) ? groupLevel : level,
+          row.name,
+          encoded,
+        );
+  if (result < 0) throw new SyscallError('setsockopt', result, { option: name, remedy: remedyOf(result, row) });
+}
+
+function refuseLate(access: OptionAccess, name: string, late: NonNullable<OptionRow['late']>): void {
+  if (!(late === 'connected' ? isConnected(access) : portAssigned(access))) return;
+  throw new SocketError(
+    'ERR_OPTION_TOO_LATE',
+    `${name} comes too late: the socket ${late === 'connected' ? 'is connected' : 'has its local port'}, and the ` +
+      'kernel would accept the option and pass over it. Set it before bind() or connect(), or use the raw form to do ' +
+      'as the kernel does.',
+  );
+}
+
+/** Is the handshake over? The first byte of struct tcp_info is the state. */
+function isConnected(access: OptionAccess): boolean {
+  const length = access.getsockopt(LEVELS.IPPROTO_TCP, TCP_INFO, scratchState);
+  const state = length < 1 ? undefined : TCP_STATES[scratchState[0] ?? 0];
+  return state !== undefined && !['CLOSE', 'LISTEN', 'SYN_SENT', 'SYN_RECV'].includes(state);
+}
+
+function remedyOf(errno: number, row: OptionRow): string | undefined {
+  return row.privilege !== undefined && (errno === EPERM || errno === EACCES) ? `It needs ${row.privilege}` : undefined;
 }
 
 function readOption(access: OptionAccess, name: string): unknown {
@@ -131,6 +146,7 @@ function readOption(access: OptionAccess, name: string): unknown {
 interface Known {
   readonly row: OptionRow;
   readonly level: number;
+  readonly groupLevel: number | undefined;
   readonly codec: Codec<unknown, unknown>;
 }
 
@@ -138,7 +154,12 @@ interface Known {
 const KNOWN: ReadonlyMap<string, Known> = new Map(
   Object.entries<OptionRow>(OPTIONS).map(([name, row]) => [
     name,
-    { row, level: LEVELS[row.level], codec: KINDS[row.kind] as Codec<unknown, unknown> },
+    {
+      row,
+      level: LEVELS[row.level],
+      groupLevel: row.groupLevel === undefined ? undefined : LEVELS[row.groupLevel],
+      codec: KINDS[row.kind] as Codec<unknown, unknown>,
+    },
   ]),
 );
 
@@ -180,8 +201,11 @@ function scratchValue(size: number): Uint8Array {
   return new Uint8Array(size);
 }
 
-const EPERM = -1;
 const MAX_LENGTH = 1 << 20;
+const TCP_INFO = 11;
+const EPERM = -1;
+const EACCES = -13;
 const scratch = new Uint8Array(16);
 const scratch4 = scratch.subarray(0, 4);
 const scratchAddress = new Uint8Array(SOCKADDR_SIZE);
+const scratchState = new Uint8Array(1);

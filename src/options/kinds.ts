@@ -1,25 +1,75 @@
-// Kinds of option values: how each is checked, written for setsockopt(2) and read from getsockopt(2).
-import { boolean, bytes as checkBytes, integer, invalidType, outOfRange, string } from '../arguments.js';
+// Every kind of option value: what it is in JavaScript, and its codec. A file in kinds/ has the codecs of one family.
 import type { PortRange } from '../kernel/sysctl.js';
-import { LITTLE_ENDIAN } from '../wire/byte-order.js';
+import type { ReceivedControlMessage } from '../wire/control.js';
+import type { PathMtu } from '../wire/messages/path-mtu.js';
+import { bytes, memoryInfo, messages, program, text, type MemoryInfo } from './kinds/bytes.js';
+import { unwritable, type Codec } from './kinds/codec.js';
+import { filter, type BpfInstruction } from './kinds/filter.js';
+import {
+  groupFilter,
+  groupMembership,
+  groupSource,
+  ipv6Membership,
+  type GroupFilter,
+  type GroupMembership,
+  type GroupSource,
+  type IPv6Membership,
+} from './kinds/groups.js';
+import type { Interface } from './kinds/interface.js';
+import { flowLabel, pathMtu, stickyInterface, type FlowLabel, type FlowLabelRequest } from './kinds/ipv6.js';
+import {
+  ipv4Membership,
+  ipv4MulticastInterface,
+  ipv4SourceFilter,
+  ipv4SourceMembership,
+  type IPv4Membership,
+  type IPv4MulticastInterface,
+  type IPv4SourceFilter,
+  type IPv4SourceMembership,
+} from './kinds/multicast.js';
+import { action, flag, int, interfaceIndex, portRange, rate, uint, uint64, unicastInterface } from './kinds/numbers.js';
+import {
+  aoInfo,
+  aoKey,
+  aoKeyRemoval,
+  aoRepair,
+  md5Key,
+  md5PrefixKey,
+  type AoInfo,
+  type AoKey,
+  type AoKeyRemoval,
+  type AoRepair,
+  type AoSettings,
+  type Md5Key,
+  type Md5PrefixKey,
+} from './kinds/tcp-keys.js';
+import {
+  repairMode,
+  repairOptions,
+  repairQueue,
+  repairWindow,
+  type RepairOptions,
+  type RepairQueue,
+  type RepairWindow,
+} from './kinds/tcp-repair.js';
+import { linger, timeout } from './kinds/times.js';
+import { timestamping, transmitTime, type Timestamping, type TransmitTime } from './kinds/timestamping.js';
 import { decodeTcpInfo, TCP_INFO_SIZE, type TcpInfo } from './tcp-info.js';
 
-/** The bounds that a row may set for a whole number. */
-export interface Bounds {
-  readonly min?: number;
-  readonly max?: number;
-}
-
-/** What a kind of value is in JavaScript, when read and when written. */
+/** What a kind of value is in JavaScript, when read and when written; `never` where it cannot be. */
 export interface KindValues {
   /** An int of 0 or 1. */
   flag: { get: boolean; set: boolean };
+  /** Something that happens when it is set: true. */
+  action: { get: never; set: true };
   /** An int. */
   int: { get: number; set: number };
   /** An unsigned int. */
   uint: { get: number; set: number };
   /** A 64-bit number that the kernel made. */
   uint64: { get: bigint; set: never };
+  /** Bytes per second, Infinity for no limit. */
+  rate: { get: number; set: number };
   /** Two 16-bit ports in one u32, 0 for a bound that is not set. */
   portRange: { get: PortRange; set: PortRange };
   /** struct linger: the seconds that close(2) waits, 0 to reset the connection, false for off. */
@@ -28,120 +78,112 @@ export interface KindValues {
   timeout: { get: number; set: number };
   /** Text. '' for none. */
   text: { get: string; set: string };
+  /** Bytes as they are. */
+  bytes: { get: Uint8Array; set: Uint8Array };
+  /** Control messages, decoded. */
+  messages: { get: readonly ReceivedControlMessage[]; set: never };
+  /** An array of uint32: the socket's memory. */
+  memoryInfo: { get: MemoryInfo; set: never };
   /** struct tcp_info. */
   tcpInfo: { get: TcpInfo; set: never };
+  /** The name or the index of a network interface; its index when read, 0 for none. */
+  interface: { get: number; set: Interface };
+  /** As interface, in network byte order. */
+  unicastInterface: { get: number; set: Interface };
+  /** struct ip_mreqn. */
+  ipv4Membership: { get: never; set: IPv4Membership };
+  /** struct ip_mreq_source. */
+  ipv4SourceMembership: { get: never; set: IPv4SourceMembership };
+  /** struct ip_msfilter. */
+  ipv4SourceFilter: { get: never; set: IPv4SourceFilter };
+  /** struct ip_mreqn; struct in_addr when read. */
+  ipv4MulticastInterface: { get: string; set: IPv4MulticastInterface };
+  /** struct ipv6_mreq. */
+  ipv6Membership: { get: never; set: IPv6Membership };
+  /** struct group_req. */
+  groupMembership: { get: never; set: GroupMembership };
+  /** struct group_source_req. */
+  groupSource: { get: never; set: GroupSource };
+  /** struct group_filter. */
+  groupFilter: { get: never; set: GroupFilter };
+  /** As interface, in a struct in6_pktinfo. */
+  stickyInterface: { get: never; set: Interface };
+  /** struct ip6_mtuinfo. */
+  pathMtu: { get: PathMtu; set: never };
+  /** struct in6_flowlabel_req. */
+  flowLabel: { get: FlowLabel; set: FlowLabelRequest };
+  /** struct so_timestamping. */
+  timestamping: { get: Timestamping; set: Timestamping };
+  /** struct sock_txtime. */
+  transmitTime: { get: TransmitTime; set: TransmitTime };
+  /** A classic BPF program: struct sock_fprog. */
+  filter: { get: readonly BpfInstruction[]; set: readonly BpfInstruction[] };
+  /** The descriptor of an eBPF program. */
+  program: { get: never; set: number };
+  /** struct tcp_md5sig. */
+  md5Key: { get: never; set: Md5Key };
+  /** struct tcp_md5sig, with flags. */
+  md5PrefixKey: { get: never; set: Md5PrefixKey };
+  /** struct tcp_ao_add. */
+  aoKey: { get: never; set: AoKey };
+  /** struct tcp_ao_del. */
+  aoKeyRemoval: { get: never; set: AoKeyRemoval };
+  /** struct tcp_ao_info_opt. */
+  aoInfo: { get: AoInfo; set: AoSettings };
+  /** struct tcp_ao_repair. */
+  aoRepair: { get: AoRepair; set: AoRepair };
+  /** TCP_REPAIR_ON, TCP_REPAIR_OFF, or 'off-without-probe' for TCP_REPAIR_OFF_NO_WP. */
+  repairMode: { get: boolean; set: boolean | 'off-without-probe' };
+  /** TCP_NO_QUEUE, TCP_RECV_QUEUE, TCP_SEND_QUEUE. */
+  repairQueue: { get: RepairQueue; set: RepairQueue };
+  /** A list of struct tcp_repair_opt. */
+  repairOptions: { get: never; set: RepairOptions };
+  /** struct tcp_repair_window. */
+  repairWindow: { get: RepairWindow; set: RepairWindow };
 }
 
 export type Kind = keyof KindValues;
 
-export interface Codec<Get, Set> {
-  /** Bytes to offer getsockopt. */
-  readonly size: number;
-  /** The first `length` bytes are the kernel's. */
-  readonly decode: (value: Uint8Array, length: number) => Get;
-  /** An int as a number; anything else as bytes, good until the next value is written. */
-  readonly encode: (value: Set, name: string, bounds: Bounds) => Uint8Array | number;
-}
-
 export const KINDS: { readonly [K in Kind]: Codec<KindValues[K]['get'], KindValues[K]['set']> } = {
-  flag: {
-    size: 4,
-    decode: (value, length) => readInt(value, length) !== 0,
-    encode: (value, name) => (boolean(name, value) ? 1 : 0),
-  },
-  int: {
-    size: 4,
-    decode: readInt,
-    encode: (value, name, { min = INT32_MIN, max = INT32_MAX }) => integer(name, value, min, max),
-  },
-  uint: {
-    size: 4,
-    decode: (value, length) => readInt(value, length) >>> 0,
-    encode: (value, name, { min = 0, max = UINT32_MAX }) => integer(name, value, min, max) | 0,
-  },
-  uint64: {
-    size: 8,
-    decode: (value) => viewOf(value).getBigUint64(0, LITTLE_ENDIAN),
-    encode: unwritable,
-  },
-  portRange: {
-    size: 4,
-    decode: (value, length) => {
-      const packed = readInt(value, length);
-      return [packed & 0xffff, packed >>> 16];
-    },
-    encode: (value, name) => {
-      if (!Array.isArray(value) || value.length !== 2) throw invalidType(name, 'of the form [lo, hi]', value);
-      const lo = integer(`${name}[0]`, value[0], 0, 65535);
-      const hi = integer(`${name}[1]`, value[1], 0, 65535);
-      if (lo > hi && hi !== 0) throw outOfRange(name, '[lo, hi] with lo <= hi', value);
-      return lo | (hi << 16);
-    },
-  },
-  linger: {
-    size: 8,
-    decode: (value) =>
-      viewOf(value).getInt32(0, LITTLE_ENDIAN) === 0 ? false : viewOf(value).getInt32(4, LITTLE_ENDIAN),
-    encode: (value, name) => {
-      if (typeof value !== 'number' && value !== false) throw invalidType(name, 'a number of seconds, or false', value);
-      // The kernel keeps jiffies, and quietly shortens what does not fit (sock_set_linger).
-      const seconds = value === false ? 0 : integer(name, value, 0, 65535);
-      scratchView.setInt32(0, value === false ? 0 : 1, LITTLE_ENDIAN);
-      scratchView.setInt32(4, seconds, LITTLE_ENDIAN);
-      return scratch8;
-    },
-  },
-  timeout: {
-    size: 16,
-    decode: (value) => {
-      const view = viewOf(value);
-      return Number(view.getBigInt64(0, LITTLE_ENDIAN)) * 1000 + Number(view.getBigInt64(8, LITTLE_ENDIAN)) / 1000;
-    },
-    encode: (value, name) => {
-      const milliseconds = integer(name, value, 0, INT32_MAX);
-      scratchView.setBigInt64(0, BigInt(Math.floor(milliseconds / 1000)), LITTLE_ENDIAN);
-      scratchView.setBigInt64(8, BigInt((milliseconds % 1000) * 1000), LITTLE_ENDIAN);
-      return scratch16;
-    },
-  },
-  text: {
-    size: 64,
-    decode: (value, length) => {
-      const zero = value.indexOf(0);
-      return decoder.decode(value.subarray(0, zero === -1 ? length : Math.min(zero, length)));
-    },
-    encode: (value, name, { max = 63 }) => {
-      if (string(name, value).includes('\0')) throw invalidType(name, 'text without zero bytes', value);
-      const encoded = checkBytes(name, encoder.encode(value));
-      // The kernel cuts a longer one, and may then find another thing by that name.
-      if (encoded.length > max) throw outOfRange(name, `at most ${max} bytes long`, value);
-      return encoded;
-    },
-  },
+  flag,
+  action,
+  int,
+  uint,
+  uint64,
+  rate,
+  portRange,
+  linger,
+  timeout,
+  text,
+  bytes,
+  messages,
+  memoryInfo,
   tcpInfo: { size: TCP_INFO_SIZE, decode: decodeTcpInfo, encode: unwritable },
+  interface: interfaceIndex,
+  unicastInterface,
+  ipv4Membership,
+  ipv4SourceMembership,
+  ipv4SourceFilter,
+  ipv4MulticastInterface,
+  ipv6Membership,
+  groupMembership,
+  groupSource,
+  groupFilter,
+  stickyInterface,
+  pathMtu,
+  flowLabel,
+  timestamping,
+  transmitTime,
+  filter,
+  program,
+  md5Key,
+  md5PrefixKey,
+  aoKey,
+  aoKeyRemoval,
+  aoInfo,
+  aoRepair,
+  repairMode,
+  repairQueue,
+  repairOptions,
+  repairWindow,
 };
-
-const INT32_MIN = -(2 ** 31);
-const INT32_MAX = 2 ** 31 - 1;
-const UINT32_MAX = 2 ** 32 - 1;
-
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
-
-// One value is under way at a time, and it goes to the kernel before the next is written.
-const scratch16 = new Uint8Array(16);
-const scratch8 = scratch16.subarray(0, 8);
-const scratchView = new DataView(scratch16.buffer);
-
-/** An int, or the single byte that some options answer with. */
-function readInt(value: Uint8Array, length: number): number {
-  return length < 4 ? (value[0] ?? 0) : viewOf(value).getInt32(0, LITTLE_ENDIAN);
-}
-
-function viewOf(value: Uint8Array): DataView {
-  return new DataView(value.buffer, value.byteOffset, value.byteLength);
-}
-
-function unwritable(): never {
-  throw new TypeError('this kind of value is only read'); // the rows of such a kind have access: 'get'
-}

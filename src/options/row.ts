@@ -1,6 +1,7 @@
 // A row of the option table: all that is known of one socket option, as data.
-import type { Family } from '../wire/families.js';
-import type { Bounds, Kind } from './kinds.js';
+import { FAMILIES, type Family } from '../wire/families.js';
+import type { Kind } from './kinds.js';
+import type { Bounds } from './kinds/codec.js';
 
 /** Option levels with the kernel's numbers. */
 export const LEVELS = {
@@ -13,7 +14,7 @@ export const LEVELS = {
 
 export type Level = keyof typeof LEVELS;
 
-export type SocketType = 'stream' | 'dgram';
+export type SocketType = 'stream' | 'dgram' | 'raw';
 
 export interface OptionRow extends Bounds {
   readonly level: Level;
@@ -30,14 +31,30 @@ export interface OptionRow extends Bounds {
   readonly access?: 'get' | 'set';
   /** Families of socket that take it. @default both */
   readonly families?: readonly Family[];
-  /** Types of socket that take it. @default both */
+  /** Types of socket that take it; some make no use of it. @default all */
   readonly types?: readonly SocketType[];
-  /** The capability without which setting it is EPERM. */
+  /** The level for an IPv6 group, where the value has a group. */
+  readonly groupLevel?: Level;
+  /** The capability without which setting it is EPERM (SO_DEBUG: EACCES). */
   readonly privilege?: string;
   /** Sockets that a listener with it accepts have it too. */
   readonly inherited?: boolean;
   /** How a value that was set reads back. @default as it was set */
   readonly readBack?: 'doubled' | 'adjusted';
-  /** Set once a local port is assigned, the kernel accepts it and then passes over it. */
-  readonly late?: 'portAssigned';
+  /** From when on the kernel accepts it and passes over it: a local port is assigned; the connection is there. */
+  readonly late?: 'portAssigned' | 'connected';
 }
+
+/** The sockets that take an option. A raw IPv6 socket has no options of IPPROTO_IP. */
+export function socketsOf(row: OptionRow): [family: Family, type: SocketType][] {
+  const types = row.types ?? SOCKET_TYPES;
+  return (row.families ?? FAMILIES)
+    .flatMap((family) => types.map((type): [Family, SocketType] => [family, type]))
+    .filter(([family, type]) => levelOn(row, family) !== 'IPPROTO_IP' || family === 'ipv4' || type !== 'raw');
+}
+
+function levelOn(row: OptionRow, family: Family): Level {
+  return family === 'ipv6' ? (row.groupLevel ?? row.level) : row.level;
+}
+
+export const SOCKET_TYPES: readonly SocketType[] = ['stream', 'dgram', 'raw'];

@@ -1,49 +1,42 @@
-// The option table: every option that is known by name, and the types of its values.
-import type { KindValues } from './kinds.js';
-import type { OptionRow } from './row.js';
+// The option table: every option that is known by name.
+import { IP_MULTICAST_OPTIONS } from './ip-multicast-options.js';
 import { IP_OPTIONS } from './ip-options.js';
+import { IPV6_EXTENSION_OPTIONS } from './ipv6-extension-options.js';
 import { IPV6_OPTIONS } from './ipv6-options.js';
+import type { OptionRow } from './row.js';
 import { SOCKET_OPTIONS } from './socket-options.js';
+import { SOCKET_PACKET_OPTIONS } from './socket-packet-options.js';
 import { TCP_OPTIONS } from './tcp-options.js';
+import { TCP_REPAIR_OPTIONS } from './tcp-repair-options.js';
 import { UDP_OPTIONS } from './udp-options.js';
+import type { OptionValues } from './values.js';
 
 /** Every option by its kernel name: level, number, kind of value, and what is known of it. */
 export const OPTIONS = {
   ...SOCKET_OPTIONS,
+  ...SOCKET_PACKET_OPTIONS,
   ...IP_OPTIONS,
+  ...IP_MULTICAST_OPTIONS,
   ...IPV6_OPTIONS,
+  ...IPV6_EXTENSION_OPTIONS,
   ...TCP_OPTIONS,
+  ...TCP_REPAIR_OPTIONS,
   ...UDP_OPTIONS,
 };
 
 export type OptionName = keyof typeof OPTIONS;
 
-type Rows = typeof OPTIONS;
-type Readable<R> = R extends { readonly access: 'set' }
-  ? never
-  : R extends { readonly kind: infer K extends keyof KindValues }
-    ? KindValues[K]['get']
-    : never;
-type Writable<R> = R extends { readonly access: 'get' }
-  ? never
-  : R extends { readonly kind: infer K extends keyof KindValues }
-    ? KindValues[K]['set']
-    : never;
-
-/** What each option is when read (`get`) and when set (`set`); `never` where it cannot be. */
-export type OptionValues = { readonly [N in OptionName]: { get: Readable<Rows[N]>; set: Writable<Rows[N]> } };
-
 /** Options that can be set. */
-export type WritableOptionName = {
-  [N in OptionName]: [OptionValues[N]['set']] extends [never] ? never : N;
-}[OptionName];
+export type WritableOptionName = keyof SocketOptions;
 /** Options that can be read. */
-export type ReadableOptionName = {
-  [N in OptionName]: [OptionValues[N]['get']] extends [never] ? never : N;
-}[OptionName];
+export type ReadableOptionName = keyof {
+  [N in keyof OptionValues as [OptionValues[N]['get']] extends [never] ? never : N]: true;
+};
 
 /** Options to set before bind: `{ IP_FREEBIND: true, TCP_USER_TIMEOUT: 3000 }`. */
-export type SocketOptions = { readonly [N in WritableOptionName]?: OptionValues[N]['set'] };
+export type SocketOptions = {
+  readonly [N in keyof OptionValues as [OptionValues[N]['set']] extends [never] ? never : N]?: OptionValues[N]['set'];
+};
 
 /** The row of a name, undefined for a name that is not known. */
 export function findOption(name: string): OptionRow | undefined {

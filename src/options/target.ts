@@ -10,6 +10,7 @@ import { descriptorOf, isNodeSocket } from './descriptor.js';
 export interface OptionAccess {
   setsockopt(level: number, name: number, value: Uint8Array | number): number;
   getsockopt(level: number, name: number, value: Uint8Array): number;
+  attachFilter(level: number, name: number, program: Uint8Array): number;
   getsockname(address: Uint8Array): number;
 }
 
@@ -71,6 +72,10 @@ class Borrowed implements OptionAccess {
 
   getsockopt(level: number, name: number, value: Uint8Array): number {
     return native().getsockopt(this.#fd, level, name, value);
+  }
+
+  attachFilter(level: number, name: number, program: Uint8Array): number {
+    return native().attachFilter(this.#fd, level, name, program);
   }
 
   getsockname(address: Uint8Array): number {

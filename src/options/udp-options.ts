@@ -3,32 +3,18 @@ import type { OptionRow } from './row.js';
 
 const DGRAM = ['dgram'] as const;
 
+// prettier-ignore
 export const UDP_OPTIONS = {
-  UDP_CORK: {
-    level: 'IPPROTO_UDP',
-    name: 1,
-    kind: 'flag',
-    types: DGRAM,
-    source: 'udp(7)',
-    doc: 'Gather what is sent into one datagram until this is cleared.',
-  },
-  UDP_SEGMENT: {
-    level: 'IPPROTO_UDP',
-    name: 103,
-    kind: 'int',
-    min: 0,
-    max: 65535,
-    types: DGRAM,
-    source: 'udp(7), Linux 4.18 (bec1f6f69736)',
-    doc: 'Split what is sent into datagrams of so many bytes, in the kernel or the network card; 0 for off.',
-  },
-  UDP_GRO: {
-    level: 'IPPROTO_UDP',
-    name: 104,
-    kind: 'flag',
-    types: DGRAM,
-    since: [5, 0],
-    source: 'udp(7), Linux 5.0 (e20cf8d3f1f7)',
-    doc: 'Receive datagrams of one flow merged, with a UDP_GRO message that says where to cut.',
-  },
+  UDP_CORK: { level: 'IPPROTO_UDP', name: 1, kind: 'flag', types: DGRAM, source: 'udp(7)',
+    doc: 'Gather what is sent into one datagram until this is cleared.' },
+  UDP_ENCAP: { level: 'IPPROTO_UDP', name: 100, kind: 'int', min: 0, max: 255, types: DGRAM, source: 'udp(7), linux/udp.h',
+    doc: 'Give packets of a tunnel to the kernel: 2 ESP (RFC 3948), 3 L2TP, 0 none; others are set by kernel modules only.' },
+  UDP_NO_CHECK6_TX: { level: 'IPPROTO_UDP', name: 101, kind: 'flag', types: DGRAM, source: 'linux/udp.h, RFC 6936',
+    doc: 'Send UDP over IPv6 without checksum; UDP_SEGMENT refuses to work with it.' },
+  UDP_NO_CHECK6_RX: { level: 'IPPROTO_UDP', name: 102, kind: 'flag', types: DGRAM, source: 'linux/udp.h, RFC 6936',
+    doc: 'Accept UDP over IPv6 without checksum.' },
+  UDP_SEGMENT: { level: 'IPPROTO_UDP', name: 103, kind: 'int', min: 0, max: 65535, types: DGRAM, source: 'udp(7), Linux 4.18 (bec1f6f69736)',
+    doc: 'Split what is sent into datagrams of so many bytes, in the kernel or the network card; 0 for off.' },
+  UDP_GRO: { level: 'IPPROTO_UDP', name: 104, kind: 'flag', types: DGRAM, since: [5, 0], source: 'udp(7), Linux 5.0 (e20cf8d3f1f7)',
+    doc: 'Receive datagrams of one flow merged, with a UDP_GRO message that says where to cut.' },
 } as const satisfies Readonly<Record<string, OptionRow>>;

@@ -29,12 +29,14 @@ const methods: Record<string, readonly [Kind, unknown][]> = {
   setsockopt: [int(1), int(2), ['value', 1]],
   setsockopts: [bytes(12)],
   getsockopt: [int(1), int(2), bytes(4)],
+  attachFilter: [int(1), int(26), bytes(8)],
   sendmsg: [['buffers', []], bytes(0), bytes(0), int(0)],
   recvmsg: [['buffers', []], bytes(0), bytes(0), int(0), bytes(12)],
 };
 const functions: Record<string, readonly [Kind, unknown][]> = {
   setsockopt: [int(-1), int(1), int(2), ['value', 1]],
   getsockopt: [int(-1), int(1), int(2), bytes(4)],
+  attachFilter: [int(-1), int(1), int(26), bytes(8)],
   getsockname: [int(-1), bytes(28)],
   ifNameToIndex: [bytes(4)],
   ifIndexToName: [int(1), bytes(16)],

@@ -23,6 +23,7 @@ const calls: Record<string, (handle: Handle) => number> = {
   setsockopt: (handle) => handle.setsockopt(1, 2, new Uint8Array(4).fill(1)),
   setsockopts: (handle) => handle.setsockopts(new Uint8Array(Int32Array.of(1, 2, 1).buffer)),
   getsockopt: (handle) => handle.getsockopt(1, 2, new Uint8Array(4)),
+  attachFilter: (handle) => handle.attachFilter(1, 26, new Uint8Array(8)),
   sendmsg: (handle) => handle.sendmsg([Buffer.from('x')], loopback(9), EMPTY, 0),
   recvmsg: (handle) => handle.recvmsg([new Uint8Array(4)], EMPTY, EMPTY, 0, new Uint8Array(12)),
 };

@@ -11,27 +11,31 @@ import {
   setOption,
   type Family,
   type OptionRow,
-  type OptionTarget,
   type RawOption,
 } from '../../src/index.js';
-import { LEVELS } from '../../src/options/row.js';
+import { LEVELS, socketsOf, type SocketType } from '../../src/options/row.js';
+import { codeOf, create, get, set } from '../support/options.js';
 import { boundUdp, errorOf, listening, LOOPBACK, tcp, tcpPair, udp } from '../support/sockets.js';
 import { SAMPLES } from './options-samples.js';
 
-const set = setOption as unknown as (target: OptionTarget, name: string, value: unknown) => void;
+const samples = SAMPLES as Readonly<
+  Record<string, { set?: unknown; test?: unknown; missing?: () => string | undefined }>
+>;
 const RANGE = [41_000, 41_000] as const;
 const NO_PORT_RAW: RawOption = { level: 0, name: 24 };
 const RANGE_RAW: RawOption = { level: 0, name: 51 };
 const PACKED = Uint8Array.of(0x28, 0xa0, 0x28, 0xa0); // 41000, 41000
 
-const late = Object.entries<OptionRow>(OPTIONS).filter(([, row]) => row.late !== undefined);
+const late = Object.entries<OptionRow>(OPTIONS).filter(([, row]) => row.late === 'portAssigned');
 
 test('the rows that are late are those that are proven below', () => {
   expect(late.map(([name]) => name)).toEqual(['IP_BIND_ADDRESS_NO_PORT', 'IP_LOCAL_PORT_RANGE']);
+  const connected = Object.entries<OptionRow>(OPTIONS).filter(([, row]) => row.late === 'connected');
+  expect(connected.map(([name]) => name)).toEqual(['TCP_MAXSEG']);
 });
 
 describe.each(late)('%s by name', (name, row) => {
-  const sample = (SAMPLES as unknown as Record<string, { set: unknown }>)[name]!.set;
+  const sample = samples[name]?.set;
   const raw = { level: LEVELS[row.level], name: row.name };
 
   test.each<[string, () => NativeSocket]>([
@@ -155,6 +159,77 @@ describe('IP_BIND_ADDRESS_NO_PORT', () => {
   });
 });
 
+describe('TCP_MAXSEG', () => {
+  const raw = { level: 6, name: 2 };
+
+  test.each(['ipv4', 'ipv6'] as const)('set in time over %s, both sides send no larger segments', async (family) => {
+    using pair = await tcpPair(family, { TCP_MAXSEG: 1000 });
+    expect(getOption(pair.client, 'TCP_INFO').sndMss).toBeLessThanOrEqual(1000);
+    expect(getOption(pair.server, 'TCP_INFO').sndMss).toBeLessThanOrEqual(1000);
+  });
+
+  test.each(['ipv4', 'ipv6'] as const)(
+    'set on a connection in raw form over %s, it changes nothing',
+    async (family) => {
+      using pair = await tcpPair(family);
+      const { sndMss } = getOption(pair.client, 'TCP_INFO');
+      expect(sndMss).toBeGreaterThan(10_000); // over loopback
+      setOption(pair.client, raw, 1000);
+      setOption(pair.server, raw, 1000);
+      for (let round = 0; round < 3; round++) {
+        pair.client.sendmsg({ data: Buffer.alloc(10_000) });
+        await pair.server.readable();
+        pair.server.recvmsg({ buffers: [Buffer.alloc(10_000)] });
+      }
+      const info = getOption(pair.client, 'TCP_INFO');
+      expect(info.sndMss).toBeGreaterThanOrEqual(sndMss);
+      expect(info.dataSegsOut).toBe(3); // and not thirty
+      expect(getOption(pair.client, 'TCP_MAXSEG')).toBeGreaterThanOrEqual(sndMss);
+    },
+  );
+
+  test('by name is too late on a connection, and in time before and on a listener', async () => {
+    using pair = await tcpPair();
+    for (const target of [pair.client, pair.server, pair.client.fd]) {
+      expect(codeOf(() => setOption(target, 'TCP_MAXSEG', 1000))).toBe('ERR_OPTION_TOO_LATE');
+    }
+    setOption(pair.listener, 'TCP_MAXSEG', 1000);
+    using bare = bound('stream', 'ipv4');
+    setOption(bare, 'TCP_MAXSEG', 1000);
+    using reserved = deferred();
+    setOption(reserved, 'TCP_MAXSEG', 1000);
+    pair.client.close();
+    expect(codeOf(() => setOption(pair.client, 'TCP_MAXSEG', 1000))).toBe('EBADF');
+  });
+});
+
+describe('an option that is not late', () => {
+  const rows = Object.entries<OptionRow>(OPTIONS).filter(
+    ([name, { late, access }]) =>
+      late === undefined &&
+      access === undefined &&
+      samples[name]?.test === undefined &&
+      samples[name]?.missing?.() === undefined,
+  );
+
+  test.each(rows)('%s is taken by a bound socket and reads back, or the kernel says no', (name, row) => {
+    for (const [family, type] of socketsOf(row)) {
+      using socket = boundTo(family, type);
+      const refusal = codeOf(() => set(socket, name, samples[name]?.set));
+      if (refusal !== undefined) expect(KERNEL_SAYS_NO[name], `${family} ${type}`).toBe(refusal);
+      else {
+        using fresh = create(family, type, { [name]: samples[name]?.set });
+        expect(get(socket, name), `${family} ${type}`).toEqual(get(fresh, name));
+      }
+    }
+  });
+});
+
+/** What the kernel refuses once a socket is bound. */
+const KERNEL_SAYS_NO: Readonly<Record<string, string>> = {
+  IPV6_V6ONLY: 'EINVAL',
+};
+
 test('an option that is set after bind, and is not late, takes effect', async () => {
   using pair = await tcpPair();
   setOption(pair.client, 'TCP_NODELAY', true);
@@ -169,6 +244,12 @@ test('an option that is set after bind, and is not late, takes effect', async ()
     { type: 'IP_TTL', value: 11 },
   ]);
 });
+
+function boundTo(family: Family, type: SocketType): NativeSocket {
+  const socket = create(family, type);
+  socket.bind({ address: LOOPBACK[family], port: 0 });
+  return socket;
+}
 
 function bound(type: 'stream' | 'dgram', family: Family): NativeSocket {
   const socket = NativeSocket.create({ family, type });

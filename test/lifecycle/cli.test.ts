@@ -1,6 +1,8 @@
 // The command line as somebody at a shell meets it: what it prints, what it answers to wrong use, and that it lets go.
 import { describe, expect, test } from 'vitest';
-import { reserve } from '../../src/index.js';
+import { manualPage } from '../../src/cli/option-page.js';
+import { OPTIONS, reserve } from '../../src/index.js';
+import { findOption } from '../../src/options/table.js';
 import { runNode, startNode } from '../support/child.js';
 
 const CLI = new URL('../../lib/cli/main.js', import.meta.url).pathname;
@@ -73,6 +75,11 @@ describe('reserve', () => {
   });
 });
 
+const SECTIONS = [
+  ...['NAME', 'VALUE', 'DESCRIPTION', 'SOCKETS', 'PRIVILEGE', 'SINCE', 'PHASE', 'INHERITANCE', 'READS BACK'],
+  'SEE ALSO',
+];
+
 describe('options', () => {
   test('lists every option, one a line', async () => {
     const { code, stdout } = await run('options');
@@ -82,9 +89,23 @@ describe('options', () => {
 
   test('describes one, by any case of its name', async () => {
     const { stdout } = await run('options', 'ip_local_port_range');
-    expect(stdout).toMatch(/^IP_LOCAL_PORT_RANGE\n/);
-    expect(stdout).toMatch(/level, number +IPPROTO_IP \(0\), 51/);
-    expect(stdout).toMatch(/too late +once a local port is assigned/);
+    expect(stdout).toMatch(/^NAME\n +IP_LOCAL_PORT_RANGE, IPPROTO_IP \(0\) 51\n/);
+    expect(stdout).toMatch(/^SINCE\n +Linux 6\.3\.\n/m);
+    expect(stdout).toMatch(/^PHASE\n +Until a local port is assigned;/m);
+    const titles = stdout.split('\n').filter((line) => /^\S/.test(line));
+    expect(titles).toEqual(SECTIONS);
+    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThan(80);
+  });
+
+  test('has a page for every option', async () => {
+    const { stdout } = await run('options');
+    const names = stdout.split('\n').flatMap((line) => /^\w+/.exec(line) ?? []);
+    expect(names).toEqual(Object.keys(OPTIONS));
+    for (const name of names) {
+      const page = manualPage(name, findOption(name)!);
+      expect(page.split('\n').filter((line) => /^\S/.test(line))).toEqual(SECTIONS);
+      expect(page).not.toMatch(/undefined|\[object|  +\n/);
+    }
   });
 
   test('--json prints the row', async () => {

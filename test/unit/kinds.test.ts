@@ -2,10 +2,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { OPTIONS, type OptionRow } from '../../src/index.js';
-import { KINDS, type Bounds, type Codec, type Kind } from '../../src/options/kinds.js';
+import { KINDS, type Kind } from '../../src/options/kinds.js';
+import type { Bounds, Codec } from '../../src/options/kinds/codec.js';
 import { TCP_INFO_SIZE } from '../../src/options/tcp-info.js';
 
-const kinds = KINDS as Readonly<Record<Kind, Codec<unknown, unknown>>>;
+const kinds = KINDS as unknown as Readonly<Record<Kind, Codec<unknown, unknown>>>;
 const int32 = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
 const uint32 = fc.integer({ min: 0, max: 2 ** 32 - 1 });
 const port = fc.integer({ min: 0, max: 65535 });
@@ -140,13 +141,17 @@ describe('values that are read', () => {
     expect(kinds.text.decode(value, 2)).toBe('lo');
   });
 
-  test.each(Object.keys(KINDS) as Kind[])('%s: whatever the bytes, and however few, nothing is thrown', (kind) => {
-    fc.assert(
-      fc.property(fc.uint8Array({ maxLength: kind === 'tcpInfo' ? TCP_INFO_SIZE : kinds[kind].size }), (bytes) => {
-        expect(decode(kind, [...bytes])).toBeDefined();
-      }),
-    );
-  });
+  const readable = Object.values<OptionRow>(OPTIONS).filter(({ access }) => access !== 'set');
+  test.each([...new Set(readable.map(({ kind }) => kind))])(
+    '%s: whatever the bytes, and however few, nothing is thrown',
+    (kind) => {
+      fc.assert(
+        fc.property(fc.uint8Array({ maxLength: kind === 'tcpInfo' ? TCP_INFO_SIZE : kinds[kind].size }), (bytes) => {
+          expect(decode(kind, [...bytes])).toBeDefined();
+        }),
+      );
+    },
+  );
 });
 
 describe('round trips', () => {
@@ -173,10 +178,11 @@ describe('round trips', () => {
 
   test('every value that a row allows is encoded', () => {
     for (const [name, row] of Object.entries<OptionRow>(OPTIONS)) {
-      // The bounds of a text are those of its length in bytes.
-      const valueOf = (bound: number): unknown => (row.kind === 'text' ? 'x'.repeat(bound) : bound);
+      // The bounds of text and bytes are those of their length.
+      const valueOf = (bound: number): unknown =>
+        row.kind === 'text' ? 'x'.repeat(bound) : row.kind === 'bytes' ? new Uint8Array(Math.max(bound, 0)) : bound;
       for (const bound of [row.min, row.max].filter((value) => value !== undefined)) {
-        expect(decode(row.kind, encode(row.kind, valueOf(bound), row)), name).toBe(valueOf(bound));
+        expect(decode(row.kind, encode(row.kind, valueOf(bound), row)), name).toEqual(valueOf(bound));
         const beyond = valueOf(bound === row.min ? bound - 1 : bound + 1);
         expect(
           catchError(() => encode(row.kind, beyond, row)),

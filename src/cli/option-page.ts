@@ -1,0 +1,147 @@
+// What is known of an option, in words: a small manual page for the command line, the facts for docs/options.md.
+import type { Kind } from '../options/kinds.js';
+import { LEVELS, socketsOf, type OptionRow } from '../options/row.js';
+
+/** A section of a manual page: its title and its text. */
+export type Section = readonly [title: string, text: string];
+
+export function sectionsOf(name: string, row: OptionRow): readonly Section[] {
+  return [
+    ['NAME', `${name}, ${row.level} (${LEVELS[row.level]}) ${row.name}`],
+    ['VALUE', valueOf(row)],
+    ['DESCRIPTION', row.doc],
+    ['SOCKETS', socketsText(row)],
+    ['PRIVILEGE', row.privilege ?? 'None.'],
+    ['SINCE', row.since === undefined ? 'Linux 4.18 or before.' : `Linux ${row.since.join('.')}.`],
+    ['PHASE', PHASES[row.late ?? 'ever']],
+    ['INHERITANCE', inheritance(row)],
+    ['READS BACK', readsBack(row)],
+    ['SEE ALSO', seeAlso(row)],
+  ];
+}
+
+/** The page as text, as man(1) lays it out. */
+export function manualPage(name: string, row: OptionRow): string {
+  return sectionsOf(name, row)
+    .map(([title, text]) => `${title}\n${wrap(text, 72)}`)
+    .join('\n');
+}
+
+/** The value in a few words: its type in JavaScript, its bounds, its struct. */
+export function valueOf(row: OptionRow): string {
+  const text = VALUES[row.kind];
+  const { min, max, step } = row;
+  const bounds =
+    min === undefined && max === undefined
+      ? ''
+      : min === undefined
+        ? `, at most ${max}`
+        : max === undefined
+          ? `, ${min} or more`
+          : min === max
+            ? `, ${min}`
+            : `, ${min} to ${max}`;
+  const steps = step === undefined ? '' : `, a multiple of ${step}`;
+  const access = row.access === undefined ? '' : row.access === 'get' ? ' Only to be read.' : ' Only to be set.';
+  return `${text}${bounds}${steps}.${access}`;
+}
+
+export function socketsText(row: OptionRow): string {
+  const sockets = socketsOf(row);
+  const texts = (['ipv4', 'ipv6'] as const).flatMap((family) => {
+    const types = sockets.filter(([of]) => of === family).map(([, type]) => type);
+    return types.length === 0 ? [] : [`${FAMILY_NAMES[family]} ${types.join(', ')}`];
+  });
+  return `${texts.join('; ')}.`;
+}
+
+function inheritance(row: OptionRow): string {
+  if (row.inherited === true) return 'Accepted sockets have it too.';
+  if (row.access === 'get' || row.kind === 'action') return 'Does not apply.';
+  if (!socketsOf(row).some(([, type]) => type === 'stream')) return 'Does not apply: there is nothing to accept.';
+  return row.access === 'set' ? 'Not shown: it cannot be read.' : 'Accepted sockets start afresh.';
+}
+
+function readsBack(row: OptionRow): string {
+  if (row.access === 'get') return 'It is only read.';
+  if (row.access === 'set') return 'It cannot be read.';
+  return row.readBack === undefined ? 'As it was set.' : READ_BACK[row.readBack];
+}
+
+function seeAlso(row: OptionRow): string {
+  return row.groupLevel === undefined
+    ? `${row.source}.`
+    : `${row.source}. An IPv6 group goes to ${row.groupLevel}, by itself.`;
+}
+
+function wrap(text: string, width: number): string {
+  let line = '';
+  let lines = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > width) {
+      lines += `       ${line}\n`;
+      line = word;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  return `${lines}       ${line}\n`;
+}
+
+const FAMILY_NAMES = { ipv4: 'IPv4', ipv6: 'IPv6' } as const;
+
+const PHASES: Readonly<Record<NonNullable<OptionRow['late']> | 'ever', string>> = {
+  ever: 'Whenever the kernel takes it.',
+  portAssigned: 'Until a local port is assigned; ERR_OPTION_TOO_LATE afterwards, where the kernel would pass over it.',
+  connected: 'Until the connection is there; ERR_OPTION_TOO_LATE afterwards, where the kernel would pass over it.',
+};
+
+const READ_BACK: Readonly<Record<NonNullable<OptionRow['readBack']>, string>> = {
+  doubled: 'Twice what was set: the kernel counts its own bookkeeping.',
+  adjusted: 'As the kernel has adjusted it.',
+};
+
+const VALUES: Readonly<Record<Kind, string>> = {
+  flag: 'true or false',
+  action: 'true',
+  int: 'A whole number',
+  uint: 'A whole number of 32 bits without sign',
+  uint64: 'A bigint',
+  rate: 'A whole number, or Infinity',
+  portRange: '[lo, hi], 0 for a bound that is not set',
+  linger: 'Seconds, 0 to 65535, or false (struct linger)',
+  timeout: 'Milliseconds (struct timeval)',
+  text: 'Text',
+  bytes: 'A Uint8Array',
+  messages: 'An array of control messages, as recvmsg gives them',
+  memoryInfo: '{ rmemAlloc, rcvbuf, wmemAlloc, sndbuf, fwdAlloc, wmemQueued, optmem, backlog, drops }',
+  tcpInfo: 'TcpInfo: { state, rtt, segsOut, … } (struct tcp_info)',
+  interface: 'The name or index of an interface; it reads as the index',
+  unicastInterface: 'The name or index of an interface; it reads as the index (network byte order)',
+  ipv4Membership: '{ group, address?, interface? } (struct ip_mreqn)',
+  ipv4SourceMembership: '{ group, source, address? } (struct ip_mreq_source)',
+  ipv4SourceFilter: "{ group, address?, mode: 'include' | 'exclude', sources } (struct ip_msfilter)",
+  ipv4MulticastInterface: '{ address?, interface? }; it reads as the address (struct ip_mreqn)',
+  ipv6Membership: '{ address, interface? } (struct ipv6_mreq)',
+  groupMembership: '{ group, interface? } (struct group_req)',
+  groupSource: '{ group, source, interface? } (struct group_source_req)',
+  groupFilter: "{ group, interface?, mode: 'include' | 'exclude', sources } (struct group_filter)",
+  stickyInterface: 'The name or index of an interface, 0 for none (struct in6_pktinfo)',
+  pathMtu: '{ mtu, destination? } (struct ip6_mtuinfo)',
+  flowLabel:
+    "{ action: 'get' | 'put' | 'renew', label, destination?, share?, … }; " +
+    'it reads as { label, destination, share, expires, linger } (struct in6_flowlabel_req)',
+  timestamping: "{ flags: ['RX_SOFTWARE', 'SOFTWARE', …], bindPhc? } (struct so_timestamping)",
+  transmitTime: "{ clock: 'CLOCK_MONOTONIC' | 'CLOCK_TAI' | …, deadline?, reportErrors? } (struct sock_txtime)",
+  filter: 'An array of 1 to 4096 instructions { code, jt, jf, k } (struct sock_fprog)',
+  program: 'The descriptor of an eBPF program',
+  md5Key: '{ peer, key } (struct tcp_md5sig)',
+  md5PrefixKey: '{ peer, key, prefixLength?, interface? } (struct tcp_md5sig)',
+  aoKey: '{ peer, prefixLength, algorithm, key, sendId, receiveId, … } (struct tcp_ao_add)',
+  aoKeyRemoval: '{ peer, prefixLength, sendId, receiveId, … } (struct tcp_ao_del)',
+  aoInfo: '{ current?, next?, required?, acceptIcmps? }; counters when read (struct tcp_ao_info_opt)',
+  aoRepair: '{ sentIsn, receivedIsn, sentSne, receivedSne } (struct tcp_ao_repair)',
+  repairMode: "true, false, or 'off-without-probe'",
+  repairQueue: "'none', 'receive' or 'send'",
+  repairOptions:
+    '{ mss?, windowScale?: { send, receive }, sackPermitted?, timestamps? } (an array of struct tcp_repair_opt)',
+  repairWindow: '{ sndWl1, sndWnd, maxWindow, rcvWnd, rcvWup } (struct tcp_repair_window)',
+};
