@@ -24,7 +24,7 @@ Napi::Value OnLeak(const Napi::CallbackInfo& info) {
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   if (!Environment::Attach(env)) return exports;
-  exports.Set("Handle", Handle::Define(env));
+  if (!Handle::Define(env, exports)) return exports;
   exports.Set("Poll", Poll::Define(env));
   exports.Set("onLeak", Napi::Function::New<OnLeak>(env, "onLeak"));
   DefineBorrowed(env, exports);

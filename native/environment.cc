@@ -26,6 +26,22 @@ bool Environment::SetLeakReporter(napi_env env, napi_value reporter) {
   return true;
 }
 
+bool Environment::SetIdentify(napi_env env, napi_value identify) {
+  return napi_create_reference(env, identify, 1, &identify_) == napi_ok;
+}
+
+Handle* Environment::HandleOf(napi_env env, napi_value value) {
+  napi_value identify = nullptr;
+  found_ = nullptr;
+  if (napi_get_reference_value(env, identify_, &identify) != napi_ok || identify == nullptr) return nullptr;
+  if (napi_call_function(env, value, identify, 0, nullptr, nullptr) == napi_pending_exception) {
+    napi_value ignored = nullptr;
+    (void)napi_get_and_clear_last_exception(env, &ignored);  // the caller has an error of its own
+    return nullptr;
+  }
+  return found_;
+}
+
 void Environment::ReportLeak(napi_env env, int fd) {
   napi_value receiver = nullptr;
   napi_value reporter = nullptr;

@@ -6,6 +6,8 @@
 
 namespace linux_sockets {
 
+class Handle;
+
 class Environment {
  public:
   // Attaches a new one to the environment; it goes when the environment does. False with an exception pending.
@@ -17,8 +19,16 @@ class Environment {
   bool SetLeakReporter(napi_env env, napi_value reporter);
   void ReportLeak(napi_env env, int fd);
 
+  // The method of Handle that answers Found with its receiver.
+  bool SetIdentify(napi_env env, napi_value identify);
+  void Found(Handle* handle) { found_ = handle; }
+  // The Handle that a value is, nullptr when it is none.
+  Handle* HandleOf(napi_env env, napi_value value);
+
  private:
   napi_ref leak_reporter_ = nullptr;
+  napi_ref identify_ = nullptr;
+  Handle* found_ = nullptr;
 };
 
 }  // namespace linux_sockets

@@ -12,7 +12,8 @@ class Poll;
 
 class Handle : public Napi::ObjectWrap<Handle> {
  public:
-  static Napi::Function Define(Napi::Env env);
+  // Adds the class to the exports; false with an exception pending.
+  static bool Define(Napi::Env env, Napi::Object exports);
   explicit Handle(const Napi::CallbackInfo& info);
 
   // The Handle that an argument is, or nullptr with a TypeError pending. Receivers need no such check: V8 has made it.
@@ -29,6 +30,7 @@ class Handle : public Napi::ObjectWrap<Handle> {
   void Finalize(Napi::Env env) override;
 
  private:
+  Napi::Value Identify(const Napi::CallbackInfo& info);
   Napi::Value Socket(const Napi::CallbackInfo& info);
   Napi::Value Adopt(const Napi::CallbackInfo& info);
   Napi::Value Duplicate(const Napi::CallbackInfo& info);

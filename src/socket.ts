@@ -200,8 +200,8 @@ export class NativeSocket implements OwnSocket, Disposable {
       // Of several that wait, the first to get here asks: reading SO_ERROR clears it.
       if (this.#hasPhase('connecting')) this.#judgeConnect();
     }
-    if (this.#refusal !== undefined) throw this.#refusal;
     if (this.#handle.fd() < 0) throw new SyscallError('connect', EBADF);
+    if (this.#refusal !== undefined) throw this.#refusal;
     if (!this.#hasPhase('connected')) {
       throw new SocketError('ERR_INVALID_STATE', `There is no connect in progress (${this.#phase}).`);
     }
@@ -225,6 +225,7 @@ export class NativeSocket implements OwnSocket, Disposable {
   /** Dissolves a connection, connect(2) with AF_UNSPEC; a datagram socket then hears everybody again. @throws SyscallError */
   disconnect(): void {
     check('connect', this.#handle.connect(UNSPECIFIED));
+    this.#refusal = undefined;
     if (this.#phase === 'connecting') this.#judgeConnect(); // ECONNRESET, for those who wait
     this.#phase = phaseOf(this.#handle);
   }
