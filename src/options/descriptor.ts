@@ -8,15 +8,18 @@ export function descriptorOf(socket: object): number | undefined {
 
 /** Is it one of Node's sockets or servers at all, with a descriptor or without? */
 export function isNodeSocket(value: object): boolean {
-  return ('fd' in value && typeof value.fd === 'function') || '_handle' in value;
+  return ('fd' in value && typeof value.fd === 'function') || '_handle' in value || dgramState(value) !== undefined;
 }
 
 function handleOf(socket: object): unknown {
-  // dgram.Socket has a `_handle` too, but touching it prints a deprecation warning (DEP0112).
-  const state = Object.getOwnPropertySymbols(socket).find((symbol) => symbol.description === 'state symbol');
-  return state === undefined
-    ? property(socket, '_handle')
-    : property((socket as Record<symbol, unknown>)[state], 'handle');
+  const state = dgramState(socket);
+  return state === undefined ? property(socket, '_handle') : property(state, 'handle');
+}
+
+/** dgram.Socket had a `_handle` too, until Node 26, but touching it prints a deprecation warning (DEP0112). */
+function dgramState(socket: object): unknown {
+  const symbol = Object.getOwnPropertySymbols(socket).find(({ description }) => description === 'state symbol');
+  return symbol === undefined ? undefined : (socket as Record<symbol, unknown>)[symbol];
 }
 
 /** net.BoundSocket's descriptor is behind a method. */
