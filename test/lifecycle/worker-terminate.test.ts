@@ -88,6 +88,8 @@ const states: Record<string, string> = {
 const often = [
   'holding them',
   'in readiness callbacks that never stop',
+  'busy inside a readiness callback',
+  'busy inside a native callback',
   'closing and making sockets',
   'calling without a pause',
 ];
