@@ -130,7 +130,9 @@ function hash(input) {
 /** @param {number} elapsed ms */
 function progress(elapsed) {
   const rate = Math.round(executions / (elapsed / 1000));
-  process.stderr.write(
+  // Not process.stderr, whose making opens a descriptor.
+  writeSync(
+    2,
     `${name.padEnd(8)} ${String(Math.round(elapsed / 1000)).padStart(5)} s  ${executions} inputs, ${rate}/s  ` +
       `${coverage.blocks} blocks, ${features.size} outcomes  corpus ${corpus.length}  ${findings.size} findings\n`,
   );

@@ -5,7 +5,9 @@ import { THROWN } from './values.mjs';
 /** @param {unknown} condition @param {string} rule @param {...unknown} shown */
 export function must(condition, rule, ...shown) {
   if (condition) return;
-  throw new Error(`${rule}${shown.length === 0 ? '' : `: ${shown.map((value) => inspect(value)).join(', ')}`}`);
+  throw new Error(
+    `${rule}${shown.length === 0 ? '' : `: ${shown.map((value) => inspect(value, { maxArrayLength: 64 })).join(', ')}`}`,
+  );
 }
 
 /**

@@ -1,4 +1,5 @@
 // Values that a caller may pass and should not, chosen by the bytes of an input.
+/* global structuredClone */
 
 /** What hostile getters throw: it may pass through the library unchanged. */
 export const THROWN = new Error('thrown by a hostile value');
@@ -87,6 +88,7 @@ function objectOf(reader, depth, fields) {
   for (let left = reader.below(7); left > 0; left--) {
     const field = reader.pick(fields);
     const value = hostileValue(reader, fields, depth + 1);
+    if (Object.hasOwn(object, field)) continue;
     if (reader.byte() === 255) Object.defineProperty(object, field, { get: thrower, enumerable: true });
     else Object.defineProperty(object, field, { value, enumerable: true, configurable: true, writable: true });
   }

@@ -1,7 +1,8 @@
 // The addon itself: an input is a program of calls with hostile arguments on a few Handles, Polls and free functions. Not called on
 // descriptors 0 to 2, nor on others that are not the program's own, and only on sockets of the internet: a name in the file
 // system or another kernel subsystem lies outside of the network namespace.
-import { closeSync, openSync, readdirSync } from 'node:fs';
+/* global setImmediate, structuredClone */
+import { closeSync, openSync, readdirSync, readlinkSync } from 'node:fs';
 import { native } from '../../lib/binding.js';
 import { must } from '../support/check.mjs';
 import { Reader } from '../support/reader.mjs';
@@ -279,7 +280,11 @@ export async function run(input) {
   const program = new Program(new Reader(input));
   await program.run();
   if (++inputs % 64 === 0) await turn(); // libuv frees what was closed
-  must(open() === openBefore, 'every descriptor is closed', open(), openBefore);
+  if (open() !== openBefore) {
+    const leaked = names();
+    openBefore = open(); // so that the next leak is its own
+    must(false, 'every descriptor is closed', leaked);
+  }
   return program.features;
 }
 
@@ -294,6 +299,16 @@ async function warmUp() {
   poll.close();
   handle.close();
   await turn();
+}
+
+function names() {
+  return readdirSync('/proc/self/fd').map((fd) => {
+    try {
+      return `${fd} ${readlinkSync(`/proc/self/fd/${fd}`)}`;
+    } catch {
+      return fd; // the one that readdir itself had
+    }
+  });
 }
 
 function open() {
