@@ -113,9 +113,9 @@ function stored() {
     .map((file) => new Uint8Array(readFileSync(join(paths.corpus, file))));
 }
 
-/** What is new since the start goes to the corpus. */
+/** What is new since the start goes to the corpus; the seeds are in the target. */
 function store() {
-  const known = new Set(readdirSync(paths.corpus));
+  const known = new Set([...readdirSync(paths.corpus), ...seeds.map(hash)]);
   for (const input of corpus) {
     const file = hash(input);
     if (!known.has(file)) writeFileSync(join(paths.corpus, file), input);
