@@ -1,37 +1,22 @@
 // `npm run test:asan [-- vitest arguments]`: the suite with an addon that AddressSanitizer and UBSan watch. Fails on any report of
 // theirs, also one from a process whose end no test looks at.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildWithSanitizers } from './asan-build.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const out = join(root, 'build/asan');
-const reports = join(out, 'reports');
+const reports = join(root, 'build/asan/reports');
 
-const cmakeJs = join(root, 'node_modules/.bin/cmake-js');
-const build = spawnSync(cmakeJs, ['compile', '--out', 'build/asan', '--CDSANITIZE=address,undefined'], {
-  cwd: root,
-  encoding: 'utf8',
-});
-if (build.status !== 0) {
-  console.error(
-    `${build.stdout}\n${build.stderr}\nThe build needs g++ and cmake (Debian: apt-get install build-essential cmake).`,
-  );
-  process.exit(1);
-}
-
-// The program is not instrumented, so the library has to be there before everything else.
-const preload = realpathSync(
-  spawnSync(process.env['CXX'] ?? 'g++', ['-print-file-name=libasan.so'], { encoding: 'utf8' }).stdout.trim(),
-);
+const { binding, preload } = buildWithSanitizers();
 rmSync(reports, { recursive: true, force: true });
 mkdirSync(reports);
 const { status } = spawnSync(process.execPath, [join(root, 'scripts/test.mjs'), ...process.argv.slice(2)], {
   stdio: 'inherit',
   env: {
     ...process.env,
-    LINUX_SOCKETS_BINDING: join(out, 'Release/linux_sockets.node'),
+    LINUX_SOCKETS_BINDING: binding,
     LINUX_SOCKETS_PRELOAD: preload,
     // Leaks are not looked for: V8 does not free its heap at exit.
     ASAN_OPTIONS: `detect_leaks=0:log_path=${join(reports, 'asan')}`,
