@@ -51,8 +51,11 @@ export function string(name: string, value: unknown): string {
  */
 export function bytes(name: string, value: unknown): Uint8Array {
   if (!types.isUint8Array(value)) throw invalidType(name, 'an instance of Uint8Array', value);
-  if (value.length === 0 && 'resizable' in value.buffer && value.buffer.resizable === true) {
-    throw invalidValue(name, value, 'it is empty, and its resizable buffer may have shrunk');
+  if (value.length === 0) {
+    if (isDetached(value.buffer)) throw invalidValue(name, value, 'its buffer is detached');
+    if ('resizable' in value.buffer && value.buffer.resizable === true) {
+      throw invalidValue(name, value, 'it is empty, and its resizable buffer may have shrunk');
+    }
   }
   return value;
 }
@@ -89,6 +92,15 @@ export function abortSignal(name: string, value: unknown): AbortSignal | undefin
   if (value === undefined) return undefined;
   if (!isAbortSignal(value)) throw invalidType(name, 'an instance of AbortSignal', value);
   return value;
+}
+
+/** `buffer.detached` came with Node 21; no view can be made of a detached buffer. */
+function isDetached(buffer: ArrayBufferLike): boolean {
+  try {
+    return new Uint8Array(buffer).length < 0;
+  } catch {
+    return true;
+  }
 }
 
 /** By its shape: a signal may come from another realm. */

@@ -7,6 +7,7 @@ const scratch = new Uint8Array(16); // IF_NAMESIZE
 
 /** The index of an interface, undefined when there is none of that name. */
 export function interfaceIndex(name: string): number | undefined {
+  if (name.includes('\0')) return undefined; // C would read the name only up to there
   const index = native().ifNameToIndex(encoder.encode(`${name}\0`));
   return index > 0 ? index : undefined;
 }
