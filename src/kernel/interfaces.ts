@@ -1,13 +1,16 @@
 // Network interfaces of the current namespace: name to index and back, if_nametoindex(3).
 import { native } from '../binding.js';
 
+/** dev_valid_name of the kernel. Of anything else if_nametoindex may take the start: up to a zero byte, or to a colon. */
+const NAME = /^[^\s/:\0]{1,15}$/;
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const scratch = new Uint8Array(16); // IF_NAMESIZE
 
 /** The index of an interface, undefined when there is none of that name. */
 export function interfaceIndex(name: string): number | undefined {
-  if (name.includes('\0')) return undefined; // C would read the name only up to there
+  if (!NAME.test(name)) return undefined;
   const index = native().ifNameToIndex(encoder.encode(`${name}\0`));
   return index > 0 ? index : undefined;
 }
