@@ -94,10 +94,11 @@ export function abortSignal(name: string, value: unknown): AbortSignal | undefin
   return value;
 }
 
-/** `buffer.detached` came with Node 21; no view can be made of a detached buffer. */
+/** `buffer.detached` came with Node 21. A view is no test: optimized code makes one of a detached buffer, and says nothing. */
 function isDetached(buffer: ArrayBufferLike): boolean {
   try {
-    return new Uint8Array(buffer).length < 0;
+    buffer.slice(0, 0);
+    return false;
   } catch {
     return true;
   }
