@@ -94,7 +94,7 @@ export function abortSignal(name: string, value: unknown): AbortSignal | undefin
   return value;
 }
 
-/** `buffer.detached` came with Node 21. A view is no test: optimized code makes one of a detached buffer, and says nothing. */
+/** `buffer.detached` came with Node 21; every operation on a detached buffer throws. */
 function isDetached(buffer: ArrayBufferLike): boolean {
   try {
     buffer.slice(0, 0);
