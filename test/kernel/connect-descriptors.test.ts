@@ -132,7 +132,7 @@ test('refusals, failures before connect, and destruction at each stage', async (
       await Promise.all(
         sockets.map((socket) => {
           socket.on('error', () => undefined);
-          return socket.closed || new Promise((resolve) => socket.on('close', resolve));
+          return new Promise((resolve) => socket.on('close', resolve));
         }),
       );
     }

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { connect, getOption, type ConnectOptions } from '../../src/index.js';
+import { node } from '../support/kernel.js';
 import { setSysctl } from '../support/sysctl.js';
 import {
   addOtherAddresses,
@@ -249,6 +250,7 @@ test('a link-local address with its zone', async () => {
   expect(() => connect({ host: 'fe80::77%lo', port: 9, localAddress: 'fe80::77%nope' })).toThrow(
     /no network interface/,
   );
+  if (node(22)) return; // its libuv takes an interface by itself
   const error = await failing(connect({ host: 'fe80::77', port: server.port }));
   expect(error).toMatchObject({ code: 'EINVAL', reason: 'noZone' });
 });
