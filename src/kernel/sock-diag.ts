@@ -9,8 +9,8 @@ import { askKernel, attribute, NETLINK_SOCK_DIAG, type NetlinkDecoder } from './
 import { procSockets } from './proc-tcp.js';
 import { SOCKET_STATES, type SocketFilter, type SocketName, type SocketRow, type SocketState } from './socket-row.js';
 
-export interface SocketRows<T> {
-  readonly rows: readonly T[];
+export interface SocketRows {
+  readonly rows: readonly SocketRow[];
   /** 'proc' knows less: sockets that are bound and nothing else are missing there. */
   readonly from: 'sock_diag' | 'proc';
 }
@@ -21,33 +21,39 @@ export interface SocketRows<T> {
  * hash tables. It takes the event loop's time: for when something has failed, not for every connection.
  * @throws SyscallError where neither AF_NETLINK nor /proc can be used
  */
-export function tcpSockets(filter?: SocketFilter): SocketRows<SocketRow>;
-export function tcpSockets<T>(filter: SocketFilter, select: (row: SocketRow) => T): SocketRows<T>;
-export function tcpSockets(
-  filter: SocketFilter = {},
-  select: (row: SocketRow) => unknown = (row) => row,
-): SocketRows<unknown> {
+export function tcpSockets(filter: SocketFilter = {}): SocketRows {
   try {
-    return { rows: diagSockets(filter, (payload) => select(decode(payload))), from: 'sock_diag' };
+    return { rows: diagSockets(filter, decode), from: 'sock_diag' };
   } catch (error) {
-    if (!(error instanceof SyscallError) || !NO_DIAG.includes(error.code)) throw error;
-    return { rows: (procSockets(filter) ?? fail(error)).map(select), from: 'proc' };
+    return { rows: withoutDiag(filter, error), from: 'proc' };
   }
 }
 
-/** The local ports alone, each once: the cheapest question. @throws as tcpSockets */
-export function tcpLocalPorts(filter: SocketFilter): ReadonlySet<number> {
-  const ports = new Set<number>();
+/**
+ * The local ports alone, the cheapest question: port → milliseconds until the last of its sockets ends by itself, which
+ * is Infinity but for those that were closed (`timeWait`).
+ * @throws as tcpSockets
+ */
+export function tcpLocalPorts(filter: SocketFilter): ReadonlyMap<number, number> {
+  const ports = new Map<number, number>();
+  const add = (port: number, ms: number): void => void ports.set(port, Math.max(ms, ports.get(port) ?? 0));
   try {
     diagSockets(filter, (payload) => {
-      ports.add(payload.getUint16(4));
+      const waits = payload.getUint8(2) === TIMER_TIME_WAIT;
+      add(payload.getUint16(4), waits ? payload.getUint32(52, LITTLE_ENDIAN) : Infinity);
       return undefined;
     });
   } catch (error) {
-    if (!(error instanceof SyscallError) || !NO_DIAG.includes(error.code)) throw error;
-    for (const { local } of procSockets(filter) ?? fail(error)) ports.add(local.port);
+    for (const { local, timeWait, timerMs } of withoutDiag(filter, error))
+      add(local.port, timeWait ? timerMs : Infinity);
   }
   return ports;
+}
+
+function withoutDiag(filter: SocketFilter, error: unknown): SocketRow[] {
+  const rows = error instanceof SyscallError && NO_DIAG.includes(error.code) ? procSockets(filter) : undefined;
+  if (rows === undefined) throw error;
+  return rows;
 }
 
 function diagSockets<T>(filter: SocketFilter, decoder: (payload: DataView) => T | undefined): T[] {
@@ -144,10 +150,6 @@ function readAddress(payload: DataView, family: number, offset: number): string 
   const bytes = new Uint8Array(payload.buffer, payload.byteOffset + offset, 16);
   if (family === AF_INET) return readIPv4(bytes, 0);
   return isMapped(bytes, 0) ? readIPv4(bytes, 12) : readIPv6(bytes, 0);
-}
-
-function fail(error: Error): never {
-  throw error;
 }
 
 /** No such module, not permitted, or no AF_NETLINK at all. */

@@ -33,7 +33,7 @@ export interface PortCounts {
   readonly timeWait: number;
   /** By one that was closed here and not yet on the other side, FIN-WAIT-2. */
   readonly finWait2: number;
-  /** By a socket that listens on it or is bound to it, at whatever address. */
+  /** By a socket that listens on it, is bound to it, or was when it connected elsewhere; at whatever address. */
   readonly bound: number;
   /** By net.ipv4.ip_local_reserved_ports. */
   readonly reserved: number;
@@ -60,7 +60,7 @@ export function gatherEvidence(search: FailedSearch, settings: TimeWaitSettings)
   const ports = new PortTable(range);
   for (const [lo, hi] of reservedPorts()) ports.take(lo, hi, RESERVED);
   for (const row of blockers(search, range)) takeByRow(ports, row, settings, search.search === 'bind');
-  for (const port of tcpLocalPorts({ localPorts: range, states: HOLDERS })) ports.take(port, port, BOUND);
+  for (const port of tcpLocalPorts({ localPorts: range, states: HOLDERS }).keys()) ports.take(port, port, BOUND);
   if (ports.count(FREE) > 0 && search.search !== 'bind') takeByTheUnseen(ports, range);
   return ports.evidence();
 }
@@ -98,13 +98,13 @@ function takeByRow(ports: PortTable, row: SocketRow, settings: TimeWaitSettings,
 }
 
 /**
- * bind(2) of a port keeps it from connect's search, wherever the socket has gone since: a connection elsewhere of a
+ * bind(2) of a port keeps it from connect's search, wherever its socket has gone since: a connection elsewhere of a
  * socket that was bound by number, or of a listener that is closed. The kernel keeps that to itself, but such a port has
  * a socket, and none that leads to our destination.
  */
 function takeByTheUnseen(ports: PortTable, range: PortRange): void {
-  if (!showsBoundSockets()) ports.take(range[0], range[1], BOUND, undefined, true);
-  else for (const port of tcpLocalPorts({ localPorts: range })) ports.take(port, port, BOUND, undefined, true);
+  if (!showsBoundSockets()) ports.take(range[0], range[1], ELSEWHERE);
+  for (const [port, ms] of tcpLocalPorts({ localPorts: range })) ports.take(port, port, ELSEWHERE, ms + TICK_MS);
 }
 
 let boundAreShown: boolean | undefined;
@@ -137,12 +137,12 @@ class PortTable {
     this.#freeAfterMs = new Float64Array(this.#taken.length).fill(Infinity);
   }
 
-  take(lo: number, hi: number, by: number, freeAfterMs = Infinity, onlyFree = false): void {
+  take(lo: number, hi: number, by: number, freeAfterMs = Infinity): void {
     const from = Math.max(lo, this.#range[0]) - this.#range[0];
     const to = Math.min(hi, this.#range[1]) - this.#range[0];
     for (let i = from; i <= to; i++) {
       const before = this.#taken[i] ?? FREE;
-      if (before > by || (onlyFree && before !== FREE)) continue;
+      if (before > by) continue;
       const longest = before === by ? Math.max(freeAfterMs, this.#freeAfterMs[i] ?? 0) : freeAfterMs;
       this.#taken[i] = by;
       this.#freeAfterMs[i] = longest;
@@ -164,7 +164,7 @@ class PortTable {
         established: this.count(CONNECTION),
         timeWait: this.count(TIME_WAIT) + reusable,
         finWait2: this.count(FIN_WAIT2),
-        bound: this.count(BOUND),
+        bound: this.count(BOUND) + this.count(ELSEWHERE),
         reserved: this.count(RESERVED),
         free,
       },
@@ -181,12 +181,13 @@ function canonical(address: string): string {
 
 // What takes a port, the stronger the higher.
 const FREE = 0;
-const REUSABLE = 1;
-const TIME_WAIT = 2;
-const FIN_WAIT2 = 3;
-const CONNECTION = 4;
-const BOUND = 5;
-const RESERVED = 6;
+const ELSEWHERE = 1;
+const REUSABLE = 2;
+const TIME_WAIT = 3;
+const FIN_WAIT2 = 4;
+const CONNECTION = 5;
+const BOUND = 6;
+const RESERVED = 7;
 
 const HOLDERS: readonly SocketState[] = ['LISTEN', 'BOUND'];
 const WILDCARDS: readonly string[] = ['0.0.0.0', '::'];

@@ -35,20 +35,17 @@ export function retryWhenExhausted({
     const asked = now();
     deadline ??= asked + timeout;
     if (asked >= deadline) return undefined;
-    if (asked >= expected || n === 0 || (expected === Infinity && asked >= askAgain)) {
-      if (asked >= askAgain) {
-        const found = explain(attempt);
-        expected = asked + (found?.retryAfterMs ?? Infinity);
-        if (found !== undefined && isHopeless(found, deadline - asked)) return undefined;
-        // Evidence may take a tenth of the time at most.
-        askAgain = now() + Math.max(LEAST_BETWEEN_EVIDENCE_MS, 10 * (now() - asked));
-      } else expected = askAgain;
+    if (asked >= expected) expected = Infinity; // somebody else was faster
+    if (expected === Infinity && asked >= askAgain) {
+      const found = explain(attempt);
+      if (found !== undefined && isHopeless(found, deadline - asked)) return undefined;
+      expected = asked + (found?.retryAfterMs ?? Infinity);
+      askAgain = now() + Math.max(LEAST_BETWEEN_EVIDENCE_MS, 10 * (now() - asked)); // a tenth of the time at most
     }
     const left = deadline - now();
     if (left <= 0) return undefined;
     const poll = Math.min(MOST_MS, LEAST_MS * 2 ** Math.min(n, 16)) * (1 - Math.random() / 4); // not all at once
-    const wanted = Math.max(LEAST_MS / 2, Math.min(poll, expected - now()));
-    return Math.ceil(Math.min(wanted, left));
+    return Math.ceil(Math.min(left, poll, Math.max(LEAST_MS / 4, expected - now())));
   };
 }
 
