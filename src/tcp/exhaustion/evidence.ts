@@ -44,7 +44,10 @@ export interface PortCounts {
 export interface Evidence {
   readonly range: PortRange;
   readonly counts: PortCounts;
-  /** Milliseconds until the first of the ports becomes free by itself; undefined when none does. */
+  /**
+   * Milliseconds until the first of the ports can become free by itself; undefined when none does. Reuse comes on time;
+   * where a timer has to run out (FIN-WAIT-2, TIME-WAIT without reuse) the kernel may be late by an eighth of it.
+   */
   readonly retryAfterMs: number | undefined;
   /** Ports in TIME-WAIT that the kernel reuses before it is over. */
   readonly reusable: number;
@@ -59,10 +62,11 @@ export function gatherEvidence(search: FailedSearch, settings: TimeWaitSettings)
   const range = effectiveRange(search.range);
   const ports = new PortTable(range);
   for (const [lo, hi] of reservedPorts()) ports.take(lo, hi, RESERVED);
+  const asked = performance.now();
   for (const row of blockers(search, range)) takeByRow(ports, row, settings, search.search === 'bind');
   for (const port of tcpLocalPorts({ localPorts: range, states: HOLDERS }).keys()) ports.take(port, port, BOUND);
   if (ports.count(FREE) > 0 && search.search !== 'bind') takeByTheUnseen(ports, range);
-  return ports.evidence();
+  return ports.evidence(performance.now() - asked);
 }
 
 /** What the kernel makes of a range: each bound that lies outside the sysctl's is passed over. */
@@ -99,8 +103,8 @@ function takeByRow(ports: PortTable, row: SocketRow, settings: TimeWaitSettings,
 
 /**
  * bind(2) of a port keeps it from connect's search, wherever its socket has gone since: a connection elsewhere of a
- * socket that was bound by number, or of a listener that is closed. The kernel keeps that to itself, but such a port has
- * a socket, and none that leads to our destination.
+ * socket that was bound by number, or of a listener that is closed. The kernel keeps that to itself, but after a search
+ * that failed such a port has a socket, and none that leads to our destination.
  */
 function takeByTheUnseen(ports: PortTable, range: PortRange): void {
   if (!showsBoundSockets()) ports.take(range[0], range[1], ELSEWHERE);
@@ -153,7 +157,8 @@ class PortTable {
     return this.#taken.reduce((count, taken) => (taken === by ? count + 1 : count), 0);
   }
 
-  evidence(): Evidence {
+  /** @param ageMs how old the times are */
+  evidence(ageMs: number): Evidence {
     const free = this.count(FREE);
     const soonest = free > 0 ? 0 : this.#freeAfterMs.reduce((least, ms) => Math.min(least, ms), Infinity);
     const reusable = this.count(REUSABLE);
@@ -168,7 +173,7 @@ class PortTable {
         reserved: this.count(RESERVED),
         free,
       },
-      retryAfterMs: soonest === Infinity ? undefined : Math.ceil(soonest),
+      retryAfterMs: soonest === Infinity ? undefined : Math.ceil(Math.max(0, soonest - ageMs)),
       reusable,
     };
   }

@@ -48,7 +48,7 @@ function mainCause({ ports, established, timeWait, finWait2, bound, reserved, fr
 function remedyFor(by: ExhaustedBy, evidence: Evidence, search: FailedSearch, settings: TimeWaitSettings): string {
   const { counts } = evidence;
   const [lo, hi] = evidence.range;
-  const ofAll = `Of the ${counted(counts.ports, 'port')} ${String(lo)}-${String(hi)} `;
+  const ofAll = `Of the ${counted(counts.ports, 'port')} ${String(lo)}-${String(hi)}, `;
   const elsewhere = 'use another source address, or a wider range (net.ipv4.ip_local_port_range)';
   switch (by) {
     case 'connections':

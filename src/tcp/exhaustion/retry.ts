@@ -31,20 +31,25 @@ export function retryWhenExhausted({
   let deadline: number | undefined;
   let expected = Infinity; // when the first port becomes free by itself
   let askAgain = -Infinity;
+  let first = 0; // since when the polls have become rarer
   return (attempt, n) => {
     const asked = now();
     deadline ??= asked + timeout;
     if (asked >= deadline) return undefined;
-    if (asked >= expected) expected = Infinity; // somebody else was faster
+    if (asked >= expected) {
+      // Somebody else was faster, or the kernel's timer is late.
+      expected = Infinity;
+      first = n;
+    }
     if (expected === Infinity && asked >= askAgain) {
       const found = explain(attempt);
       if (found !== undefined && isHopeless(found, deadline - asked)) return undefined;
-      expected = asked + (found?.retryAfterMs ?? Infinity);
+      expected = now() + (found?.retryAfterMs ?? Infinity);
       askAgain = now() + Math.max(LEAST_BETWEEN_EVIDENCE_MS, 10 * (now() - asked)); // a tenth of the time at most
     }
     const left = deadline - now();
     if (left <= 0) return undefined;
-    const poll = Math.min(MOST_MS, LEAST_MS * 2 ** Math.min(n, 16)) * (1 - Math.random() / 4); // not all at once
+    const poll = Math.min(MOST_MS, LEAST_MS * 2 ** Math.min(n - first, 16)) * (1 - Math.random() / 4); // not all at once
     return Math.ceil(Math.min(left, poll, Math.max(LEAST_MS / 4, expected - now())));
   };
 }
