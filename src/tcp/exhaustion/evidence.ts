@@ -196,6 +196,6 @@ const RESERVED = 7;
 
 const HOLDERS: readonly SocketState[] = ['LISTEN', 'BOUND'];
 const WILDCARDS: readonly string[] = ['0.0.0.0', '::'];
-/** The kernel's tick is 1 to 10 ms, 4 where nobody chose another (CONFIG_HZ). */
-const TICK_MS = 4;
+/** The kernel's tick is 1 to 10 ms (CONFIG_HZ), and what it says of its timers is that coarse. */
+const TICK_MS = 10;
 const SOCK_STREAM = 1;

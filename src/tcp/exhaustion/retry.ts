@@ -39,7 +39,7 @@ export function retryWhenExhausted({
     if (asked >= expected) {
       // Somebody else was faster, or the kernel's timer is late.
       expected = Infinity;
-      first = n;
+      first = Math.max(first, n - 2);
     }
     if (expected === Infinity && asked >= askAgain) {
       const found = explain(attempt);
