@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { NativeSocket, type PortRange } from '../../src/index.js';
 import type { PortCounts } from '../../src/tcp/exhaustion/evidence.js';
 import type { Exhaustion } from '../../src/tcp/exhaustion/explain.js';
-import { retryWhenExhausted } from '../../src/tcp/exhaustion/retry.js';
+import { retryWhenExhausted, searchPauses } from '../../src/tcp/exhaustion/retry.js';
 import { accepted, listening } from '../support/sockets.js';
 import { setSysctl } from '../support/sysctl.js';
 import { BOTH, checkDescriptors, plain } from './fixtures.js';
@@ -28,16 +28,18 @@ function play(
   let time = 0;
   const asked: number[] = [];
   const at: number[] = [];
-  const next = retryWhenExhausted({
-    timeout,
-    now: () => time,
-    explain: (search) => {
-      expect(search).toBe(SEARCH);
-      asked.push(time);
-      time += costMs;
-      return found(time);
+  const next = retryWhenExhausted(
+    { timeout },
+    {
+      now: () => time,
+      explain: (search) => {
+        expect(search).toBe(SEARCH);
+        asked.push(time);
+        time += costMs;
+        return found(time);
+      },
     },
-  });
+  );
   for (let n = 0; ; n++) {
     const wait = next(SEARCH, n);
     if (wait === undefined) return { at, asked };
@@ -100,6 +102,21 @@ describe('the policy', () => {
     const { at, asked } = play(10_000, () => evidence({ free: 1, established: 9 }, 0));
     expect(at.length).toBeLessThan(50); // two hundredths of the time
     expect(asked.length).toBeLessThan(12);
+  });
+
+  test('begins anew after a search that found a port, for the next one that waits', () => {
+    let time = 0;
+    const pause = searchPauses({ now: () => time, explain: () => evidence({ established: 10 }, undefined) });
+    for (const expected of [20, 20]) {
+      for (let n = 0; n < 8; n++) {
+        const wait = pause(SEARCH, n, 60_000)!;
+        const most = Math.min(1000, expected * 2 ** n);
+        expect(wait).toBeLessThanOrEqual(most);
+        expect(wait).toBeGreaterThanOrEqual(most * 0.75);
+        time += wait;
+      }
+    }
+    expect(pause(SEARCH, 0, 0)).toBeUndefined();
   });
 
   test.each([1, 50, 400])('evidence that costs %i ms takes a tenth of the time at most', (costMs) => {
