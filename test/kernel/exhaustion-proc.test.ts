@@ -5,7 +5,7 @@ import { SyscallError } from '../../src/errors.js';
 import { NativeSocket, reserveMany } from '../../src/index.js';
 import * as netlink from '../../src/kernel/netlink.js';
 import { procSockets } from '../../src/kernel/proc-tcp.js';
-import { tcpLocalPorts, tcpSockets } from '../../src/kernel/sock-diag.js';
+import { tcpSockets, visitTcpSockets } from '../../src/kernel/sock-diag.js';
 import { explainExhaustion } from '../../src/tcp/exhaustion/explain.js';
 import { tcpPair } from '../support/sockets.js';
 import { all, bound, checkDescriptors, IPV4, plain, thrown } from './fixtures.js';
@@ -40,7 +40,9 @@ describe.each([
     const { rows, from } = tcpSockets(filter);
     expect(from).toBe('proc');
     expect(rows).toMatchObject([{ state: 'ESTABLISHED', local: plain(pair.client.local) }]);
-    expect(tcpLocalPorts(filter)).toEqual(new Map([[pair.client.local.port, Infinity]]));
+    const visited: unknown[][] = [];
+    visitTcpSockets(filter, (...all) => visited.push(all));
+    expect(visited).toEqual([[pair.client.local.port, 'ESTABLISHED', Infinity, 0]]);
   });
 
   test('connections are told from ports that are bound, which /proc does not show', () => {
@@ -57,7 +59,7 @@ describe.each([
 test('any other failure is one', () => {
   refusal = () => ({ errno: -12, rows: [], consistent: true }); // ENOMEM
   expect(thrown(() => tcpSockets())).toMatchObject({ code: 'ENOMEM' });
-  expect(thrown(() => tcpLocalPorts({}))).toMatchObject({ code: 'ENOMEM' });
+  expect(thrown(() => visitTcpSockets({}, () => undefined))).toMatchObject({ code: 'ENOMEM' });
   expect(explainExhaustion({ remote: { address: '::1', port: 9 }, local: '::1', range: [1, 65535] })).toBeUndefined();
 });
 

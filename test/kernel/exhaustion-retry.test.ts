@@ -3,8 +3,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { NativeSocket, type PortRange } from '../../src/index.js';
-import type { PortCounts } from '../../src/tcp/exhaustion/evidence.js';
-import type { Exhaustion } from '../../src/tcp/exhaustion/explain.js';
+import type { FailedSearch, PortCounts } from '../../src/tcp/exhaustion/evidence.js';
+import { recentExhaustion, type Exhaustion } from '../../src/tcp/exhaustion/explain.js';
 import { retryWhenExhausted, searchPauses } from '../../src/tcp/exhaustion/retry.js';
 import { accepted, listening } from '../support/sockets.js';
 import { setSysctl } from '../support/sysctl.js';
@@ -123,6 +123,68 @@ describe('the policy', () => {
     const { asked } = play(20_000, () => evidence({ established: 9, timeWait: 1 }, 10), costMs);
     expect(asked.length).toBeGreaterThan(1);
     expect((asked.length - 1) * costMs).toBeLessThanOrEqual(2000);
+  });
+});
+
+describe('recentExhaustion', () => {
+  test('finds again what was found a moment ago, and a tenth of the time is the most that it takes', () => {
+    let time = 1000;
+    let asked = 0;
+    const recent = (search: FailedSearch): Exhaustion | undefined =>
+      recentExhaustion(
+        search,
+        () => {
+          asked++;
+          time += 50;
+          return evidence({ timeWait: 10 }, 300);
+        },
+        () => time,
+      );
+    expect(recent(SEARCH)?.retryAfterMs).toBe(300);
+    time += 100;
+    expect(recent(SEARCH)?.retryAfterMs).toBe(200);
+    expect(recent({ ...SEARCH, search: 'connect' })?.retryAfterMs).toBe(200);
+    time += 350;
+    expect(recent(SEARCH)?.retryAfterMs).toBe(0);
+    expect(asked).toBe(1);
+    const others: FailedSearch[] = [
+      { ...SEARCH, search: 'bind' },
+      { ...SEARCH, local: undefined },
+      { ...SEARCH, local: '192.0.2.3' },
+      { ...SEARCH, range: [40000, 40008] },
+      { ...SEARCH, remote: { ...SEARCH.remote, port: 80 } },
+      { ...SEARCH, remote: { ...SEARCH.remote, address: '192.0.2.9' } },
+    ];
+    for (const other of others) recent(other);
+    expect(asked).toBe(1 + others.length);
+    time += 501;
+    expect(recent(SEARCH)?.retryAfterMs).toBe(300);
+    expect(asked).toBe(2 + others.length);
+  });
+
+  test('forgets the oldest of many, and does not ask again for what cannot be found', () => {
+    let asked = 0;
+    let time = 1_000_000;
+    const recent = (port: number): Exhaustion | undefined =>
+      recentExhaustion(
+        { ...SEARCH, remote: { address: '198.51.100.1', port } },
+        () => {
+          asked++;
+          time++;
+          return undefined;
+        },
+        () => time,
+      );
+    expect(recent(1)).toBeUndefined();
+    expect(recent(1)).toBeUndefined();
+    expect(asked).toBe(1);
+    for (let port = 2; port <= 65; port++) recent(port);
+    expect(asked).toBe(65);
+    time = 1_000_001; // as if no time had passed, but for there being so many
+    recent(65);
+    expect(asked).toBe(65);
+    recent(1);
+    expect(asked).toBe(66);
   });
 });
 

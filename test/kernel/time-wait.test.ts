@@ -255,6 +255,12 @@ test('the settings are those of this namespace', () => {
   });
 });
 
+test('where a setting cannot be read it is what the kernel has by itself; before Linux 6.14 the delay is a second', () => {
+  const defaults = { reuse: 2, reuseDelayMs: 1000, delayIsSettable: false, finTimeoutMs: 60_000, timestamps: true };
+  expect(timeWaitSettings(() => undefined)).toEqual(defaults);
+  expect(timeWaitSettings(() => 'what is this')).toEqual({ ...defaults, delayIsSettable: true });
+});
+
 test('tcp_tw_reuse_delay is 1 to 60000', () => {
   for (const value of ['0', '-1', '60001']) {
     expect(thrown(() => setSysctl(DELAY, value))).toMatchObject({ code: 'EINVAL' });
