@@ -16,9 +16,9 @@ export interface SocketRows {
 }
 
 /**
- * The sockets that pass a filter, IPv4 and IPv6. The kernel filters, so that only rows that are wanted cost anything:
- * about 1 µs each (28,000 sockets toward one destination 30 ms, of which the kernel takes the half), and a pass over its
- * hash tables. It takes the event loop's time: for when something has failed, not for every connection.
+ * The sockets that pass a filter, IPv4 and IPv6. The kernel filters, but it looks at every socket of the namespace, and
+ * a row costs 4 µs: 28,000 connections toward one destination are 110 ms of the event loop, of which the kernel takes
+ * 25. For when something has failed, not for every connection; `visitTcpSockets` is twice as fast.
  * @throws SyscallError where neither AF_NETLINK nor /proc can be used
  */
 export function tcpSockets(filter: SocketFilter = {}): SocketRows {
