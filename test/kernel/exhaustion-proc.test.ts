@@ -8,6 +8,7 @@ import { procSockets } from '../../src/kernel/proc-tcp.js';
 import { tcpSockets, visitTcpSockets } from '../../src/kernel/sock-diag.js';
 import { explainExhaustion } from '../../src/tcp/exhaustion/explain.js';
 import { tcpPair } from '../support/sockets.js';
+import { setSysctl } from '../support/sysctl.js';
 import { all, bound, checkDescriptors, IPV4, plain, thrown } from './fixtures.js';
 
 let refusal: () => { errno: number; rows: never[]; consistent: boolean };
@@ -35,6 +36,7 @@ describe.each([
 ] as const)('sock_diag is %s', (_name, play) => {
   test('the sockets are read from /proc', async () => {
     refusal = play;
+    using _ = setSysctl('net.ipv4.ip_local_port_range', '50000 60999'); // not where the next test reserves
     using pair = await tcpPair('ipv6');
     const filter = { remote: plain(pair.listener.local) };
     const { rows, from } = tcpSockets(filter);

@@ -218,7 +218,7 @@ describe.each(BOTH)('$family', ({ family, loopback }) => {
 
   test('a port in TIME-WAIT is waited for', async () => {
     using _ = setSysctl('net.ipv4.tcp_tw_reuse_delay', 600);
-    using listener = listening(family);
+    using listener = listening(family, { IP_LOCAL_PORT_RANGE: [50000, 60999] });
     const first = await connect(listener, [41000, 41000], 0);
     using server = await accepted(listener);
     await first.socket!.connected();
@@ -237,7 +237,7 @@ describe.each(BOTH)('$family', ({ family, loopback }) => {
 
   test('one that is in TIME-WAIT for longer than the time is not', async () => {
     using _ = setSysctl('net.ipv4.tcp_tw_reuse', 0);
-    using listener = listening(family);
+    using listener = listening(family, { IP_LOCAL_PORT_RANGE: [50000, 60999] });
     const first = await connect(listener, [41001, 41001], 0);
     using server = await accepted(listener);
     await first.socket!.connected();
@@ -249,7 +249,7 @@ describe.each(BOTH)('$family', ({ family, loopback }) => {
   });
 
   test('a connection that somebody closes with a reset makes room soon after', async () => {
-    using listener = listening(family);
+    using listener = listening(family, { IP_LOCAL_PORT_RANGE: [50000, 60999] });
     const first = await connect(listener, [41002, 41002], 0);
     await first.socket!.connected();
     using server = await accepted(listener);
@@ -267,7 +267,7 @@ describe.each(BOTH)('$family', ({ family, loopback }) => {
   });
 
   test('connections that nobody closes end with the time', async () => {
-    using listener = listening(family);
+    using listener = listening(family, { IP_LOCAL_PORT_RANGE: [50000, 60999] });
     const first = await connect(listener, [41003, 41003], 0);
     const begun = performance.now();
     const { socket, searches } = await connect(listener, [41003, 41003], 400);

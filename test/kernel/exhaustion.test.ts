@@ -27,6 +27,9 @@ const DELAY = 'net.ipv4.tcp_tw_reuse_delay';
 const REUSE = 'net.ipv4.tcp_tw_reuse';
 const SIZE = 10;
 
+/** Whoever listens is not among the ports that are filled. */
+const AWAY: SocketOptions = { IP_LOCAL_PORT_RANGE: [50000, 60999] };
+
 let next = 40000;
 /** Ten ports that no other test has used: what stays in TIME-WAIT is none of theirs. */
 function freshRange(size = SIZE): PortRange {
@@ -142,7 +145,7 @@ const TICKS_MS = 20;
 
 describe.each(BOTH)('$family', (addresses) => {
   test('connections', async () => {
-    using listener = listening(addresses.family);
+    using listener = listening(addresses.family, AWAY);
     const peer = { addresses, listener, range: freshRange() };
     using pairs = await fill(peer);
     expect(tryConnect(peer)).toBeUndefined();
@@ -187,7 +190,7 @@ describe.each(BOTH)('$family', (addresses) => {
 
   test('TIME-WAIT that is reused after tcp_tw_reuse_delay', async () => {
     using _ = setSysctl(DELAY, 400);
-    using listener = listening(addresses.family);
+    using listener = listening(addresses.family, AWAY);
     const peer = { addresses, listener, range: freshRange() };
     using pairs = await fill(peer);
     for (const pair of pairs) await closeClientFirst(pair);
@@ -202,7 +205,7 @@ describe.each(BOTH)('$family', (addresses) => {
   });
 
   test('TIME-WAIT that is never reused lasts a minute', async () => {
-    using listener = listening(addresses.family);
+    using listener = listening(addresses.family, AWAY);
     const peer = { addresses, listener, range: freshRange() };
     using pairs = await fill(peer);
     for (const pair of pairs) await closeClientFirst(pair);
@@ -223,7 +226,7 @@ describe.each(BOTH)('$family', (addresses) => {
   test('FIN-WAIT-2 lasts tcp_fin_timeout and is never reused', async () => {
     using _ = setSysctl('net.ipv4.tcp_fin_timeout', 1);
     using __ = setSysctl(DELAY, 1);
-    using listener = listening(addresses.family);
+    using listener = listening(addresses.family, AWAY);
     const peer = { addresses, listener, range: freshRange() };
     using pairs = await fill(peer);
     for (const { client } of pairs) client.close();
@@ -238,7 +241,7 @@ describe.each(BOTH)('$family', (addresses) => {
   });
 
   test('a socket that is half closed and still open is a connection', async () => {
-    using listener = listening(addresses.family);
+    using listener = listening(addresses.family, AWAY);
     const peer = { addresses, listener, range: freshRange(1) };
     using pairs = await fill(peer, 1);
     pairs[0]!.client.shutdown('write');
@@ -247,7 +250,7 @@ describe.each(BOTH)('$family', (addresses) => {
   });
 
   test.each(['listening', 'bound'])('%s sockets, at whatever address', (state) => {
-    using listener = listening(addresses.family);
+    using listener = listening(addresses.family, AWAY);
     const peer = { addresses, listener, range: freshRange() };
     const holders = Array.from({ length: SIZE }, (_, i) => {
       // Of both families, and not at the address that is connected from.
@@ -269,8 +272,8 @@ describe.each(BOTH)('$family', (addresses) => {
   });
 
   test('ports that were bound for a connection elsewhere, which only the kernel remembers', async () => {
-    using listener = listening(addresses.family);
-    using elsewhere = listening(addresses.family);
+    using listener = listening(addresses.family, AWAY);
+    using elsewhere = listening(addresses.family, AWAY);
     const peer = { addresses, listener, range: freshRange(1) };
     const client = bound(addresses, { address: addresses.loopback, port: peer.range[0] });
     client.connect(elsewhere.local);
@@ -290,7 +293,7 @@ describe.each(BOTH)('$family', (addresses) => {
   });
 
   test('ip_local_reserved_ports', () => {
-    using listener = listening(addresses.family);
+    using listener = listening(addresses.family, AWAY);
     const peer = { addresses, listener, range: freshRange() };
     using _ = reservedPorts(peer.range.join('-'));
     expect(tryConnect(peer)).toBeUndefined();
@@ -302,7 +305,7 @@ describe.each(BOTH)('$family', (addresses) => {
 
   test('several things at once', async () => {
     using _ = setSysctl(DELAY, 1000);
-    using listener = listening(addresses.family);
+    using listener = listening(addresses.family, AWAY);
     const peer = { addresses, listener, range: freshRange() };
     const [lo] = peer.range;
     using __ = reservedPorts(`${lo}-${lo + 1}`);
@@ -325,8 +328,8 @@ describe.each(BOTH)('$family', (addresses) => {
   });
 
   test('bind without a port, which needs one that is free toward every destination', async () => {
-    using listener = listening(addresses.family);
-    using elsewhere = listening(addresses.family);
+    using listener = listening(addresses.family, AWAY);
+    using elsewhere = listening(addresses.family, AWAY);
     const range = freshRange(2);
     using toElsewhere = await fill({ addresses, listener: elsewhere, range }, 2);
     const search = { search: 'bind' as const, range };
@@ -352,7 +355,7 @@ test('tcp_tw_reuse=2 reuses nothing between addresses that are not loopback', as
   const address = 'fd00:1009:bacc::dead';
   using _ = route('local', 'fd00:1009:bacc::/48', 'dev', 'lo');
   const addresses: Addresses = { ...BOTH[1]!, loopback: address };
-  using listener = bound(addresses, { address, port: 0 }, { IPV6_FREEBIND: true });
+  using listener = bound(addresses, { address, port: 0 }, { ...AWAY, IPV6_FREEBIND: true });
   listener.listen();
   const peer = { addresses, listener, range: freshRange(1) };
   using pairs = await fill(peer, 1);

@@ -56,7 +56,11 @@ async function run(program: Program): Promise<Attempt[]> {
   const { family, address, closes = 'client', pauseMs = 10, attempts = ATTEMPTS } = program;
   const port = nextPort++; // what a run leaves in TIME-WAIT is none of the next one's
   const range: SocketOptions = program.bind === 'port' ? {} : { IP_LOCAL_PORT_RANGE: [port, port] };
-  using listener = NativeSocket.create({ family, type: 'stream', sockopts: { [freebind(family)]: true } });
+  using listener = NativeSocket.create({
+    family,
+    type: 'stream',
+    sockopts: { [freebind(family)]: true, IP_LOCAL_PORT_RANGE: [50000, 60999] },
+  });
   listener.bind({ address, port: 0 });
   listener.listen();
   const results: Attempt[] = [];
