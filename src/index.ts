@@ -48,6 +48,9 @@ export {
   type SendMessage,
   type WaitOptions,
 } from './socket.js';
+export { listen } from './tcp/listen/listen.js';
+export type { ListenOptions, ReusePort } from './tcp/listen/options.js';
+export { originalDestination, type OriginalDestination } from './tcp/listen/original-destination.js';
 export {
   PortReservation,
   type ActivateOptions,
