@@ -14,7 +14,7 @@ import {
 import { expectNoNewFds } from '../support/fds.js';
 import { errorOf, tcp } from '../support/sockets.js';
 import { readSysctl, setSysctl } from '../support/sysctl.js';
-import { close, failure, KINDS, listening } from './listen-support.js';
+import { close, failure, KINDS, listening, warningsOf } from './listen-support.js';
 
 const { ask, make } = KINDS['net']!;
 
@@ -61,6 +61,39 @@ describe('freebind', () => {
       });
     });
   }
+
+  test('an address that is not routed here is warned of, since its listener is as quiet as one without clients', async () => {
+    for (const [address, command] of [
+      ['198.51.100.9', 'ip route add local 198.51.100.9/32 dev lo'],
+      ['2001:db8:77::9', 'ip -6 route add local 2001:db8:77::9/128 dev lo'],
+    ] as const) {
+      const [warning, ...more] = await warningsOf(async () => {
+        await using _ = await listening(make(), { address, freebind: true });
+      });
+      expect(warning).toMatchObject({ name: 'LinuxSocketsWarning', code: 'LINUX_SOCKETS_NOT_LOCAL' });
+      expect(warning?.message).toContain(`\`${command}\``);
+      expect(more).toEqual([]);
+    }
+  });
+
+  test('nothing is warned of where it is routed here, covers all addresses, or is left to TPROXY', async () => {
+    execFileSync('ip', ['-6', 'route', 'add', 'local', '2001:db8:99::/64', 'dev', 'lo']);
+    const quiet: ListenOptions[] = [
+      { address: '2001:db8:99::5', freebind: true },
+      { address: '127.0.0.5', freebind: true },
+      { address: '::', freebind: true },
+      { freebind: true },
+      { address: '198.51.100.9', freebind: true, transparent: true },
+      { address: '198.51.100.9', transparent: true },
+    ];
+    const warnings = await warningsOf(async () => {
+      for (const options of quiet) {
+        await using _ = await listening(make(), options);
+      }
+    });
+    expect(warnings).toEqual([]);
+    execFileSync('ip', ['-6', 'route', 'del', 'local', '2001:db8:99::/64', 'dev', 'lo']);
+  });
 
   test('a listener on all addresses needs none for an AnyIP route', async () => {
     execFileSync('ip', ['-6', 'route', 'add', 'local', 'fd00:1009:bacc::/48', 'dev', 'lo']);
@@ -373,19 +406,6 @@ async function ofAccepted(server: net.Server, option: ReadableOptionName): Promi
 /** What ss says of the listener on this port. */
 function ss(port: number): string {
   return execFileSync('ss', ['-Hltn', `sport = :${String(port)}`], { encoding: 'utf8' });
-}
-
-async function warningsOf(action: () => Promise<void>): Promise<(Error & { code?: string })[]> {
-  const warnings: (Error & { code?: string })[] = [];
-  const heard = (warning: Error): void => void warnings.push(warning);
-  process.on('warning', heard);
-  try {
-    await action();
-    await new Promise(setImmediate); // they are emitted a tick later
-  } finally {
-    process.off('warning', heard);
-  }
-  return warnings;
 }
 
 const TCPI_OPT_SYN_DATA = 32;

@@ -80,6 +80,20 @@ export async function failure(
   return (await failed)[0];
 }
 
+/** The process warnings that an action brings. */
+export async function warningsOf(action: () => Promise<void>): Promise<(Error & { code?: string })[]> {
+  const warnings: (Error & { code?: string })[] = [];
+  const heard = (warning: Error): void => void warnings.push(warning);
+  process.on('warning', heard);
+  try {
+    await action();
+    await new Promise(setImmediate); // they are emitted a tick later
+  } finally {
+    process.off('warning', heard);
+  }
+  return warnings;
+}
+
 function certificate(): { key: string; cert: string } {
   return { key: KEY, cert: CERTIFICATE };
 }

@@ -5,13 +5,14 @@ import { Server } from 'node:net';
 import { invalidType } from '../../arguments.js';
 import { native, type Handle } from '../../binding.js';
 import { SocketError, SyscallError } from '../../errors.js';
+import { isLocal } from '../../kernel/routes.js';
 import { readSysctl } from '../../kernel/sysctl.js';
 import { applyOptions } from '../../options/access.js';
 import { Endpoint } from '../../wire/endpoint.js';
 import { familyNumber } from '../../wire/families.js';
 import { explainOption } from '../reserve-errors.js';
 import { requireAdoption } from '../stream.js';
-import { explainListen } from './errors.js';
+import { explainListen, routeCommand } from './errors.js';
 import { planOf, socketFamily, socketOptionsOf, type ListenOptions, type Plan } from './options.js';
 import { serve } from './server.js';
 
@@ -114,12 +115,20 @@ function openOn(endpoint: Endpoint, plan: Plan): Handle {
     handle.close();
     throw error;
   }
-  warnWhenInVain(plan);
+  warnWhenInVain(plan, endpoint);
   return handle;
 }
 
 /** The kernel has accepted what will be without effect. */
-function warnWhenInVain(plan: Plan): void {
+function warnWhenInVain(plan: Plan, endpoint: Endpoint): void {
+  // With transparent a TPROXY rule may bring what is routed elsewhere.
+  if (plan.freebind && !plan.transparent && isUnreachable(endpoint)) {
+    warn(
+      'LINUX_SOCKETS_NOT_LOCAL',
+      `The server listens on ${endpoint.address}, which is not routed to this host: nothing will reach it until it is ` +
+        `assigned or routed here (\`${routeCommand(endpoint)}\`, or its whole prefix).`,
+    );
+  }
   const fastOpen = Number(readSysctl('net.ipv4.tcp_fastopen') ?? FASTOPEN_SERVER);
   if (plan.fastOpen > 0 && (fastOpen & FASTOPEN_SERVER) === 0) {
     warn(
@@ -127,6 +136,14 @@ function warnWhenInVain(plan: Plan): void {
       'fastOpen is without effect: bit 2 of net.ipv4.tcp_fastopen, TCP Fast Open for servers, is off ' +
         `(sysctl -w net.ipv4.tcp_fastopen=${String(fastOpen | FASTOPEN_SERVER)}).`,
     );
+  }
+}
+
+function isUnreachable(endpoint: Endpoint): boolean {
+  try {
+    return !isLocal(endpoint);
+  } catch {
+    return false; // AF_NETLINK is forbidden here: nothing is known
   }
 }
 
