@@ -28,8 +28,8 @@ export function listening(): void {
   listen(server, { reusePort: true, fastOpen: true, deferAccept: 5, exclusive: true });
   listen(server, { reusePort: { steering: 'cpu' }, fastOpen: 100, signal: AbortSignal.abort() });
   listen(server, { reusePort: { steering: steerByCpu(4) }, sockopts: { TCP_USER_TIMEOUT: 1000 } });
-  // @ts-expect-error no server
-  listen({}, {});
+  // @ts-expect-error a descriptor is no server
+  listen(5, {});
   // @ts-expect-error names are not resolved, so there is no host
   listen(server, { host: 'localhost' });
   // @ts-expect-error a port is a number
