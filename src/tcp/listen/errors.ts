@@ -3,6 +3,7 @@
 import { SyscallError } from '../../errors.js';
 import { readSysctl } from '../../kernel/sysctl.js';
 import type { Endpoint } from '../../wire/endpoint.js';
+import { localRoute, type Explanation } from '../remedies.js';
 
 /** The error of bind(2) or listen(2). @param inWorker in a cluster worker, where listeners are not shared */
 export function explainListen(errno: number, endpoint: Endpoint, inWorker: boolean): SyscallError {
@@ -10,20 +11,14 @@ export function explainListen(errno: number, endpoint: Endpoint, inWorker: boole
   return new SyscallError('listen', errno, { address, port, ...explanation(errno, endpoint, inWorker) });
 }
 
-/** The route that brings an address to this host. */
-export function routeCommand({ address, family }: Endpoint): string {
-  const [literal = address] = address.split('%');
-  return family === 'ipv6' ? `ip -6 route add local ${literal}/128 dev lo` : `ip route add local ${literal}/32 dev lo`;
-}
-
-function explanation(errno: number, endpoint: Endpoint, inWorker: boolean): { reason?: string; remedy?: string } {
+function explanation(errno: number, endpoint: Endpoint, inWorker: boolean): Explanation {
   switch (errno) {
     case EADDRNOTAVAIL:
       return {
         reason: 'addressNotLocal',
         remedy:
           'The address is not assigned to this host. Assign it; or listen with freebind: true, and route it here ' +
-          `(\`${routeCommand(endpoint)}\`, or its whole prefix), or nothing will reach it`,
+          `(\`${localRoute(endpoint.address, endpoint.family)}\`, or its whole prefix), or nothing will reach it`,
       };
     case EADDRINUSE:
       if (endpoint.port === 0) return { reason: 'portRangeExhausted', remedy: 'Every ephemeral port is taken' };

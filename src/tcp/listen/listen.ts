@@ -10,9 +10,10 @@ import { readSysctl } from '../../kernel/sysctl.js';
 import { applyOptions } from '../../options/access.js';
 import { Endpoint } from '../../wire/endpoint.js';
 import { familyNumber } from '../../wire/families.js';
+import { localRoute } from '../remedies.js';
 import { explainOption } from '../reserve-errors.js';
 import { requireAdoption } from '../stream.js';
-import { explainListen, routeCommand } from './errors.js';
+import { explainListen } from './errors.js';
 import { planOf, socketFamily, socketOptionsOf, type ListenOptions, type Plan } from './options.js';
 import { serve } from './server.js';
 
@@ -126,7 +127,7 @@ function warnWhenInVain(plan: Plan, endpoint: Endpoint): void {
     warn(
       'LINUX_SOCKETS_NOT_LOCAL',
       `The server listens on ${endpoint.address}, which is not routed to this host: nothing will reach it until it is ` +
-        `assigned or routed here (\`${routeCommand(endpoint)}\`, or its whole prefix).`,
+        `assigned or routed here (\`${localRoute(endpoint.address, endpoint.family)}\`, or its whole prefix).`,
     );
   }
   const fastOpen = Number(readSysctl('net.ipv4.tcp_fastopen') ?? FASTOPEN_SERVER);
