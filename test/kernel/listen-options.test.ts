@@ -217,6 +217,13 @@ describe('fastOpen', () => {
     expect(getOption(listener.server, 'TCP_FASTOPEN')).toBe(queue);
   });
 
+  test('may be set on a server that listens already, by the option itself', async () => {
+    using _ = setSysctl('net.ipv4.tcp_fastopen', 3);
+    await using listener = await listening(make(), { address: '127.0.0.1' });
+    setOption(listener.server, 'TCP_FASTOPEN', 9);
+    expect(getOption(listener.server, 'TCP_FASTOPEN')).toBe(9);
+  });
+
   test('says so where the kernel accepts it and passes over it', async () => {
     using _ = setSysctl('net.ipv4.tcp_fastopen', 1);
     const [warning] = await warningsOf(async () => {

@@ -1,6 +1,8 @@
 // originalDestination: what a client in another namespace dialled, with this one as its router and nft's rules in between.
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import type { ServerHttp2Session } from 'node:http2';
 import net from 'node:net';
 import type tls from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -92,6 +94,23 @@ describe.skipIf(missing !== undefined)(`over nft${missing === undefined ? '' : `
       socket.pipe(process.stdout);
     `);
     expect(seen).toEqual({ address: SERVICE.ipv4, port: 80, family: 'ipv4', method: 'redirect' });
+  });
+
+  test('of the sockets that http and http2 show', async () => {
+    const seen: unknown[] = [];
+    await using web = await listening(KINDS['http']!.make(), { address: '0.0.0.0' });
+    web.server.on('request', ({ socket }: IncomingMessage) => seen.push(originalDestination(socket)));
+    redirect(web.port);
+    await run(`require('node:http').get('http://${SERVICE.ipv4}/', (response) => response.resume());`);
+    execFileSync('nft', ['flush', 'ruleset']);
+    await using web2 = await listening(KINDS['http2']!.make(), { address: '0.0.0.0' });
+    web2.server.on('session', ({ socket }: ServerHttp2Session) => seen.push(originalDestination(socket)));
+    redirect(web2.port);
+    await run(`
+      const session = require('node:http2').connect('http://${SERVICE.ipv4}');
+      session.request().resume().on('end', () => session.close());
+    `);
+    expect(seen).toEqual(Array(2).fill({ address: SERVICE.ipv4, port: 80, family: 'ipv4', method: 'redirect' }));
   });
 
   test('of connections that this side made, however they are tracked, is their own address', async () => {

@@ -1,6 +1,5 @@
 // listen: a Node server on a socket with options that come before bind(2).
 import cluster from 'node:cluster';
-import { addAbortListener } from 'node:events';
 import { Server } from 'node:net';
 import { invalidType } from '../../arguments.js';
 import { native, type Handle } from '../../binding.js';
@@ -72,9 +71,9 @@ function closeOnAbort(server: Server, signal: AbortSignal | undefined): () => vo
     });
     return () => (tick.wanted = false);
   }
-  const listening = addAbortListener(signal, close);
+  signal.addEventListener('abort', close, { once: true });
   const stop = (): void => {
-    listening[Symbol.dispose]();
+    signal.removeEventListener('abort', close);
   };
   server.once('close', stop);
   return () => {

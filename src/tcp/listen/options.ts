@@ -124,7 +124,10 @@ export function planOf(options: ListenOptions, inWorker: boolean): Plan {
   };
 }
 
-/** What is set before bind, but for `sockopts`. SO_REUSEADDR and IPV6_V6ONLY are what Node's own listeners have. */
+/**
+ * What is set before bind, but for `sockopts`; TCP_FASTOPEN could come after listen(2) as well. SO_REUSEADDR and IPV6_V6ONLY are what Node's own
+ * listeners have.
+ */
 export function socketOptionsOf(plan: Plan, family: Family): EncodedOption[] {
   const v6 = family === 'ipv6';
   return [
