@@ -53,7 +53,8 @@ describe('listen', () => {
   test('of a server that listens is Node’s error, and makes no descriptor', async () => {
     await using listener = await listening(net.createServer(), { address: '127.0.0.1' });
     await expectNoNewFds(async () => {
-      const own = await errorOf(() => listen(listener.server, { address: '127.0.0.1' }));
+      // Its own port: a descriptor that was bound first would be EADDRINUSE.
+      const own = await errorOf(() => listen(listener.server, { address: '127.0.0.1', port: listener.port }));
       const nodes = await errorOf(() => listener.server.listen(0));
       expect(own).toMatchObject({ code: 'ERR_SERVER_ALREADY_LISTEN', name: nodes.name, message: nodes.message });
     });
