@@ -143,6 +143,25 @@ test('exclusive: false is refused in a worker, since nothing is shared; in a pro
   expect((await runNode(path)).stdout.trim()).toBe('ERR_INVALID_ARG_VALUE');
 });
 
+test('cluster.disconnect ends workers that close their servers then, as the guide says', async () => {
+  const path = script(
+    'disconnect',
+    `
+    if (cluster.isPrimary) {
+      const worker = cluster.fork();
+      await once(worker, 'message');
+      cluster.disconnect();
+      const [code, signal] = await once(worker, 'exit');
+      console.log(JSON.stringify({ code, signal }));
+    } else {
+      const server = listen(net.createServer(), { address: '127.0.0.1' }, () => process.send('listening'));
+      cluster.worker.on('disconnect', () => server.close());
+    }
+    `,
+  );
+  expect(JSON.parse((await runNode(path)).stdout)).toEqual({ code: 0, signal: null });
+});
+
 test('a server of the primary’s goes to the workers, with the options of its socket', async () => {
   const path = script(
     'owned',
