@@ -1,6 +1,7 @@
 // The public surface. Everything here has a docstring where it is defined; nothing is defined here.
 export { isSupported } from './binding.js';
 export { AbortError, SocketError, SyscallError, type SocketErrorCode } from './errors.js';
+export { isLocal } from './kernel/routes.js';
 export { getOption, setOption, type RawOption } from './options/access.js';
 export type { MemoryInfo } from './options/kinds/bytes.js';
 export type { BpfInstruction } from './options/kinds/filter.js';
@@ -48,6 +49,9 @@ export {
   type SendMessage,
   type WaitOptions,
 } from './socket.js';
+export { listen } from './tcp/listen/listen.js';
+export type { ListenOptions, ReusePort } from './tcp/listen/options.js';
+export { originalDestination, type OriginalDestination } from './tcp/listen/original-destination.js';
 export { connect } from './tcp/connect/connect.js';
 export type { ConnectOptions, RetryOptions, SourceOptions } from './tcp/connect/options.js';
 export {
