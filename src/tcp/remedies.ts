@@ -1,8 +1,10 @@
 // Why the kernel refuses to bind, connect or set an option, and what to do about it: what reserve and connect share.
 import { native } from '../binding.js';
-import { capacity, localPortRange, readSysctl, type PortRange } from '../kernel/sysctl.js';
+import { capacity, readSysctl } from '../kernel/sysctl.js';
 import type { Endpoint } from '../wire/endpoint.js';
 import { familyNumber, type Family } from '../wire/families.js';
+import { effectiveRange, type FailedSearch } from './exhaustion/evidence.js';
+import { recentExhaustion } from './exhaustion/explain.js';
 
 /** What of an error's context says why, and what to do. */
 export interface Explanation {
@@ -94,14 +96,19 @@ export function hasSource(remote: Endpoint): boolean {
   return connected !== EADDRNOTAVAIL;
 }
 
-/** 'there are 10 ports of 40000-40009, and each is taken by …'. @param range undefined for all that the kernel picks */
-export function portsTaken(range: PortRange | undefined): string {
-  const [lo, hi] = range ?? localPortRange();
+/**
+ * What holds the ports of a search that failed, and what to do: one sentence without its full stop. By evidence, as long
+ * as gathering it does not take more than its share of the time.
+ */
+export function portsTaken(search: FailedSearch): string {
+  const found = recentExhaustion(search);
+  if (found !== undefined) return found.remedy;
+  const [lo, hi] = effectiveRange(search.range);
   const count = capacity([lo, hi]);
   return (
-    `there ${count === 1 ? 'is 1 port' : `are ${String(count)} ports`} of ${String(lo)}-${String(hi)}, and each is ` +
-    'taken by a connection or a reservation to there, by TIME-WAIT, or by a socket that is bound to it. Take another ' +
-    'source address, or a wider range (net.ipv4.ip_local_port_range).'
+    `Of the ${count === 1 ? '1 port' : `${String(count)} ports`} of ${String(lo)}-${String(hi)}, each is taken by a ` +
+    'connection or a reservation to there, by TIME-WAIT, or by a socket that is bound to it: take another source ' +
+    'address, or a wider range (net.ipv4.ip_local_port_range)'
   );
 }
 

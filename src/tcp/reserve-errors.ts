@@ -37,7 +37,7 @@ export function explainOption(option: string, errno: number): SyscallError {
 export function explainBind(errno: number, bind: Endpoint, wanted: Wanted): Error {
   const error = (explanation: Explanation = {}): SyscallError =>
     new SyscallError('bind', errno, { address: bind.address, port: bind.port, ...explanation });
-  if (errno === EADDRINUSE && bind.port === 0) return exhausted(wanted, error({ reason: 'portRangeExhausted' }));
+  if (errno === EADDRINUSE && bind.port === 0) return exhausted(wanted, error(NO_PORT), 'bind');
   if (errno === EADDRINUSE)
     return error({
       reason: 'portInUse',
@@ -63,7 +63,7 @@ export function explainConnect(errno: number, wanted: Wanted): Error {
     // An exclusive port is there already: then it is the 4-tuple that somebody has.
     return wanted.exclusive
       ? error({ reason: 'portInUse', remedy: 'Another socket has this 4-tuple' })
-      : exhausted(wanted, error({ reason: 'portRangeExhausted' }));
+      : exhausted(wanted, error(NO_PORT), 'connect');
   }
   if (errno === ENETUNREACH && bind?.family === 'ipv4' && wanted.freebind && !wanted.transparent) {
     return error({
@@ -75,16 +75,20 @@ export function explainConnect(errno: number, wanted: Wanted): Error {
   return error(routeRemedy(errno, remote));
 }
 
-function exhausted(wanted: Wanted, cause: SyscallError): SocketError {
-  const source = wanted.bind === undefined ? 'any address' : wanted.bind.address;
+function exhausted({ remote, bind, range }: Wanted, cause: SyscallError, search: 'bind' | 'connect'): SocketError {
+  const local = bind === undefined || isWildcard(bind) ? undefined : bind.address;
   return new SocketError(
     'ERR_PORT_RANGE_EXHAUSTED',
-    `No local port is free from ${source} to ${wanted.remote.toString()}: ` +
-      portsTaken(wanted.rangeWanted ? wanted.range : undefined),
+    `No local port is free from ${local ?? 'any address'} to ${remote.toString()}. ${portsTaken({ remote, local, range, search })}.`,
     { cause },
   );
 }
 
+function isWildcard({ address }: Endpoint): boolean {
+  return address === '0.0.0.0' || address === '::';
+}
+
+const NO_PORT: Explanation = { reason: 'portRangeExhausted' };
 const EACCES = -13;
 const EMFILE = -24;
 const EADDRINUSE = -98;

@@ -155,7 +155,12 @@ describe('recentExhaustion', () => {
       { ...SEARCH, remote: { ...SEARCH.remote, port: 80 } },
       { ...SEARCH, remote: { ...SEARCH.remote, address: '192.0.2.9' } },
     ];
-    for (const other of others) recent(other);
+    for (const other of others) {
+      time += 451;
+      expect(recent(other)?.retryAfterMs).toBe(300);
+      // The next one is over its share of the time.
+      expect(recent({ ...other, local: '192.0.2.77' })).toBeUndefined();
+    }
     expect(asked).toBe(1 + others.length);
     time += 501;
     expect(recent(SEARCH)?.retryAfterMs).toBe(300);
@@ -178,13 +183,16 @@ describe('recentExhaustion', () => {
     expect(recent(1)).toBeUndefined();
     expect(recent(1)).toBeUndefined();
     expect(asked).toBe(1);
-    for (let port = 2; port <= 65; port++) recent(port);
+    for (let port = 2; port <= 65; port++) {
+      time += 9;
+      recent(port);
+    }
     expect(asked).toBe(65);
-    time = 1_000_001; // as if no time had passed, but for there being so many
     recent(65);
     expect(asked).toBe(65);
-    recent(1);
-    expect(asked).toBe(66);
+    time = 1_000_001; // as if no time had passed since the first, but for there being so many
+    recent(65);
+    expect(asked).toBe(65);
   });
 });
 

@@ -177,7 +177,7 @@ describe.each(BOTH)('an $family reservation is refused', (addresses) => {
       await refused(
         () => reserve({ remote: peer.local, local: { address: addresses.loopback, port } }),
         EXHAUSTED,
-        /a socket that is bound to it/,
+        /bound (to it|by other sockets)/,
       );
     }
   });

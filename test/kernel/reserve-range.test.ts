@@ -158,7 +158,7 @@ describe('without a range', () => {
     const reservations = reserveMany(2, { remote });
     using ___ = all(reservations);
     expect(reservations.map(({ local }) => local.port).sort()).toEqual([40005, 40007]);
-    expect(() => reserve({ remote })).toThrow('2 ports of 40000-40009');
+    expect(() => reserve({ remote })).toThrow(/(2|10) ports of 40000-40009/);
   });
 });
 

@@ -5,6 +5,7 @@ import { native } from '../../binding.js';
 import { SocketError, SyscallError } from '../../errors.js';
 import { Endpoint, SOCKADDR_SIZE } from '../../wire/endpoint.js';
 import type { Family } from '../../wire/families.js';
+import type { FailedSearch } from '../exhaustion/evidence.js';
 import { contains } from '../port-range.js';
 import { ignoreEmptyWrites } from '../stream.js';
 import { boundAddress, endpointOf, install, type Adopter } from './descriptor.js';
@@ -228,6 +229,7 @@ export class Attempt {
       request.oncomplete?.call(request, errno, this.#handle, request, false, false);
     };
     this.#wait = waitForPort(key, retry, {
+      failed: this.#searchOf(address, port),
       hasRef: this.#base.hasRef.call(this.#handle),
       search: () => {
         last = again();
@@ -241,6 +243,14 @@ export class Attempt {
         if (last !== undefined) fail();
       },
     });
+  }
+
+  #searchOf(address: string, port: number): FailedSearch | undefined {
+    const { from } = this.#job;
+    if (typeof from === 'function' || from.port !== 0) return undefined;
+    // With a port that is bound before connect, it is bind that looks for one that is free toward all.
+    const binds = !from.shareLocalPort && boundAddress(from, address.includes(':') ? 'ipv6' : 'ipv4') !== undefined;
+    return { remote: { address, port }, local: from.address, range: from.range, search: binds ? 'bind' : 'connect' };
   }
 
   /** Attempts with the same key need the same ports. A pool knows by itself which of its sources are used up. */

@@ -12,6 +12,7 @@ import {
   routeRemedy,
   type Explanation,
 } from '../remedies.js';
+import type { FailedSearch } from '../exhaustion/evidence.js';
 import type { Source } from './source.js';
 
 /** What a system call said. Node is given the errno, makes an error of it, and that one is explained. */
@@ -20,6 +21,8 @@ export interface Failure {
   readonly error: Error;
   /** What the error's message ends with. */
   readonly remedy: string | undefined;
+  /** The search that found no port: when somebody is told of it, the kernel is asked what holds the ports. */
+  readonly search?: FailedSearch;
   /** No port is free: another source, or a wait, may help. */
   readonly exhausted: boolean;
   /** Not another candidate after this: connect(2) has been called. */
@@ -51,12 +54,10 @@ export function socketFailure(errno: number, source: Source): Failure {
 
 export function bindFailure(errno: number, address: string, family: Family, source: Source): Failure {
   const exhausted = errno === EADDRINUSE && source.port === 0;
-  return refused(
-    'bind',
-    errno,
-    { address, port: portOf(source), ...explainBind(errno, address, family, source) },
-    exhausted,
-  );
+  const explanation = explainBind(errno, address, family, source);
+  const failed = refused('bind', errno, { address, port: portOf(source), ...explanation }, exhausted);
+  if (!exhausted) return failed;
+  return { ...failed, search: { remote: ANYWHERE, local: source.address, range: source.range, search: 'bind' } };
 }
 
 function explainBind(errno: number, address: string, family: Family, source: Source): Explanation {
@@ -97,7 +98,7 @@ export function otherSourceFailure(address: string, port: number): Failure {
 
 export function connectFailure(errno: number, address: string, port: number, source: Source): Failure {
   const exhausted = errno === EADDRNOTAVAIL && !(source.address === undefined && !knowsSource(address, port));
-  return refused(
+  const failed = refused(
     'connect',
     errno,
     {
@@ -109,6 +110,8 @@ export function connectFailure(errno: number, address: string, port: number, sou
     },
     exhausted,
   );
+  if (!exhausted || source.port !== 0) return failed;
+  return { ...failed, search: { remote: { address, port }, local: source.address, range: source.range } };
 }
 
 function explainConnect(errno: number, address: string, port: number, source: Source, exhausted: boolean): Explanation {
@@ -148,11 +151,12 @@ function portOf(source: Source): number | undefined {
 }
 
 function rangeExhausted(source: Source): Explanation {
-  const from = source.address ?? 'any address';
-  return {
-    reason: 'portRangeExhausted',
-    remedy: `No local port is free from ${from}: ${portsTaken(source.rangeWanted ? source.range : undefined).replace(/\.$/, '')}`,
-  };
+  return { reason: 'portRangeExhausted', remedy: `No local port is free from ${source.address ?? 'any address'}` };
+}
+
+/** What the error of a failure ends with. Asking for the evidence takes time: for an error that somebody gets. */
+export function remedyOf({ remedy, search }: Failure): string | undefined {
+  return search === undefined ? remedy : `${remedy ?? ''}. ${portsTaken(search)}`;
 }
 
 function knowsSource(address: string, port: number): boolean {
@@ -180,6 +184,8 @@ const TUPLE_IN_USE: Explanation = {
   reason: 'portInUse',
   remedy: 'Another connection to there has this port, or TIME-WAIT holds it: leave it to the kernel (no localPort)',
 };
+/** bind(2) looks for a port that is free toward all. */
+const ANYWHERE = { address: '', port: 0 };
 const EACCES = -13;
 const EINVAL = -22;
 const EMFILE = -24;

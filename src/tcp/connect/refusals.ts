@@ -1,7 +1,7 @@
 // What the attempts of one connect() were refused for, to be told where Node makes errors of the bare errnos.
 import type { Socket } from 'node:net';
 import { SyscallError } from '../../errors.js';
-import type { Failure } from './failure.js';
+import { remedyOf, type Failure } from './failure.js';
 
 interface Refusal {
   readonly failure: Failure;
@@ -75,8 +75,10 @@ type NodeError = Error &
   Partial<Record<'code' | 'syscall' | 'address', string>>;
 
 /** Node's own message stays the start of it, and all of its properties what they are. */
-function enrich(error: NodeError, { error: why, remedy }: Failure): void {
+function enrich(error: NodeError, failure: Failure): void {
   if ('reason' in error) return; // the event came first
+  const { error: why } = failure;
+  const remedy = remedyOf(failure);
   if (remedy !== undefined) setMessage(error, `${error.message}. ${remedy}`);
   if (!(why instanceof SyscallError)) return;
   for (const key of ['reason', 'localAddress', 'localPort'] as const) {

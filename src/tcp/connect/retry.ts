@@ -1,5 +1,8 @@
 // Waiting for a local port. A search that fails costs 3-4 ms of the event loop (it looks at every port of the range), so
-// those that need the same ports stand in one line, the first of it searches, and the pauses between searches grow.
+// those that need the same ports stand in one line, and the first of it searches, when there is reason to.
+import type { FailedSearch } from '../exhaustion/evidence.js';
+import { recentExhaustion } from '../exhaustion/explain.js';
+import { searchPauses } from '../exhaustion/retry.js';
 
 /** How long to wait for a free port. */
 export interface RetryPolicy {
@@ -11,9 +14,11 @@ export interface RetryPolicy {
 export interface Waiter {
   /** Waiting keeps the process alive. */
   readonly hasRef: boolean;
+  /** The search that has failed; undefined where there are several, as in a pool. */
+  readonly failed: FailedSearch | undefined;
   /** Tries to connect. False: still no port. True: it has one, or has failed for another reason; it waits no more. */
   search(): boolean;
-  /** The time is over. */
+  /** The time is over, or no port can become free in it. */
   expire(): void;
 }
 
@@ -38,34 +43,36 @@ export function waitForPort(key: unknown, { timeout }: RetryPolicy, waiter: Wait
 
 class Line {
   readonly #key: unknown;
-  /** In the order in which they came, with the timer that ends the wait. */
-  readonly #waiting = new Map<Waiter, NodeJS.Timeout>();
-  #pause = FIRST_PAUSE_MS;
-  #timer: NodeJS.Timeout;
+  /** In the order in which they came, with when their time is over. */
+  readonly #waiting = new Map<Waiter, { readonly timer: NodeJS.Timeout; readonly until: number }>();
+  readonly #pause = searchPauses({ explain: recentExhaustion });
+  /** Searches that have failed in a row. */
+  #failures = 0;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(key: unknown) {
     this.#key = key;
-    this.#timer = this.#after(this.#pause);
   }
 
   join(waiter: Waiter, timeout: number): Wait {
-    const deadline = setTimeout(() => {
+    const timer = setTimeout(() => {
       this.#leave(waiter);
       waiter.expire();
     }, timeout);
-    if (!waiter.hasRef) deadline.unref();
-    this.#waiting.set(waiter, deadline);
+    if (!waiter.hasRef) timer.unref();
+    this.#waiting.set(waiter, { timer, until: performance.now() + timeout });
+    if (this.#waiting.size === 1) this.#next(waiter);
     return {
       end: () => {
         this.#leave(waiter);
       },
-      ref: () => void deadline.ref(),
-      unref: () => void deadline.unref(),
+      ref: () => void timer.ref(),
+      unref: () => void timer.unref(),
     };
   }
 
   #leave(waiter: Waiter): void {
-    clearTimeout(this.#waiting.get(waiter));
+    clearTimeout(this.#waiting.get(waiter)?.timer);
     this.#waiting.delete(waiter);
     if (this.#waiting.size > 0) return;
     clearTimeout(this.#timer);
@@ -79,20 +86,47 @@ class Line {
     if (first === undefined) return;
     const served = first.search();
     if (served) this.#leave(first);
-    this.#pause = served ? NEXT_PAUSE_MS : Math.min(Math.max(2 * this.#pause, FIRST_PAUSE_MS), LONGEST_PAUSE_MS);
-    if (this.#waiting.size > 0) this.#timer = this.#after(this.#pause);
+    this.#failures = served ? 0 : this.#failures + 1;
+    const [next] = this.#waiting.keys();
+    if (next === undefined) return;
+    if (served) this.#after(NEXT_PAUSE_MS);
+    else this.#next(next);
+  }
+
+  #next(first: Waiter): void {
+    const pause =
+      first.failed === undefined
+        ? Math.min(FIRST_PAUSE_MS * 2 ** Math.min(this.#failures, 16), LONGEST_PAUSE_MS)
+        : this.#pause(first.failed, this.#failures, this.#left());
+    if (pause === undefined) this.#giveUp();
+    else this.#after(pause);
+  }
+
+  /** No port can become free in time: all are told now. In a turn of its own, as `join` has not returned yet. */
+  #giveUp(): void {
+    this.#timer = setTimeout(() => {
+      for (const waiter of [...this.#waiting.keys()]) {
+        this.#leave(waiter);
+        waiter.expire();
+      }
+    }, 0).unref();
+  }
+
+  /** Milliseconds of the one that waits longest. */
+  #left(): number {
+    return Math.max(...Array.from(this.#waiting.values(), ({ until }) => until)) - performance.now();
   }
 
   /** The deadlines keep the process alive, where it is to be kept alive; this timer never does. */
-  #after(milliseconds: number): NodeJS.Timeout {
-    return setTimeout(() => {
+  #after(milliseconds: number): void {
+    this.#timer = setTimeout(() => {
       this.#turn();
     }, milliseconds).unref();
   }
 }
 
 const lines = new Map<unknown, Line>();
+/** For a pool, which knows by itself which of its sources are used up. */
 const FIRST_PAUSE_MS = 20;
-const NEXT_PAUSE_MS = 1;
-/** tcp_tw_reuse lets a port of TIME-WAIT be used again after a second. */
 const LONGEST_PAUSE_MS = 1000;
+const NEXT_PAUSE_MS = 1;

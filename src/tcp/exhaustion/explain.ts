@@ -1,6 +1,6 @@
 // explainExhaustion: no port was free, so by what are they taken, until when, and what can be done?
 import { timeWaitSettings, type TimeWaitSettings } from '../../kernel/time-wait.js';
-import { gatherEvidence, type Evidence, type FailedSearch, type PortCounts } from './evidence.js';
+import { effectiveRange, gatherEvidence, type Evidence, type FailedSearch, type PortCounts } from './evidence.js';
 
 /** What takes the ports: one thing three quarters of them, or several. FIN-WAIT-2 counts as 'timeWait'. */
 export type ExhaustedBy = 'connections' | 'timeWait' | 'boundPorts' | 'reservedPorts' | 'mixed';
@@ -38,8 +38,9 @@ export function explainExhaustion(search: FailedSearch): Exhaustion | undefined 
 }
 
 /**
- * As explainExhaustion, for errors that may come in numbers: what was found for the same search a moment ago is found
- * again, so that evidence takes a tenth of the time at most. `retryAfterMs` is what is left of it.
+ * As explainExhaustion, for errors that may come in numbers: evidence takes a tenth of the time at most, of all searches
+ * together. What was found for the same search a moment ago is found again, with `retryAfterMs` as what is left of it;
+ * when another search has used up the time, the answer is undefined.
  */
 export function recentExhaustion(
   search: FailedSearch,
@@ -47,7 +48,7 @@ export function recentExhaustion(
   now: () => number = () => performance.now(),
 ): Exhaustion | undefined {
   const { remote, local = '', range, search: kind = 'connect' } = search;
-  const key = [kind, local, remote.address, remote.port, ...range].join(' ');
+  const key = [kind, local, remote.address, remote.port, ...effectiveRange(range)].join(' ');
   const asked = now();
   const known = recent.get(key);
   if (known !== undefined && asked < known.until) {
@@ -55,8 +56,10 @@ export function recentExhaustion(
     if (found?.retryAfterMs === undefined) return found;
     return { ...found, retryAfterMs: Math.max(0, found.retryAfterMs - Math.floor(asked - at)) };
   }
+  if (asked < askAgain) return undefined;
   const found = explain(search);
   const at = now();
+  askAgain = at + 9 * (at - asked);
   recent.delete(key); // so that it is the newest again
   recent.set(key, { found, at, until: at + 10 * (at - asked) });
   const [oldest] = recent.keys();
@@ -69,6 +72,7 @@ const recent = new Map<
   { readonly found: Exhaustion | undefined; readonly at: number; readonly until: number }
 >();
 const MOST_RECENT = 64;
+let askAgain = -Infinity;
 
 function mainCause({ ports, established, timeWait, finWait2, bound, reserved, free }: PortCounts): ExhaustedBy {
   const enough = (ports - free) * MAIN_SHARE;
@@ -82,7 +86,7 @@ function mainCause({ ports, established, timeWait, finWait2, bound, reserved, fr
 function remedyFor(by: ExhaustedBy, evidence: Evidence, search: FailedSearch, settings: TimeWaitSettings): string {
   const { counts } = evidence;
   const [lo, hi] = evidence.range;
-  const ofAll = `Of the ${counted(counts.ports, 'port')} ${String(lo)}-${String(hi)}, `;
+  const ofAll = `Of the ${counted(counts.ports, 'port')} of ${String(lo)}-${String(hi)}, `;
   const elsewhere = 'use another source address, or a wider range (net.ipv4.ip_local_port_range)';
   switch (by) {
     case 'connections':
