@@ -239,7 +239,7 @@ describe.each(BOTH)('$family', ({ family, loopback }) => {
     socket?.close();
     expect(socket).toBeDefined();
     expect(took).toBeGreaterThan(590);
-    expect(took).toBeLessThan(900);
+    expect(took).toBeLessThan(5000); // a rule that is wrong waits a minute
     expect(searches).toBeLessThan(12);
   });
 
