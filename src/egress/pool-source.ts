@@ -1,6 +1,6 @@
 // One source of a pool: an address or a prefix, what is held from it, and its addresses in the orders that strategies ask
 // for. Counts are by source as it is written; for a prefix also by address.
-import { Prefix } from './prefix.js';
+import { type Prefix } from './prefix.js';
 
 /** Numbers of one source. `held` is what is there now, the others only grow. */
 export interface SourceStats {

@@ -1,17 +1,20 @@
 // EgressPool: connections from many source addresses. It decides which source an attempt leaves from, and counts; making
 // the descriptor is connect's.
+import type { Socket } from 'node:net';
 import { boolean, integer, invalidType, invalidValue, options as checkOptions, string } from '../arguments.js';
 import { SocketError } from '../errors.js';
 import type { PortRange } from '../kernel/sysctl.js';
 import { encodeOption } from '../options/access.js';
 import type { SocketOptions } from '../options/table.js';
 import type { Candidates, Source } from '../tcp/connect/source.js';
+import { connectFrom, type ConnectOptions } from '../tcp/connect/stub.js';
 import { checkRange, WHOLE_RANGE } from '../tcp/port-range.js';
 import type { Endpoint } from '../wire/endpoint.js';
 import type { Family } from '../wire/families.js';
 import { Aside } from './aside.js';
 import { candidates, type Connection, type Shared } from './attempt.js';
 import { PoolSource, type SourceStats } from './pool-source.js';
+import { Connector, type DialOptions } from './connector.js';
 import { Prefix } from './prefix.js';
 import { strategyOf, type Choose, type Strategy } from './strategy.js';
 
@@ -51,6 +54,12 @@ export interface EgressPoolOptions {
   readonly name?: string;
 }
 
+/** As for `connect`, but for what the pool decides. */
+export interface EgressConnectOptions extends Omit<ConnectOptions, (typeof DECIDED)[number]> {
+  /** Says whose connection it is: for 'sticky', for functions, for events. */
+  readonly key?: string | undefined;
+}
+
 export interface EgressPoolStats extends Omit<SourceStats, 'source'> {
   /** In the order of the pool. */
   readonly sources: readonly SourceStats[];
@@ -60,7 +69,7 @@ export interface EgressPoolStats extends Omit<SourceStats, 'source'> {
  * Connects from a pool of source addresses. It owns no descriptor and no timer: there is nothing to close.
  * @throws (the constructor) ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE
  */
-export class EgressPool {
+export class EgressPool extends Connector {
   /** In errors and diagnostics_channel events. */
   readonly name: string;
   readonly #choose: Choose;
@@ -72,6 +81,7 @@ export class EgressPool {
   #byFamily: Readonly<Record<Family, readonly PoolSource[]>> = { ipv4: [], ipv6: [] };
 
   constructor(options: EgressPoolOptions) {
+    super();
     checkOptions('options', options, KNOWN);
     const {
       limit,
@@ -115,6 +125,33 @@ export class EgressPool {
     const prefixes = options.sources.map((text, i) => Prefix.parse(`options.sources[${i}]`, text));
     refuseOverlap('options.sources', prefixes);
     this.#replace(prefixes.map((prefix) => new PoolSource(prefix)));
+  }
+
+  /**
+   * Connects from the source that is next; the socket's 'error' tells when there is none.
+   * - ERR_PORT_RANGE_EXHAUSTED: no source has a port left toward the destination; the kernel's error is its `cause`
+   * - ERR_EGRESS_LIMIT: all sources are at their limit
+   * - ERR_EGRESS_NO_SOURCE: none has the destination's family
+   * - ERR_EGRESS_STRATEGY: the strategy function threw, or returned no source of this pool
+   * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE (an option that is the pool's to decide), ERR_SOCKET_BAD_PORT
+   */
+  connect(options: EgressConnectOptions, listener?: () => void): Socket {
+    if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
+    const { key, ...rest } = options;
+    if (key !== undefined) string('options.key', key);
+    for (const name of DECIDED) {
+      const value = (rest as Record<string, unknown>)[name];
+      if (value !== undefined && value !== null) throw invalidValue(`options.${name}`, value, 'the pool decides it');
+    }
+    const closing = new Closing();
+    const connection = { key, sockopts: options.sockopts, leftNoTimeWait: () => closing.leftNoTimeWait() };
+    const socket = connectFrom(rest, this.candidates(connection), listener);
+    closing.watch(socket);
+    return socket;
+  }
+
+  protected override make({ egressKey, ...options }: DialOptions): Socket {
+    return this.connect({ ...options, key: egressKey });
   }
 
   /** The sources, as they are written. */
@@ -199,6 +236,22 @@ export class EgressPool {
   }
 }
 
+/** How a connection ends: of the two sides, the one whose FIN was first keeps the port in TIME-WAIT; a reset keeps none. */
+class Closing {
+  #socket: Socket | undefined;
+  #peerWasFirst = false;
+
+  watch(socket: Socket): void {
+    this.#socket = socket;
+    socket.once('end', () => (this.#peerWasFirst = !socket.writableFinished));
+  }
+
+  leftNoTimeWait(): boolean {
+    const error: NodeJS.ErrnoException | null | undefined = this.#socket?.errored;
+    return this.#peerWasFirst || BROKEN.has(error?.code ?? '');
+  }
+}
+
 /** Sorted, what overlaps stands side by side: of two prefixes one lies in the other, or they have nothing in common. */
 function refuseOverlap(name: string, prefixes: readonly Prefix[]): void {
   const sorted = [...prefixes].sort(Prefix.compare);
@@ -219,6 +272,22 @@ function checkSockopts(name: string, sockopts: SocketOptions | undefined): Socke
   }
   return { ...sockopts };
 }
+
+/** What a connection that was established breaks with. */
+const BROKEN: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT']);
+
+const DECIDED = [
+  'localAddress',
+  'localPort',
+  'localPortRange',
+  'shareLocalPort',
+  'freebind',
+  'transparent',
+  'mark',
+  'device',
+  'path',
+  'fd',
+] as const;
 
 const KNOWN = [
   'sources',

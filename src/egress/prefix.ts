@@ -83,7 +83,7 @@ export class Prefix {
   }
 
   /** Puts prefixes of the same kind in the order of their addresses, the larger one first. */
-  static compare(this: void, a: Prefix, b: Prefix): number {
+  static compare(a: Prefix, b: Prefix): number {
     if (a.family !== b.family) return a.family < b.family ? -1 : 1;
     if (a.#zone !== b.#zone) return a.#zone < b.#zone ? -1 : 1;
     if (a.#first !== b.#first) return a.#first < b.#first ? -1 : 1;

@@ -15,7 +15,7 @@ export interface Attempt {
   /** The addresses that were tried, in order; the last is the one that was taken, if one was. */
   readonly tried: string[];
   readonly source: Source | undefined;
-  close(error?: Error): void;
+  readonly close: (error?: Error) => void;
 }
 
 export interface AttemptOptions {

@@ -326,7 +326,7 @@ describe('stats', () => {
                   else expected = { ...expected, failed: expected.failed + 1 };
                   if (result === 'failed') return new SyscallError('bind', -99);
                   if (result === 'fatal') return new SyscallError('socket', -24);
-                  return result as 'taken' | 'exhausted';
+                  return result!;
                 },
               }),
             );
