@@ -14,6 +14,7 @@ export { EgressPool, type EgressConnectOptions, type EgressPoolOptions, type Egr
 export type { SourceStats } from './egress/pool-source.js';
 export type { Strategy, StrategyFunction, StrategyRequest } from './egress/strategy.js';
 export type { UndiciCallback, UndiciConnector, UndiciConnectorOptions, UndiciConnectRequest } from './egress/undici.js';
+export { isLocal } from './kernel/routes.js';
 export { getOption, setOption, type RawOption } from './options/access.js';
 export type { MemoryInfo } from './options/kinds/bytes.js';
 export type { BpfInstruction } from './options/kinds/filter.js';

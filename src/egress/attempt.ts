@@ -109,7 +109,8 @@ function candidate(
         source.release(address);
         if (error !== undefined) source.failed++;
         const now = performance.now();
-        const wait = error !== undefined || connection.leftNoTimeWait() ? 0 : freeAgainAfter(request.remote.address);
+        const wait =
+          error !== undefined || connection.leftNoTimeWait() ? 0 : freeAgainAfter(address, request.remote.address);
         shared.aside.shorten(address, remote, now + wait);
         if (CLOSED.hasSubscribers) CLOSED.publish({ ...event(), error, duration: now - since });
       };

@@ -4,7 +4,8 @@ import type { Agent as HttpAgent } from 'node:http';
 import type { Agent as HttpsAgent } from 'node:https';
 import type { Socket } from 'node:net';
 import { invalidType, invalidValue } from '../arguments.js';
-import { connect, type ConnectOptions } from '../tcp/connect/stub.js';
+import { connect } from '../tcp/connect/connect.js';
+import type { ConnectOptions } from '../tcp/connect/options.js';
 import { httpAgent, httpsAgent, type EgressHttpAgentOptions, type EgressHttpsAgentOptions } from './agents.js';
 import { undiciConnector, type UndiciConnector, type UndiciConnectorOptions } from './undici.js';
 

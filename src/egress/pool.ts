@@ -1,14 +1,13 @@
 // EgressPool: connections from many source addresses. It decides which source an attempt leaves from, and counts; making
 // the descriptor is connect's.
 import type { Socket } from 'node:net';
-import { boolean, integer, invalidType, invalidValue, options as checkOptions, string } from '../arguments.js';
+import { integer, invalidType, invalidValue, options as checkOptions, string } from '../arguments.js';
 import { SocketError } from '../errors.js';
 import type { PortRange } from '../kernel/sysctl.js';
-import { encodeOption } from '../options/access.js';
 import type { SocketOptions } from '../options/table.js';
 import type { Candidates, Source } from '../tcp/connect/source.js';
-import { connectFrom, type ConnectOptions } from '../tcp/connect/stub.js';
-import { checkRange, WHOLE_RANGE } from '../tcp/port-range.js';
+import { connectFrom } from '../tcp/connect/connect.js';
+import { retryOf, sourceOf, type ConnectOptions, type RetryOptions } from '../tcp/connect/options.js';
 import type { Endpoint } from '../wire/endpoint.js';
 import type { Family } from '../wire/families.js';
 import { Aside } from './aside.js';
@@ -50,6 +49,8 @@ export interface EgressPoolOptions {
   readonly device?: string;
   /** Options for each descriptor, set before bind. */
   readonly sockopts?: SocketOptions;
+  /** Whether connections wait for a port when no source has one; each may say so for itself. @default they fail */
+  readonly retry?: RetryOptions;
   /** In errors and diagnostics_channel events. @default 'egress pool' */
   readonly name?: string;
 }
@@ -74,8 +75,9 @@ export class EgressPool extends Connector {
   readonly name: string;
   readonly #choose: Choose;
   readonly #shared: Shared;
-  readonly #template: Omit<Source, 'address' | 'freebind'>;
+  readonly #template: Source;
   readonly #freebind: boolean | undefined;
+  readonly #retry: RetryOptions | undefined;
   /** Replaced, never changed: an attempt goes on with what it began with. */
   #sources: readonly PoolSource[] = [];
   #byFamily: Readonly<Record<Family, readonly PoolSource[]>> = { ipv4: [], ipv6: [] };
@@ -83,32 +85,13 @@ export class EgressPool extends Connector {
   constructor(options: EgressPoolOptions) {
     super();
     checkOptions('options', options, KNOWN);
-    const {
-      limit,
-      limitPerAddress,
-      exhaustedFor = 1000,
-      freebind,
-      transparent = false,
-      mark,
-      device,
-      sockopts,
-    } = options;
-    this.name = options.name === undefined ? 'egress pool' : string('options.name', options.name);
-    this.#choose = strategyOf('options.strategy', options.strategy ?? 'round-robin');
-    this.#freebind = freebind === undefined ? undefined : boolean('options.freebind', freebind);
-    this.#template = {
-      port: 0,
-      range:
-        options.localPortRange === undefined
-          ? WHOLE_RANGE
-          : checkRange('options.localPortRange', options.localPortRange),
-      rangeWanted: options.localPortRange !== undefined,
-      shareLocalPort: true,
-      transparent: boolean('options.transparent', transparent),
-      mark: mark === undefined ? undefined : integer('options.mark', mark, 0, 0xffffffff),
-      device: device === undefined ? undefined : string('options.device', device),
-      sockopts: checkSockopts('options.sockopts', sockopts),
-    };
+    const { sources, strategy, limit, limitPerAddress, exhaustedFor = 1000, retry, name, ...local } = options;
+    this.name = name === undefined ? 'egress pool' : string('options.name', name);
+    this.#choose = strategyOf('options.strategy', strategy ?? 'round-robin');
+    this.#template = sourceOf({ port: 0, ...local });
+    this.#freebind = local.freebind;
+    retryOf(retry);
+    this.#retry = retry;
     this.#shared = {
       name: this.name,
       aside: new Aside(integer('options.exhaustedFor', exhaustedFor, 0, 0x7fffffff)),
@@ -119,10 +102,9 @@ export class EgressPool extends Connector {
           : integer('options.limitPerAddress', limitPerAddress, 1, Number.MAX_SAFE_INTEGER),
       local: (source, address, extra) => this.#local(source, address, extra),
     };
-    if (!Array.isArray(options.sources))
-      throw invalidType('options.sources', 'an array of addresses and prefixes', options.sources);
-    if (options.sources.length === 0) throw invalidValue('options.sources', options.sources, 'a pool needs a source');
-    const prefixes = options.sources.map((text, i) => Prefix.parse(`options.sources[${i}]`, text));
+    if (!Array.isArray(sources)) throw invalidType('options.sources', 'an array of addresses and prefixes', sources);
+    if (sources.length === 0) throw invalidValue('options.sources', sources, 'a pool needs a source');
+    const prefixes = sources.map((text, i) => Prefix.parse(`options.sources[${i}]`, text));
     refuseOverlap('options.sources', prefixes);
     this.#replace(prefixes.map((prefix) => new PoolSource(prefix)));
   }
@@ -144,8 +126,10 @@ export class EgressPool extends Connector {
       if (value !== undefined && value !== null) throw invalidValue(`options.${name}`, value, 'the pool decides it');
     }
     const closing = new Closing();
-    const connection = { key, sockopts: options.sockopts, leftNoTimeWait: () => closing.leftNoTimeWait() };
-    const socket = connectFrom(rest, this.candidates(connection), listener);
+    const { sockopts } = options.sockopts === undefined ? NO_SOCKOPTS : sourceOf({ port: 0, sockopts: options.sockopts });
+    const connection = { key, sockopts, leftNoTimeWait: () => closing.leftNoTimeWait() };
+    const wait = this.#retry === undefined ? rest : { retry: this.#retry, ...rest };
+    const socket = connectFrom(wait, this.candidates(connection), listener);
     closing.watch(socket);
     return socket;
   }
@@ -263,18 +247,10 @@ function refuseOverlap(name: string, prefixes: readonly Prefix[]): void {
   }
 }
 
-/** Checks names and values now, and not when the first connection is made. */
-function checkSockopts(name: string, sockopts: SocketOptions | undefined): SocketOptions | undefined {
-  if (sockopts === undefined) return undefined;
-  if (typeof sockopts !== 'object' || sockopts === null) throw invalidType(name, 'of type object', sockopts);
-  for (const [option, value] of Object.entries(sockopts)) {
-    if (value !== undefined) encodeOption(option as 'SO_MARK', value as number);
-  }
-  return { ...sockopts };
-}
-
 /** What a connection that was established breaks with. */
 const BROKEN: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT']);
+
+const NO_SOCKOPTS = { sockopts: undefined };
 
 const DECIDED = [
   'localAddress',
@@ -301,5 +277,6 @@ const KNOWN = [
   'mark',
   'device',
   'sockopts',
+  'retry',
   'name',
 ] as const satisfies readonly (keyof EgressPoolOptions)[];
