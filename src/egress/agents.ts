@@ -2,8 +2,9 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
 import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 import { string } from '../arguments.js';
-import type { Connector, DialOptions } from './connector.js';
+import type { Connector, DialOptions, DialTlsOptions } from './connector.js';
 
 export interface EgressHttpAgentOptions extends http.AgentOptions {
   /** The key of all connections of this agent, for 'sticky' and for functions. @default the request's `egressKey` */
@@ -49,17 +50,15 @@ class EgressHttpsAgent extends https.Agent {
     this.#connector = connector;
   }
 
-  /** Node's own makes a TLS socket of it, and looks after its session. */
+  /** Node's own calls tls.connect, and looks after the session. */
   override createConnection(
     options: https.RequestOptions,
     callback?: (error: Error | null, stream: Duplex) => void,
   ): Duplex | null | undefined {
-    // With a socket given, tls.connect leaves the timeout to us; on the TCP socket nobody would listen to it.
-    const { timeout, ...rest } = options;
-    const socket = this.#connector.dial(rest as DialOptions);
-    const secure = super.createConnection({ ...options, socket } as https.RequestOptions, callback);
-    if (timeout !== undefined && timeout > 0) (secure as http.IncomingMessage['socket']).setTimeout(timeout);
-    return secure;
+    return this.#connector.dialTls(
+      options as DialTlsOptions,
+      (given) => super.createConnection(given, callback) as TLSSocket,
+    );
   }
 
   override getName(options?: https.RequestOptions): string {

@@ -3,16 +3,25 @@
 import type { Agent as HttpAgent } from 'node:http';
 import type { Agent as HttpsAgent } from 'node:https';
 import type { Socket } from 'node:net';
+import { connect as nodeTlsConnect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { invalidType, invalidValue } from '../arguments.js';
 import { connect } from '../tcp/connect/connect.js';
-import type { ConnectOptions } from '../tcp/connect/options.js';
+import { sourceOf, type ConnectOptions } from '../tcp/connect/options.js';
+import { secureFrom } from '../tcp/connect/tls-socket.js';
 import { httpAgent, httpsAgent, type EgressHttpAgentOptions, type EgressHttpsAgentOptions } from './agents.js';
 import { undiciConnector, type UndiciConnector, type UndiciConnectorOptions } from './undici.js';
 
-/** What adapters hand to `connect`. HTTP and TLS options may be among them, where `key` is a private key. */
+/** What `createConnection` and the adapters are given: options of HTTP and TLS may be among them. */
 export interface DialOptions extends ConnectOptions {
+  /** The pool's key of the connection. `key` is TLS's private key here. */
   readonly egressKey?: string | undefined;
 }
+
+/** All that tls.connect takes for TCP, and what `connect` takes. */
+export type DialTlsOptions = ConnectionOptions & DialOptions;
+
+/** tls.connect, or something around it. */
+export type MakeTls = (options: DialTlsOptions) => TLSSocket;
 
 /** Makes sockets, and adapters that make them the same way. */
 export abstract class Connector {
@@ -24,47 +33,65 @@ export abstract class Connector {
   readonly createConnection: (options: DialOptions) => Socket = (options) => this.dial(options);
 
   /**
+   * tls.connect, with its options, events and errors, from where this connector connects. Use it rather than
+   * `tls.connect({ socket })` on a socket that still connects to a name: Node tries several addresses by changing the
+   * TCP handle, which TLS has hold of by then, and crashes. As in tls.connect, `servername` is for the caller to give.
+   * @throws as tls.connect and connect
+   */
+  connectTls(options: DialTlsOptions, listener?: () => void): TLSSocket {
+    if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
+    return this.dialTls(options, (given) => nodeTlsConnect(given, listener));
+  }
+
+  /**
    * An http.Agent that connects this way. Kept-alive sockets of different keys are never mixed. A request may have an
    * `egressKey` of its own where the agent has none.
+   * @throws ERR_INVALID_ARG_TYPE
    */
   httpAgent(options: EgressHttpAgentOptions = {}): HttpAgent {
     return httpAgent(this, options);
   }
 
-  /** The same for https. TLS sessions are reused for the same host and key only. */
+  /**
+   * The same for https. TLS sessions are reused for the same host and key only.
+   * @throws ERR_INVALID_ARG_TYPE
+   */
   httpsAgent(options: EgressHttpsAgentOptions = {}): HttpsAgent {
     return httpsAgent(this, options);
   }
 
-  /** What undici's Client, Pool and Agent take as `connect`, and so fetch by its dispatcher. */
+  /**
+   * What undici's Client, Pool and Agent take as `connect`, and so fetch by its dispatcher.
+   * @throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE
+   */
   undiciConnector(options: UndiciConnectorOptions = {}): UndiciConnector {
     return undiciConnector(this, options);
   }
 
   /**
-   * What the adapters call, with whatever HTTP brings along: a `path` is not a socket's there.
+   * What the adapters call, with whatever HTTP brings along.
    * @internal
    */
   dial(options: DialOptions): Socket {
-    const {
-      path: _,
-      socketPath,
-      ...rest
-    } = options as DialOptions & { readonly path?: unknown; readonly socketPath?: unknown };
-    if (socketPath !== undefined && socketPath !== null) {
-      throw invalidValue('options.socketPath', socketPath, 'a Unix socket has no source address');
-    }
-    return this.make(rest);
+    return this.open(withoutPath(options));
   }
 
   /** @internal */
-  protected abstract make(options: DialOptions): Socket;
+  dialTls(options: DialTlsOptions, make: MakeTls): TLSSocket {
+    if (options.socket !== undefined && options.socket !== null) {
+      throw invalidValue('options.socket', options.socket, 'a socket that is there already has its source');
+    }
+    return this.openTls(withoutPath(options), make);
+  }
+
+  protected abstract open(options: DialOptions): Socket;
+  protected abstract openTls(options: DialTlsOptions, make: MakeTls): TLSSocket;
 }
 
 /**
  * The adapters for plain `connect`, without a pool: `connector({ localAddress: '192.0.2.9' }).httpAgent()`. The options are
  * those of `connect`, and stand above what a request brings along.
- * @throws ERR_INVALID_ARG_TYPE
+ * @throws as connect
  */
 export function connector(options: Partial<ConnectOptions>): Connector {
   if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
@@ -76,10 +103,30 @@ class PlainConnector extends Connector {
 
   constructor(options: Partial<ConnectOptions>) {
     super();
+    sourceOf({ port: 0, ...options }); // what is wrong with it shows now
     this.#options = { ...options };
   }
 
-  protected override make(options: DialOptions): Socket {
+  protected override open(options: DialOptions): Socket {
     return connect({ ...options, ...this.#options });
   }
+
+  protected override openTls(options: DialTlsOptions, make: MakeTls): TLSSocket {
+    const { localAddress, localPort, ...all } = { ...options, ...this.#options };
+    const source = sourceOf({
+      ...all,
+      ...(localAddress !== undefined && { localAddress }),
+      ...(localPort !== undefined && { localPort }),
+    });
+    return secureFrom<DialTlsOptions>(all, source, make);
+  }
+}
+
+/** A request's `path` is not a socket's, and a Unix socket has no source address. */
+function withoutPath<O extends DialOptions>(options: O): O {
+  const { path: _, socketPath, ...rest } = options as O & { readonly path?: unknown; readonly socketPath?: unknown };
+  if (socketPath !== undefined && socketPath !== null) {
+    throw invalidValue('options.socketPath', socketPath, 'a Unix socket has no source address');
+  }
+  return rest as unknown as O;
 }

@@ -475,7 +475,7 @@ describe('arguments of connect', () => {
     [{ retry: { whenExhausted: 1 } }, 'ERR_INVALID_ARG_TYPE', /whenExhausted/],
     [{ port: 70_000 }, 'ERR_SOCKET_BAD_PORT', /70000/],
   ])('%j is refused with %s', (options, code, message) => {
-    const error = thrown(() => pool.connect({ host: '127.0.0.1', port: 1, ...options } as EgressConnectOptions));
+    const error = thrown(() => pool.connect({ host: '127.0.0.1', port: 1, ...options }));
     expect(error).toMatchObject({ code });
     expect(error.message).toMatch(message);
     expect(pool.stats()).toMatchObject({ held: 0, total: 0 });
@@ -489,7 +489,7 @@ describe('arguments of connect', () => {
   test('undefined is as good as not there', async () => {
     await using server = await witness('127.0.0.1');
     const options = { host: '127.0.0.1', port: server.port, localAddress: undefined, key: undefined };
-    await closeAll(await opened(pool, options as EgressConnectOptions));
+    await closeAll(await opened(pool, options));
   });
 });
 
