@@ -26,6 +26,8 @@ export function httpsAgent(connector: Connector, options: EgressHttpsAgentOption
 
 /** An agent puts its own options before those of a request, so that a key of the agent's is the one that counts. */
 class EgressHttpAgent extends http.Agent {
+  /** Node's, and not in its types. */
+  declare readonly options: EgressHttpAgentOptions;
   readonly #connector: Connector;
 
   constructor(connector: Connector, options: EgressHttpAgentOptions) {
@@ -38,7 +40,7 @@ class EgressHttpAgent extends http.Agent {
   }
 
   override getName(options?: Parameters<http.Agent['getName']>[0]): string {
-    return nameWithKey(super.getName(options), options);
+    return nameWithKey(super.getName(options), this.options, options);
   }
 }
 
@@ -62,7 +64,7 @@ class EgressHttpsAgent extends https.Agent {
   }
 
   override getName(options?: https.RequestOptions): string {
-    return nameWithKey(super.getName(options), options);
+    return nameWithKey(super.getName(options), this.options, options);
   }
 }
 
@@ -73,8 +75,8 @@ function checked<T extends { readonly egressKey?: string }>(options: T): T {
   return options;
 }
 
-/** Sockets are kept by this name, so that it has to have the key. */
-function nameWithKey(name: string, options: object | undefined): string {
-  const key = (options as DialOptions | undefined)?.egressKey;
+/** Sockets are kept by this name, so that it has to have the key: the agent's before the request's, as Node puts them. */
+function nameWithKey(name: string, agent: object, request: object | undefined): string {
+  const key = (agent as DialOptions).egressKey ?? (request as DialOptions | undefined)?.egressKey;
   return key === undefined ? name : `${name}:egress=${JSON.stringify(key)}`;
 }

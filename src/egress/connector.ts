@@ -1,8 +1,8 @@
 // The connector: one way to connect, in the shapes that Node's HTTP world takes. A pool is one; so is any set of options
 // for `connect`.
-import type { Agent as HttpAgent } from 'node:http';
+import type { Agent as HttpAgent, ClientRequestArgs } from 'node:http';
 import type { Agent as HttpsAgent } from 'node:https';
-import type { Socket } from 'node:net';
+import { isIP, type NetConnectOpts, type Socket } from 'node:net';
 import { connect as nodeTlsConnect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { invalidType, invalidValue } from '../arguments.js';
 import { connect } from '../tcp/connect/connect.js';
@@ -23,6 +23,13 @@ export type DialTlsOptions = ConnectionOptions & DialOptions;
 /** tls.connect, or something around it. */
 export type MakeTls = (options: DialTlsOptions) => TLSSocket;
 
+/** net.createConnection's forms, for whoever takes that function. Of a path there is no source, so it throws. */
+export interface CreateConnection {
+  (options: DialOptions | ClientRequestArgs | NetConnectOpts, listener?: (...args: never) => void): Socket;
+  (port: number, host?: string, listener?: () => void): Socket;
+  (path: string, listener?: () => void): Socket;
+}
+
 /** Makes sockets, and adapters that make them the same way. */
 export abstract class Connector {
   /**
@@ -30,7 +37,13 @@ export abstract class Connector {
    * TCP: for https there is `httpsAgent`. `options.egressKey` is the key of the connection.
    * @throws as connect
    */
-  readonly createConnection: (options: DialOptions) => Socket = (options) => this.dial(options);
+  readonly createConnection: CreateConnection = (...args: readonly unknown[]) => {
+    const [first, host] = args;
+    const last = args.at(-1);
+    const options =
+      typeof first === 'object' ? first : typeof first === 'number' ? { port: first, host } : { socketPath: first };
+    return this.dial(options as DialOptions, typeof last === 'function' ? (last as () => void) : undefined);
+  };
 
   /**
    * tls.connect, with its options, events and errors, from where this connector connects. Use it rather than
@@ -72,8 +85,8 @@ export abstract class Connector {
    * What the adapters call, with whatever HTTP brings along.
    * @internal
    */
-  dial(options: DialOptions): Socket {
-    return this.open(withoutPath(options));
+  dial(options: DialOptions, listener?: () => void): Socket {
+    return this.open(withoutPath(options), listener);
   }
 
   /** @internal */
@@ -84,7 +97,7 @@ export abstract class Connector {
     return this.openTls(withoutPath(options), make);
   }
 
-  protected abstract open(options: DialOptions): Socket;
+  protected abstract open(options: DialOptions, listener: (() => void) | undefined): Socket;
   protected abstract openTls(options: DialTlsOptions, make: MakeTls): TLSSocket;
 }
 
@@ -104,11 +117,13 @@ class PlainConnector extends Connector {
   constructor(options: Partial<ConnectOptions>) {
     super();
     sourceOf({ port: 0, ...options }); // what is wrong with it shows now
-    this.#options = { ...options };
+    // Of a name with addresses of both families Node would take the first, whatever family the source has.
+    const family = isIP(options.localAddress ?? '');
+    this.#options = { ...(family !== 0 && { family }), ...options };
   }
 
-  protected override open(options: DialOptions): Socket {
-    return connect({ ...options, ...this.#options });
+  protected override open(options: DialOptions, listener: (() => void) | undefined): Socket {
+    return connect({ ...options, ...this.#options }, listener);
   }
 
   protected override openTls(options: DialTlsOptions, make: MakeTls): TLSSocket {
@@ -124,6 +139,7 @@ class PlainConnector extends Connector {
 
 /** A request's `path` is not a socket's, and a Unix socket has no source address. */
 function withoutPath<O extends DialOptions>(options: O): O {
+  if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
   const { path: _, socketPath, ...rest } = options as O & { readonly path?: unknown; readonly socketPath?: unknown };
   if (socketPath !== undefined && socketPath !== null) {
     throw invalidValue('options.socketPath', socketPath, 'a Unix socket has no source address');

@@ -126,8 +126,8 @@ export class EgressPool extends Connector {
     return closing.watch(connectFrom({ ...rest, ...defaults }, candidates, listener));
   }
 
-  protected override open({ egressKey, ...options }: DialOptions): Socket {
-    return this.connect({ ...options, key: egressKey });
+  protected override open({ egressKey, ...options }: DialOptions, listener: (() => void) | undefined): Socket {
+    return this.connect({ ...options, key: egressKey }, listener);
   }
 
   protected override openTls({ egressKey, ...options }: DialTlsOptions, make: MakeTls): TLSSocket {

@@ -1,7 +1,7 @@
 // connectTls: TLS from the sources of a pool, to names with several addresses as well, and its failures.
 import { once } from 'node:events';
 import type { LookupFunction, Socket } from 'node:net';
-import { createServer, type TLSSocket } from 'node:tls';
+import { createServer } from 'node:tls';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { connector, EgressPool, type DialTlsOptions } from '../../src/index.js';
 import { closedPort } from '../support/sockets.js';
@@ -25,9 +25,10 @@ test('the peer sees the source, and the certificate is checked', async () => {
   await using sockets = new Sockets();
   const pool = new EgressPool({ sources: [A, B], localPortRange: [40_000, 40_003] });
   for (const source of [A, B, A]) {
-    const socket = sockets.add(pool.connectTls({ ...server.to, host: '127.0.0.1' }));
+    const socket = pool.connectTls({ ...server.to, host: '127.0.0.1' });
+    sockets.add(socket);
     expect(await reply(socket)).toMatch(new RegExp(`^${source}:4000[0-3]$`));
-    expect((socket as TLSSocket).authorized).toBe(true);
+    expect(socket.authorized).toBe(true);
   }
   expect(pool.stats()).toMatchObject({ held: 3, total: 3 });
   await closeAll(...sockets.list);
@@ -146,7 +147,7 @@ describe('fails', () => {
     await once(slow, 'timeout');
     await closeAll(slow);
     const controller = new AbortController();
-    const aborted = made.connectTls({ ...to, signal: controller.signal } as DialTlsOptions);
+    const aborted = made.connectTls({ ...to, signal: controller.signal });
     controller.abort();
     expect((await failure(aborted)).name).toBe('AbortError');
     expect(made.stats().held).toBe(0);
