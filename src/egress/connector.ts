@@ -2,11 +2,12 @@
 // for `connect`.
 import type { Agent as HttpAgent, ClientRequestArgs } from 'node:http';
 import type { Agent as HttpsAgent } from 'node:https';
-import { isIP, type NetConnectOpts, type Socket } from 'node:net';
+import { isIP, type NetConnectOpts, type Socket, type SocketConstructorOpts } from 'node:net';
 import { connect as nodeTlsConnect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { invalidType, invalidValue } from '../arguments.js';
-import { connect } from '../tcp/connect/connect.js';
-import { sourceOf, type ConnectOptions } from '../tcp/connect/options.js';
+import type { SocketOptions } from '../options/table.js';
+import { connect, socketFrom } from '../tcp/connect/connect.js';
+import { sourceOf, type ConnectOptions, type RetryOptions } from '../tcp/connect/options.js';
 import { secureFrom } from '../tcp/connect/tls-socket.js';
 import { httpAgent, httpsAgent, type EgressHttpAgentOptions, type EgressHttpsAgentOptions } from './agents.js';
 import { undiciConnector, type UndiciConnector, type UndiciConnectorOptions } from './undici.js';
@@ -22,6 +23,16 @@ export type DialTlsOptions = ConnectionOptions & DialOptions;
 
 /** tls.connect, or something around it. */
 export type MakeTls = (options: DialTlsOptions) => TLSSocket;
+
+/** What a socket is made with that connects later. */
+export interface UnconnectedOptions extends SocketConstructorOpts {
+  /** The pool's key of the connection. */
+  readonly key?: string | undefined;
+  /** As of `connect`. */
+  readonly sockopts?: SocketOptions;
+  /** As of `connect`. */
+  readonly retry?: RetryOptions;
+}
 
 /** net.createConnection's forms, for whoever takes that function. Of a path there is no source, so it throws. */
 export interface CreateConnection {
@@ -82,6 +93,16 @@ export abstract class Connector {
   }
 
   /**
+   * A net.Socket that has not connected, for libraries that call its `connect(port, host)` by themselves, as
+   * node-postgres does.
+   * @throws as connect
+   */
+  socket(options: UnconnectedOptions = {}): Socket {
+    if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
+    return this.unconnected(options);
+  }
+
+  /**
    * What the adapters call, with whatever HTTP brings along.
    * @internal
    */
@@ -99,6 +120,7 @@ export abstract class Connector {
 
   protected abstract open(options: DialOptions, listener: (() => void) | undefined): Socket;
   protected abstract openTls(options: DialTlsOptions, make: MakeTls): TLSSocket;
+  protected abstract unconnected(options: UnconnectedOptions): Socket;
 }
 
 /**
@@ -124,6 +146,11 @@ class PlainConnector extends Connector {
 
   protected override open(options: DialOptions, listener: (() => void) | undefined): Socket {
     return connect({ ...options, ...this.#options }, listener);
+  }
+
+  protected override unconnected({ key: _, retry, sockopts, ...options }: UnconnectedOptions): Socket {
+    const own = { port: 0, ...(sockopts !== undefined && { sockopts }), ...this.#options };
+    return socketFrom(options, sourceOf(own), own.retry ?? retry);
   }
 
   protected override openTls(options: DialTlsOptions, make: MakeTls): TLSSocket {

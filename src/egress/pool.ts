@@ -7,7 +7,7 @@ import { SocketError } from '../errors.js';
 import type { PortRange } from '../kernel/sysctl.js';
 import type { SocketOptions } from '../options/table.js';
 import type { Candidates, Source } from '../tcp/connect/source.js';
-import { connectFrom } from '../tcp/connect/connect.js';
+import { connectFrom, socketFrom } from '../tcp/connect/connect.js';
 import { retryOf, sourceOf, type ConnectOptions, type RetryOptions } from '../tcp/connect/options.js';
 import type { Endpoint } from '../wire/endpoint.js';
 import type { Family } from '../wire/families.js';
@@ -15,7 +15,13 @@ import { secureFrom } from '../tcp/connect/tls-socket.js';
 import { Aside } from './aside.js';
 import { candidates, type Connection, type Shared } from './attempt.js';
 import { PoolSource, type SourceStats } from './pool-source.js';
-import { Connector, type DialOptions, type DialTlsOptions, type MakeTls } from './connector.js';
+import {
+  Connector,
+  type DialOptions,
+  type DialTlsOptions,
+  type MakeTls,
+  type UnconnectedOptions,
+} from './connector.js';
 import { Prefix } from './prefix.js';
 import { strategyOf, type Choose, type Strategy } from './strategy.js';
 
@@ -133,6 +139,12 @@ export class EgressPool extends Connector {
   protected override openTls({ egressKey, ...options }: DialTlsOptions, make: MakeTls): TLSSocket {
     const { defaults, candidates, closing } = this.#plan('options.egressKey', egressKey, options);
     return closing.watch(secureFrom<DialTlsOptions>({ ...options, ...defaults }, candidates, make));
+  }
+
+  protected override unconnected({ key, retry, sockopts, ...options }: UnconnectedOptions): Socket {
+    const asked = { ...(retry !== undefined && { retry }), ...(sockopts !== undefined && { sockopts }) };
+    const { defaults, candidates, closing } = this.#plan('options.key', key, { port: 0, ...asked });
+    return closing.watch(socketFrom(options, candidates, defaults.retry));
   }
 
   /** The sources, as they are written. */

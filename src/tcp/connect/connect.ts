@@ -1,6 +1,6 @@
 // connect: net.connect with a source. Node resolves, connects and reports as it always does; the descriptors are ours.
 import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { connect as netConnect, type Socket, type TcpNetConnectOpts } from 'node:net';
+import { connect as netConnect, type Socket, type SocketConstructorOpts, type TcpNetConnectOpts } from 'node:net';
 import { invalidValue } from '../../arguments.js';
 import { native } from '../../binding.js';
 import { ignoreEmptyWrites, requireAdoption } from '../stream.js';
@@ -8,7 +8,7 @@ import type { Job } from './attempt.js';
 import { asksForMore, retryOf, sourceOf, type ConnectOptions, type RetryOptions } from './options.js';
 import { Refusals } from './refusals.js';
 import { ConnectingSocket, requireHooked, requireHooks } from './socket.js';
-import type { Candidates } from './source.js';
+import type { Candidates, Source } from './source.js';
 
 /**
  * Connects over TCP from the source that is asked for: all of net.connect's options, events, errors and forms, and
@@ -55,6 +55,25 @@ export function connectFrom(options: PoolConnectOptions, candidates: Candidates,
   requireHooks();
   const job: Job = { from: candidates, retry: retryOf(options.retry), refusals: new Refusals(true) };
   return run(new ConnectingSocket(options, job), options, listener);
+}
+
+/**
+ * A socket that has not connected. Its `connect()` asks for a source; for whoever calls that by himself.
+ * @internal
+ */
+export function socketFrom(
+  options: SocketConstructorOpts,
+  from: Source | Candidates,
+  retry: RetryOptions | undefined,
+): Socket {
+  native();
+  requireAdoption();
+  requireHooks();
+  return new ConnectingSocket(options, {
+    from,
+    retry: retryOf(retry),
+    refusals: new Refusals(typeof from === 'function'),
+  });
 }
 
 /** The rest of what net.connect does with a socket. */

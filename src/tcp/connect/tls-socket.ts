@@ -1,7 +1,7 @@
 // A tls.TLSSocket whose attempts to connect ask for their source. Node makes it, as tls.connect and https do; it is taken
 // over before its first attempt. The other way, TLS on top of a socket that still connects, cannot be had for names with
 // several addresses: Node changes the TCP handle under TLS then (Node 20 crashes).
-import { lookup as dnsLookup } from 'node:dns';
+import dns from 'node:dns';
 import { Socket, type LookupFunction } from 'node:net';
 import { TLSSocket, type ConnectionOptions } from 'node:tls';
 import { native } from '../../binding.js';
@@ -34,7 +34,10 @@ export function secureFrom<O extends TlsOptions>(
   known ??= knowsInternals();
   if (!known) throw unknownNode();
   const job: Job = { from, retry: retryOf(options.retry), refusals: new Refusals(typeof from === 'function') };
-  const socket = make({ ...options, lookup: later(options.lookup) });
+  const { lookup } = options;
+  // What is no function, Node refuses.
+  const laterOn = lookup === undefined || lookup === null || typeof lookup === 'function' ? later(lookup) : lookup;
+  const socket = make({ ...options, lookup: laterOn });
   if (takeOver(socket, job)) return socket;
   socket.destroy();
   throw unknownNode();
@@ -73,9 +76,9 @@ function tcpOf(socket: Socket): WrapHandle['_parent'] {
 }
 
 /** Answers in a later turn, so that no attempt is made before the socket is taken over. */
-function later(lookup: LookupFunction = dnsLookup): LookupFunction {
+function later(lookup: LookupFunction | null | undefined): LookupFunction {
   return (hostname, options, callback) => {
-    lookup(hostname, options, (...answer) => {
+    (lookup ?? dns.lookup)(hostname, options, (...answer) => {
       process.nextTick(callback, ...answer);
     });
   };
