@@ -3,6 +3,7 @@ import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { connect as netConnect, type Socket, type SocketConstructorOpts, type TcpNetConnectOpts } from 'node:net';
 import { invalidValue } from '../../arguments.js';
 import { native } from '../../binding.js';
+import { AbortError } from '../../errors.js';
 import { ignoreEmptyWrites, requireAdoption } from '../stream.js';
 import type { Job } from './attempt.js';
 import { asksForMore, retryOf, sourceOf, type ConnectOptions, type RetryOptions } from './options.js';
@@ -35,7 +36,7 @@ export function connect(...args: readonly unknown[]): Socket {
   const job: Job = { from: source, retry: retryOf(options.retry), refusals: new Refusals(false) };
   // A shared port is connect(2)'s to take: Node would look for it after bind.
   const forNode = source.port === 0 && options.localPort !== undefined ? { ...options, localPort: undefined } : options;
-  const socket = new ConnectingSocket(forNode, job);
+  const socket = make(forNode, job);
   if (source.sockopts?.TCP_FASTOPEN_CONNECT === true) ignoreEmptyWrites(socket);
   return run(socket, forNode, listenerOf(args));
 }
@@ -54,7 +55,14 @@ export function connectFrom(options: PoolConnectOptions, candidates: Candidates,
   requireAdoption();
   requireHooks();
   const job: Job = { from: candidates, retry: retryOf(options.retry), refusals: new Refusals(true) };
-  return run(new ConnectingSocket(options, job), options, listener);
+  return run(make(options, job), options, listener);
+}
+
+/** With a signal that is aborted already, Node emits the end, connects nevertheless, and nobody closes the descriptor. */
+function make(options: SocketConstructorOpts, job: Job): ConnectingSocket {
+  const { signal } = options;
+  if (signal?.aborted !== true) return new ConnectingSocket(options, job);
+  return new ConnectingSocket({ ...options, signal: undefined }, job).destroy(new AbortError(signal));
 }
 
 /**
@@ -78,6 +86,7 @@ export function socketFrom(
 
 /** The rest of what net.connect does with a socket. */
 function run(socket: ConnectingSocket, options: object, listener: (() => void) | undefined): Socket {
+  if (socket.destroyed) return socket;
   const { timeout } = options as TcpNetConnectOpts;
   try {
     if (CLIENT_SOCKETS.hasSubscribers && connectTells !== true) {

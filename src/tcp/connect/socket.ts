@@ -26,7 +26,9 @@ export class ConnectingSocket extends Socket {
 
   /** Node makes errors of errnos; here they get to say more. */
   override destroy(error?: Error): this {
-    return super.destroy(error === undefined || error === null ? error : this.#job.refusals.explain(error));
+    // A signal that is aborted already destroys it while it is made.
+    const known = error === undefined || error === null || !(#job in this);
+    return super.destroy(known ? error : this.#job.refusals.explain(error));
   }
 }
 
