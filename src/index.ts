@@ -1,6 +1,20 @@
 // The public surface. Everything here has a docstring where it is defined; nothing is defined here.
 export { isSupported } from './binding.js';
 export { AbortError, SocketError, SyscallError, type SocketErrorCode } from './errors.js';
+export { connector, type Connector, type DialOptions } from './egress/connector.js';
+export type { EgressHttpAgentOptions, EgressHttpsAgentOptions } from './egress/agents.js';
+export type {
+  EgressClosedEvent,
+  EgressConnectEvent,
+  EgressEvent,
+  EgressExhaustedEvent,
+  EgressFailedEvent,
+} from './egress/events.js';
+export { EgressPool, type EgressConnectOptions, type EgressPoolOptions, type EgressPoolStats } from './egress/pool.js';
+export type { SourceStats } from './egress/pool-source.js';
+export type { Strategy, StrategyFunction, StrategyRequest } from './egress/strategy.js';
+export type { UndiciCallback, UndiciConnector, UndiciConnectorOptions, UndiciConnectRequest } from './egress/undici.js';
+export { isLocal } from './kernel/routes.js';
 export { getOption, setOption, type RawOption } from './options/access.js';
 export type { MemoryInfo } from './options/kinds/bytes.js';
 export type { BpfInstruction } from './options/kinds/filter.js';
@@ -48,6 +62,8 @@ export {
   type SendMessage,
   type WaitOptions,
 } from './socket.js';
+export { connect } from './tcp/connect/connect.js';
+export type { ConnectOptions, RetryOptions, SourceOptions } from './tcp/connect/options.js';
 export {
   PortReservation,
   type ActivateOptions,
