@@ -19,7 +19,7 @@ const ANSWERS = {
 
 /** @param {import('./proxy.mjs').Proxy} proxy */
 export function createConnectServer(proxy) {
-  const server = createServer({ keepAlive: true }, (request, response) => {
+  const server = createServer((request, response) => {
     // Whoever speaks to this port speaks to a proxy that only tunnels.
     response.writeHead(405, { allow: 'CONNECT', connection: 'close' }).end('This proxy takes CONNECT only.\n');
     request.resume();
@@ -31,6 +31,7 @@ export function createConnectServer(proxy) {
       socket.end(answer(400, 'connection: close\r\n'));
       return;
     }
+    if (head.length > 0) socket.unshift(head); // at once: after the client's end it would be too late
     const { user, password } = basic(request.headers['proxy-authorization']);
     proxy.serve({
       protocol: 'http',
@@ -38,10 +39,7 @@ export function createConnectServer(proxy) {
       ...target,
       user,
       password,
-      accept: () => {
-        socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
-        if (head.length > 0) socket.unshift(head);
-      },
+      accept: () => socket.write('HTTP/1.1 200 Connection established\r\n\r\n'),
       refuse: ({ why }) => {
         const [status, error] = ANSWERS[why];
         const challenge = status === 407 ? 'proxy-authenticate: Basic realm="egress-proxy", charset="UTF-8"\r\n' : '';

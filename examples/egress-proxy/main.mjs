@@ -37,7 +37,7 @@ async function end(signal) {
   ending = true;
   log({ event: 'ending', signal, open: proxy.open, grace });
   await proxy.close(grace);
-  log({ event: 'ended', ...metrics.totals() });
+  log({ event: 'all ended', ...metrics.totals() });
 }
 
 /** One JSON object a line. @param {Record<string, unknown>} event */

@@ -48,26 +48,28 @@ export function readOptions(argv) {
     )
     .option('--limit <number>', 'connections per source', count)
     .option('--freebind', 'sources need not be on this machine yet (IP_FREEBIND)', false)
-    .option('--http <address:port>', "where HTTP CONNECT is served, or 'off'", listener, at('127.0.0.1:3128'))
-    .option('--socks <address:port>', "where SOCKS5 is served, or 'off'", listener, at('127.0.0.1:1080'))
-    .option('--metrics <address:port>', 'where Prometheus finds /metrics', listener)
+    .addOption(serves('--http <address:port>', "where HTTP CONNECT is served, or 'off'", '127.0.0.1:3128'))
+    .addOption(serves('--socks <address:port>', "where SOCKS5 is served, or 'off'", '127.0.0.1:1080'))
+    .addOption(serves('--metrics <address:port>', 'where Prometheus finds /metrics', 'off'))
     .option('--allow-remote', 'listen on addresses that other machines reach', false)
     .option('--deny <prefix>', 'destinations to refuse; several times for more', deny)
     .option('--max-connections <number>', 'clients at a time', count, 10_000)
-    .option('--connect-timeout <seconds>', 'until a destination must have answered', seconds, 10_000)
-    .option('--idle-timeout <seconds>', 'until a silent tunnel is closed', seconds, 300_000)
-    .option('--grace <seconds>', 'for the tunnels to end on SIGTERM', seconds, 10_000)
+    .addOption(lasts('--connect-timeout <seconds>', 'until a destination must have answered', '10'))
+    .addOption(lasts('--idle-timeout <seconds>', 'until a silent tunnel is closed', '300'))
+    .addOption(lasts('--grace <seconds>', 'for the tunnels to end on SIGTERM', '10'))
     .option('--quiet', 'no line per connection', false)
     .addHelpText('after', HELP)
     .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
     .parse(argv);
   const given = command.opts();
-  if (given['http'] === undefined && given['socks'] === undefined) command.error('error: nothing to serve');
-  for (const name of ['http', 'socks', 'metrics']) {
-    const listens = /** @type {Listener | undefined} */ (given[name]);
-    if (listens === undefined || given['allowRemote'] === true || isLoopback(listens.address)) continue;
+  const listeners = /** @type {Record<'http' | 'socks' | 'metrics', Listener | undefined>} */ (
+    Object.fromEntries(['http', 'socks', 'metrics'].map((name) => [name, given[name] || undefined]))
+  );
+  if (listeners.http === undefined && listeners.socks === undefined) command.error('error: nothing to serve');
+  for (const [name, where] of Object.entries(listeners)) {
+    if (where === undefined || given['allowRemote'] === true || isLoopback(where.address)) continue;
     command.error(
-      `error: --${name} ${listens.address} is open to other machines: that takes --allow-remote (and, better, credentials)`,
+      `error: --${name} ${where.address} is open to other machines: that takes --allow-remote (and, better, credentials)`,
     );
   }
   return {
@@ -76,9 +78,9 @@ export function readOptions(argv) {
     strategy: given['strategy'],
     limit: given['limit'],
     freebind: given['freebind'],
-    http: given['http'],
-    socks: given['socks'],
-    metricsListener: given['metrics'],
+    http: listeners.http,
+    socks: listeners.socks,
+    metricsListener: listeners.metrics,
     credentials: credentials(command),
     denied: given['deny'] ?? new BlockList(),
     maxConnections: given['maxConnections'],
@@ -114,20 +116,24 @@ function seconds(value) {
   return Number(value) * 1000;
 }
 
-/** @param {string} value @returns {Listener | undefined} */
+/** @param {string} flags @param {string} description @param {string} value */
+function lasts(flags, description, value) {
+  return new Option(flags, description).argParser(seconds).default(seconds(value), value);
+}
+
+/** @param {string} flags @param {string} description @param {string} value */
+function serves(flags, description, value) {
+  return new Option(flags, description).argParser(listener).default(listener(value), value);
+}
+
+/** @param {string} value @returns {Listener | false} false: not served */
 function listener(value) {
-  if (value === 'off') return undefined;
+  if (value === 'off') return false;
   const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(value) ?? [];
   const address = bracketed ?? plain;
   if (address === undefined || isIP(address) === 0 || Number(port) > 65535)
     throw new InvalidArgumentError('It takes the form 127.0.0.1:3128 or [::1]:3128.');
   return { address, port: Number(port) };
-}
-
-/** A default that shows in --help as it is typed. @param {string} text @returns {Listener} */
-function at(text) {
-  const listens = /** @type {Listener} */ (listener(text));
-  return Object.defineProperty(listens, 'toJSON', { value: () => text });
 }
 
 /** @param {string} value @param {BlockList} [before] */

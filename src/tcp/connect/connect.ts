@@ -1,6 +1,6 @@
 // connect: net.connect with a source. Node resolves, connects and reports as it always does; the descriptors are ours.
 import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { connect as netConnect, type Socket, type SocketConstructorOpts, type TcpNetConnectOpts } from 'node:net';
+import { connect as netConnect, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { invalidValue } from '../../arguments.js';
 import { native } from '../../binding.js';
 import { ignoreEmptyWrites, requireAdoption } from '../stream.js';
@@ -58,7 +58,7 @@ export function connectFrom(options: PoolConnectOptions, candidates: Candidates,
 }
 
 /** The rest of what net.connect does with a socket. */
-function run(socket: Socket, options: object, listener: (() => void) | undefined): Socket {
+function run(socket: ConnectingSocket, options: object, listener: (() => void) | undefined): Socket {
   const { timeout } = options as TcpNetConnectOpts;
   const start = (): void => {
     if (timeout) socket.setTimeout(timeout);
