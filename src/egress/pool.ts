@@ -1,6 +1,6 @@
 // EgressPool: connections from many source addresses. It decides which source an attempt leaves from, and counts; making
 // the descriptor is connect's.
-import type { Socket } from 'node:net';
+import { getDefaultAutoSelectFamily, type Socket } from 'node:net';
 import { integer, invalidType, invalidValue, options as checkOptions, string } from '../arguments.js';
 import { SocketError } from '../errors.js';
 import type { PortRange } from '../kernel/sysctl.js';
@@ -126,10 +126,10 @@ export class EgressPool extends Connector {
       if (value !== undefined && value !== null) throw invalidValue(`options.${name}`, value, 'the pool decides it');
     }
     const closing = new Closing();
-    const { sockopts } = options.sockopts === undefined ? NO_SOCKOPTS : sourceOf({ port: 0, sockopts: options.sockopts });
+    const { sockopts } =
+      options.sockopts === undefined ? NO_SOCKOPTS : sourceOf({ port: 0, sockopts: options.sockopts });
     const connection = { key, sockopts, leftNoTimeWait: () => closing.leftNoTimeWait() };
-    const wait = this.#retry === undefined ? rest : { retry: this.#retry, ...rest };
-    const socket = connectFrom(wait, this.candidates(connection), listener);
+    const socket = connectFrom({ ...rest, ...this.#defaults(options) }, this.candidates(connection), listener);
     closing.watch(socket);
     return socket;
   }
@@ -193,6 +193,21 @@ export class EgressPool extends Connector {
       if (sources.length === 0) throw this.#noSource(remote);
       const request = { family, remote, key: connection.key };
       return candidates(this.#shared, connection, request, this.#choose(request, sources));
+    };
+  }
+
+  /** What Node is told beyond what it was asked. */
+  #defaults({
+    family,
+    retry = this.#retry,
+    autoSelectFamily = getDefaultAutoSelectFamily(),
+  }: EgressConnectOptions): object {
+    const { ipv4, ipv6 } = this.#byFamily;
+    // Where Node tries one address only, it has to be one that there is a source for.
+    const one = !autoSelectFamily && !family && (ipv4.length === 0) !== (ipv6.length === 0);
+    return {
+      ...(retry !== undefined && { retry }),
+      ...(one && { family: ipv4.length === 0 ? 6 : 4 }),
     };
   }
 

@@ -75,7 +75,10 @@ export function sourceOf(options: ConnectOptions): Source {
   const range = localPortRange === undefined ? undefined : checkRange('options.localPortRange', localPortRange);
   return {
     address,
-    ...portsOf(port, range, share),
+    // A shared port is picked by connect, so it is a range of one.
+    port: share ? 0 : port,
+    range: port === 0 ? (range ?? WHOLE_RANGE) : sharedOrAlone(port, range, share),
+    rangeWanted: port === 0 ? range !== undefined : share,
     shareLocalPort: share,
     freebind,
     transparent,
@@ -94,25 +97,17 @@ export function retryOf(retry: RetryOptions | undefined): RetryPolicy | undefine
   return whenExhausted ? { timeout } : undefined;
 }
 
-/** A shared port is picked by connect, so it is a range of one. */
-function portsOf(
-  port: number,
-  range: PortRange | undefined,
-  share: boolean,
-): Pick<Source, 'port' | 'range' | 'rangeWanted'> {
-  if (port === 0) return { port, range: range ?? WHOLE_RANGE, rangeWanted: range !== undefined };
+function sharedOrAlone(port: number, range: PortRange | undefined, share: boolean): PortRange {
   if (range !== undefined && !contains(range, port)) {
     throw outOfRange('options.localPort', `inside options.localPortRange, ${range.join('-')}`, port);
   }
-  if (!share) return { port, range: WHOLE_RANGE, rangeWanted: false };
-  if (!isEphemeral(port)) {
-    throw outOfRange(
-      'options.localPort',
-      'inside net.ipv4.ip_local_port_range to be shared between destinations (shareLocalPort: true)',
-      port,
-    );
-  }
-  return { port: 0, range: [port, port], rangeWanted: true };
+  if (!share) return WHOLE_RANGE;
+  if (isEphemeral(port)) return [port, port];
+  throw outOfRange(
+    'options.localPort',
+    'inside net.ipv4.ip_local_port_range to be shared between destinations (shareLocalPort: true)',
+    port,
+  );
 }
 
 /** What is no address, Node refuses by itself. */
