@@ -17,11 +17,10 @@ const pool = new EgressPool({
   ...(options.freebind ? { freebind: true } : {}),
 });
 const metrics = new Metrics(pool);
-const log = options.quiet ? () => {} : line;
-const proxy = new EgressProxy({ ...options, pool, metrics, log });
+const proxy = new EgressProxy({ ...options, pool, metrics, log: options.quiet ? () => undefined : line });
 
 try {
-  for (const { protocol, address, port } of await proxy.listen()) log({ event: 'listening', protocol, address, port });
+  for (const { protocol, address, port } of await proxy.listen()) line({ event: 'listening', protocol, address, port });
 } catch (error) {
   process.stderr.write(`egress-proxy: ${error instanceof Error ? error.message : String(error)}\n`);
   await proxy.close(0);
@@ -35,9 +34,9 @@ let ending = false;
 async function end(signal) {
   const grace = ending ? 0 : options.grace; // a second signal does not wait
   ending = true;
-  log({ event: 'ending', signal, open: proxy.open, grace });
+  line({ event: 'ending', signal, open: proxy.open, grace });
   await proxy.close(grace);
-  log({ event: 'all ended', ...metrics.totals() });
+  line({ event: 'all ended', ...metrics.totals() });
 }
 
 /** One JSON object a line. @param {Record<string, unknown>} event */

@@ -113,7 +113,7 @@ export class EgressProxy {
   async #serve({ protocol, client, host, port, user, password, accept, refuse }) {
     const { pool, metrics, log, connectTimeout, idleTimeout, maxConnections } = this.#options;
     const about = { protocol, client: client.remoteAddress, user, destination: `${host}:${port}` };
-    client.on('error', () => {}); // the tunnel hears of it, or the client has left
+    client.on('error', () => undefined); // the tunnel hears of it, or the client has left
     const why = this.mayPass(user, password)
       ? this.#closing || this.#served.size >= maxConnections
         ? 'busy'

@@ -1,9 +1,9 @@
 // Connections through examples/egress-proxy, by HTTP CONNECT and SOCKS5 in turn, with random data that an upstream sends
 // back; every byte is compared. Fails when one is lost or wrong, or when the proxy ends with more than it began with.
-import { spawn } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { clearInterval, setInterval } from 'node:timers';
 import { fileURLToPath } from 'node:url';
 import { exchange } from './client.mjs';
 import { collectGarbage, usageOf } from '../support/usage.mjs';
@@ -77,7 +77,8 @@ async function run(wanted) {
       while (next < wanted) {
         const index = next++;
         try {
-          bytes += await exchange(index);
+          const compared = await exchange(index); // not in one line with the sum: others add to it meanwhile
+          bytes += compared;
         } catch (error) {
           failures++;
           lastFailure = error instanceof Error ? error.message : String(error);

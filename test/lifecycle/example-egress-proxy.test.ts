@@ -153,7 +153,7 @@ describe('refuses', () => {
 
   test('with 503 when all ports of all sources are taken, and goes on when one is free', async () => {
     await using upstream = await Echo.start();
-    await setSysctl('net.ipv4.tcp_tw_reuse', '1');
+    setSysctl('net.ipv4.tcp_tw_reuse', '1');
     await using proxy = await startProxy(...['--source', '10.9.0.1', '--source', '10.9.0.2', '--ports', '40200-40204']);
     const held: Socket[] = [];
     for (let i = 0; i < 10; i++) held.push(await proxy.tunnel(upstream.address));
