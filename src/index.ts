@@ -62,6 +62,9 @@ export {
   type SendMessage,
   type WaitOptions,
 } from './socket.js';
+export { listen } from './tcp/listen/listen.js';
+export type { ListenOptions, ReusePort } from './tcp/listen/options.js';
+export { originalDestination, type OriginalDestination } from './tcp/listen/original-destination.js';
 export { connect } from './tcp/connect/connect.js';
 export type { ConnectOptions, RetryOptions, SourceOptions } from './tcp/connect/options.js';
 export {

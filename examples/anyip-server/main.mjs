@@ -1,0 +1,88 @@
+// An HTTP server on every address of a prefix, with one socket. Nothing is configured per address: the prefix is routed to
+// this host (AnyIP), and a connection's own address says which one was meant.
+import { createServer } from 'node:http';
+import { Command, InvalidArgumentError } from 'commander';
+import { isLocal, listen } from 'linux-sockets';
+import { insideOnly, parsePrefix, routeCommand } from './prefix.mjs';
+
+const EXAMPLE = { text: 'fd00:1009:bacc::/48', family: /** @type {const} */ ('ipv6') };
+
+const program = new Command('anyip-server')
+  .description('Serves HTTP on every address of a prefix with one listener.')
+  .argument('<prefix>', 'such as fd00:1009:bacc::/48 or 192.0.2.0/24; one address (/128, /32) may be foreign', prefixOf)
+  .option('-p, --port <port>', 'the port; 0 for any', portOf, 8080)
+  .addHelpText(
+    'after',
+    `
+The prefix has to be routed to this host, for which you need to be root:
+  ${routeCommand(EXAMPLE)}
+
+Other hosts reach it when they, or their router, have a route to it by this host. To keep an IPv6 prefix inside, as
+127.0.0.0/8 is, it takes three rules:
+${indent(insideOnly(EXAMPLE))}
+`,
+  )
+  .action(serve);
+
+program.parse();
+
+/**
+ * @param {import('./prefix.mjs').Prefix} prefix
+ * @param {{ port: number }} options
+ */
+function serve(prefix, { port }) {
+  const server = createServer((request, response) => {
+    const { localAddress, remoteAddress, remotePort } = request.socket;
+    response.setHeader('content-type', 'text/plain; charset=utf-8');
+    response.end(`You have reached ${localAddress}, from ${remoteAddress} port ${remotePort}.\n`);
+  });
+  // A listener on all addresses hears those of the prefix without any option, and the host's others as well.
+  server.on('connection', (socket) => {
+    if (!prefix.contains(socket.localAddress ?? '')) socket.destroy();
+  });
+  const all = prefix.family === 'ipv6' ? '::' : '0.0.0.0';
+  const where = prefix.single ? { address: prefix.first, freebind: true } : { address: all };
+  listen(server, { ...where, port, ipv6Only: prefix.family === 'ipv6' }, () => {
+    const bound = /** @type {import('node:net').AddressInfo} */ (server.address());
+    const host = prefix.family === 'ipv6' ? `[${prefix.last}]` : prefix.last;
+    console.log(`Serving every address of ${prefix.text}, port ${bound.port}. Try: curl http://${host}:${bound.port}/`);
+    if (!isLocal(prefix.first) || !isLocal(prefix.last)) printSetUp(prefix);
+  });
+  server.on('error', (error) => {
+    console.error(error.message);
+    process.exitCode = 1;
+  });
+  for (const signal of ['SIGTERM', 'SIGINT']) {
+    process.once(signal, () => {
+      server.close();
+      server.closeIdleConnections();
+    });
+  }
+}
+
+/** @param {import('./prefix.mjs').Prefix} prefix */
+function printSetUp(prefix) {
+  console.log(`${prefix.text} is not routed to this host: nothing will arrive until, as root, you run
+  ${routeCommand(prefix)}
+To keep it inside this host:
+${indent(insideOnly(prefix))}`);
+}
+
+/** @param {string} text */
+function prefixOf(text) {
+  const prefix = parsePrefix(text);
+  if (prefix === undefined) throw new InvalidArgumentError('Wanted ADDRESS/LENGTH, such as fd00:1009:bacc::/48.');
+  return prefix;
+}
+
+/** @param {string} text */
+function portOf(text) {
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port > 65535) throw new InvalidArgumentError('Wanted a port, 0 to 65535.');
+  return port;
+}
+
+/** @param {string} text */
+function indent(text) {
+  return text.replaceAll(/^/gm, '  ');
+}

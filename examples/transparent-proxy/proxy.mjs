@@ -1,0 +1,86 @@
+// The proxy itself: one connection for each that comes, to where that one was dialled, from where it came.
+import { createServer } from 'node:net';
+import { connect, isLocal, listen, originalDestination } from 'linux-sockets';
+
+/**
+ * @typedef {object} Proxy
+ * @property {import('node:net').Server} server
+ * @property {(grace: number) => void} close no new connections; the open ones have `grace` milliseconds to end
+ */
+
+/**
+ * @param {{ port: number, log: (line: string) => void }} options
+ * @returns {Proxy}
+ */
+export function proxy({ port, log }) {
+  /** @type {Set<import('node:net').Socket>} */
+  const open = new Set();
+  // A side that has ended may still listen.
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
+    const { remoteAddress: source, remotePort } = client;
+    if (source === undefined) {
+      client.destroy(); // it has gone already, and nothing may leave from another address than its own
+      return;
+    }
+    const from = `${source}:${remotePort}`;
+    const to = destinationOf(client, server);
+    if (to === undefined) {
+      log(`${from} refused: it dialled the proxy itself`);
+      client.destroy();
+      return;
+    }
+    const upstream = connect({
+      host: to.address,
+      port: to.port,
+      localAddress: unmapped(source),
+      localPort: 0,
+      transparent: true,
+      allowHalfOpen: true,
+      noDelay: true,
+    });
+    const name = `${from} -> ${to.address}:${to.port}`;
+    for (const socket of [client, upstream]) {
+      open.add(socket);
+      socket.on('close', () => open.delete(socket));
+    }
+    // Where one side fails the other sees a reset, as it would have without a proxy between them.
+    upstream.on('error', (error) => {
+      log(`${name} failed: ${error.message}`);
+      client.resetAndDestroy();
+    });
+    client.on('error', () => upstream.resetAndDestroy());
+    client.pipe(upstream).pipe(client);
+    upstream.on('close', () => {
+      log(`${name}: ${upstream.bytesWritten} bytes there, ${upstream.bytesRead} back`);
+    });
+  });
+  listen(server, { address: '::', port, transparent: true });
+  return {
+    server,
+    close: (grace) => {
+      if (server.listening) server.close();
+      setTimeout(() => {
+        for (const socket of open) socket.destroy();
+      }, grace).unref();
+    },
+  };
+}
+
+/**
+ * Where the client wanted to go; undefined when it dialled the proxy, which would connect to itself for ever.
+ * @param {import('node:net').Socket} client
+ * @param {import('node:net').Server} server
+ */
+function destinationOf(client, server) {
+  const to = originalDestination(client);
+  const own = /** @type {import('node:net').AddressInfo} */ (server.address());
+  return to.port === own.port && isLocal(to.address) ? undefined : to;
+}
+
+/**
+ * The listener is an IPv6 socket, and shows IPv4 clients as ::ffff:192.0.2.1.
+ * @param {string} address
+ */
+function unmapped(address) {
+  return address.replace(/^::ffff:(?=[\d.]+$)/, '');
+}

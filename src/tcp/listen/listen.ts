@@ -1,0 +1,156 @@
+// listen: a Node server on a socket with options that come before bind(2).
+import cluster from 'node:cluster';
+import { Server } from 'node:net';
+import { invalidType } from '../../arguments.js';
+import { native, type Handle } from '../../binding.js';
+import { SocketError, SyscallError } from '../../errors.js';
+import { isLocal } from '../../kernel/routes.js';
+import { readSysctl } from '../../kernel/sysctl.js';
+import { applyOptions } from '../../options/access.js';
+import { Endpoint } from '../../wire/endpoint.js';
+import { familyNumber } from '../../wire/families.js';
+import { localRoute } from '../remedies.js';
+import { explainOption } from '../reserve-errors.js';
+import { requireAdoption } from '../stream.js';
+import { explainListen } from './errors.js';
+import { planOf, socketFamily, socketOptionsOf, type ListenOptions, type Plan } from './options.js';
+import { serve } from './server.js';
+
+/**
+ * Lets a server listen: net.Server, tls.Server, http.Server, https.Server, the servers of node:http2. As
+ * `server.listen(options, listener)` does: it returns the server, and 'listening' or 'error' follows, never before it has
+ * returned. SO_REUSEADDR is set, as Node does for every listener; `sockopts: { SO_REUSEADDR: false }` takes it away.
+ *
+ * In cluster workers and worker threads each server has a listening socket of its own: they share a port with
+ * `reusePort`, and where `port` is 0 each gets another one. `server.close()` closes the socket.
+ * @param listener added for 'listening', once
+ * @throws ERR_SERVER_ALREADY_LISTEN; ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE; ERR_UNSUPPORTED
+ *
+ * 'error' has a SyscallError with `code`, `syscall`, `address`, `port` in Node's shape, and `reason`:
+ * EADDRNOTAVAIL 'addressNotLocal', EADDRINUSE 'portInUse', EACCES 'notPermitted' (all of 'listen'); EPERM
+ * 'notPermitted' of 'setsockopt' for `transparent`. The server may be asked to listen again.
+ */
+export function listen<S extends Server>(server: S, options: ListenOptions = {}, listener?: () => void): S {
+  if (!(server instanceof Server)) throw invalidType('server', 'a server of net, tls, http, https or http2', server);
+  if (listener !== undefined && typeof listener !== 'function') {
+    throw invalidType('listener', 'of type function', listener);
+  }
+  const plan = planOf(options, cluster.isWorker);
+  requireAdoption();
+  if (server.listening) refuseSecond(server);
+  const stopListening = closeOnAbort(server, plan.signal);
+  let handle: Handle;
+  try {
+    handle = openListener(plan);
+  } catch (error) {
+    stopListening();
+    if (!(error instanceof SyscallError)) throw error;
+    if (listener !== undefined) server.once('listening', listener); // as Node: for the next try
+    process.nextTick(() => server.emit('error', error));
+    return server;
+  }
+  if (listener !== undefined) server.once('listening', listener);
+  serve(server, handle, plan.backlog);
+  return server;
+}
+
+/** Node's own error, with its code. */
+function refuseSecond(server: Server): never {
+  server.listen();
+  throw new SocketError('ERR_INVALID_STATE', 'The server listens already.');
+}
+
+/** As Node does with `signal`; an aborted one closes the server before it emits 'listening'. */
+function closeOnAbort(server: Server, signal: AbortSignal | undefined): () => void {
+  if (signal === undefined) return () => undefined;
+  const close = (): void => void server.close();
+  if (signal.aborted) {
+    const tick = { wanted: true };
+    process.nextTick(() => {
+      if (tick.wanted) close();
+    });
+    return () => (tick.wanted = false);
+  }
+  signal.addEventListener('abort', close, { once: true });
+  const stop = (): void => {
+    signal.removeEventListener('abort', close);
+  };
+  server.once('close', stop);
+  return () => {
+    stop();
+    server.off('close', stop);
+  };
+}
+
+/** A descriptor that listens. @throws SyscallError */
+function openListener(plan: Plan): Handle {
+  if (plan.endpoint !== undefined) return openOn(plan.endpoint, plan);
+  try {
+    return openOn(Endpoint.from({ address: '::', port: plan.port }), plan);
+  } catch (error) {
+    const noIPv6 = error instanceof SyscallError && (error.code === 'EAFNOSUPPORT' || error.code === 'EADDRNOTAVAIL');
+    if (!noIPv6 || plan.ipv6Only) throw error;
+    return openOn(Endpoint.from({ address: '0.0.0.0', port: plan.port }), plan);
+  }
+}
+
+function openOn(endpoint: Endpoint, plan: Plan): Handle {
+  const family = socketFamily(endpoint);
+  const handle = new (native().Handle)();
+  const made = handle.socket(familyNumber(family), SOCK_STREAM, 0);
+  if (made < 0) throw new SyscallError('socket', made, { address: endpoint.address, port: endpoint.port });
+  try {
+    for (const { option, level, name, value } of socketOptionsOf(plan, family)) {
+      const set = handle.setsockopt(level, name, value);
+      if (set < 0) throw explainOption(option, set);
+    }
+    applyOptions(handle, plan.sockopts);
+    const bound = handle.bind(endpoint.transientSockaddr(family));
+    if (bound < 0) throw explainListen(bound, endpoint, cluster.isWorker);
+    // Here and not by Node, so that its errors are explained; and a listener joins its reuseport group by it.
+    const listening = handle.listen(plan.backlog);
+    if (listening < 0) throw explainListen(listening, endpoint, cluster.isWorker);
+    if (plan.steering !== undefined) applyOptions(handle, { SO_ATTACH_REUSEPORT_CBPF: plan.steering });
+  } catch (error) {
+    handle.close();
+    throw error;
+  }
+  warnWhenInVain(plan, endpoint);
+  return handle;
+}
+
+/** The kernel has accepted what will be without effect. */
+function warnWhenInVain(plan: Plan, endpoint: Endpoint): void {
+  // With transparent a TPROXY rule may bring what is routed elsewhere.
+  if (plan.freebind && !plan.transparent && isUnreachable(endpoint)) {
+    warn(
+      'LINUX_SOCKETS_NOT_LOCAL',
+      `The server listens on ${endpoint.address}, which is not routed to this host: nothing will reach it until it is ` +
+        `assigned or routed here (\`${localRoute(endpoint.address, endpoint.family)}\`, or its whole prefix).`,
+    );
+  }
+  const fastOpen = Number(readSysctl('net.ipv4.tcp_fastopen') ?? FASTOPEN_SERVER);
+  if (plan.fastOpen > 0 && (fastOpen & FASTOPEN_SERVER) === 0) {
+    warn(
+      'LINUX_SOCKETS_FASTOPEN_OFF',
+      'fastOpen is without effect: bit 2 of net.ipv4.tcp_fastopen, TCP Fast Open for servers, is off ' +
+        `(sysctl -w net.ipv4.tcp_fastopen=${String(fastOpen | FASTOPEN_SERVER)}).`,
+    );
+  }
+}
+
+function isUnreachable(endpoint: Endpoint): boolean {
+  try {
+    return !isLocal(endpoint);
+  } catch {
+    return false; // AF_NETLINK is forbidden here: nothing is known
+  }
+}
+
+function warn(code: string, message: string): void {
+  process.emitWarning(message, { type: 'LinuxSocketsWarning', code });
+}
+
+const SOCK_STREAM = 1;
+/** TFO_SERVER_ENABLE */
+const FASTOPEN_SERVER = 2;

@@ -1,0 +1,210 @@
+// What `listen` may be asked for, checked before the kernel is touched, and as the options that it sets.
+import { availableParallelism } from 'node:os';
+import {
+  abortSignal,
+  boolean,
+  integer,
+  invalidType,
+  invalidValue,
+  oneOf,
+  options as checkOptions,
+  string,
+} from '../../arguments.js';
+import { encodeOption, type EncodedOption } from '../../options/access.js';
+import type { BpfInstruction } from '../../options/kinds/filter.js';
+import type { OptionRow } from '../../options/row.js';
+import { steerByCpu, steerByHash, steerRandomly } from '../../options/steering.js';
+import { OPTIONS, type SocketOptions, type WritableOptionName } from '../../options/table.js';
+import { Endpoint } from '../../wire/endpoint.js';
+import type { Family } from '../../wire/families.js';
+
+export interface ListenOptions {
+  /**
+   * The address, a literal; names are not resolved. @default '::', which takes IPv4 as well; '0.0.0.0' on a host without
+   * IPv6. As in Node.
+   */
+  readonly address?: string;
+  /** 0 lets the kernel pick one: `server.address().port`. @default 0 */
+  readonly port?: number;
+  /** Connections that wait to be accepted, 1 to 2147483647; the kernel cuts it to net.core.somaxconn. @default 511 */
+  readonly backlog?: number;
+  /**
+   * Listen on an address that this host does not have, or not yet (IP_FREEBIND, IPV6_FREEBIND). Connections come only
+   * when it is routed here: if it is not, a process warning says so (LINUX_SOCKETS_NOT_LOCAL). @default false
+   */
+  readonly freebind?: boolean;
+  /** Accept for addresses of others, as a TPROXY rule brings (IP_TRANSPARENT); CAP_NET_ADMIN or CAP_NET_RAW. @default false */
+  readonly transparent?: boolean;
+  /**
+   * Share the port with other listeners of the same user, each in a process or thread of its own (SO_REUSEPORT). The
+   * kernel spreads connections by a hash of the flow, or as `steering` says. @default false
+   */
+  readonly reusePort?: boolean | ReusePort;
+  /**
+   * Take data that comes with the SYN (TCP_FASTOPEN). A number is how many such connections may wait for the end of
+   * their handshake; true takes `backlog`. Needs bit 2 of net.ipv4.tcp_fastopen; without it a process warning says so
+   * (LINUX_SOCKETS_FASTOPEN_OFF). @default false
+   */
+  readonly fastOpen?: boolean | number;
+  /** Seconds to wait for a client's first data before the server hears of it (TCP_DEFER_ACCEPT), 0 to 32767. @default 0 */
+  readonly deferAccept?: number;
+  /** No IPv4 on an IPv6 socket (IPV6_V6ONLY). @default false */
+  readonly ipv6Only?: boolean;
+  /** Set before bind, after all of the above, so that they win. */
+  readonly sockopts?: SocketOptions;
+  /** Closes the server. */
+  readonly signal?: AbortSignal;
+  /**
+   * Every listener of this function is its own process's or thread's, also in a cluster worker, as with Node's
+   * `exclusive: true`: true says what is so anyway, and false is refused in a cluster worker.
+   */
+  readonly exclusive?: boolean;
+}
+
+export interface ReusePort {
+  /**
+   * Which listener of the group gets a connection: by the CPU that received the SYN, at random, by the hash that the
+   * network card has computed, or a program of your own (SO_ATTACH_REUSEPORT_CBPF). It holds for the whole group, and
+   * the last one that is set is the one. Listeners are numbered in the order in which they were opened; a number that
+   * the group does not have falls back to the kernel's own hash.
+   */
+  readonly steering: 'cpu' | 'random' | 'hash' | readonly BpfInstruction[];
+  /** How many listeners the group has, for the three words: 1 to 65535. @default os.availableParallelism() */
+  readonly sockets?: number;
+}
+
+/** What was asked for, checked. */
+export interface Plan {
+  /** Undefined: '::', or '0.0.0.0' where there is no IPv6. */
+  readonly endpoint: Endpoint | undefined;
+  readonly port: number;
+  readonly backlog: number;
+  readonly freebind: boolean;
+  readonly transparent: boolean;
+  readonly reusePort: boolean;
+  readonly steering: readonly BpfInstruction[] | undefined;
+  readonly fastOpen: number;
+  readonly deferAccept: number;
+  readonly ipv6Only: boolean;
+  readonly sockopts: SocketOptions | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
+export function planOf(options: ListenOptions, inWorker: boolean): Plan {
+  checkOptions('options', options, KNOWN);
+  const { backlog = 511, freebind = false, transparent = false, ipv6Only = false, deferAccept = 0 } = options;
+  const { port = 0, exclusive = true } = options;
+  integer('options.port', port, 0, 65535);
+  const endpoint = endpointOf(options.address, port);
+  boolean('options.ipv6Only', ipv6Only);
+  if (ipv6Only && endpoint?.family === 'ipv4') {
+    throw invalidValue('options.ipv6Only', ipv6Only, `${endpoint.address} is an IPv4 address`);
+  }
+  if (!boolean('options.exclusive', exclusive) && inWorker) {
+    throw invalidValue(
+      'options.exclusive',
+      exclusive,
+      'a cluster worker listens with a socket of its own here; share the port with reusePort, or listen in the primary',
+    );
+  }
+  return {
+    endpoint,
+    port,
+    backlog: integer('options.backlog', backlog, 1, 2 ** 31 - 1),
+    freebind: boolean('options.freebind', freebind),
+    transparent: boolean('options.transparent', transparent),
+    reusePort: options.reusePort !== undefined && options.reusePort !== false,
+    steering: steeringOf(options.reusePort),
+    fastOpen: queueOf(options.fastOpen, backlog),
+    deferAccept: integer('options.deferAccept', deferAccept, 0, 32767),
+    ipv6Only,
+    sockopts: checkSockopts(options.sockopts),
+    signal: abortSignal('options.signal', options.signal),
+  };
+}
+
+/**
+ * What is set before bind, but for `sockopts`; TCP_FASTOPEN could come after listen(2) as well. SO_REUSEADDR and IPV6_V6ONLY are what Node's own
+ * listeners have.
+ */
+export function socketOptionsOf(plan: Plan, family: Family): EncodedOption[] {
+  const v6 = family === 'ipv6';
+  return [
+    encodeOption('SO_REUSEADDR', true),
+    ...(v6 ? [encodeOption('IPV6_V6ONLY', plan.ipv6Only)] : []),
+    ...(plan.reusePort ? [encodeOption('SO_REUSEPORT', true)] : []),
+    ...(plan.freebind ? [encodeOption(v6 ? 'IPV6_FREEBIND' : 'IP_FREEBIND', true)] : []),
+    ...(plan.transparent ? [encodeOption(v6 ? 'IPV6_TRANSPARENT' : 'IP_TRANSPARENT', true)] : []),
+    ...(plan.deferAccept === 0 ? [] : [encodeOption('TCP_DEFER_ACCEPT', plan.deferAccept)]),
+    ...(plan.fastOpen === 0 ? [] : [encodeOption('TCP_FASTOPEN', plan.fastOpen)]),
+  ];
+}
+
+/** An IPv4 address that is written as an IPv6 one goes to an IPv6 socket. */
+export function socketFamily(endpoint: Endpoint): Family {
+  return endpoint.mapped ? 'ipv6' : endpoint.family;
+}
+
+function endpointOf(address: unknown, port: number): Endpoint | undefined {
+  if (address === undefined) return undefined;
+  return Endpoint.from({ address: string('options.address', address), port }, 'options');
+}
+
+function steeringOf(reusePort: unknown): readonly BpfInstruction[] | undefined {
+  if (reusePort === undefined || typeof reusePort === 'boolean') return undefined;
+  const name = 'options.reusePort';
+  if (typeof reusePort !== 'object' || reusePort === null || Array.isArray(reusePort)) {
+    throw invalidType(name, 'a boolean or { steering, sockets }', reusePort);
+  }
+  const { steering, sockets } = checkOptions(name, reusePort as ReusePort, ['steering', 'sockets']);
+  if (Array.isArray(steering)) {
+    if (sockets !== undefined) {
+      throw invalidValue(`${name}.sockets`, sockets, 'the program of steering knows how many there are');
+    }
+    encodeOption('SO_ATTACH_REUSEPORT_CBPF', steering as readonly BpfInstruction[]); // a check
+    return steering as readonly BpfInstruction[];
+  }
+  const word = oneOf(`${name}.steering`, steering, ['cpu', 'random', 'hash'] as const);
+  const count = integer(`${name}.sockets`, sockets ?? availableParallelism(), 1, 65535);
+  return { cpu: steerByCpu, random: steerRandomly, hash: steerByHash }[word](count);
+}
+
+function queueOf(fastOpen: unknown, backlog: number): number {
+  if (fastOpen === undefined || fastOpen === false) return 0;
+  if (fastOpen === true) return backlog;
+  if (typeof fastOpen !== 'number') throw invalidType('options.fastOpen', 'a boolean or a number', fastOpen);
+  return integer('options.fastOpen', fastOpen, 1, 2 ** 31 - 1);
+}
+
+/** Every name and value, so that a wrong one throws before there is a socket. */
+function checkSockopts(sockopts: SocketOptions | undefined): SocketOptions | undefined {
+  if (sockopts === undefined) return undefined;
+  if (typeof sockopts !== 'object' || sockopts === null || Array.isArray(sockopts)) {
+    throw invalidType('options.sockopts', 'of type object', sockopts);
+  }
+  const rows: Readonly<Record<string, OptionRow>> = OPTIONS;
+  for (const [name, value] of Object.entries(sockopts)) {
+    if (value === undefined) continue;
+    if (rows[name]?.access === 'get') {
+      throw invalidValue(`options.sockopts.${name}`, value, 'this option can only be read');
+    }
+    encodeOption(name as WritableOptionName, value as never);
+  }
+  return sockopts;
+}
+
+const KNOWN = [
+  'address',
+  'port',
+  'backlog',
+  'freebind',
+  'transparent',
+  'reusePort',
+  'fastOpen',
+  'deferAccept',
+  'ipv6Only',
+  'sockopts',
+  'signal',
+  'exclusive',
+] as const;

@@ -1,0 +1,81 @@
+// listen in worker threads: each has a listening socket of its own, and one that is terminated leaves none behind.
+import net from 'node:net';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import type { Worker } from 'node:worker_threads';
+import { expect, test } from 'vitest';
+import { runNode, startWorker } from '../support/child.js';
+import { expectNoNewFds } from '../support/fds.js';
+
+const LISTEN = `
+  const net = require('node:net');
+  const { once } = require('node:events');
+  const { listen } = await import('linux-sockets');
+  const server = net.createServer((socket) => socket.end('thread ' + require('node:worker_threads').threadId));
+  await once(listen(server, workerData), 'listening');
+  parentPort.postMessage(server.address().port);
+`;
+
+test('threads share a port with reusePort; one that is terminated leaves the port to the others', async () => {
+  await expectNoNewFds(async () => {
+    const workers: Worker[] = [];
+    let port = 0;
+    try {
+      for (let i = 0; i < 3; i++) {
+        const worker = startWorker(LISTEN, { address: '127.0.0.1', port, reusePort: true });
+        workers.push(worker);
+        [port] = (await once(worker, 'message')) as [number];
+      }
+      expect((await answers(port)).size).toBe(3);
+      await workers.pop()!.terminate();
+      expect((await answers(port)).size).toBe(2);
+      await workers.pop()!.terminate();
+      expect((await answers(port)).size).toBe(1);
+    } finally {
+      await Promise.all(workers.map(async (worker) => worker.terminate()));
+    }
+    await expect(text(net.connect(port, '127.0.0.1'))).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+  });
+});
+
+test('the process ends by itself once the server is closed, and at exit with one that listens', async () => {
+  const prologue = `import net from 'node:net'; import { listen } from 'linux-sockets';`;
+  for (const [body, code] of [
+    ['listen(net.createServer(), {}, function () { this.close(); });', 0],
+    ['listen(net.createServer(), {}).unref();', 0],
+    ['listen(net.createServer(), {}, () => process.exit(7));', 7],
+    ['listen(net.createServer(), {}); process.exit(7);', 7],
+    ['listen(net.createServer(), { signal: AbortSignal.abort() });', 0],
+  ] as const) {
+    const ended = await runNode(`${prologue} ${body}`, { allowFailure: true });
+    expect(ended, body).toEqual({ code, signal: null, stdout: '', stderr: '' });
+  }
+});
+
+test('a server outlives the collection of what brought its descriptor', async () => {
+  const { stdout } = await runNode(
+    `
+    import net from 'node:net';
+    import { once } from 'node:events';
+    import { text } from 'node:stream/consumers';
+    import { listen } from 'linux-sockets';
+    const server = net.createServer((socket) => socket.end('hello'));
+    await once(listen(server, { address: '127.0.0.1' }), 'listening');
+    for (let i = 0; i < 5; i++) {
+      globalThis.gc();
+      await new Promise(setImmediate);
+      console.log(await text(net.connect(server.address().port, '127.0.0.1')));
+    }
+    server.close();
+    `,
+    { execArgv: ['--expose-gc'] },
+  );
+  expect(stdout).toBe('hello\n'.repeat(5));
+});
+
+/** Who answers, of enough connections that nobody is passed over (once in 10 ** 11). */
+async function answers(port: number): Promise<Set<string>> {
+  const seen = new Set<string>();
+  for (let i = 0; i < 64; i++) seen.add(await text(net.connect(port, '127.0.0.1')));
+  return seen;
+}

@@ -1,0 +1,58 @@
+// Types of listen and originalDestination, checked by `npm run types` and never run.
+import http from 'node:http';
+import http2 from 'node:http2';
+import https from 'node:https';
+import net from 'node:net';
+import tls from 'node:tls';
+import { expectTypeOf } from 'vitest';
+import {
+  listen,
+  originalDestination,
+  steerByCpu,
+  type Family,
+  type ListenOptions,
+  type NativeSocket,
+  type OriginalDestination,
+  type ReusePort,
+} from '../../src/index.js';
+
+export function listening(): void {
+  expectTypeOf(listen(net.createServer(), {})).toEqualTypeOf<net.Server>();
+  expectTypeOf(listen(tls.createServer(), { port: 443 })).toEqualTypeOf<tls.Server>();
+  expectTypeOf(listen(http.createServer())).toExtend<http.Server>();
+  expectTypeOf(listen(https.createServer(), {}, () => undefined)).toExtend<https.Server>();
+  expectTypeOf(listen(http2.createServer(), {})).toExtend<http2.Http2Server>();
+  expectTypeOf(listen(http2.createSecureServer(), {})).toExtend<http2.Http2SecureServer>();
+  const server = net.createServer();
+  listen(server, { address: '::', port: 0, backlog: 10, freebind: true, transparent: true, ipv6Only: true });
+  listen(server, { reusePort: true, fastOpen: true, deferAccept: 5, exclusive: true });
+  listen(server, { reusePort: { steering: 'cpu' }, fastOpen: 100, signal: AbortSignal.abort() });
+  listen(server, { reusePort: { steering: steerByCpu(4) }, sockopts: { TCP_USER_TIMEOUT: 1000 } });
+  // @ts-expect-error a descriptor is no server
+  listen(5, {});
+  // @ts-expect-error names are not resolved, so there is no host
+  listen(server, { host: 'localhost' });
+  // @ts-expect-error a port is a number
+  listen(server, { port: '80' });
+  // @ts-expect-error no such word
+  listen(server, { reusePort: { steering: 'luck' } });
+  // @ts-expect-error without steering it is `true`
+  listen(server, { reusePort: {} });
+  // @ts-expect-error an option's value has its type
+  listen(server, { sockopts: { TCP_USER_TIMEOUT: true } });
+  // @ts-expect-error it is exactly optional
+  ({ address: undefined }) satisfies ListenOptions;
+  expectTypeOf<NonNullable<ListenOptions['reusePort']>>().toEqualTypeOf<boolean | ReusePort>();
+}
+
+export function destinations(socket: net.Socket, secure: tls.TLSSocket, native: NativeSocket): void {
+  expectTypeOf(originalDestination(socket)).toEqualTypeOf<OriginalDestination>();
+  originalDestination(secure);
+  originalDestination(native);
+  expectTypeOf<OriginalDestination['family']>().toEqualTypeOf<Family>();
+  expectTypeOf<OriginalDestination['method']>().toEqualTypeOf<'redirect' | 'local'>();
+  // @ts-expect-error a descriptor is not enough: whose peer it has, only a socket knows
+  originalDestination(5);
+  // @ts-expect-error a server has no client
+  originalDestination(net.createServer());
+}
