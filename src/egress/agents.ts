@@ -2,8 +2,9 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
 import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 import { string } from '../arguments.js';
-import type { Connector, DialOptions } from './connector.js';
+import type { Connector, DialOptions, DialTlsOptions } from './connector.js';
 
 export interface EgressHttpAgentOptions extends http.AgentOptions {
   /** The key of all connections of this agent, for 'sticky' and for functions. @default the request's `egressKey` */
@@ -25,6 +26,8 @@ export function httpsAgent(connector: Connector, options: EgressHttpsAgentOption
 
 /** An agent puts its own options before those of a request, so that a key of the agent's is the one that counts. */
 class EgressHttpAgent extends http.Agent {
+  /** Node's, and not in its types. */
+  declare readonly options: EgressHttpAgentOptions;
   readonly #connector: Connector;
 
   constructor(connector: Connector, options: EgressHttpAgentOptions) {
@@ -37,7 +40,7 @@ class EgressHttpAgent extends http.Agent {
   }
 
   override getName(options?: Parameters<http.Agent['getName']>[0]): string {
-    return nameWithKey(super.getName(options), options);
+    return nameWithKey(super.getName(options), this.options, options);
   }
 }
 
@@ -49,21 +52,19 @@ class EgressHttpsAgent extends https.Agent {
     this.#connector = connector;
   }
 
-  /** Node's own makes a TLS socket of it, and looks after its session. */
+  /** Node's own calls tls.connect, and looks after the session. */
   override createConnection(
     options: https.RequestOptions,
     callback?: (error: Error | null, stream: Duplex) => void,
   ): Duplex | null | undefined {
-    // With a socket given, tls.connect leaves the timeout to us; on the TCP socket nobody would listen to it.
-    const { timeout, ...rest } = options;
-    const socket = this.#connector.dial(rest as DialOptions);
-    const secure = super.createConnection({ ...options, socket } as https.RequestOptions, callback);
-    if (timeout !== undefined && timeout > 0) (secure as http.IncomingMessage['socket']).setTimeout(timeout);
-    return secure;
+    return this.#connector.dialTls(
+      options as DialTlsOptions,
+      (given) => super.createConnection(given, callback) as TLSSocket,
+    );
   }
 
   override getName(options?: https.RequestOptions): string {
-    return nameWithKey(super.getName(options), options);
+    return nameWithKey(super.getName(options), this.options, options);
   }
 }
 
@@ -74,8 +75,8 @@ function checked<T extends { readonly egressKey?: string }>(options: T): T {
   return options;
 }
 
-/** Sockets are kept by this name, so that it has to have the key. */
-function nameWithKey(name: string, options: object | undefined): string {
-  const key = (options as DialOptions | undefined)?.egressKey;
+/** Sockets are kept by this name, so that it has to have the key: the agent's before the request's, as Node puts them. */
+function nameWithKey(name: string, agent: object, request: object | undefined): string {
+  const key = (agent as DialOptions).egressKey ?? (request as DialOptions | undefined)?.egressKey;
   return key === undefined ? name : `${name}:egress=${JSON.stringify(key)}`;
 }

@@ -1,19 +1,27 @@
 // EgressPool: connections from many source addresses. It decides which source an attempt leaves from, and counts; making
 // the descriptor is connect's.
 import { getDefaultAutoSelectFamily, type Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { integer, invalidType, invalidValue, options as checkOptions, string } from '../arguments.js';
 import { SocketError } from '../errors.js';
 import type { PortRange } from '../kernel/sysctl.js';
 import type { SocketOptions } from '../options/table.js';
 import type { Candidates, Source } from '../tcp/connect/source.js';
-import { connectFrom } from '../tcp/connect/connect.js';
+import { connectFrom, socketFrom } from '../tcp/connect/connect.js';
 import { retryOf, sourceOf, type ConnectOptions, type RetryOptions } from '../tcp/connect/options.js';
 import type { Endpoint } from '../wire/endpoint.js';
 import type { Family } from '../wire/families.js';
+import { secureFrom } from '../tcp/connect/tls-socket.js';
 import { Aside } from './aside.js';
 import { candidates, type Connection, type Shared } from './attempt.js';
 import { PoolSource, type SourceStats } from './pool-source.js';
-import { Connector, type DialOptions } from './connector.js';
+import {
+  Connector,
+  type DialOptions,
+  type DialTlsOptions,
+  type MakeTls,
+  type UnconnectedOptions,
+} from './connector.js';
 import { Prefix } from './prefix.js';
 import { strategyOf, type Choose, type Strategy } from './strategy.js';
 
@@ -120,22 +128,23 @@ export class EgressPool extends Connector {
   connect(options: EgressConnectOptions, listener?: () => void): Socket {
     if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
     const { key, ...rest } = options;
-    if (key !== undefined) string('options.key', key);
-    for (const name of DECIDED) {
-      const value = (rest as Record<string, unknown>)[name];
-      if (value !== undefined && value !== null) throw invalidValue(`options.${name}`, value, 'the pool decides it');
-    }
-    const closing = new Closing();
-    const { sockopts } =
-      options.sockopts === undefined ? NO_SOCKOPTS : sourceOf({ port: 0, sockopts: options.sockopts });
-    const connection = { key, sockopts, leftNoTimeWait: () => closing.leftNoTimeWait() };
-    const socket = connectFrom({ ...rest, ...this.#defaults(options) }, this.candidates(connection), listener);
-    closing.watch(socket);
-    return socket;
+    const { defaults, candidates, closing } = this.#plan('options.key', key, rest);
+    return closing.watch(connectFrom({ ...rest, ...defaults }, candidates, listener));
   }
 
-  protected override make({ egressKey, ...options }: DialOptions): Socket {
-    return this.connect({ ...options, key: egressKey });
+  protected override open({ egressKey, ...options }: DialOptions, listener: (() => void) | undefined): Socket {
+    return this.connect({ ...options, key: egressKey }, listener);
+  }
+
+  protected override openTls({ egressKey, ...options }: DialTlsOptions, make: MakeTls): TLSSocket {
+    const { defaults, candidates, closing } = this.#plan('options.egressKey', egressKey, options);
+    return closing.watch(secureFrom<DialTlsOptions>({ ...options, ...defaults }, candidates, make));
+  }
+
+  protected override unconnected({ key, retry, sockopts, ...options }: UnconnectedOptions): Socket {
+    const asked = { ...(retry !== undefined && { retry }), ...(sockopts !== undefined && { sockopts }) };
+    const { defaults, candidates, closing } = this.#plan('options.key', key, { port: 0, ...asked });
+    return closing.watch(socketFrom(options, candidates, defaults.retry));
   }
 
   /** The sources, as they are written. */
@@ -196,18 +205,26 @@ export class EgressPool extends Connector {
     };
   }
 
-  /** What Node is told beyond what it was asked. */
-  #defaults({
-    family,
-    retry = this.#retry,
-    autoSelectFamily = getDefaultAutoSelectFamily(),
-  }: EgressConnectOptions): object {
+  /** Checks the options of a connection, and says what Node is told beyond them. */
+  #plan(name: string, key: string | undefined, options: Omit<EgressConnectOptions, 'key'>): Plan {
+    if (key !== undefined) string(name, key);
+    for (const decided of DECIDED) {
+      const value = (options as Record<string, unknown>)[decided];
+      if (value !== undefined && value !== null) throw invalidValue(`options.${decided}`, value, 'the pool decides it');
+    }
+    const { family, autoSelectFamily = getDefaultAutoSelectFamily(), retry = this.#retry } = options;
+    const sockopts = options.sockopts && sourceOf({ port: 0, sockopts: options.sockopts }).sockopts;
     const { ipv4, ipv6 } = this.#byFamily;
     // Where Node tries one address only, it has to be one that there is a source for.
     const one = !autoSelectFamily && !family && (ipv4.length === 0) !== (ipv6.length === 0);
+    const closing = new Closing();
     return {
-      ...(retry !== undefined && { retry }),
-      ...(one && { family: ipv4.length === 0 ? 6 : 4 }),
+      closing,
+      candidates: this.candidates({ key, sockopts, leftNoTimeWait: () => closing.leftNoTimeWait() }),
+      defaults: {
+        ...(retry !== undefined && { retry }),
+        ...(one && { family: ipv4.length === 0 ? 6 : 4 }),
+      },
     };
   }
 
@@ -235,14 +252,20 @@ export class EgressPool extends Connector {
   }
 }
 
+interface Plan {
+  readonly defaults: { readonly retry?: RetryOptions; readonly family?: number };
+  readonly candidates: Candidates;
+  readonly closing: Closing;
+}
+
 /** How a connection ends: of the two sides, the one whose FIN was first keeps the port in TIME-WAIT; a reset keeps none. */
 class Closing {
   #socket: Socket | undefined;
   #peerWasFirst = false;
 
-  watch(socket: Socket): void {
+  watch<S extends Socket>(socket: S): S {
     this.#socket = socket;
-    socket.once('end', () => (this.#peerWasFirst = !socket.writableFinished));
+    return socket.once('end', () => (this.#peerWasFirst = !socket.writableFinished));
   }
 
   leftNoTimeWait(): boolean {
@@ -264,8 +287,6 @@ function refuseOverlap(name: string, prefixes: readonly Prefix[]): void {
 
 /** What a connection that was established breaks with. */
 const BROKEN: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT']);
-
-const NO_SOCKOPTS = { sockopts: undefined };
 
 const DECIDED = [
   'localAddress',

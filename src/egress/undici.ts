@@ -51,69 +51,60 @@ export function undiciConnector(connector: Connector, options: UndiciConnectorOp
   integer('options.keepAliveInitialDelay', keepAliveInitialDelay, 0, 0x7fffffff);
   const sessions = new Sessions(integer('options.maxCachedSessions', maxCachedSessions, 0, 0x7fffffff));
 
-  return (request, callback) => {
-    const { hostname, protocol, port, localAddress, httpSocket } = request;
+  const open = (request: UndiciConnectRequest): Socket => {
+    const { hostname: host, protocol, port, localAddress, httpSocket } = request;
     const isSecure = protocol === 'https:';
-    const host = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
-    let called = false;
-    const finish: UndiciCallback = (...result) => {
-      if (called) return;
-      called = true;
-      callback(...result);
+    const target = {
+      host,
+      port: Number(port) || (isSecure ? 443 : 80),
+      egressKey,
+      ...(localAddress !== undefined && localAddress !== null && { localAddress }),
     };
-    let tcp: Socket;
+    // As much as undici's own reads at once.
+    if (!isSecure) return connector.dial({ ...target, highWaterMark: 64 * 1024 } as DialOptions);
+    const servername = [request.servername, tls.servername, host].find(isName);
+    const session = tls.session ?? sessions.get(servername ?? host);
+    const secure = {
+      ...tls,
+      ...target,
+      ...(servername !== undefined && { servername }),
+      ...(session !== undefined && { session }),
+      ALPNProtocols: allowH2 ? ['h2', 'http/1.1'] : ['http/1.1'],
+    };
+    // Through a proxy the TCP connection is there.
+    const socket =
+      httpSocket === undefined ? connector.connectTls(secure) : tlsConnect({ ...secure, socket: httpSocket });
+    return socket.on('session', (ticket) => {
+      sessions.set(servername ?? host, ticket);
+    });
+  };
+
+  return (request, callback) => {
+    let socket: Socket;
     try {
-      tcp =
-        httpSocket ??
-        connector.dial({
-          highWaterMark: 64 * 1024, // as undici has it
-          host,
-          port: port === '' ? (isSecure ? 443 : 80) : Number(port),
-          keepAlive,
-          keepAliveInitialDelay,
-          noDelay: true,
-          egressKey,
-          ...(localAddress !== undefined && localAddress !== null && { localAddress }),
-        } as DialOptions);
+      socket = open(request);
     } catch (error) {
-      queueMicrotask(() => finish(error as Error, null));
+      queueMicrotask(() => callback(error as Error, null));
       return;
     }
-    const stop = limitTime(timeout, () => {
-      tcp.destroy(timeoutError(host, port, timeout));
-    });
-    const failed = (error: Error): void => {
-      stop();
-      finish(error, null);
-    };
-    tcp.on('error', failed);
-    const connected = (): void => {
-      if (!isSecure) {
-        stop();
-        finish(null, tcp);
+    const timer = timeout === 0 ? undefined : setTimeout(() => socket.destroy(timeoutError(request, timeout)), timeout);
+    let settled = false;
+    const settle = (error?: Error): void => {
+      if (settled) return;
+      settled = true;
+      clearTimeout(timer);
+      if (error !== undefined) {
+        callback(error, null);
         return;
       }
-      // Not before: attempts at several addresses change the TCP handle, which TLS holds on to.
-      const servername = [request.servername, tls.servername, host].find(isName);
-      const session = tls.session ?? sessions.get(servername ?? host);
-      const secure = tlsConnect({
-        ...tls,
-        host,
-        ...(servername !== undefined && { servername }),
-        ...(session !== undefined && { session }),
-        ALPNProtocols: allowH2 ? ['h2', 'http/1.1'] : ['http/1.1'],
-        socket: tcp,
-      });
-      secure
-        .on('session', (ticket) => sessions.set(servername ?? host, ticket))
-        .on('error', failed)
-        .once('secureConnect', () => {
-          stop();
-          finish(null, secure);
-        });
+      socket.setNoDelay(true);
+      if (keepAlive) socket.setKeepAlive(true, keepAliveInitialDelay);
+      callback(null, socket);
     };
-    if (tcp.connecting) tcp.once('connect', connected);
-    else connected();
+    socket
+      .once(request.protocol === 'https:' ? 'secureConnect' : 'connect', () => settle())
+      .on('error', settle)
+      .once('close', () => settle(new Error('The socket was destroyed before it was connected')));
   };
 }
 
@@ -145,16 +136,8 @@ function isName(text: string | null | undefined): text is string {
   return text !== undefined && text !== null && text !== '' && isIP(text) === 0;
 }
 
-function limitTime(timeout: number, passed: () => void): () => void {
-  if (timeout === 0) return () => undefined;
-  const timer = setTimeout(passed, timeout);
-  return () => {
-    clearTimeout(timer);
-  };
-}
-
 /** undici's name and code, which callers know. */
-function timeoutError(host: string, port: string, timeout: number): Error {
-  const message = `Connect Timeout Error (attempted address: ${host}:${port}, timeout: ${timeout}ms)`;
+function timeoutError({ hostname, port }: UndiciConnectRequest, timeout: number): Error {
+  const message = `Connect Timeout Error (attempted address: ${hostname}:${port}, timeout: ${timeout}ms)`;
   return Object.assign(new Error(message), { name: 'ConnectTimeoutError', code: 'UND_ERR_CONNECT_TIMEOUT' });
 }

@@ -1,7 +1,7 @@
 // EgressPool with real connections: what the peer sees, exhaustion and its end, limits, and counts that come back to 0.
 import { once } from 'node:events';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { EgressPool, getOption, type EgressConnectOptions, type SocketErrorCode } from '../../src/index.js';
+import { connector, EgressPool, getOption, type EgressConnectOptions, type SocketErrorCode } from '../../src/index.js';
 import { setSysctl } from '../support/sysctl.js';
 import { closedPort } from '../support/sockets.js';
 import { closeAll, failed, opened, resolving, Sockets, witness } from './egress-fixtures.js';
@@ -94,6 +94,48 @@ describe('what the peer sees', () => {
     expect(getOption(socket, 'SO_MARK')).toBe(7);
     expect(getOption(socket, 'TCP_USER_TIMEOUT')).toBe(3000);
     expect(getOption(socket, 'TCP_MAXSEG')).toBeLessThanOrEqual(1000);
+  });
+});
+
+describe('a socket that connects later', () => {
+  test('leaves from the pool when its connect is called', async () => {
+    await using server = await witness('127.0.0.1');
+    await using sockets = new Sockets();
+    const pool = new EgressPool({ sources: [A, B], strategy: ({ key }) => key ?? A });
+    const socket = sockets.add(pool.socket({ key: B, sockopts: { TCP_USER_TIMEOUT: 3000 } }));
+    expect(pool.stats().held).toBe(0);
+    socket.connect(server.port, '127.0.0.1');
+    await once(socket, 'connect');
+    expect(socket.localAddress).toBe(B);
+    expect(getOption(socket, 'TCP_USER_TIMEOUT')).toBe(3000);
+    expect(pool.stats()).toMatchObject({ held: 1, total: 1 });
+    await closeAll(socket);
+    expect(pool.stats().held).toBe(0);
+  });
+
+  test('leaves from nowhere else', async () => {
+    await using server = await witness('127.0.0.1');
+    const socket = new EgressPool({ sources: [A] }).socket();
+    socket.connect({ port: server.port, host: '127.0.0.1', localAddress: B });
+    const [error] = (await once(socket, 'error')) as [Error];
+    expect(error).toMatchObject({ reason: 'otherSource' });
+    await closeAll(socket);
+  });
+
+  test('leaves from the source of a connector', async () => {
+    await using server = await witness('127.0.0.1');
+    await using sockets = new Sockets();
+    const socket = sockets.add(connector({ localAddress: B, localPortRange: [40_000, 40_009] }).socket());
+    socket.connect(server.port, '127.0.0.1');
+    await once(socket, 'connect');
+    expect([socket.localAddress, Math.trunc((socket.localPort ?? 0) / 10)]).toEqual([B, 4000]);
+  });
+
+  test('is no descriptor until then', () => {
+    new EgressPool({ sources: [A] }).socket().destroy();
+    expect(thrown(() => new EgressPool({ sources: [A] }).socket(null as unknown as object)).code).toBe(
+      'ERR_INVALID_ARG_TYPE',
+    );
   });
 });
 
@@ -475,7 +517,7 @@ describe('arguments of connect', () => {
     [{ retry: { whenExhausted: 1 } }, 'ERR_INVALID_ARG_TYPE', /whenExhausted/],
     [{ port: 70_000 }, 'ERR_SOCKET_BAD_PORT', /70000/],
   ])('%j is refused with %s', (options, code, message) => {
-    const error = thrown(() => pool.connect({ host: '127.0.0.1', port: 1, ...options } as EgressConnectOptions));
+    const error = thrown(() => pool.connect({ host: '127.0.0.1', port: 1, ...options }));
     expect(error).toMatchObject({ code });
     expect(error.message).toMatch(message);
     expect(pool.stats()).toMatchObject({ held: 0, total: 0 });
@@ -489,7 +531,7 @@ describe('arguments of connect', () => {
   test('undefined is as good as not there', async () => {
     await using server = await witness('127.0.0.1');
     const options = { host: '127.0.0.1', port: server.port, localAddress: undefined, key: undefined };
-    await closeAll(await opened(pool, options as EgressConnectOptions));
+    await closeAll(await opened(pool, options));
   });
 });
 

@@ -1,14 +1,15 @@
 // connect: net.connect with a source. Node resolves, connects and reports as it always does; the descriptors are ours.
 import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { connect as netConnect, type Socket, type TcpNetConnectOpts } from 'node:net';
+import { connect as netConnect, type Socket, type SocketConstructorOpts, type TcpNetConnectOpts } from 'node:net';
 import { invalidValue } from '../../arguments.js';
 import { native } from '../../binding.js';
+import { AbortError } from '../../errors.js';
 import { ignoreEmptyWrites, requireAdoption } from '../stream.js';
 import type { Job } from './attempt.js';
 import { asksForMore, retryOf, sourceOf, type ConnectOptions, type RetryOptions } from './options.js';
 import { Refusals } from './refusals.js';
 import { ConnectingSocket, requireHooked, requireHooks } from './socket.js';
-import type { Candidates } from './source.js';
+import type { Candidates, Source } from './source.js';
 
 /**
  * Connects over TCP from the source that is asked for: all of net.connect's options, events, errors and forms, and
@@ -35,7 +36,7 @@ export function connect(...args: readonly unknown[]): Socket {
   const job: Job = { from: source, retry: retryOf(options.retry), refusals: new Refusals(false) };
   // A shared port is connect(2)'s to take: Node would look for it after bind.
   const forNode = source.port === 0 && options.localPort !== undefined ? { ...options, localPort: undefined } : options;
-  const socket = new ConnectingSocket(forNode, job);
+  const socket = make(forNode, job);
   if (source.sockopts?.TCP_FASTOPEN_CONNECT === true) ignoreEmptyWrites(socket);
   return run(socket, forNode, listenerOf(args));
 }
@@ -54,11 +55,38 @@ export function connectFrom(options: PoolConnectOptions, candidates: Candidates,
   requireAdoption();
   requireHooks();
   const job: Job = { from: candidates, retry: retryOf(options.retry), refusals: new Refusals(true) };
-  return run(new ConnectingSocket(options, job), options, listener);
+  return run(make(options, job), options, listener);
+}
+
+/** With a signal that is aborted already, Node emits the end, connects nevertheless, and nobody closes the descriptor. */
+function make(options: SocketConstructorOpts, job: Job): ConnectingSocket {
+  const { signal } = options;
+  if (signal?.aborted !== true) return new ConnectingSocket(options, job);
+  return new ConnectingSocket({ ...options, signal: undefined }, job).destroy(new AbortError(signal));
+}
+
+/**
+ * A socket that has not connected. Its `connect()` asks for a source; for whoever calls that by himself.
+ * @internal
+ */
+export function socketFrom(
+  options: SocketConstructorOpts,
+  from: Source | Candidates,
+  retry: RetryOptions | undefined,
+): Socket {
+  native();
+  requireAdoption();
+  requireHooks();
+  return new ConnectingSocket(options, {
+    from,
+    retry: retryOf(retry),
+    refusals: new Refusals(typeof from === 'function'),
+  });
 }
 
 /** The rest of what net.connect does with a socket. */
 function run(socket: ConnectingSocket, options: object, listener: (() => void) | undefined): Socket {
+  if (socket.destroyed) return socket;
   const { timeout } = options as TcpNetConnectOpts;
   try {
     if (CLIENT_SOCKETS.hasSubscribers && connectTells !== true) {

@@ -30,19 +30,28 @@ export function install(
   // be an object whose getters connect.
   const handle = spare ?? new (native().Handle)();
   spare = undefined;
+  let given = false;
   try {
     const failed = setUp(handle, source, family, mapped);
     if (failed !== undefined) return failed;
     if (opened) return resultOf('dup3', handle.dup3(into.fd));
-    const unopened = resultOf('open', into.open(handle.fd()));
-    if (unopened === undefined) handle.detach();
-    return unopened;
+    const refusal = give(handle, into);
+    given = refusal === undefined;
+    return refusal;
   } catch (error) {
     return thrownFailure(error);
   } finally {
-    handle.close();
+    if (!given) handle.close();
     spare = handle;
   }
+}
+
+/** The descriptor is Node's from now on; ours again when Node does not want it. */
+function give(handle: Handle, into: Adopter): Failure | undefined {
+  const fd = handle.detach();
+  const unopened = resultOf('open', into.open(fd));
+  if (unopened !== undefined) handle.adopt(fd);
+  return unopened;
 }
 
 /** The address that bind(2) is given, undefined where nothing is bound. */

@@ -11,6 +11,7 @@ import {
 } from '../../arguments.js';
 import type { PortRange } from '../../kernel/sysctl.js';
 import { encodeOption } from '../../options/access.js';
+import type { OptionRow } from '../../options/row.js';
 import { OPTIONS, type SocketOptions, type WritableOptionName } from '../../options/table.js';
 import { checkRange, contains, isEphemeral, WHOLE_RANGE } from '../port-range.js';
 import { endpointOf } from './descriptor.js';
@@ -130,9 +131,9 @@ function checkSockopts(sockopts: SocketOptions): SocketOptions {
     const own = OF_THEIR_OWN.get(name);
     if (own !== undefined) throw invalidValue(`options.sockopts.${name}`, value, `use \`${own}\``);
     if (value === undefined) continue;
+    const row = (OPTIONS as Readonly<Record<string, OptionRow>>)[name];
+    if (row?.access === 'get') throw invalidValue(`options.sockopts.${name}`, value, 'this option can only be read');
     encodeOption(name as WritableOptionName, value as never);
-    if ((OPTIONS[name as WritableOptionName] as { access?: string }).access === 'get')
-      throw invalidValue(`options.sockopts.${name}`, value, 'this option can only be read');
   }
   return { ...sockopts };
 }
