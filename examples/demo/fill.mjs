@@ -15,7 +15,7 @@ export function fillRange(out, wanted) {
   const ports = Math.min(wanted, descriptorsLeft());
   const last = FIRST_PORT + ports - 1;
   writeFileSync('/proc/sys/net/ipv4/ip_local_port_range', `${FIRST_PORT} ${last}`);
-  out.title(`4. Fill a whole range: ${ports} ports, ${FIRST_PORT}-${last}`);
+  out.title(`5. Fill a whole range: ${ports} ports, ${FIRST_PORT}-${last}`);
   if (ports < wanted) out.line(`   (the limit of descriptors, ulimit -n, allows no more)`);
   // Once without the clock: code gets compiled, and the kernel's table of descriptors grows to its size.
   for (const reservation of reserveMany(ports, { remote: REMOTE, local: LOCAL })) reservation.release();

@@ -1,10 +1,12 @@
 // `npm start`: the main job for real. Reserves a port without sending a packet and proves it, shows what the kernel then
-// refuses to others, exchanges data over it, and fills a whole port range. In a network namespace of its own, without root.
+// refuses to others, exchanges data over it, holds more connections than there are ports, and fills a whole port range.
+// In a network namespace of its own, without root.
 import { parseArgs } from 'node:util';
 import { insideNamespace, namespaceOrReason } from './namespace.mjs';
 import { fillRange } from './fill.mjs';
 import { reserveAndProve, showClash, useReservation } from './one-port.mjs';
 import { report } from './report.mjs';
+import { sharePorts } from './share-ports.mjs';
 
 const USAGE = `Usage: npm start [-- --json] [-- --ports N]
 
@@ -34,13 +36,13 @@ async function story(noNamespace) {
   const { reservation, server, ...proof } = await reserveAndProve(out);
   const clash = await showClash(out, reservation);
   const exchange = await useReservation(out, reservation, server);
-  let filled;
-  if (noNamespace === undefined) filled = fillRange(out, ports);
+  let inNamespace;
+  if (noNamespace === undefined) inNamespace = { ...(await sharePorts(out)), ...fillRange(out, ports) };
   else
     out.line(
-      `\nNot filled: a whole port range. That wants a network namespace of its own, and this machine allows none:\n  ${noNamespace}`,
+      `\nNot shown: connections that share ports, and a whole port range filled. That wants a network namespace of its own, and this machine allows none:\n  ${noNamespace}`,
     );
-  out.end({ ...proof, ...clash, ...exchange, ...(filled ?? { notFilled: noNamespace }) });
+  out.end({ ...proof, ...clash, ...exchange, ...(inNamespace ?? { notFilled: noNamespace }) });
 }
 
 function arguments_() {

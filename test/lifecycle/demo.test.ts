@@ -17,6 +17,7 @@ test('fills the range that it is told to, and proves what it says', async () => 
     tupleRefused: 'ERR_PORT_RANGE_EXHAUSTED (EADDRNOTAVAIL)',
     sharedWith: '127.0.0.1:9',
     echo: 'panda',
+    connections: { ours: { held: 30, ports: 10 }, nodes: { held: 10 } },
     ports: 256,
     withRange: { oneMore: 'ERR_PORT_RANGE_EXHAUSTED' },
     withoutRange: { oneMore: 'EADDRNOTAVAIL' },
@@ -34,7 +35,7 @@ test('without a namespace it leaves the host’s ports alone, and says why', asy
     );
     const { stdout } = await runNode(DEMO, { env: { PATH: `${bin}:${process.env['PATH'] ?? ''}` } });
     expect(stdout).toContain("sent 'panda', got 'panda' back");
-    expect(stdout).toMatch(/Not filled: .*\n.*Operation not permitted/);
+    expect(stdout).toMatch(/Not shown: .*\n.*Operation not permitted/);
     expect(stdout).not.toContain('Fill a whole range');
   } finally {
     rmSync(bin, { recursive: true });

@@ -1,0 +1,259 @@
+// The proxy itself: who may go where, from which source, and what became of it. The protocols are in files of their own.
+import { once } from 'node:events';
+import { lookup as dnsLookup } from 'node:dns';
+import { isIP } from 'node:net';
+import { Endpoint, isLocal } from 'linux-sockets';
+import { mayPass } from './credentials.mjs';
+import { createConnectServer } from './http-connect.mjs';
+import { createSocksServer } from './socks5.mjs';
+import { tunnel } from './tunnel.mjs';
+
+/**
+ * @typedef {object} Refusal
+ * @property {'credentials' | 'denied' | 'loop' | 'busy' | 'noPort' | 'name' | 'unreachable' | 'refused' | 'timeout' | 'failed'} why
+ * @property {Error} [error]
+ */
+/**
+ * @typedef {object} TunnelRequest
+ * @property {'http' | 'socks'} protocol
+ * @property {import('node:net').Socket} client
+ * @property {string} host
+ * @property {number} port
+ * @property {string | undefined} [user]
+ * @property {string | undefined} [password]
+ * @property {() => void} accept
+ * @property {(refusal: Refusal) => void} refuse
+ */
+/** What the protocols need of the proxy. @typedef {Pick<EgressProxy, 'serve' | 'mayPass' | 'wantsCredentials'>} Proxy */
+/**
+ * @typedef {import('./options.mjs').ProxyOptions & {
+ *   pool: import('linux-sockets').EgressPool,
+ *   metrics: import('./metrics.mjs').Metrics,
+ *   log: (event: Record<string, unknown>) => void,
+ * }} EgressProxyOptions
+ */
+
+export class EgressProxy {
+  #options;
+  /** @type {import('node:net').Server[]} */
+  #servers = [];
+  /** Every client, also one that has not asked for anything yet. @type {Set<import('node:net').Socket>} */
+  #clients = new Set();
+  /** Requests that are being served, each to the end of its tunnel. @type {Set<Promise<void>>} */
+  #served = new Set();
+  #closing = false;
+
+  /** @param {EgressProxyOptions} options */
+  constructor(options) {
+    this.#options = options;
+  }
+
+  /** Requests that are being served. */
+  get open() {
+    return this.#served.size;
+  }
+
+  get wantsCredentials() {
+    return this.#options.credentials !== undefined;
+  }
+
+  /** @param {string | undefined} user @param {string | undefined} password */
+  mayPass(user, password) {
+    return mayPass(this.#options.credentials, user, password);
+  }
+
+  /** Starts all servers, and says where they are. */
+  async listen() {
+    const { http, socks, metricsListener, metrics } = this.#options;
+    const wanted = /** @type {const} */ ([
+      ['http', http, () => createConnectServer(this)],
+      ['socks', socks, () => createSocksServer(this)],
+      ['metrics', metricsListener, () => metrics.createServer()],
+    ]);
+    const listening = [];
+    for (const [protocol, where, create] of wanted) {
+      if (where === undefined) continue;
+      const server = create();
+      server.on('connection', (client) => this.#greet(client));
+      this.#servers.push(server);
+      server.listen(where.port, where.address);
+      await once(server, 'listening');
+      const { address, port } = /** @type {import('node:net').AddressInfo} */ (server.address());
+      listening.push({ protocol, address, port });
+    }
+    return listening;
+  }
+
+  /** Takes no more, waits for what is open, and after `grace` milliseconds ends it. @param {number} grace */
+  async close(grace) {
+    this.#closing = true;
+    for (const server of this.#servers) server.close();
+    const timer = setTimeout(() => this.#endAll(), grace);
+    // Who has asked for nothing yet gets nothing any more.
+    if (this.#served.size === 0) this.#endAll();
+    while (this.#served.size > 0) await Promise.all(this.#served);
+    clearTimeout(timer);
+    this.#endAll();
+  }
+
+  /**
+   * Serves one request, unless it may not be: connects, and joins the two. Never throws.
+   * @param {TunnelRequest} request
+   */
+  serve(request) {
+    const served = this.#serve(request).finally(() => {
+      this.#served.delete(served);
+      this.#options.metrics.opened(-1);
+    });
+    this.#served.add(served);
+    this.#options.metrics.opened(1);
+  }
+
+  /** @param {TunnelRequest} request */
+  async #serve({ protocol, client, host, port, user, password, accept, refuse }) {
+    const { pool, metrics, log, connectTimeout, idleTimeout, maxConnections } = this.#options;
+    const about = { protocol, client: client.remoteAddress, user, destination: `${host}:${port}` };
+    client.on('error', () => undefined); // the tunnel hears of it, or the client has left
+    const why = this.mayPass(user, password)
+      ? this.#closing || this.#served.size >= maxConnections
+        ? 'busy'
+        : this.#forbidden(host, port)
+      : 'credentials';
+    /** @param {Refusal} refusal */
+    const turnAway = (refusal) => {
+      metrics.refused(protocol, refusal);
+      log({ event: 'refused', ...about, why: refusal.why, error: refusal.error?.message });
+      refuse(refusal);
+      // Whoever does not read the answer is not waited for.
+      client.resume().setTimeout(LINGER_MS, () => client.destroy());
+    };
+    if (why !== undefined) {
+      turnAway({ why });
+      return;
+    }
+    const upstream = pool.connect({
+      host,
+      port,
+      key: user ?? client.remoteAddress ?? '',
+      allowHalfOpen: true,
+      noDelay: true,
+      keepAlive: true,
+      lookup: this.#lookup(port),
+    });
+    const leave = () => upstream.destroy();
+    client.once('close', leave);
+    const timer = setTimeout(() => upstream.destroy(new TimeoutError(connectTimeout)), connectTimeout);
+    const failure = await connected(upstream);
+    clearTimeout(timer);
+    client.off('close', leave);
+    if (failure !== undefined) {
+      if (client.destroyed) log({ event: 'left', ...about });
+      else turnAway({ why: whyOf(failure), error: failure });
+      return;
+    }
+    const { localAddress, localPort, remoteAddress } = upstream;
+    if (!client.destroyed) accept();
+    const result = await tunnel(client, upstream, idleTimeout);
+    metrics.ended(protocol, result);
+    const { sent, received, error } = result;
+    const from = `${localAddress}:${localPort}`;
+    log({ event: 'ended', ...about, address: remoteAddress, from, sent, received, error: error?.message });
+  }
+
+  /** @param {import('node:net').Socket} client */
+  #greet(client) {
+    this.#clients.add(client);
+    client.once('close', () => this.#clients.delete(client));
+  }
+
+  #endAll() {
+    for (const client of this.#clients) client.resetAndDestroy();
+  }
+
+  /**
+   * Node's lookup without the addresses that are forbidden: a name is no way around that.
+   * @param {number} port
+   * @returns {import('node:net').LookupFunction}
+   */
+  #lookup(port) {
+    return (host, options, callback) => {
+      dnsLookup(host, { ...options, all: true }, (error, addresses) => {
+        if (error !== null) {
+          callback(error, '');
+          return;
+        }
+        const allowed = addresses.filter(({ address }) => this.#forbidden(address, port) === undefined);
+        const [first] = allowed;
+        if (first === undefined) callback(new ForbiddenError(this.#forbidden(addresses[0]?.address ?? '', port)), '');
+        else if (options.all) callback(null, allowed);
+        else callback(null, first.address, first.family);
+      });
+    };
+  }
+
+  /** @param {string} host a name is not forbidden before it is looked up @param {number} port */
+  #forbidden(host, port) {
+    const family = isIP(host);
+    if (family === 0) return undefined;
+    if (this.#options.denied.check(host, family === 6 ? 'ipv6' : 'ipv4')) return 'denied';
+    return this.#isOurs(host, port) ? 'loop' : undefined;
+  }
+
+  /** Would it come back to this proxy? @param {string} host @param {number} port */
+  #isOurs(host, port) {
+    const { address } = Endpoint.from({ address: host, port });
+    return this.#servers.some((server) => {
+      const own = /** @type {import('node:net').AddressInfo | null} */ (server.address());
+      if (own?.port !== port) return false;
+      return own.address === address || (WILDCARDS.includes(own.address) && isLocal(address));
+    });
+  }
+}
+
+class TimeoutError extends Error {
+  code = 'ETIMEDOUT';
+
+  /** @param {number} milliseconds */
+  constructor(milliseconds) {
+    super(`no answer within ${milliseconds / 1000} s`);
+  }
+}
+
+class ForbiddenError extends Error {
+  /** @param {Refusal['why'] | undefined} why */
+  constructor(why = 'denied') {
+    super('the destination is one that this proxy does not connect to');
+    this.code = why;
+  }
+}
+
+/** Resolves with the error, or undefined once it is connected. @param {import('node:net').Socket} socket */
+function connected(socket) {
+  return new Promise((/** @type {(error: NodeJS.ErrnoException | undefined) => void} */ resolve) => {
+    /** @type {NodeJS.ErrnoException | undefined} */
+    let failure;
+    socket.once('connect', () => resolve(undefined));
+    socket.on('error', (error) => (failure ??= error)); // it stays: an error between here and the tunnel has a hearer
+    socket.once('close', () => resolve(failure ?? new Error('closed before it was connected')));
+  });
+}
+
+/** @param {NodeJS.ErrnoException} error @returns {Refusal['why']} */
+function whyOf({ code = '' }) {
+  if (code === 'denied' || code === 'loop') return code;
+  return WHY.get(code) ?? 'failed';
+}
+
+/** @type {ReadonlyMap<string, Refusal['why']>} */
+const WHY = new Map([
+  ['ERR_PORT_RANGE_EXHAUSTED', 'noPort'],
+  ['ERR_EGRESS_NO_SOURCE', 'unreachable'],
+  ['ENOTFOUND', 'name'],
+  ['EAI_AGAIN', 'name'],
+  ['ENETUNREACH', 'unreachable'],
+  ['EHOSTUNREACH', 'unreachable'],
+  ['ECONNREFUSED', 'refused'],
+  ['ETIMEDOUT', 'timeout'],
+]);
+const WILDCARDS = ['0.0.0.0', '::'];
+const LINGER_MS = 5000;

@@ -1,0 +1,45 @@
+// Two sockets joined: what one sends the other gets, an end of one side is passed on as an end, a failure as a reset.
+
+/**
+ * @typedef {object} TunnelResult
+ * @property {number} sent bytes to the destination
+ * @property {number} received bytes from it
+ * @property {Error | undefined} error what ended it, when it did not end by itself
+ */
+
+/**
+ * Resolves when both sockets are closed; never rejects.
+ * @param {import('node:net').Socket} client
+ * @param {import('node:net').Socket} upstream connected
+ * @param {number} idleTimeout milliseconds without a byte in either direction
+ * @returns {Promise<TunnelResult>}
+ */
+export function tunnel(client, upstream, idleTimeout) {
+  return new Promise((resolve) => {
+    /** @type {Error | undefined} */
+    let failure;
+    let open = 2;
+    /** @param {Error} error */
+    const fail = (error) => {
+      failure ??= error;
+      client.resetAndDestroy();
+      upstream.resetAndDestroy();
+    };
+    /** @param {import('node:net').Socket} from @param {import('node:net').Socket} to @param {string} name */
+    const join = (from, to, name) => {
+      from.setTimeout(idleTimeout, () => fail(new Error(`nothing was sent for ${idleTimeout / 1000} s`)));
+      from.on('error', fail);
+      from.on('close', () => {
+        // Closed without an end and without an error: somebody in this process has destroyed it.
+        if (!from.readableEnded) fail(new Error(`the ${name} was closed`));
+        if (--open === 0) resolve({ sent: upstream.bytesWritten, received: upstream.bytesRead, error: failure });
+      });
+      from.pipe(to);
+    };
+    join(client, upstream, 'client');
+    join(upstream, client, 'destination');
+    // One of them may have failed before it had anybody to tell.
+    if (client.destroyed || upstream.destroyed)
+      fail(client.errored ?? upstream.errored ?? new Error('closed too soon'));
+  });
+}

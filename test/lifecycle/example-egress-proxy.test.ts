@@ -1,0 +1,317 @@
+// examples/egress-proxy, driven by curl and by raw clients: where connections leave from, who is let in, and what is
+// left when something dies in mid-flight.
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { promisify } from 'node:util';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { runNode } from '../support/child.js';
+import { startProxy, startProxyWith, type RunningProxy } from '../support/egress-proxy.js';
+import { setSysctl } from '../support/sysctl.js';
+
+const exec = promisify(execFile);
+const MAIN = new URL('../../examples/egress-proxy/main.mjs', import.meta.url).pathname;
+
+beforeAll(async () => {
+  await exec('ip', ['route', 'add', 'local', '10.9.0.0/24', 'dev', 'lo']);
+  await exec('ip', ['-6', 'route', 'add', 'local', 'fd00:9::/64', 'dev', 'lo']);
+  await exec('ip', ['-6', 'route', 'add', 'local', 'fd00:8::/64', 'dev', 'lo']);
+});
+
+describe('through curl', () => {
+  // Answers with what it sees of its client.
+  const upstream = createHttpServer((request, response) => {
+    response.setHeader('connection', 'close').end(`${request.socket.remoteAddress} ${request.socket.remotePort}`);
+  });
+  let port: number;
+
+  beforeAll(async () => {
+    upstream.listen({ port: 0, host: '::' });
+    await once(upstream, 'listening');
+    ({ port } = upstream.address() as AddressInfo);
+    return () => void upstream.close();
+  });
+
+  test.each(['http', 'socks'] as const)('%s leaves from the sources in turn, and from the slice', async (protocol) => {
+    await using proxy = await startProxy('--source', '10.9.0.1', '--source', '10.9.0.2', '--ports', '40000-40099');
+    const seen = [];
+    for (let i = 0; i < 4; i++) seen.push(await curl(proxy, protocol, `http://127.0.0.1:${port}/`));
+    expect(seen.map((line) => line.split(' ')[0])).toEqual(
+      ['10.9.0.1', '10.9.0.2', '10.9.0.1', '10.9.0.2'].map((address) => `::ffff:${address}`),
+    );
+    for (const line of seen) {
+      const from = Number(line.split(' ')[1]);
+      expect(from).toBeGreaterThanOrEqual(40000);
+      expect(from).toBeLessThanOrEqual(40099);
+    }
+  });
+
+  test.each(['http', 'socks'] as const)('%s reaches IPv6 from any address of a prefix', async (protocol) => {
+    await using proxy = await startProxy('--source', 'fd00:9::/64', '--strategy', 'random');
+    const seen = await curl(proxy, protocol, `http://[fd00:8::1]:${port}/`);
+    expect(seen).toMatch(/^fd00:9:/);
+  });
+
+  test('sticky: the same user has the same address', async () => {
+    await using proxy = await startProxyWith(
+      { EGRESS_PROXY_AUTH: 'panda:bamboo' },
+      ...['--source', '10.9.0.0/24', '--strategy', 'sticky'],
+    );
+    const seen = new Set<string | undefined>();
+    for (let i = 0; i < 3; i++) {
+      const line = await curl(proxy, 'http', `http://127.0.0.1:${port}/`, '--proxy-user', 'panda:bamboo');
+      seen.add(line.split(' ')[0]);
+    }
+    expect(seen.size).toBe(1);
+    expect([...seen][0]).toMatch(/^::ffff:10\.9\.0\./);
+  });
+
+  test.each(['http', 'socks'] as const)('%s: credentials are asked for, and compared', async (protocol) => {
+    await using proxy = await startProxyWith({ EGRESS_PROXY_AUTH: 'panda:bamboo' }, '--source', '10.9.0.1');
+    const url = `http://127.0.0.1:${port}/`;
+    await expect(curl(proxy, protocol, url)).rejects.toThrow(protocol === 'http' ? /407/ : /No authentication|method/i);
+    for (const wrong of ['panda:grass', 'bear:bamboo', 'panda:bambooo']) {
+      await expect(curl(proxy, protocol, url, '--proxy-user', wrong)).rejects.toThrow(/407|SOCKS5|rejected/i);
+    }
+    expect(await curl(proxy, protocol, url, '--proxy-user', 'panda:bamboo')).toMatch(/^::ffff:10\.9\.0\.1 /);
+  });
+
+  test('the metrics count it', async () => {
+    await using proxy = await startProxy('--source', '10.9.0.1');
+    await curl(proxy, 'http', `http://127.0.0.1:${port}/`);
+    await proxy.logged('ended');
+    const text = await proxy.metrics();
+    expect(text).toContain('egress_proxy_tunnels_total{protocol="http",result="ended"} 1');
+    expect(text).toContain('egress_proxy_source_connections{source="10.9.0.1",state="held"} 0');
+    expect(text).toMatch(/egress_proxy_bytes_total\{direction="received"\} [1-9]/);
+    expect(text).toContain('process_open_fds');
+  });
+});
+
+describe('refuses', () => {
+  test.each([
+    ['a denied prefix', ['--deny', '10.9.0.0/24'], '10.9.0.77:80', 403],
+    ['one that IPv6 would hide', ['--deny', '10.9.0.0/24'], '[::ffff:10.9.0.77]:80', 403],
+    ['a name that leads there', ['--deny', '127.0.0.0/8', '--deny', '::1'], 'localhost:80', 403],
+    ['a name that does not exist', [], 'nowhere.invalid:80', 502],
+    ['nobody listening', [], '127.0.0.1:1', 502],
+    ['no route', [], '192.0.2.1:80', 502],
+    ['a family without a source', [], '[::1]:80', 502],
+  ])('%s', async (_what, args, destination, status) => {
+    await using proxy = await startProxy('--source', '10.9.0.1', ...args);
+    await expect(proxy.tunnel(destination)).rejects.toThrow(`HTTP/1.1 ${status} `);
+    expect(await proxy.logged('refused')).toHaveLength(1);
+  });
+
+  test('itself, by its address and by another name of it', async () => {
+    await using proxy = await startProxy('--source', '127.0.0.1');
+    for (const host of ['127.0.0.1', '[::ffff:127.0.0.1]', 'localhost']) {
+      await expect(proxy.tunnel(`${host}:${proxy.httpPort}`)).rejects.toThrow('HTTP/1.1 5');
+      await expect(proxy.tunnel(`${host}:${proxy.socksPort}`)).rejects.toThrow('HTTP/1.1 5');
+    }
+  });
+
+  test.each(['', 'x', 'x:', ':80', 'x:0', 'x:65536', 'a b:80', 'x/y:80', 'u@x:80', '[::1:80'])(
+    'a request for %j',
+    async (target) => {
+      await using proxy = await startProxy('--source', '127.0.0.1');
+      await expect(proxy.tunnel(target)).rejects.toThrow(/^HTTP\/1.1 400 /);
+    },
+  );
+
+  test('what is no CONNECT', async () => {
+    await using proxy = await startProxy('--source', '127.0.0.1');
+    const response = await fetch(`http://127.0.0.1:${proxy.httpPort}/`);
+    expect([response.status, response.headers.get('allow')]).toEqual([405, 'CONNECT']);
+  });
+
+  test.each([
+    ['another version', [4, 1], []],
+    ['no method that will do', [5, 1, 2], [5, 0xff]],
+    ['BIND', [5, 1, 0, 5, 2, 0, 1, 127, 0, 0, 1, 0, 80], [5, 0, 5, 7, 0, 1, 0, 0, 0, 0, 0, 0]],
+    ['a strange address type', [5, 1, 0, 5, 1, 0, 9], [5, 0, 5, 8, 0, 1, 0, 0, 0, 0, 0, 0]],
+    ['half a request', [5, 1, 0, 5, 1, 0, 1, 127], [5, 0]],
+  ])('SOCKS: %s', async (_what, sent, expected) => {
+    await using proxy = await startProxy('--source', '127.0.0.1');
+    const client = connect(proxy.socksPort, '127.0.0.1').on('error', () => undefined);
+    client.end(Buffer.from(sent));
+    expect([...(await everything(client))]).toEqual(expected);
+  });
+
+  test('more than it may hold', async () => {
+    await using upstream = await Echo.start();
+    await using proxy = await startProxy('--source', '10.9.0.1', '--max-connections', '2');
+    const held = [await proxy.tunnel(upstream.address), await proxy.tunnel(upstream.address)];
+    await expect(proxy.tunnel(upstream.address)).rejects.toThrow('HTTP/1.1 503 ');
+    held[0]?.end();
+    await proxy.logged('ended');
+    held.push(await proxy.tunnel(upstream.address));
+    for (const client of held) client.destroy();
+  });
+
+  test('with 503 when all ports of all sources are taken, and goes on when one is free', async () => {
+    await using upstream = await Echo.start();
+    setSysctl('net.ipv4.tcp_tw_reuse', '1');
+    await using proxy = await startProxy(...['--source', '10.9.0.1', '--source', '10.9.0.2', '--ports', '40200-40204']);
+    const held: Socket[] = [];
+    for (let i = 0; i < 10; i++) held.push(await proxy.tunnel(upstream.address));
+    await expect(proxy.tunnel(upstream.address)).rejects.toThrow('HTTP/1.1 503 ');
+    held[0]?.resetAndDestroy(); // leaves no TIME-WAIT behind
+    await proxy.logged('ended');
+    held.push(await proxy.tunnel(upstream.address));
+    for (const client of held) client.destroy();
+  });
+});
+
+describe('a tunnel', () => {
+  let upstream: Echo;
+
+  beforeEach(async () => {
+    upstream = await Echo.start();
+  });
+  afterEach(async () => {
+    await upstream[Symbol.asyncDispose]();
+  });
+
+  test('passes every byte and the end, in both directions', async () => {
+    await using proxy = await startProxy('--source', '10.9.0.1');
+    const client = await proxy.tunnel(upstream.address);
+    const data = randomBytes(3_000_000);
+    client.end(data);
+    expect((await everything(client)).equals(data)).toBe(true);
+    expect(await proxy.logged('ended')).toMatchObject([{ sent: data.length, received: data.length }]);
+  });
+
+  test('takes what comes with the request', async () => {
+    await using proxy = await startProxy('--source', '10.9.0.1');
+    const client = connect(proxy.httpPort, '127.0.0.1');
+    client.end(`CONNECT ${upstream.address} HTTP/1.1\r\nhost: x\r\n\r\nearly`);
+    expect((await everything(client)).toString()).toMatch(/^HTTP\/1\.1 200 [^]*\r\n\r\nearly$/);
+  });
+
+  test.each(['upstream', 'client', 'route'] as const)(
+    'the %s killed in mid-flight: an error for each, and no descriptor is left',
+    async (victim) => {
+      await using proxy = await startProxy('--source', '10.9.0.0/24', '--idle-timeout', '1');
+      const before = proxy.fds;
+      const clients = await Promise.all(Array.from({ length: 20 }, () => proxy.tunnel(upstream.address)));
+      for (const client of clients) {
+        client.write('x');
+        await once(client, 'readable');
+      }
+      expect(proxy.fds).toBe(before + 40);
+      const closed = clients.map((client) => new Promise((resolve) => client.once('close', resolve)));
+      if (victim === 'upstream') upstream.kill();
+      else if (victim === 'client') for (const client of clients) client.resetAndDestroy();
+      else {
+        // What the upstream says finds no way any more: silence ends them.
+        await exec('ip', ['route', 'del', 'local', '10.9.0.0/24', 'dev', 'lo']);
+        for (const client of clients) client.write('y');
+      }
+      const ended = await proxy.logged('ended', 20);
+      for (const line of ended) expect(line['error']).toEqual(expect.any(String));
+      await Promise.all(closed);
+      await expect.poll(() => proxy.fds).toBe(before);
+      expect(await proxy.metrics()).toContain('egress_proxy_tunnels_total{protocol="http",result="failed"} 20');
+      if (victim === 'route') await exec('ip', ['route', 'add', 'local', '10.9.0.0/24', 'dev', 'lo']);
+    },
+  );
+
+  test('is given time to end on SIGTERM, while no other is begun', async () => {
+    await using proxy = await startProxy('--source', '10.9.0.1', '--grace', '15');
+    const client = await proxy.tunnel(upstream.address);
+    proxy.kill('SIGTERM');
+    await proxy.logged('ending');
+    await expect(proxy.tunnel(upstream.address)).rejects.toThrow();
+    client.end('goodbye');
+    expect((await everything(client)).toString()).toBe('goodbye');
+    expect(await proxy.ended).toMatchObject({ code: 0 });
+    expect(await proxy.logged('ended')).toMatchObject([{ sent: 7, received: 7 }]);
+    expect(await proxy.logged('all ended')).toMatchObject([{ tunnels: 1, failed: 0 }]);
+  });
+
+  test('is ended by a second signal', async () => {
+    await using proxy = await startProxy('--source', '10.9.0.1', '--grace', '15');
+    const client = await proxy.tunnel(upstream.address);
+    const closed = new Promise((resolve) => client.once('close', resolve)); // after an error
+    proxy.kill('SIGTERM');
+    await proxy.logged('ending');
+    proxy.kill('SIGTERM');
+    await closed;
+    expect(await proxy.ended).toMatchObject({ code: 0 });
+  });
+});
+
+describe('the command line', () => {
+  test.each([
+    [[], /--source/],
+    [['--source', '127.0.0.1', '--ports', '9'], /40000-44999/],
+    [['--source', '127.0.0.1', '--http', '0.0.0.0:3128'], /--allow-remote/],
+    [['--source', '127.0.0.1', '--http', 'off', '--socks', 'off'], /nothing to serve/],
+    [['--source', '127.0.0.1', '--deny', '10.0.0.0/33'], /prefix/],
+    [['--source', '127.0.0.1', '--limit', '0'], /whole number/],
+  ])('%j is refused with status 2', async (args, message) => {
+    const { code, stdout, stderr } = await runNode(MAIN, { args, allowFailure: true });
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(message);
+  });
+
+  test('--help says how to try it', async () => {
+    const { stdout } = await runNode(MAIN, { args: ['--help'] });
+    expect(stdout).toContain('curl --proxy');
+    expect(stdout).toMatch(/--grace <seconds> .*\(default:\s+10\)/s);
+  });
+});
+
+/** The body that curl got. Rejects with curl's words. */
+async function curl(proxy: RunningProxy, protocol: 'http' | 'socks', url: string, ...args: string[]): Promise<string> {
+  const through =
+    protocol === 'http'
+      ? ['--proxy', `http://127.0.0.1:${proxy.httpPort}`, '--proxytunnel']
+      : ['--proxy', `socks5h://127.0.0.1:${proxy.socksPort}`];
+  const { stdout } = await exec('curl', ['--silent', '--show-error', '--max-time', '10', ...through, ...args, url]);
+  return stdout;
+}
+
+async function everything(socket: Socket): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of socket) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
+
+/** Sends back what it gets, and ends when its client does. */
+class Echo implements AsyncDisposable {
+  readonly #server: Server;
+  readonly #clients = new Set<Socket>();
+
+  static async start(): Promise<Echo> {
+    const echo = new Echo();
+    echo.#server.listen(0, '127.0.0.1');
+    await once(echo.#server, 'listening');
+    return echo;
+  }
+
+  constructor() {
+    this.#server = createServer({ allowHalfOpen: true }, (client) => {
+      this.#clients.add(client);
+      client.on('error', () => undefined).on('close', () => this.#clients.delete(client));
+      client.pipe(client);
+    });
+  }
+
+  get address(): string {
+    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  kill(): void {
+    for (const client of this.#clients) client.resetAndDestroy();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.kill();
+    this.#server.close();
+    await once(this.#server, 'close');
+  }
+}
