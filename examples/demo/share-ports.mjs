@@ -24,7 +24,7 @@ export async function sharePorts(out) {
   return { connections: { ours, nodes } };
 }
 
-/** As many connections at a time as there are ports for each destination. @param {typeof connect} connector */
+/** As many connections at a time as there are ports for each destination. @param {(options: import('node:net').TcpNetConnectOpts) => import('node:net').Socket} connector */
 async function hold(connector) {
   const attempts = [];
   for (let i = 0; i < PORTS; i++) {

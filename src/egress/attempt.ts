@@ -103,14 +103,16 @@ function candidate(
       shared.aside.clear(address, remote);
       if (CONNECT.hasSubscribers) CONNECT.publish(event());
       let closed = false;
-      return (error) => {
+      return (error, reset) => {
         if (closed) return;
         closed = true;
         source.release(address);
         if (error !== undefined) source.failed++;
         const now = performance.now();
         const wait =
-          error !== undefined || connection.leftNoTimeWait() ? 0 : freeAgainAfter(address, request.remote.address);
+          error !== undefined || reset === true || connection.leftNoTimeWait()
+            ? 0
+            : freeAgainAfter(address, request.remote.address);
         shared.aside.shorten(address, remote, now + wait);
         if (CLOSED.hasSubscribers) CLOSED.publish({ ...event(), error, duration: now - since });
       };

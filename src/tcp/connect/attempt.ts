@@ -62,7 +62,7 @@ export class Attempt {
   #ready = false;
   #closed = false;
   /** Called when the descriptor is closed. */
-  #answer: ((error?: Error) => void) | undefined;
+  #answer: ((error?: Error, reset?: boolean) => void) | undefined;
   #refusal: Error | undefined;
   #wait: Wait | undefined;
 
@@ -110,14 +110,14 @@ export class Attempt {
   }
 
   /** Node closes the handle, whatever for. */
-  closed(): void {
+  closed(reset = false): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#wait?.end();
     this.#wait = undefined;
     const answer = this.#answer;
     this.#answer = undefined;
-    answer?.(this.#refusal);
+    answer?.(this.#refusal, reset);
   }
 
   ref(): void {
@@ -191,7 +191,13 @@ export class Attempt {
     return failure(EADDRNOTAVAIL, none, true);
   }
 
-  #take(source: Source, answer: (error?: Error) => void, request: ConnectRequest, address: string, port: number): void {
+  #take(
+    source: Source,
+    answer: (error?: Error, reset?: boolean) => void,
+    request: ConnectRequest,
+    address: string,
+    port: number,
+  ): void {
     this.#answer = answer;
     const { oncomplete } = request;
     request.oncomplete = (status, ...rest) => {

@@ -99,7 +99,7 @@ function hookedPrototype(base: NodeHandle): object {
     },
     reset(callback) {
       const result = base.reset.call(this, callback);
-      this[ATTEMPT].closed();
+      this[ATTEMPT].closed(true);
       return result;
     },
     ref() {

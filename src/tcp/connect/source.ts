@@ -31,9 +31,9 @@ export interface Candidate {
   readonly source: Source;
   /**
    * connect(2) has taken it: it has a port, and a SYN is on its way. The answer is called once, when the descriptor is
-   * closed, with the error of connect(2) when there was one.
+   * closed, with the error of connect(2) when there was one; `reset` when it was closed by a RST, without TIME-WAIT.
    */
-  taken(): (error?: Error) => void;
+  taken(): (error?: Error, reset?: boolean) => void;
   /** No port is free from this source toward this destination. The next candidate follows. */
   exhausted(error: Error): void;
   /** Something else is wrong with it. True: go on with the next candidate; false: the attempt fails with this error. */
