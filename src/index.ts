@@ -80,8 +80,8 @@ export {
   type DetachedReservation,
   type ReservationMessage,
   type ReservationState,
-} from './tcp/reservation.js';
-export { reserve, reserveMany, type ReserveOptions } from './tcp/reserve.js';
+} from './tcp/reserve/reservation.js';
+export { reserve, reserveMany, type ReserveOptions } from './tcp/reserve/reserve.js';
 export type { ControlMessage, RawControlMessage, ReceivedControlMessage } from './wire/control.js';
 export type {
   ReceivedControlName,

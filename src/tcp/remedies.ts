@@ -1,5 +1,6 @@
 // Why the kernel refuses to bind, connect or set an option, and what to do about it: what reserve and connect share.
 import { native } from '../binding.js';
+import { SyscallError } from '../errors.js';
 import { capacity, readSysctl } from '../kernel/sysctl.js';
 import type { Endpoint } from '../wire/endpoint.js';
 import { familyNumber, type Family } from '../wire/families.js';
@@ -31,6 +32,11 @@ export function optionRemedy(option: string, errno: number): Explanation {
   }
   if (errno === EPERM) return { reason: 'notPermitted', remedy: 'It needs CAP_NET_ADMIN or CAP_NET_RAW' };
   return {};
+}
+
+/** The error of setsockopt(2) with its remedy. */
+export function explainOption(option: string, errno: number): SyscallError {
+  return new SyscallError('setsockopt', errno, { option, ...optionRemedy(option, errno) });
 }
 
 /** EADDRNOTAVAIL of bind(2). `what` says what is made: 'reserve', 'connect'. */

@@ -10,7 +10,7 @@ import { applyOptions } from '../../options/access.js';
 import { Endpoint } from '../../wire/endpoint.js';
 import { familyNumber } from '../../wire/families.js';
 import { localRoute } from '../remedies.js';
-import { explainOption } from '../reserve-errors.js';
+import { explainOption } from '../remedies.js';
 import { requireAdoption } from '../stream.js';
 import { explainListen } from './errors.js';
 import { planOf, socketFamily, socketOptionsOf, type ListenOptions, type Plan } from './options.js';

@@ -1,17 +1,16 @@
 // What a failed reservation means and what to do about it: the kernel's errno, turned into an error that says so.
-import { SocketError, SyscallError } from '../errors.js';
-import type { PortRange } from '../kernel/sysctl.js';
-import type { Endpoint } from '../wire/endpoint.js';
+import { SocketError, SyscallError } from '../../errors.js';
+import type { PortRange } from '../../kernel/sysctl.js';
+import type { Endpoint } from '../../wire/endpoint.js';
 import {
   addressNotLocal,
   hasSource,
   LOW_PORT,
   NO_SOURCE,
-  optionRemedy,
   portsTaken,
   routeRemedy,
   type Explanation,
-} from './remedies.js';
+} from '../remedies.js';
 
 /** What of a plan the explanations need. */
 interface Wanted {
@@ -28,10 +27,6 @@ export function explainSocket(errno: number): SyscallError {
   return new SyscallError('socket', errno, {
     remedy: errno === EMFILE ? 'Each reservation takes a descriptor: raise `ulimit -n`' : undefined,
   });
-}
-
-export function explainOption(option: string, errno: number): SyscallError {
-  return new SyscallError('setsockopt', errno, { option, ...optionRemedy(option, errno) });
 }
 
 export function explainBind(errno: number, bind: Endpoint, wanted: Wanted): Error {

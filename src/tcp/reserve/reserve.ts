@@ -1,17 +1,18 @@
 // reserve and reserveMany: a local port toward a destination, kept by the kernel, with nothing sent. The recipe of the
 // talk "What makes the panda sad?" (Linux Plumbers 2024): a TCP Fast Open connect that waits for its first data.
-import { boolean, integer, invalidType, invalidValue, options as checkOptions, outOfRange } from '../arguments.js';
-import { native, type Handle } from '../binding.js';
-import { check, SocketError } from '../errors.js';
-import type { PortRange } from '../kernel/sysctl.js';
-import { applyOptions, encodeList, encodeOption, type EncodedOption } from '../options/access.js';
-import { isDeferred } from '../options/deferred.js';
-import type { SocketOptions } from '../options/table.js';
-import { Endpoint, SOCKADDR_SIZE, type EndpointLike } from '../wire/endpoint.js';
-import { familyNumber, type Family } from '../wire/families.js';
+import { boolean, integer, invalidType, invalidValue, options as checkOptions, outOfRange } from '../../arguments.js';
+import { native, type Handle } from '../../binding.js';
+import { check, SocketError } from '../../errors.js';
+import type { PortRange } from '../../kernel/sysctl.js';
+import { applyOptions, encodeList, encodeOption, type EncodedOption } from '../../options/access.js';
+import { isDeferred } from '../../options/deferred.js';
+import type { SocketOptions } from '../../options/table.js';
+import { Endpoint, SOCKADDR_SIZE, type EndpointLike } from '../../wire/endpoint.js';
+import { familyNumber, type Family } from '../../wire/families.js';
 import { LOSES_GUARANTEE, SET_BY_RESERVE } from './guarantee.js';
-import { checkRange, contains, isEphemeral, passedOver, refuseOutside, WHOLE_RANGE } from './port-range.js';
-import { explainBind, explainConnect, explainOption, explainSocket } from './reserve-errors.js';
+import { checkRange, contains, isEphemeral, passedOver, refuseOutside, WHOLE_RANGE } from '../port-range.js';
+import { explainOption } from '../remedies.js';
+import { explainBind, explainConnect, explainSocket } from './errors.js';
 import { PortReservation } from './reservation.js';
 
 export interface ReserveOptions {
