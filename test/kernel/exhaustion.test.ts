@@ -122,7 +122,7 @@ let explainedAt = NaN;
 const NOTHING = { ports: SIZE, established: 0, timeWait: 0, finWait2: 0, bound: 0, reserved: 0, free: 0 };
 
 /** Nothing is free before `retryAfterMs` has passed, and something is after it, or at most so much later. */
-async function comesTrue(peer: Peer, { retryAfterMs }: Exhaustion, lateMs = TICKS_MS): Promise<void> {
+async function comesTrue(peer: Peer, { retryAfterMs }: Exhaustion): Promise<void> {
   const [asked, told] = [askedAt, explainedAt];
   const wait = retryAfterMs ?? NaN;
   const passed = (): number => performance.now() - told;
@@ -138,13 +138,15 @@ async function comesTrue(peer: Peer, { retryAfterMs }: Exhaustion, lateMs = TICK
     const tried = passed();
     using socket = tryConnect(peer);
     if (socket !== undefined) return;
-    expect(tried, 'not free in time').toBeLessThanOrEqual(wait + lateMs);
+    expect(tried, 'not free in time').toBeLessThanOrEqual(wait + LATE_MS);
     await delay(5);
   }
 }
 
 /** The kernel counts in ticks of at most 10 ms, and one was added. */
 const TICKS_MS = 20;
+/** A busy machine is late; a wrong rule is wrong by a second or a minute. */
+const LATE_MS = 300;
 
 describe.each(BOTH)('$family', (addresses) => {
   test('connections', async () => {
@@ -240,7 +242,7 @@ describe.each(BOTH)('$family', (addresses) => {
     expect(found.retryAfterMs).toBeGreaterThan(500);
     expect(found.retryAfterMs).toBeLessThanOrEqual(1010);
     expect(found.remedy).toMatch(/10 in FIN-WAIT-2\): the other side has not closed.*tcp_fin_timeout \(1 s\)/);
-    await comesTrue(peer, found, 130);
+    await comesTrue(peer, found);
   });
 
   test('a socket that is half closed and still open is a connection', async () => {
