@@ -39,7 +39,7 @@ const CALLS = [
   ['handle', 'attachFilter', ['int', 'int', 'program']],
   ['handle', 'sendmsg', ['buffers', 'address', 'bytes', 'int']],
   ['handle', 'recvmsg', ['buffers', 'address', 'bytes', 'int', 'result']],
-  ['handle', 'sendto', ['bytes', 'address', 'bytes', 'int']],
+  ['handle', 'sendto', ['bytes', 'bytes', 'int', 'int', 'int']],
   ['handle', 'sendmmsg', ['bytes', 'bytes', 'bytes', 'int', 'int']],
   ['poll', 'open', ['handle']],
   ['poll', 'start', ['int']],
