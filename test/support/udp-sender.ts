@@ -96,7 +96,7 @@ export function play(...steps: Step[]): Played {
             return (...[data, beside, records, first, count]: Parameters<Handle['sendmmsg']>) =>
               run('sendmmsg', count, (most) => target.sendmmsg(data, beside, records, first, most));
           default: {
-            const member = target[name] as (...args: unknown[]) => unknown;
+            const member = Reflect.get(target, name) as (...args: unknown[]) => unknown;
             return member.bind(target);
           }
         }
