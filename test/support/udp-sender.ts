@@ -7,6 +7,8 @@ import { Sender, type SendEvents, type SenderOptions } from '../../src/udp/send/
 export interface TestSender extends Disposable {
   readonly sender: Sender;
   readonly socket: NativeSocket;
+  /** The socket's own. */
+  readonly handle: Handle;
   /** The events so far, oldest first. */
   readonly events: { [E in keyof SendEvents]: [event: E, ...args: SendEvents[E]] }[keyof SendEvents][];
   /** Resolves with the next event. */
@@ -53,6 +55,7 @@ export function testSender(family: Family = 'ipv4', options: TestSenderOptions =
   return {
     sender,
     socket,
+    handle: real,
     events,
     next: () => new Promise((resolve) => (heard = resolve)),
     [Symbol.dispose]: () => {
