@@ -56,6 +56,12 @@ export {
   type ReservationState,
 } from './tcp/reservation.js';
 export { reserve, reserveMany, type ReserveOptions } from './tcp/reserve.js';
+export type { Feature, FeatureName, PathMtuDiscovery, Wanted } from './udp/features.js';
+export type { UdpSocketOptions } from './udp/options.js';
+export type { ReceivedBatch } from './udp/receive/batch.js';
+export type { Message, MessageInfo } from './udp/receive/messages.js';
+export type { ReceiveStats } from './udp/receive/receiver.js';
+export { UdpSocket, type UdpSocketEvents, type UdpStats } from './udp/socket.js';
 export type { ControlMessage, RawControlMessage, ReceivedControlMessage } from './wire/control.js';
 export type {
   ReceivedControlName,
