@@ -112,6 +112,8 @@ bool Handle::Define(Napi::Env env, Napi::Object exports) {
                                                InstanceMethod<&Handle::SendMsg>("sendmsg"),
                                                InstanceMethod<&Handle::RecvMsg>("recvmsg"),
                                                InstanceMethod<&Handle::RecvMmsg>("recvmmsg"),
+                                               InstanceMethod<&Handle::SendTo>("sendto"),
+                                               InstanceMethod<&Handle::SendMMsg>("sendmmsg"),
                                            });
   napi_value prototype = nullptr;
   napi_value identify = nullptr;

@@ -6,6 +6,7 @@ import { encodeOption } from '../options/access.js';
 import type { WritableOptionName } from '../options/table.js';
 import { LITTLE_ENDIAN } from '../wire/byte-order.js';
 import type { Family } from '../wire/families.js';
+import type { GsoMode } from './send/gso.js';
 
 /** What became of a feature. */
 export interface Feature {
@@ -30,7 +31,7 @@ export interface Feature {
 export type FlagFeature =
   'gro' | 'pktinfo' | 'originalDestination' | 'ecn' | 'ttl' | 'timestamps' | 'dropCounter' | 'mark' | 'errorQueue';
 
-export type FeatureName = FlagFeature | 'pathMtuDiscovery' | 'receiveBuffer' | 'sendBuffer';
+export type FeatureName = FlagFeature | 'gso' | 'pathMtuDiscovery' | 'receiveBuffer' | 'sendBuffer';
 
 /** What of path MTU discovery: IP_MTU_DISCOVER of ip(7). */
 export type PathMtuDiscovery = (typeof PATH_MTU_DISCOVERY)[number];
@@ -69,7 +70,7 @@ export class Features {
     this.#handle = handle;
     this.#family = family;
     this.#found = Object.fromEntries(
-      [...FLAG_FEATURES, 'pathMtuDiscovery', 'receiveBuffer', 'sendBuffer'].map((name) => [name, OFF]),
+      [...FLAG_FEATURES, 'gso', 'pathMtuDiscovery', 'receiveBuffer', 'sendBuffer'].map((name) => [name, OFF]),
     ) as Record<FeatureName, Feature>;
   }
 
@@ -95,6 +96,13 @@ export class Features {
     this.#set('pathMtuDiscovery', names, PATH_MTU_DISCOVERY.indexOf(mode), true);
   }
 
+  /** Whether the kernel has UDP_SEGMENT; nothing is set, since each send says how it is to be cut. */
+  segmentation(mode: GsoMode): void {
+    if (mode === 'off' || process.env['LINUX_SOCKETS_GSO'] === 'off') return;
+    const result = this.#handle.getsockopt(IPPROTO_UDP, UDP_SEGMENT, scratch);
+    this.#found.gso = result >= 0 ? { on: true } : failed(result, 'UDP_SEGMENT');
+  }
+
   /** Sets the size of a buffer, beyond the sysctl's limit where that is permitted, and reads what it has become. */
   buffer(name: 'receiveBuffer' | 'sendBuffer', bytes: number): void {
     const { force, plain } = BUFFERS[name];
@@ -112,17 +120,23 @@ export class Features {
       const result = this.#handle.setsockopt(encoded.level, encoded.name, encoded.value);
       if (result >= 0) continue;
       if (required) throw new SyscallError('setsockopt', result, { option });
-      const reason = result === EPERM || result === EACCES ? 'notPermitted' : 'unsupported';
-      this.#found[name] = { on: false, reason, code: errnoName(result), errno: result, option };
+      this.#found[name] = failed(result, option);
       return;
     }
     this.#found[name] = { on: true };
   }
 }
 
+function failed(errno: number, option: WritableOptionName): Feature {
+  const reason = errno === EPERM || errno === EACCES ? 'notPermitted' : 'unsupported';
+  return { on: false, reason, code: errnoName(errno), errno, option };
+}
+
 const OFF: Feature = { on: false };
 
 const SOL_SOCKET = 1;
+const IPPROTO_UDP = 17;
+const UDP_SEGMENT = 103;
 const BUFFERS = {
   receiveBuffer: { option: 'SO_RCVBUF', plain: 8, force: 33 },
   sendBuffer: { option: 'SO_SNDBUF', plain: 7, force: 32 },

@@ -7,12 +7,13 @@ import type { OptionAccess } from '../options/target.js';
 import { FAMILIES, type Family } from '../wire/families.js';
 import { FLAG_FEATURES, PATH_MTU_DISCOVERY, type Features, type PathMtuDiscovery, type Wanted } from './features.js';
 import type { ReceiverOptions } from './receive/receiver.js';
+import { SENDER_OPTIONS, type SenderOptions } from './send/sender.js';
 
 /**
  * What a socket is created with. Options that tell more of each datagram take `true` (if the kernel has it: `udp.features`
  * and the 'degraded' event say when it has not), or 'require' (or else `create` throws).
  */
-export interface UdpSocketOptions {
+export interface UdpSocketOptions extends SenderOptions {
   /** 'ipv6' hears IPv4 as well, unless `ipv6Only`: as mapped addresses, which are shown as IPv4 with `mapped: true`. */
   readonly family: Family;
 
@@ -127,6 +128,7 @@ export function applyUdpOptions(access: OptionAccess, features: Features, option
     if (wanted !== undefined && typeof wanted !== 'number') features.flag(name, wanted);
   }
   if (options.pathMtuDiscovery !== undefined) features.pathMtuDiscovery(options.pathMtuDiscovery);
+  features.segmentation(options.gso ?? 'auto');
   if (options.receiveBuffer !== undefined) features.buffer('receiveBuffer', options.receiveBuffer);
   if (options.sendBuffer !== undefined) features.buffer('sendBuffer', options.sendBuffer);
   applyOptions(access, {
@@ -154,6 +156,12 @@ export function receiverOptions(options: UdpSocketOptions, features: Features): 
   };
 }
 
+/** What of it is the sender's, which checks it. */
+export function senderOptions(options: UdpSocketOptions): SenderOptions {
+  const entries = SENDER_OPTIONS.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]);
+  return Object.fromEntries(entries) as SenderOptions;
+}
+
 /** Everything that the typed features can tell takes 272 bytes on an IPv6 socket. */
 const DEFAULT_CONTROL = 320;
 const DEFAULT_SLOTS = 64;
@@ -173,4 +181,5 @@ const KEYS: readonly (keyof UdpSocketOptions)[] = [
   ...(['family', ...FLAG_FEATURES, 'pathMtuDiscovery', 'ipv6Only', 'reuseAddress', 'reusePort', 'freebind'] as const),
   ...(['transparent', 'receiveBuffer', 'sendBuffer', 'sockopts', 'slots', 'maxDatagram', 'controlLength'] as const),
   'debug',
+  ...SENDER_OPTIONS,
 ];

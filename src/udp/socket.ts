@@ -1,38 +1,30 @@
 // UdpSocket: a datagram socket of its own, beside Node's dgram: control messages, batches, segmentation offload.
-import { EventEmitter } from 'node:events';
 import { inspect, type InspectOptions } from 'node:util';
 import { invalidType, options as checkOptions } from '../arguments.js';
 import { native, type Handle } from '../binding.js';
-import { check, SocketError, SyscallError } from '../errors.js';
+import { check, SocketError } from '../errors.js';
 import { optionAccess, refuseOption, type OptionAccess, type OwnSocket } from '../options/target.js';
 import { READABLE, WRITABLE } from '../readiness.js';
 import type { WaitOptions } from '../socket.js';
 import { Endpoint, SOCKADDR_SIZE, UNSPECIFIED, type EndpointLike } from '../wire/endpoint.js';
 import { familyNumber, type Family } from '../wire/families.js';
+import { UdpEmitter } from './emitter.js';
 import { SocketEvents } from './events.js';
 import { Features, type Feature, type FeatureName } from './features.js';
-import { applyUdpOptions, checkUdpOptions, receiverOptions, type UdpSocketOptions } from './options.js';
+import { applyUdpOptions, checkUdpOptions, receiverOptions, senderOptions, type UdpSocketOptions } from './options.js';
 import { ReceivedBatch } from './receive/batch.js';
-import type { Message, MessageInfo } from './receive/messages.js';
+import type { Message } from './receive/messages.js';
 import { Receiver, type ReceiverOptions, type ReceiveStats } from './receive/receiver.js';
-
-/** What a UdpSocket emits. There is no 'error': nothing that a peer can cause ends a process that does not listen for it. */
-export interface UdpSocketEvents {
-  /** Datagrams, read in place: valid until the callback returns. Kept and refilled, so that there is no garbage. */
-  batch: [received: ReceivedBatch];
-  /** A datagram as a copy, in dgram's shape. */
-  message: [data: Buffer, info: MessageInfo];
-  /** An error was pending on the socket, such as ECONNREFUSED from an ICMP message. It goes on; `stats` counts them. */
-  receiveError: [error: SyscallError];
-  /** A feature that was wanted is not on; once for each, in the turn after `create`. */
-  degraded: [name: FeatureName, feature: Feature];
-  /** After `close()`. */
-  close: [];
-}
+import type { SendBatch, SendBatchOptions } from './send/batch.js';
+import type { SendOptions } from './send/envelope.js';
+import type { SendData } from './send/queue.js';
+import { Sender, type SenderOptions } from './send/sender.js';
+import type { SendStats } from './send/transmit.js';
 
 /** What a socket has done, counted since it was made. */
 export interface UdpStats {
   readonly received: ReceiveStats;
+  readonly sent: SendStats;
 }
 
 /**
@@ -41,16 +33,23 @@ export interface UdpStats {
  * dropped when it is full. Listening keeps the event loop alive, unless `unref()`. One that is forgotten is closed by the
  * garbage collector, with a process warning, though never while it listens.
  */
-export class UdpSocket extends EventEmitter<UdpSocketEvents> implements OwnSocket, AsyncDisposable {
+export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable {
   readonly family: Family;
   readonly #handle: Handle;
   readonly #features: Features;
   readonly #events: SocketEvents;
   readonly #receiver: Receiver;
+  readonly #sender: Sender;
   #remote: Endpoint | undefined;
   #closed: Promise<void> | undefined;
 
-  private constructor(handle: Handle, family: Family, features: Features, receiver: ReceiverOptions) {
+  private constructor(
+    handle: Handle,
+    family: Family,
+    features: Features,
+    receiver: ReceiverOptions,
+    sender: SenderOptions,
+  ) {
     super();
     this.family = family;
     this.#handle = handle;
@@ -65,10 +64,21 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements OwnSocke
         events: this.#events,
         onBatch: (batch) => this.emit('batch', batch),
         onMessage: (data, info) => this.emit('message', data, info),
-        onReceiveError: (error) => this.emit('receiveError', error),
+        onPendingError: (error) => this.emit('pendingError', error),
       },
       receiver,
     );
+    this.#sender = new Sender(
+      {
+        handle,
+        family,
+        connectedTo: () => this.#remote,
+        writable: () => this.#events.wait(WRITABLE),
+        emit: (event, ...args) => this.emit(event, ...(args as never)),
+      },
+      sender,
+    );
+    this.watchListeners(this.#receiver);
     const { degraded } = features;
     if (degraded.length > 0) process.nextTick(() => degraded.forEach((entry) => this.emit('degraded', ...entry)));
   }
@@ -85,7 +95,7 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements OwnSocke
     try {
       const features = new Features(handle, family);
       applyUdpOptions(handle, features, options);
-      return new UdpSocket(handle, family, features, receiverOptions(options, features));
+      return new UdpSocket(handle, family, features, receiverOptions(options, features), senderOptions(options));
     } catch (error) {
       handle.close();
       throw error;
@@ -121,7 +131,7 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements OwnSocke
 
   /** A copy of the counters. */
   get stats(): UdpStats {
-    return { received: this.#receiver.stats };
+    return { received: this.#receiver.stats, sent: { ...this.#sender.stats } };
   }
 
   /** @internal */
@@ -171,6 +181,71 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements OwnSocke
     this.#remote = undefined;
   }
 
+  /**
+   * Sends as much as the kernel takes at once, and returns how many bytes that is: all, or a multiple of `segmentSize`, or 0
+   * when it would block (wait for `writable()`). An empty datagram counts as 1 when it was sent. While sends of `send` wait,
+   * nothing overtakes them, and this is 0 too.
+   *
+   * With `segmentSize` and up to 128 segments of together at most 65,507 bytes (IPv6: 65,527) it is one system call; more
+   * are cut into several messages before. When an error comes after a part was sent, the part is returned, and the next call
+   * meets the error.
+   * @throws SyscallError of sendmsg: docs/udp-sending.md has a table; ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE,
+   *   ERR_OUT_OF_RANGE, ERR_UNSUPPORTED
+   */
+  trySend(data: SendData, options?: SendOptions): number {
+    return this.#sender.trySend(data, options);
+  }
+
+  /**
+   * Sends all of it, at once or when the kernel has room again: sends leave in the order of their calls. The data must not be
+   * changed until the promise resolves, when the kernel has taken all of it.
+   *
+   * What waits is bounded: beyond `sendHighWaterMark` bytes `writableNeedDrain` is true until 'drain', and beyond
+   * `maxQueueBytes` a send is rejected with ERR_SEND_QUEUE_FULL, with nothing of it sent or queued, unless it is the only
+   * one. A rejection that the network has caused is never an "unhandled" one.
+   * @throws (rejects) as `trySend`; `bytesSent` says what of the data had been sent. EBADF when closed before
+   */
+  send(data: SendData, options?: SendOptions): Promise<void> {
+    return this.#sender.send(data, options);
+  }
+
+  /** Memory for datagrams that are sent together. @throws ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
+  createSendBatch(options?: SendBatchOptions): SendBatch {
+    return this.#sender.createSendBatch(options);
+  }
+
+  /**
+   * Sends what a batch holds from its place on, and returns how many messages that completes. 0: it would block, or nothing
+   * is left. The batch keeps its place: `await udp.writable()` and call again while `batch.remaining > 0`.
+   *
+   * When a message fails, the ones before it are returned first, and the next call throws its error: `batch.position` is the
+   * message, and `batch.skip()` passes over it.
+   * @throws as `trySend`; ERR_INVALID_ARG_VALUE for a batch of another socket
+   */
+  sendBatch(batch: SendBatch): number {
+    return this.#sender.sendBatch(batch);
+  }
+
+  /** Bytes that wait in the queue of `send`; each send counts 256 beyond its data. */
+  get queuedBytes(): number {
+    return this.#sender.queuedBytes;
+  }
+
+  /** The queue of `send` was filled beyond `sendHighWaterMark`: 'drain' comes when it is empty. */
+  get writableNeedDrain(): boolean {
+    return this.#sender.writableNeedDrain;
+  }
+
+  /**
+   * Resolves when there may be room for another send: what waits in the queue of `send` is gone, and the socket is writable,
+   * or has an error. @throws AbortError; EBADF when closed meanwhile
+   */
+  async writable(options: WaitOptions = {}): Promise<void> {
+    checkOptions('options', options, ['signal']);
+    do await this.#events.wait(WRITABLE, options.signal);
+    while (this.#sender.queuedBytes > 0);
+  }
+
   /** A batch of one's own for `recvBatch`, to be used again and again. */
   createReceiveBatch(): ReceivedBatch {
     return this.#receiver.createBatch();
@@ -178,7 +253,7 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements OwnSocke
 
   /**
    * The pull form: fills the batch with the datagrams that are there, and says how many; 0 when there are none, then wait for
-   * `readable()`. What was in it before is gone. An error that a peer has caused is a 'receiveError', and nothing is thrown.
+   * `readable()`. What was in it before is gone. An error that a peer has caused is a 'pendingError', and nothing is thrown.
    * @throws ERR_INVALID_STATE while there is a listener of 'batch' or 'message', or an iterator; EBADF
    */
   recvBatch(batch: ReceivedBatch): number {
@@ -190,12 +265,6 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements OwnSocke
   async readable(options: WaitOptions = {}): Promise<void> {
     checkOptions('options', options, ['signal']);
     await this.#events.wait(READABLE, options.signal);
-  }
-
-  /** Resolves when there is room to write, or an error is. @throws AbortError; EBADF when closed meanwhile */
-  async writable(options: WaitOptions = {}): Promise<void> {
-    checkOptions('options', options, ['signal']);
-    await this.#events.wait(WRITABLE, options.signal);
   }
 
   /**
@@ -250,46 +319,6 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements OwnSocke
     await this.close();
   }
 
-  // What follows watches who listens: datagrams are read from the first listener on, until the last has gone.
-
-  override on<E extends keyof UdpSocketEvents>(event: E, listener: (...args: UdpSocketEvents[E]) => void): this {
-    return this.#listen(event, () => super.on(event, listener as never));
-  }
-
-  override addListener<E extends keyof UdpSocketEvents>(
-    event: E,
-    listener: (...args: UdpSocketEvents[E]) => void,
-  ): this {
-    return this.on(event, listener);
-  }
-
-  override prependListener<E extends keyof UdpSocketEvents>(
-    event: E,
-    listener: (...args: UdpSocketEvents[E]) => void,
-  ): this {
-    return this.#listen(event, () => super.prependListener(event, listener as never));
-  }
-
-  override removeListener<E extends keyof UdpSocketEvents>(
-    event: E,
-    listener: (...args: UdpSocketEvents[E]) => void,
-  ): this {
-    super.removeListener(event, listener as never);
-    this.#stopListening();
-    return this;
-  }
-
-  override off<E extends keyof UdpSocketEvents>(event: E, listener: (...args: UdpSocketEvents[E]) => void): this {
-    return this.removeListener(event, listener);
-  }
-
-  override removeAllListeners(event?: keyof UdpSocketEvents): this {
-    if (event === undefined) super.removeAllListeners();
-    else super.removeAllListeners(event);
-    this.#stopListening();
-    return this;
-  }
-
   [inspect.custom](_depth: number, options: InspectOptions, inspectValue: typeof inspect): string {
     const { family, fd, remote } = this;
     // Nothing throws here, also not for a descriptor that was closed behind its back.
@@ -297,26 +326,8 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements OwnSocke
     return `UdpSocket ${inspectValue(open ? { family, fd, local: this.local, remote } : { family, closed: true }, options)}`;
   }
 
-  #listen(event: keyof UdpSocketEvents, add: () => unknown): this {
-    if (event !== 'batch' && event !== 'message') add();
-    else {
-      this.#receiver.attach(event);
-      try {
-        add();
-      } finally {
-        this.#stopListening(); // it was no function
-      }
-    }
-    return this;
-  }
-
-  #stopListening(): void {
-    for (const event of ['batch', 'message'] as const) {
-      if (this.listenerCount(event) === 0) this.#receiver.detach(event);
-    }
-  }
-
   #close(): Promise<void> {
+    this.#sender.close();
     this.#events.close();
     this.#receiver.close();
     this.#handle.close(); // an error of close(2) still frees the descriptor

@@ -23,7 +23,7 @@ export interface ReceiveStats {
   readonly controlTruncated: number;
   /** Datagrams that the kernel dropped for want of room in the receive buffer. */
   readonly drops: number;
-  /** Pending errors that were read, such as ECONNREFUSED from an ICMP message: 'receiveError'. */
+  /** Pending errors that were read, such as ECONNREFUSED from an ICMP message: 'pendingError'. */
   readonly errors: number;
 }
 
@@ -40,7 +40,7 @@ export interface ReceiverContext {
   readonly events: SocketEvents;
   onBatch(batch: ReceivedBatch): void;
   onMessage(data: Buffer, info: MessageInfo): void;
-  onReceiveError(error: SyscallError): void;
+  onPendingError(error: SyscallError): void;
 }
 
 /** Who gets the datagrams; one at a time. */
@@ -270,7 +270,8 @@ export class Receiver {
 
   #failed(errno: number): void {
     this.#counts.errors++;
-    this.#context.onReceiveError(new SyscallError('recvmmsg', errno));
+    // In a turn of its own, so that what a listener throws does not look like a receive that failed.
+    setImmediate(() => this.#context.onPendingError(new SyscallError('recvmmsg', errno)));
   }
 
   /** What messages were read and not delivered yet, in slots of its own. */
