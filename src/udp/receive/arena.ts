@@ -52,7 +52,7 @@ export class Arena {
   moveToFront(slot: number, skip: number, length: number): void {
     const { stride } = this;
     const { controlSize } = this.shape;
-    const size = this.resultWords[RESULT_WORDS * slot] as number;
+    const size = this.resultWords[RESULT_WORDS * slot] ?? 0;
     this.data.copyWithin(stride * slot, stride * slot + skip, stride * slot + size);
     this.resultWords[RESULT_WORDS * slot] = size - skip;
     if (slot === 0) return;
@@ -67,7 +67,7 @@ export class Arena {
   poison(slots: number): void {
     for (let slot = 0; slot < slots; slot++) {
       const start = this.stride * slot;
-      this.data.fill(POISON, start, start + (this.resultWords[RESULT_WORDS * slot] as number));
+      this.data.fill(POISON, start, start + (this.resultWords[RESULT_WORDS * slot] ?? 0));
     }
   }
 

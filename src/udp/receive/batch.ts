@@ -74,13 +74,13 @@ export class ReceivedBatch {
 
   /** Bytes of datagram `i`, or of the datagrams that were merged into it. What was cut off is not counted. */
   byteLength(i: number): number {
-    return this.#at(i).resultWords[RESULT_WORDS * i] as number;
+    return this.#at(i).resultWords[RESULT_WORDS * i] ?? 0;
   }
 
   /** The bytes, as a view: not a copy, and not to be kept. */
   data(i: number): Uint8Array {
     const arena = this.#at(i);
-    const length = arena.resultWords[RESULT_WORDS * i] as number;
+    const length = arena.resultWords[RESULT_WORDS * i] ?? 0;
     const last = arena.views[i];
     if (last?.length === length) return last;
     const { data } = arena;
@@ -153,7 +153,7 @@ export class ReceivedBatch {
    */
   segmentSize(i: number): number {
     const arena = this.#at(i);
-    const length = arena.resultWords[RESULT_WORDS * i] as number;
+    const length = arena.resultWords[RESULT_WORDS * i] ?? 0;
     const size = this.#metadata.get(arena, i, SEGMENT_SIZE);
     return size > 0 && size < length ? size : length;
   }
@@ -192,7 +192,7 @@ export class ReceivedBatch {
 
   /** MSG_* as recvmsg(2) returned them. */
   flags(i: number): number {
-    return this.#at(i).resultWords[RESULT_WORDS * i + 3] as number;
+    return this.#at(i).resultWords[RESULT_WORDS * i + 3] ?? 0;
   }
 
   /** It was longer than `maxDatagram`, and the rest is lost (MSG_TRUNC); with `gro` whole datagrams may be. */
@@ -241,13 +241,13 @@ export class ReceivedBatch {
     const { controlWords: words } = arena;
     const six = this.#metadata.get(arena, i, PACKET_INFO_6);
     if (six !== ABSENT) {
-      if (own && isMulticast6(words[six >> 2] as number)) return undefined;
+      if (own && isMulticast6(words[six >> 2] ?? 0)) return undefined;
       writeAddress6(scratch, words, six >> 2, this.#metadata.get(arena, i, INTERFACE));
       return endpointAt(scratch, 0);
     }
     const four = this.#metadata.get(arena, i, PACKET_INFO_4);
     if (four === ABSENT) return undefined;
-    writeAddress4(scratch, words[(four >> 2) + (own ? 0 : 1)] as number);
+    writeAddress4(scratch, words[(four >> 2) + (own ? 0 : 1)] ?? 0);
     return endpointAt(scratch, 0);
   }
 

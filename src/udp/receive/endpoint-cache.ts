@@ -28,21 +28,21 @@ export function writeAddress4(into: Uint32Array, address: number): void {
 export function writeAddress6(into: Uint32Array, words: Uint32Array, at: number, interfaceIndex: number): void {
   into[0] = FAMILY_6;
   into[1] = 0;
-  for (let i = 0; i < 4; i++) into[2 + i] = words[at + i] as number;
-  into[6] = isLinkLocal(words[at] as number) ? interfaceIndex : 0;
+  for (let i = 0; i < 4; i++) into[2 + i] = words[at + i] ?? 0;
+  into[6] = isLinkLocal(words[at] ?? 0) ? interfaceIndex : 0;
 }
 
 /** Writes the sockaddr_in that starts at a word of `words` as IPv6 sockets write it: mapped. */
 export function writeMapped(into: Uint32Array, words: Uint32Array, at: number): void {
   into.fill(0);
-  into[0] = ((words[at] as number) & ~FAMILY_MASK) | FAMILY_6;
+  into[0] = ((words[at] ?? 0) & ~FAMILY_MASK) | FAMILY_6;
   into[4] = LITTLE_ENDIAN ? 0xffff0000 : 0x0000ffff;
-  into[5] = words[at + 1] as number;
+  into[5] = words[at + 1] ?? 0;
 }
 
 /** Is the sockaddr that starts at a word of `words` an IPv4 one? */
 export function isIPv4At(words: Uint32Array, at: number): boolean {
-  return ((words[at] as number) & FAMILY_MASK) === FAMILY_4;
+  return ((words[at] ?? 0) & FAMILY_MASK) === FAMILY_4;
 }
 
 /** fe80::/10, ff01::/16, ff02::/16 and those with other flags. */
@@ -64,13 +64,13 @@ export function isMulticast6(head: number): boolean {
  * The flow is how packets travel, and no part of where they come from.
  */
 function find(words: Uint32Array, at: number): number {
-  const head = words[at] as number;
+  const head = words[at] ?? 0;
   const isIPv4 = isIPv4At(words, at);
-  const a = isIPv4 ? (words[at + 1] as number) : (words[at + 5] as number);
-  const b = isIPv4 ? 0 : (words[at + 2] as number);
-  const c = isIPv4 ? 0 : (words[at + 3] as number);
-  const d = isIPv4 ? 0 : (words[at + 4] as number);
-  const e = isIPv4 ? 0 : (words[at + 6] as number);
+  const a = isIPv4 ? (words[at + 1] ?? 0) : (words[at + 5] ?? 0);
+  const b = isIPv4 ? 0 : (words[at + 2] ?? 0);
+  const c = isIPv4 ? 0 : (words[at + 3] ?? 0);
+  const d = isIPv4 ? 0 : (words[at + 4] ?? 0);
+  const e = isIPv4 ? 0 : (words[at + 6] ?? 0);
   let hash = Math.imul(head ^ (head >>> 16), 0x9e3779b1) ^ Math.imul(a, 0x85ebca6b);
   if (!isIPv4) hash ^= Math.imul(b ^ Math.imul(c ^ Math.imul(d ^ e, 0x27d4eb2f), 0xc2b2ae35), 0x2c1b3c6d);
   const place = (hash ^ (hash >>> 13) ^ (hash >>> 22)) & (PLACES - 1);
@@ -97,10 +97,10 @@ function find(words: Uint32Array, at: number): number {
 }
 
 function makeKey(first: number): string {
-  const [head, a] = [known[first] as number, known[first + 1] as number];
+  const [head, a] = [known[first] ?? 0, known[first + 1] ?? 0];
   const short = String.fromCharCode(head & 0xffff, head >>> 16, a >>> 16, a & 0xffff);
   if ((head & FAMILY_MASK) === FAMILY_4) return short;
-  const [b, c, d, e] = [2, 3, 4, 5].map((i) => known[first + i] as number) as [number, number, number, number];
+  const [b, c, d, e] = [2, 3, 4, 5].map((i) => known[first + i] ?? 0) as [number, number, number, number];
   return (
     short + String.fromCharCode(b >>> 16, b & 0xffff, c >>> 16, c & 0xffff, d >>> 16, d & 0xffff, e >>> 16, e & 0xffff)
   );

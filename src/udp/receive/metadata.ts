@@ -46,7 +46,7 @@ export class Metadata {
 
   get(arena: Arena, slot: number, field: number): number {
     if (this.#walked[slot] !== this.#round) this.#walk(arena, slot);
-    return this.#fields[FIELDS * slot + field] as number;
+    return this.#fields[FIELDS * slot + field] ?? 0;
   }
 
   #walk(arena: Arena, slot: number): void {
@@ -57,20 +57,20 @@ export class Metadata {
     fields[first + PRESENT] = 0;
     const { controlWords: words, control } = arena;
     const start = slot * arena.shape.controlSize;
-    const end = start + (arena.resultWords[RESULT_WORDS * slot + 2] as number);
+    const end = start + (arena.resultWords[RESULT_WORDS * slot + 2] ?? 0);
     // struct cmsghdr on 64 bits: size_t length, int level, int type; then the data, and the next at a multiple of 8.
     for (let at = start; at + HEADER <= end;) {
       const word = at >> 2;
-      const size = words[word + LENGTH_WORD] as number;
+      const size = words[word + LENGTH_WORD] ?? 0;
       if (size < HEADER || at + size > end) break;
       const data = at + HEADER;
-      const value = words[word + 4] as number;
-      switch (((words[word + 2] as number) << 16) | (words[word + 3] as number)) {
+      const value = words[word + 4] ?? 0;
+      switch (((words[word + 2] ?? 0) << 16) | (words[word + 3] ?? 0)) {
         case UDP_GRO:
           fields[first + SEGMENT_SIZE] = value;
           break;
         case IP_TOS:
-          fields[first + TOS] = control[data] as number; // one byte, and the traffic class is four
+          fields[first + TOS] = control[data] ?? 0; // one byte, and the traffic class is four
           break;
         case IPV6_TCLASS:
           fields[first + TOS] = value;
@@ -84,7 +84,7 @@ export class Metadata {
           fields[first + PACKET_INFO_4] = data + 4;
           break;
         case IPV6_PKTINFO:
-          fields[first + INTERFACE] = words[word + 8] as number;
+          fields[first + INTERFACE] = words[word + 8] ?? 0;
           fields[first + PACKET_INFO_6] = data;
           break;
         case IP_ORIGDSTADDR:
@@ -96,11 +96,11 @@ export class Metadata {
           break;
         case SO_RXQ_OVFL:
           fields[first + DROPS] = value;
-          fields[first + PRESENT] = (fields[first + PRESENT] as number) | HAS_DROPS;
+          fields[first + PRESENT] = (fields[first + PRESENT] ?? 0) | HAS_DROPS;
           break;
         case SO_MARK:
           fields[first + MARK] = value;
-          fields[first + PRESENT] = (fields[first + PRESENT] as number) | HAS_MARK;
+          fields[first + PRESENT] = (fields[first + PRESENT] ?? 0) | HAS_MARK;
           break;
       }
       at += (size + 7) & ~7;

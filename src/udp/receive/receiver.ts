@@ -254,8 +254,8 @@ export class Receiver {
     let bytes = 0;
     let flags = 0;
     for (let at = 0; at < RESULT_WORDS * got; at += RESULT_WORDS) {
-      bytes += results[at] as number;
-      flags |= results[at + 3] as number;
+      bytes += results[at] ?? 0;
+      flags |= results[at + 3] ?? 0;
     }
     const counts = this.#counts;
     counts.bytes += bytes;
