@@ -5,16 +5,18 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { namespaces } from '../scripts/namespaces.mjs';
+import { fetchBun } from './support/bun.mjs';
 import { measure } from './support/measure.mjs';
-import { compileReference } from './support/reference.mjs';
+import { programsOf } from './support/reference.mjs';
 import { save, summary, table } from './support/report.mjs';
 import { RESERVE } from './reserve/trials.mjs';
+import { UDP } from './udp/trials.mjs';
 
 /** @typedef {import('./support/trial.mjs').Trial} Trial */
 /** @typedef {import('./support/trial.mjs').Result} Result */
 
 /** @type {Readonly<Record<string, readonly Trial[]>>} */
-const SUITES = { reserve: RESERVE };
+const SUITES = { reserve: RESERVE, udp: UDP };
 const ACCEPTANCE_PAIRS = 8;
 const INSIDE = 'LINUX_SOCKETS_BENCH_INSIDE';
 
@@ -43,13 +45,15 @@ async function main(suite, { only, pairs, json = false }) {
 
   if (process.env[INSIDE] === undefined) {
     if (!process.env['LINUX_SOCKETS_BUILT']) for (const script of ['build-native.mjs', 'build-ts.mjs']) build(script);
+    const noBun = trials.some(({ reference }) => reference?.[0] === 'bun') ? fetchBun() : undefined;
+    if (noBun !== undefined) console.error(`bench: ${noBun}. The trials against it are skipped.`);
     process.exit(enterNamespace());
   }
 
   /** @type {Result[]} */
   let results;
   try {
-    results = measure(trials, pairs, compileReference(suite), json ? () => undefined : progress);
+    results = await measure(trials, pairs, programsOf(suite), json ? () => undefined : progress);
   } catch (error) {
     fail(error instanceof Error ? error.message : String(error));
   }
