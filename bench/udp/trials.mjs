@@ -76,7 +76,7 @@ const SEND = [
   },
   {
     id: 'batch',
-    title: 'sendBatch, 64 slots filled before / C sendmmsg',
+    title: '64 × add, sendBatch / C sendmmsg',
     ...CPU,
     ours: side('ours', 'batch-connected'),
     reference: side('reference', 'sendmmsg-connected'),
@@ -96,7 +96,7 @@ const SEND = [
   },
   {
     id: 'batch-dgram',
-    title: 'sendBatch, 64 / Node dgram',
+    title: '64 × add, sendBatch / Node dgram',
     ...CPU,
     ours: side('ours', 'batch-connected'),
     reference: side('dgram', 'send-connected'),
@@ -106,7 +106,7 @@ const SEND = [
   },
   {
     id: 'batch-bun',
-    title: 'sendBatch, 64 / Bun sendMany',
+    title: '64 × add, sendBatch / Bun sendMany',
     ...CPU,
     ours: side('ours', 'batch-connected'),
     reference: side('bun', 'sendMany-connected'),
