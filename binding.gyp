@@ -5,6 +5,7 @@
       'target_name': 'linux_sockets',
       'sources': [
         'native/addon.cc',
+        'native/batch.cc',
         'native/environment.cc',
         'native/filter.cc',
         'native/handle.cc',

@@ -46,17 +46,12 @@ export function string(name: string, value: unknown): string {
 }
 
 /**
- * A Uint8Array (a Buffer is one) with memory behind it. An empty view on a resizable buffer is refused, because it
- * cannot be told from one that the buffer has shrunk away under, and an empty send is not nothing.
+ * A Uint8Array (a Buffer is one) with memory behind it: an empty send is not nothing, so a view whose buffer is gone is
+ * no empty one.
  */
 export function bytes(name: string, value: unknown): Uint8Array {
   if (!types.isUint8Array(value)) throw invalidType(name, 'an instance of Uint8Array', value);
-  if (value.length === 0) {
-    if (isDetached(value.buffer)) throw invalidValue(name, value, 'its buffer is detached');
-    if ('resizable' in value.buffer && value.buffer.resizable === true) {
-      throw invalidValue(name, value, 'it is empty, and its resizable buffer may have shrunk');
-    }
-  }
+  if (!hasMemory(value)) throw invalidValue(name, value, 'its buffer is detached, or has shrunk under it');
   return value;
 }
 
@@ -94,13 +89,16 @@ export function abortSignal(name: string, value: unknown): AbortSignal | undefin
   return value;
 }
 
-/** `buffer.detached` came with Node 21; every operation on a detached buffer throws. */
-function isDetached(buffer: ArrayBufferLike): boolean {
+/**
+ * Filling nothing makes V8 check the view, in 10 ns. Its length tells less: an empty view looks the same, and optimized
+ * code has been seen to read the old length of a detached one (Node 20.20, found by fuzzing).
+ */
+function hasMemory(view: Uint8Array): boolean {
   try {
-    buffer.slice(0, 0);
-    return false;
-  } catch {
+    fill.call(view, 0, 0, 0);
     return true;
+  } catch {
+    return false;
   }
 }
 
@@ -125,3 +123,6 @@ function describe(value: unknown): string {
   if (typeof value === 'object') return `an instance of ${value.constructor?.name || 'Object'}`;
   return `type ${typeof value} (${shown})`;
 }
+
+// eslint-disable-next-line @typescript-eslint/unbound-method -- of an Uint8Array that may have its own
+const fill = Uint8Array.prototype.fill;

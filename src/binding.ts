@@ -52,6 +52,14 @@ export interface Handle {
     flags: number,
     result: Uint8Array,
   ): number;
+  /** sendmsg(2) of one buffer with MSG_NOSIGNAL; bytes sent. An absent or empty address, and control: none. */
+  sendto(data: Uint8Array, address?: Uint8Array, control?: Uint8Array, controlLength?: number): number;
+  /**
+   * sendmmsg(2) with MSG_NOSIGNAL of `count` records from `first` on; messages sent, a negative errno when there was not
+   * one. A record is eight uint32: offset and length of the data in `data`, of the address and of the control messages in
+   * `beside`, whether a zero byte follows the data, and one for the caller.
+   */
+  sendmmsg(data: Uint8Array, beside: Uint8Array, records: Uint8Array, first: number, count: number): number;
 }
 
 /** uv_poll_t on the environment's own loop. While started it keeps itself and its callback alive. */

@@ -56,6 +56,12 @@ export {
   type ReservationState,
 } from './tcp/reservation.js';
 export { reserve, reserveMany, type ReserveOptions } from './tcp/reserve.js';
+export { SendBatch, type SendBatchOptions } from './udp/send/batch.js';
+export type { SendOptions, SendSource } from './udp/send/envelope.js';
+export type { EqualTail, GsoDisabled, GsoDisabledReason, GsoMode, GsoOptions } from './udp/send/gso.js';
+export type { SendData } from './udp/send/queue.js';
+export type { SendEvents, SenderOptions } from './udp/send/sender.js';
+export type { SendStats } from './udp/send/transmit.js';
 export type { ControlMessage, RawControlMessage, ReceivedControlMessage } from './wire/control.js';
 export type {
   ReceivedControlName,

@@ -39,6 +39,8 @@ const CALLS = [
   ['handle', 'attachFilter', ['int', 'int', 'program']],
   ['handle', 'sendmsg', ['buffers', 'address', 'bytes', 'int']],
   ['handle', 'recvmsg', ['buffers', 'address', 'bytes', 'int', 'result']],
+  ['handle', 'sendto', ['bytes', 'address', 'bytes', 'int']],
+  ['handle', 'sendmmsg', ['bytes', 'bytes', 'bytes', 'int', 'int']],
   ['poll', 'open', ['handle']],
   ['poll', 'start', ['int']],
   ['poll', 'stop', []],

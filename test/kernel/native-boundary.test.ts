@@ -32,6 +32,8 @@ const methods: Record<string, readonly [Kind, unknown][]> = {
   attachFilter: [int(1), int(26), bytes(8)],
   sendmsg: [['buffers', []], bytes(0), bytes(0), int(0)],
   recvmsg: [['buffers', []], bytes(0), bytes(0), int(0), bytes(12)],
+  sendto: [bytes(0), bytes(0), bytes(0), int(0)],
+  sendmmsg: [bytes(0), bytes(0), bytes(0), int(0), int(0)],
 };
 const functions: Record<string, readonly [Kind, unknown][]> = {
   setsockopt: [int(-1), int(1), int(2), ['value', 1]],

@@ -139,11 +139,18 @@ describe('bytes', () => {
     expect(bytes('x', new Uint8Array(growing))).toHaveLength(4);
   });
 
-  test('refuses an empty view of a resizable buffer, which may have shrunk away under it', () => {
-    const buffer = resizableBuffer(8);
-    const view = new Uint8Array(buffer, 4, 4);
-    buffer.resize(2);
-    expect(thrown(() => bytes('x', view)).code).toBe('ERR_INVALID_ARG_VALUE');
+  test.each([
+    ['shrunk', shrunkUnder(4, 4)],
+    ['shrunk, and its view is empty', shrunkUnder(4, 0)],
+    ['detached', detachedView(8)],
+    ['detached, and its view was empty', detachedView(0)],
+  ])('refuses a view whose buffer is %s', (_what, view) => {
+    expect(thrown(() => bytes('x', view))).toMatchObject({ name: 'TypeError', code: 'ERR_INVALID_ARG_VALUE' });
+  });
+
+  test('passes an empty view that a resizable buffer still reaches', () => {
+    const view = new Uint8Array(resizableBuffer(4), 4, 0);
+    expect(bytes('x', view)).toBe(view);
   });
 
   test.each([
@@ -220,4 +227,18 @@ function resizableBuffer(size: number): ArrayBuffer & { resize(size: number): vo
     options: object,
   ) => ArrayBuffer & { resize(size: number): void };
   return new Resizable(size, { maxByteLength: 2 * size });
+}
+
+/** A view of `length` bytes from `offset` on, in a buffer that now ends before it. */
+function shrunkUnder(offset: number, length: number): Uint8Array {
+  const buffer = resizableBuffer(offset + length);
+  const view = new Uint8Array(buffer, offset, length);
+  buffer.resize(offset / 2);
+  return view;
+}
+
+function detachedView(length: number): Uint8Array {
+  const view = new Uint8Array(length);
+  structuredClone(view.buffer, { transfer: [view.buffer] });
+  return view;
 }
