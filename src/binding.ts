@@ -68,7 +68,10 @@ export interface Handle {
   sendmmsg(data: Uint8Array, beside: Uint8Array, records: Uint8Array, first: number, count: number): number;
 }
 
-/** uv_poll_t on the environment's own loop. While started it keeps itself and its callback alive. */
+/**
+ * uv_poll_t on the environment's own loop. While started it keeps itself and its callback alive; before that the caller
+ * keeps the callback, and start with one that was collected is ECANCELED.
+ */
 export interface Poll {
   /** uv_poll_init */
   open(handle: Handle): number;
