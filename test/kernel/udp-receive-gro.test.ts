@@ -145,7 +145,7 @@ describe.each(['ipv4', 'ipv6'] as const)('%s over a veth pair', (family) => {
     const running = other.run(process.execPath, '--input-type=module', '--eval', script);
     const got = await nextMessages(udp, 80);
     await running;
-    const round = [...'abc'].map((letter) => letter.repeat(1200));
+    const round = ['a', 'b', 'c'].map((letter) => letter.repeat(1200));
     expect(got).toEqual(Array.from({ length: 20 }, () => [...round, 'd'.repeat(77)]).flat());
     const { datagrams, bytes, truncated } = udp.stats.received;
     expect([datagrams, bytes, truncated]).toEqual([80, 20 * 3677, 0]);

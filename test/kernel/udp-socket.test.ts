@@ -330,12 +330,12 @@ describe('close', () => {
       let calls = 0;
       const closed = once(udp, 'close');
       const listener = (received: ReceivedBatch | Buffer): void => {
-      calls++;
-      void udp.close();
-      if ('data' in received) expect(texts(received), 'it is still there').toEqual(['a', 'b', 'c']);
-    };
-    udp.on(event, listener as never);
-    await closed;
+        calls++;
+        void udp.close();
+        if ('data' in received) expect(texts(received), 'it is still there').toEqual(['a', 'b', 'c']);
+      };
+      udp.on(event, listener as never);
+      await closed;
       await turns(3);
       expect(calls).toBe(1);
     },
