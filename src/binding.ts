@@ -52,6 +52,12 @@ export interface Handle {
     flags: number,
     result: Uint8Array,
   ): number;
+  /**
+   * recvmmsg(2) into equal slots; how many messages were received, at most `count`. `result` has room for four uint32 a
+   * slot (data length, name length, control length, flags), and so says how many slots there are, 1 to 256; the other
+   * buffers are divided by it.
+   */
+  recvmmsg(count: number, data: Uint8Array, names: Uint8Array, control: Uint8Array, result: Uint8Array): number;
   /** sendmsg(2) of one buffer with MSG_NOSIGNAL; bytes sent. An absent or empty address, and control: none. */
   sendto(data: Uint8Array, address?: Uint8Array, control?: Uint8Array, controlLength?: number): number;
   /**
@@ -70,6 +76,8 @@ export interface Poll {
   start(events: number): number;
   /** uv_poll_stop */
   stop(): number;
+  /** uv_ref for 1, uv_unref for 0: does it keep the event loop alive while it is started? */
+  keepAlive(keep: number): number;
   /** uv_close; to be called before the descriptor is closed. */
   close(): number;
 }
