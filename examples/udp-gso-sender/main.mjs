@@ -43,7 +43,7 @@ udp.on('gsoDisabled', ({ reason, code }) => {
 udp.connect(to);
 
 const meter = new Meter(() => {
-  const { datagrams, bytes, calls } = udp.stats;
+  const { datagrams, bytes, calls } = udp.stats.sent;
   return { datagrams, bytes, calls };
 }, values.json === true);
 let ended = false;
