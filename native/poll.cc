@@ -157,7 +157,8 @@ Napi::Value Poll::Start(const Napi::CallbackInfo& info) {  // uv_poll_start; aga
   int32_t events = 0;
   if (!ReadInt32(info, 0, &events)) return {};
   if (watcher_ == nullptr) return Failure(info, EBADF);
-  if ((events & ~kEvents) != 0) return Failure(info, EINVAL);  // libuv would end the process
+  if ((events & ~kEvents) != 0) return Failure(info, EINVAL);        // libuv would end the process
+  if (callback_.Value().IsEmpty()) return Failure(info, ECANCELED);  // collected: the reference counts no more
   const int error = watcher_->Start(events);
   if (error < 0) return Failure(info, -error);
   Hold();

@@ -58,8 +58,10 @@ export interface Handle {
    * buffers are divided by it.
    */
   recvmmsg(count: number, data: Uint8Array, names: Uint8Array, control: Uint8Array, result: Uint8Array): number;
-  /** sendmsg(2) of one buffer with MSG_NOSIGNAL; bytes sent. An absent or empty address, and control: none. */
-  sendto(data: Uint8Array, address?: Uint8Array, control?: Uint8Array, controlLength?: number): number;
+  /** sendmsg(2) of one buffer with MSG_NOSIGNAL; bytes sent. Without an address: to where the socket is connected. */
+  sendto(data: Uint8Array, address?: Uint8Array): number;
+  /** The same with control messages, which lie in `beside`; the address is at its start. */
+  sendto(data: Uint8Array, beside: Uint8Array, addressLength: number, control: number, controlLength: number): number;
   /**
    * sendmmsg(2) with MSG_NOSIGNAL of `count` records from `first` on; messages sent, a negative errno when there was not
    * one. A record is eight uint32: offset and length of the data in `data`, of the address and of the control messages in
@@ -68,7 +70,10 @@ export interface Handle {
   sendmmsg(data: Uint8Array, beside: Uint8Array, records: Uint8Array, first: number, count: number): number;
 }
 
-/** uv_poll_t on the environment's own loop. While started it keeps itself and its callback alive. */
+/**
+ * uv_poll_t on the environment's own loop. While started it keeps itself and its callback alive; before that the caller
+ * keeps the callback, and start with one that was collected is ECANCELED.
+ */
 export interface Poll {
   /** uv_poll_init */
   open(handle: Handle): number;

@@ -40,7 +40,7 @@ const CALLS = [
   ['handle', 'sendmsg', ['buffers', 'address', 'bytes', 'int']],
   ['handle', 'recvmsg', ['buffers', 'address', 'bytes', 'int', 'result']],
   ['handle', 'recvmmsg', ['int', 'bytes', 'bytes', 'bytes', 'bytes']],
-  ['handle', 'sendto', ['bytes', 'address', 'bytes', 'int']],
+  ['handle', 'sendto', ['bytes', 'bytes', 'int', 'int', 'int']],
   ['handle', 'sendmmsg', ['bytes', 'bytes', 'bytes', 'int', 'int']],
   ['poll', 'open', ['handle']],
   ['poll', 'start', ['int']],

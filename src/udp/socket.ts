@@ -40,6 +40,7 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
   readonly #events: SocketEvents;
   readonly #receiver: Receiver;
   readonly #sender: Sender;
+  #bound = false;
   #remote: Endpoint | undefined;
   #closed: Promise<void> | undefined;
 
@@ -161,6 +162,7 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
         remedy: 'The address is not one of this host: freebind: true binds to it all the same.',
       }),
     });
+    this.#bound = true;
   }
 
   /**
@@ -175,10 +177,16 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
     this.#remote = remote;
   }
 
-  /** Dissolves the connection, connect(2) with AF_UNSPEC: the socket hears everybody again. @throws SyscallError */
+  /**
+   * Dissolves the connection, connect(2) with AF_UNSPEC: a bound socket hears everybody again, on the same port; one whose
+   * port connect has picked gives it back. @throws SyscallError; EADDRINUSE when somebody else has taken the port just then
+   */
   disconnect(): void {
+    const port = this.#bound ? this.local.port : 0;
     check('connect', this.#handle.connect(UNSPECIFIED));
     this.#remote = undefined;
+    // The kernel takes the port away, unless it was named: a socket that was bound to port 0 would hear nobody at all.
+    if (port !== 0 && this.local.port === 0) this.bind(this.local.withPort(port));
   }
 
   /**
@@ -332,6 +340,7 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
     this.#receiver.close();
     this.#handle.close(); // an error of close(2) still frees the descriptor
     this.#remote = undefined;
+    this.#bound = false;
     return new Promise((resolve) => {
       process.nextTick(() => {
         resolve();

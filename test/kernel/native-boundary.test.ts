@@ -33,7 +33,7 @@ const methods: Record<string, readonly [Kind, unknown][]> = {
   sendmsg: [['buffers', []], bytes(0), bytes(0), int(0)],
   recvmsg: [['buffers', []], bytes(0), bytes(0), int(0), bytes(12)],
   recvmmsg: [int(1), bytes(8), bytes(28), bytes(0), bytes(16)],
-  sendto: [bytes(0), bytes(0), bytes(0), int(0)],
+  sendto: [bytes(0), bytes(0), int(0), int(0), int(0)],
   sendmmsg: [bytes(0), bytes(0), bytes(0), int(0), int(0)],
 };
 const functions: Record<string, readonly [Kind, unknown][]> = {

@@ -10,7 +10,7 @@ export interface TestSender extends Disposable {
   /** The events so far, oldest first. */
   readonly events: { [E in keyof SendEvents]: [event: E, ...args: SendEvents[E]] }[keyof SendEvents][];
   /** Resolves with the next event. */
-  next(): Promise<void>;
+  readonly next: () => Promise<void>;
 }
 
 export interface TestSenderOptions extends SenderOptions {
@@ -43,7 +43,7 @@ export function testSender(family: Family = 'ipv4', options: TestSenderOptions =
       connectedTo: () => socket.remote,
       writable: writable ?? (() => socket.writable()),
       emit: (...event) => {
-        events.push(event as TestSender['events'][number]);
+        events.push(event as unknown as TestSender['events'][number]);
         heard();
       },
     },

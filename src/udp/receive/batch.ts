@@ -49,10 +49,13 @@ export class ReceivedBatch {
   readonly #countsDrops: boolean;
   /** The most that `length` can be. */
   readonly slots: number;
+  /** It was made by `createReceiveBatch`, and is whose made it. @internal */
+  readonly isOwn: boolean;
 
   /** @internal */
-  constructor(slots: number, countsDrops: boolean) {
+  constructor(slots: number, countsDrops: boolean, isOwn: boolean) {
     this.slots = slots;
+    this.isOwn = isOwn;
     this.#metadata = new Metadata(slots);
     this.#countsDrops = countsDrops;
   }

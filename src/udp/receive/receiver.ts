@@ -68,7 +68,7 @@ export class Receiver {
       dataSize: options.dataSize,
       controlSize: options.controlSize,
     });
-    this.#batch = this.createBatch();
+    this.#batch = new ReceivedBatch(options.slots, options.dropCounter, false);
     this.#cursor = new MessageCursor(this.#batch);
   }
 
@@ -86,7 +86,7 @@ export class Receiver {
   }
 
   createBatch(): ReceivedBatch {
-    return new ReceivedBatch(this.#options.slots, this.#options.dropCounter);
+    return new ReceivedBatch(this.#options.slots, this.#options.dropCounter, true);
   }
 
   /** From now on this consumer gets what arrives. @throws ERR_INVALID_STATE when another one does; ERR_UNSUPPORTED */
@@ -129,19 +129,21 @@ export class Receiver {
   pull(batch: ReceivedBatch): number {
     if (this.#closed) throw new SyscallError('recvmmsg', EBADF);
     this.#refuseSecond();
-    const old = batch.clear();
+    if (!batch.isOwn)
+      throw invalidValue('batch', batch, "it is the one of a 'batch' event: createReceiveBatch makes others");
     if (batch.slots !== this.#options.slots) {
       throw invalidValue('batch', batch, 'it was made by createReceiveBatch of a socket with another number of slots');
     }
+    const { length } = batch;
+    const old = batch.clear();
+    if (this.#options.debug) old?.poison(length);
     const held = this.#takeRest();
     if (held !== undefined) {
-      if (old !== undefined) this.#pool.give(old);
       batch.set(held.arena, held.length);
       return held.length;
     }
-    const arena = old?.intact === true && this.#pool.fits(old) ? old : new Arena(this.#pool.shape);
-    const got = this.#receive(batch, arena);
-    return Math.max(got, 0);
+    const again = old?.intact === true && this.#pool.fits(old) && !this.#options.debug;
+    return Math.max(this.#receive(batch, again ? old : new Arena(this.#pool.shape)), 0);
   }
 
   /** Messages until the socket closes, or the consumer has had enough. @throws ERR_INVALID_STATE, ERR_UNSUPPORTED */

@@ -93,8 +93,7 @@ export class SendBatch {
    * @throws ERR_OUT_OF_RANGE when it would not fit into an empty batch either; as `trySend` for its options
    */
   add(data: Uint8Array, options: SendOptions = NOTHING): boolean {
-    if (data.byteLength === 0 || !(data instanceof Uint8Array)) checkBytes('data', data);
-    const { length } = data;
+    const { length } = checkBytes('data', data);
     const { envelope } = this.#owner;
     envelope.read(options);
     this.#reserved = NONE;

@@ -62,8 +62,8 @@ export class Sender implements BatchOwner {
   readonly #queue: SendQueue;
   /** The address and the control messages of the send at hand; UDP_SEGMENT stands at 32, the others behind it. */
   readonly #beside = new Memory(ADDRESS_ROOM + SEGMENT_CONTROL + CONTROL_ROOM);
-  readonly #control: Uint8Array = this.#beside.bytes.subarray(ADDRESS_ROOM);
-  readonly #plainControl: Uint8Array = this.#beside.bytes.subarray(PLAIN);
+  /** Whose address it is. */
+  #written: Endpoint | undefined;
   readonly #records = new Records(CHUNK);
   #flushing: Promise<void> | undefined;
   #closed = false;
@@ -188,15 +188,15 @@ export class Sender implements BatchOwner {
     if (segmentSize !== 0 && length === 0) throw nothingToCut();
     const cut = segmentSize !== 0 && length > segmentSize;
     if (cut && !this.#isOneMessage(length, segmentSize)) return this.#inMessages(data, length, 0);
-    const address = to?.sockaddr(this.family);
     let result: number;
-    if (!types.isUint8Array(data)) result = this.#gather(data, address, cut);
+    if (!types.isUint8Array(data)) result = this.#gather(data, cut);
     else if (cut || envelope.hasControl) {
-      const end = this.#writeControl(cut);
-      result = cut
-        ? this.#handle.sendto(data, address ?? EMPTY, this.#control, end - ADDRESS_ROOM)
-        : this.#handle.sendto(data, address ?? EMPTY, this.#plainControl, end - PLAIN);
-    } else result = address === undefined ? this.#handle.sendto(data) : this.#handle.sendto(data, address);
+      const addressLength = to === undefined ? 0 : this.#writeAddress(to);
+      const start = cut ? ADDRESS_ROOM : PLAIN;
+      const controlLength = this.#writeControl(cut) - start;
+      result = this.#handle.sendto(data, this.#beside.bytes, addressLength, start, controlLength);
+    } else if (to === undefined) result = this.#handle.sendto(data);
+    else result = this.#handle.sendto(data, to.sockaddr(this.family));
     const transmitter = this.#transmitter;
     transmitter.stats.calls++;
     if (result >= 0) {
@@ -226,8 +226,7 @@ export class Sender implements BatchOwner {
     const { segmentSize, to, ipv4 } = envelope;
     const whole = types.isUint8Array(data) ? data : Buffer.concat(data);
     const cut = segmentSize !== 0 && length > segmentSize;
-    const sockaddr = to?.sockaddr(this.family);
-    if (sockaddr !== undefined) this.#beside.bytes.set(sockaddr);
+    const addressLength = to === undefined ? 0 : this.#writeAddress(to);
     const end = this.#writeControl(cut);
     const most = cut ? this.bytesPerMessage(segmentSize, ipv4) : length;
     const records = this.#records;
@@ -244,7 +243,7 @@ export class Sender implements BatchOwner {
         const start = segmented ? ADDRESS_ROOM : PLAIN;
         const tail = segmented && this.sentinel && hasEqualTail(size, segmentSize);
         const segment = segmented ? segmentSize : 0;
-        records.set(count++, offset, size, 0, sockaddr?.length ?? 0, start, end - start, tail, segment);
+        records.set(count++, offset, size, 0, addressLength, start, end - start, tail, segment);
         if (length === 0) break;
       }
       const completed = transmitter.transmit(messages, 0, count, suspect);
@@ -258,10 +257,20 @@ export class Sender implements BatchOwner {
   }
 
   /** Several buffers as one message. */
-  #gather(data: readonly Uint8Array[], address: Uint8Array | undefined, cut: boolean): number {
-    const end = this.#writeControl(cut);
-    const control = this.#beside.bytes.subarray(cut ? ADDRESS_ROOM : PLAIN, end);
-    return this.#handle.sendmsg(data, address ?? EMPTY, control, 0);
+  #gather(data: readonly Uint8Array[], cut: boolean): number {
+    const address = this.envelope.to?.sockaddr(this.family) ?? EMPTY;
+    const control = this.#beside.bytes.subarray(cut ? ADDRESS_ROOM : PLAIN, this.#writeControl(cut));
+    return this.#handle.sendmsg(data, address, control, 0);
+  }
+
+  /** Puts the address where calls with control messages want it; its length. */
+  #writeAddress(to: Endpoint): number {
+    const sockaddr = to.sockaddr(this.family);
+    if (to !== this.#written) {
+      this.#beside.bytes.set(sockaddr);
+      this.#written = to;
+    }
+    return sockaddr.length;
   }
 
   /** Where the control messages end; they begin at ADDRESS_ROOM with UDP_SEGMENT, and at PLAIN without. */
@@ -382,8 +391,10 @@ export class Sender implements BatchOwner {
  * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE
  */
 function check(data: SendData): SendData {
-  if (types.isUint8Array(data)) return data.byteLength === 0 ? checkBytes('data', data) : data;
-  if (!Array.isArray(data)) throw invalidType('data', 'an instance of Uint8Array, or an Array of them', data);
+  if (!Array.isArray(data)) {
+    if (types.isUint8Array(data)) return checkBytes('data', data);
+    throw invalidType('data', 'an instance of Uint8Array, or an Array of them', data);
+  }
   integer('data.length', data.length, 0, 1024); // UIO_MAXIOV
   return Array.from(data, (part, i) => checkBytes(`data[${i}]`, part));
 }
