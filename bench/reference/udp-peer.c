@@ -86,6 +86,7 @@ static void pace(const struct sockaddr_in* to, int rate, unsigned count, bool on
 
 int peer_mode(int argc, char** argv) {
   prctl(PR_SET_PDEATHSIG, 9);
+  memset(message, 1, sizeof(message));
   if (argc < 2) return -1;
   if (strcmp(argv[0], "sink") == 0) {
     sink((uint16_t)atoi(argv[1]), argc > 2 && strcmp(argv[2], "gro") == 0);

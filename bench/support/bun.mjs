@@ -1,7 +1,7 @@
 // Bun, which some trials are compared with: fetched from npm once, as scripts/test-nodes.mjs fetches Nodes. Nothing
 // depends on it: where it cannot be had, its trials are skipped.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 

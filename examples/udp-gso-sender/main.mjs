@@ -43,14 +43,21 @@ udp.on('gsoDisabled', ({ reason, code }) => {
 udp.connect(to);
 
 const meter = new Meter(() => {
-  const { datagrams, bytes, calls } = udp.stats;
+  const { datagrams, bytes, calls } = udp.stats.sent;
   return { datagrams, bytes, calls };
 }, values.json === true);
 let ended = false;
 void over(seconds).then(() => (ended = true));
-await send();
+try {
+  await send();
+} catch (error) {
+  // EMSGSIZE: --size is more than the path takes; ENETUNREACH, EPERM (a firewall), …
+  process.stderr.write(`udp-gso-sender: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}
 meter.end();
 await udp.close();
+process.exit();
 
 async function send() {
   const data = new Uint8Array(segments * size).fill(0x61);
