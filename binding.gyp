@@ -11,6 +11,7 @@
         'native/handle.cc',
         'native/interfaces.cc',
         'native/poll.cc',
+        'native/receive_batch.cc',
         'native/freestanding.cc',
       ],
       'defines': [

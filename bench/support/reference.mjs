@@ -1,28 +1,46 @@
-// Compiles the C reference program of a suite, and says how both sides of its trials are started.
+// Compiles the C reference program of a suite, and says how the programs of its trials are started.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { bun } from './bun.mjs';
 
 const bench = dirname(dirname(fileURLToPath(import.meta.url)));
 const cache = join(dirname(bench), 'node_modules/.cache/bench');
 
 /**
  * @param {string} suite
- * @returns {import('./measure.mjs').Programs}
+ * @returns {import('./trial.mjs').Programs}
  */
-export function compileReference(suite) {
-  const source = join(bench, 'reference', `${suite}.c`);
-  const program = join(cache, suite);
-  if (!existsSync(program) || statSync(program).mtimeMs < statSync(source).mtimeMs) {
-    mkdirSync(cache, { recursive: true });
-    const compiler = process.env['CC'] ?? 'gcc';
-    const flags = ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror', '-pthread'];
-    const { status, error } = spawnSync(compiler, [...flags, '-o', program, source], { stdio: 'inherit' });
-    if (status !== 0) throw new Error(`${source} could not be compiled: ${error?.message ?? `${compiler} failed`}`);
-  }
+export function programsOf(suite) {
+  const script = (/** @type {string} */ name) => join(bench, suite, `${name}.mjs`);
+  const installed = bun();
   return {
-    ours: [process.execPath, '--expose-gc', join(bench, suite, 'ours.mjs')],
-    reference: [program],
+    ours: [process.execPath, '--expose-gc', script('ours')],
+    reference: [compiled(suite)],
+    dgram: [process.execPath, script('dgram')],
+    ...(installed !== undefined && { bun: [installed, script('bun')] }),
   };
+}
+
+/** SUITE.c and SUITE-*.c are one program. Its name says what it was made of. */
+function compiled(/** @type {string} */ suite) {
+  const directory = join(bench, 'reference');
+  const sources = readdirSync(directory)
+    .filter((file) => file.endsWith('.c') && (file === `${suite}.c` || file.startsWith(`${suite}-`)))
+    .map((file) => join(directory, file));
+  const headers = [join(directory, `${suite}.h`)].filter((file) => existsSync(file));
+  const compiler = process.env['CC'] ?? 'gcc';
+  const flags = ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror', '-pthread'];
+  const hash = createHash('sha256').update([compiler, ...flags].join(' '));
+  for (const file of [...sources, ...headers]) hash.update(readFileSync(file));
+  const program = join(cache, `${suite}-${hash.digest('hex').slice(0, 12)}`);
+  if (existsSync(program)) return program;
+  mkdirSync(cache, { recursive: true });
+  const unfinished = `${program}.${process.pid}`;
+  const { status, error } = spawnSync(compiler, [...flags, '-o', unfinished, ...sources], { stdio: 'inherit' });
+  if (status !== 0) throw new Error(`${suite}.c could not be compiled: ${error?.message ?? `${compiler} failed`}`);
+  renameSync(unfinished, program);
+  return program;
 }

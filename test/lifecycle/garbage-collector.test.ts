@@ -269,6 +269,20 @@ test('the warning is printed with its code and its advice', async () => {
   );
 });
 
+test('a Poll whose callback was collected does not start, and closes', async () => {
+  const results = await run(`
+    const { Handle, Poll } = native();
+    const handle = new Handle();
+    handle.socket(2, 2, 0);
+    const watched = [];
+    const poll = (() => { const callback = () => {}; watched.push(new WeakRef(callback)); return new Poll(callback); })();
+    const opened = poll.open(handle);
+    await collect(); // asking the WeakRef in between would keep it
+    report(opened, watched[0].deref() === undefined, poll.start(1), poll.start(3), poll.stop(), poll.close(), handle.close());
+  `);
+  expect(results).toEqual([0, true, -125, -125, 0, 0, 0]); // ECANCELED
+});
+
 test('a descriptor that a socket gave away is not closed when the socket is collected', async () => {
   const [stillOpen] = await run(`
     const fd = (() => udp().detach())();
