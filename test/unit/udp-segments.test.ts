@@ -1,7 +1,7 @@
 // How data is cut into messages: within the kernel's limits, in whole segments, nothing left over.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { hasEqualTail, messageBytes, payloadLimit, segmentCount } from '../../src/udp/send/segments.js';
+import { fitsOneMessage, hasEqualTail, messageBytes, payloadLimit, segmentCount } from '../../src/udp/send/segments.js';
 
 describe('messageBytes', () => {
   test.each([
@@ -42,6 +42,16 @@ describe('messageBytes', () => {
       }),
     );
   });
+});
+
+test.each([
+  [65_507, 1200, true],
+  [65_508, 1200, false],
+  [12_800, 100, true],
+  [12_801, 100, false],
+  [1, 1200, true],
+])('%i bytes in segments of %i fit one message: %s', (length, size, fits) => {
+  expect(fitsOneMessage(length, size, 128, payloadLimit(true))).toBe(fits);
 });
 
 test('segmentCount', () => {

@@ -22,8 +22,8 @@ export interface BatchOwner {
   readonly envelope: Envelope;
   readonly sentinel: boolean;
   connectedTo(): Endpoint | undefined;
-  /** Bytes that one message takes, a multiple of the segment size. */
-  bytesPerMessage(segmentSize: number, ipv4: boolean): number;
+  /** Bytes of each of the messages that so much data makes: all, or a multiple of the segment size. */
+  bytesPerMessage(length: number, segmentSize: number, ipv4: boolean): number;
 }
 
 /**
@@ -171,7 +171,8 @@ export class SendBatch {
     const { segmentSize, to } = envelope;
     if (segmentSize !== 0 && length === 0) throw nothingToCut();
     const { ipv4 } = envelope;
-    const most = length > segmentSize && segmentSize !== 0 ? this.#owner.bytesPerMessage(segmentSize, ipv4) : length;
+    const most =
+      length > segmentSize && segmentSize !== 0 ? this.#owner.bytesPerMessage(length, segmentSize, ipv4) : length;
     const count = length === 0 ? 1 : Math.ceil(length / most);
     if (count > this.#records.capacity - this.#length) {
       if (count <= this.#records.capacity) return false;

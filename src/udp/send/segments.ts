@@ -10,6 +10,11 @@ export function payloadLimit(ipv4: boolean): number {
   return ipv4 ? 65507 : 65527;
 }
 
+/** Whether data goes as one message; the last segment may be shorter than the others, so there may be one more. */
+export function fitsOneMessage(length: number, segmentSize: number, mostSegments: number, mostBytes: number): boolean {
+  return length <= mostBytes && length <= segmentSize * mostSegments;
+}
+
 /**
  * Bytes that one message takes, a multiple of the segment size. At least one segment, even one that is too long for any
  * datagram: the kernel is to refuse it, and not the data to be cut where nobody asked for it.

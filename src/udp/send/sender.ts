@@ -11,7 +11,7 @@ import { EAGAIN, EINVAL, EIO, mayBePending, sendError } from './errnos.js';
 import { GsoPolicy, type GsoDisabled, type GsoOptions } from './gso.js';
 import { SendQueue, type Queued, type SendData } from './queue.js';
 import { Records, type Messages } from './records.js';
-import { hasEqualTail, messageBytes, payloadLimit } from './segments.js';
+import { fitsOneMessage, hasEqualTail, messageBytes, payloadLimit } from './segments.js';
 import { Transmitter, type SendHandle, type SendStats } from './transmit.js';
 
 /** The events that sending makes, with their arguments. They come in a later turn, never inside of a call. */
@@ -115,8 +115,9 @@ export class Sender implements BatchOwner {
    */
   trySend(data: SendData, options: SendOptions = NOTHING): number {
     const checked = check(data);
-    this.envelope.read(options);
-    return this.#queue.size > 0 ? 0 : this.#attempt(checked, lengthOf(checked));
+    const length = lengthOf(checked);
+    this.envelope.read(options); // after it nothing of the caller's runs: getters could send as well
+    return this.#queue.size > 0 ? 0 : this.#attempt(checked, length);
   }
 
   /**
@@ -131,8 +132,8 @@ export class Sender implements BatchOwner {
   send(data: SendData, options: SendOptions = NOTHING): Promise<void> {
     try {
       const checked = check(data);
-      this.envelope.read(options);
       const length = lengthOf(checked);
+      this.envelope.read(options);
       const sent = this.#queue.size > 0 ? 0 : this.#attempt(checked, length);
       return isWhole(sent, length) ? Promise.resolve() : this.#enqueue(checked, length, sent);
     } catch (error) {
@@ -171,8 +172,12 @@ export class Sender implements BatchOwner {
   }
 
   /** @internal */
-  bytesPerMessage(segmentSize: number, ipv4: boolean): number {
-    return messageBytes(segmentSize, this.#gso.mostSegments, payloadLimit(ipv4), this.sentinel);
+  bytesPerMessage(length: number, segmentSize: number, ipv4: boolean): number {
+    const { mostSegments } = this.#gso;
+    const mostBytes = payloadLimit(ipv4);
+    const tail = this.sentinel && hasEqualTail(length, segmentSize);
+    if (!tail && fitsOneMessage(length, segmentSize, mostSegments, mostBytes)) return length;
+    return messageBytes(segmentSize, mostSegments, mostBytes, this.sentinel);
   }
 
   /** Rejects the sends that wait. To be called before the descriptor is closed. */
@@ -189,7 +194,7 @@ export class Sender implements BatchOwner {
     const cut = segmentSize !== 0 && length > segmentSize;
     if (cut && !this.#isOneMessage(length, segmentSize)) return this.#inMessages(data, length, 0);
     let result: number;
-    if (!types.isUint8Array(data)) result = this.#gather(data, cut);
+    if (isList(data)) result = this.#gather(data, cut);
     else if (cut || envelope.hasControl) {
       const addressLength = to === undefined ? 0 : this.#writeAddress(to);
       const start = cut ? ADDRESS_ROOM : PLAIN;
@@ -215,8 +220,10 @@ export class Sender implements BatchOwner {
   /** Whether data that is to be cut goes to its destination by one call. */
   #isOneMessage(length: number, segmentSize: number): boolean {
     if (this.#gso.equalTail !== 'offload' && hasEqualTail(length, segmentSize)) return false;
+    const { envelope } = this;
     return (
-      length <= this.bytesPerMessage(segmentSize, this.envelope.ipv4) && this.#gso.allows(this.envelope.destination)
+      fitsOneMessage(length, segmentSize, this.#gso.mostSegments, payloadLimit(envelope.ipv4)) &&
+      this.#gso.allows(envelope.destination)
     );
   }
 
@@ -224,11 +231,11 @@ export class Sender implements BatchOwner {
   #inMessages(data: SendData, length: number, pending: number): number {
     const { envelope } = this;
     const { segmentSize, to, ipv4 } = envelope;
-    const whole = types.isUint8Array(data) ? data : Buffer.concat(data);
+    const whole = isList(data) ? Buffer.concat(data) : data;
     const cut = segmentSize !== 0 && length > segmentSize;
     const addressLength = to === undefined ? 0 : this.#writeAddress(to);
     const end = this.#writeControl(cut);
-    const most = cut ? this.bytesPerMessage(segmentSize, ipv4) : length;
+    const most = cut ? this.bytesPerMessage(length, segmentSize, ipv4) : length;
     const records = this.#records;
     const destination = envelope.destination;
     const messages: Messages = { data: whole, beside: this.#beside, records, target: () => destination };
@@ -400,8 +407,12 @@ function check(data: SendData): SendData {
   return Array.from(data, (part, i) => checkBytes(`data[${i}]`, part));
 }
 
+function isList(data: SendData): data is readonly Uint8Array[] {
+  return Array.isArray(data);
+}
+
 function lengthOf(data: SendData): number {
-  if (types.isUint8Array(data)) return data.byteLength;
+  if (!isList(data)) return data.byteLength;
   let length = 0;
   for (const part of data) length += part.byteLength;
   return length;
