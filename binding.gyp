@@ -5,11 +5,13 @@
       'target_name': 'linux_sockets',
       'sources': [
         'native/addon.cc',
+        'native/batch.cc',
         'native/environment.cc',
         'native/filter.cc',
         'native/handle.cc',
         'native/interfaces.cc',
         'native/poll.cc',
+        'native/receive_batch.cc',
         'native/freestanding.cc',
       ],
       'defines': [

@@ -5,17 +5,21 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { namespaces } from '../scripts/namespaces.mjs';
+import { fetchBun } from './support/bun.mjs';
 import { measure } from './support/measure.mjs';
-import { compileReference } from './support/reference.mjs';
+import { programsOf } from './support/reference.mjs';
 import { save, summary, table } from './support/report.mjs';
 import { CONNECT } from './connect/trials.mjs';
 import { RESERVE } from './reserve/trials.mjs';
+import { soak, soakTable } from './udp/soak.mjs';
+import { UDP } from './udp/trials.mjs';
 
 /** @typedef {import('./support/trial.mjs').Trial} Trial */
 /** @typedef {import('./support/trial.mjs').Result} Result */
 
 /** @type {Readonly<Record<string, readonly Trial[]>>} */
-const SUITES = { connect: CONNECT, reserve: RESERVE };
+const SUITES = { connect: CONNECT, reserve: RESERVE, udp: UDP };
+const SOAK = 'udp-soak';
 const ACCEPTANCE_PAIRS = 8;
 const INSIDE = 'LINUX_SOCKETS_BENCH_INSIDE';
 
@@ -23,11 +27,12 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 await new Command('npm run bench --')
   .description(
-    'Measures this library against C reference programs, or Node, in pairs of processes, in a network namespace.',
+    'Measures this library against C reference programs, or other runtimes, in pairs of processes, in a network namespace.',
   )
-  .addArgument(new Argument('<suite>', 'what to measure').choices(Object.keys(SUITES)))
+  .addArgument(new Argument('<suite>', 'what to measure').choices([...Object.keys(SUITES), SOAK]))
   .addOption(new Option('--only <trial...>', 'these trials only; the committed results are left alone'))
   .addOption(new Option('--pairs <number>', 'pairs of processes a trial').default(ACCEPTANCE_PAIRS).argParser(count))
+  .addOption(new Option('--minutes <number>', `of ${SOAK}, with GRO, and again without`).default(10).argParser(count))
   .addOption(new Option('--json', 'nothing but the results, as JSON'))
   .addHelpText('after', () => `\nTrials:\n${listOfTrials()}\n\nSee bench/README.md.`)
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
@@ -36,9 +41,9 @@ await new Command('npm run bench --')
 
 /**
  * @param {string} suite
- * @param {{ only?: string[], pairs: number, json?: boolean }} options
+ * @param {{ only?: string[], pairs: number, minutes: number, json?: boolean }} options
  */
-async function main(suite, { only, pairs, json = false }) {
+async function main(suite, { only, pairs, minutes, json = false }) {
   const all = SUITES[suite] ?? [];
   const unknown = only?.find((id) => !all.some((trial) => trial.id === id));
   if (unknown !== undefined) fail(`There is no trial '${unknown}' in ${suite}. There are:\n${listOfTrials()}`);
@@ -46,13 +51,17 @@ async function main(suite, { only, pairs, json = false }) {
 
   if (process.env[INSIDE] === undefined) {
     if (!process.env['LINUX_SOCKETS_BUILT']) for (const script of ['build-native.mjs', 'build-ts.mjs']) build(script);
+    const noBun = trials.some(({ reference }) => reference?.[0] === 'bun') ? fetchBun() : undefined;
+    if (noBun !== undefined) console.error(`bench: ${noBun}. The trials against it are skipped.`);
     process.exit(enterNamespace());
   }
+
+  if (suite === SOAK) return await soakFor(minutes, json);
 
   /** @type {Result[]} */
   let results;
   try {
-    results = measure(trials, pairs, compileReference(suite), json ? () => undefined : progress);
+    results = await measure(trials, pairs, programsOf(suite), json ? () => undefined : progress);
   } catch (error) {
     fail(error instanceof Error ? error.message : String(error));
   }
@@ -67,6 +76,17 @@ async function main(suite, { only, pairs, json = false }) {
     if (!json) console.log(`Written: ${files.join(', ')}`);
   }
   process.exitCode = results.some(({ verdict }) => verdict === 'fail') ? 1 : 0;
+}
+
+/** No growth, and nothing to collect: see bench/udp/soak.mjs. */
+async function soakFor(/** @type {number} */ minutes, /** @type {boolean} */ json) {
+  try {
+    const runs = await soak(minutes, json ? () => undefined : progress);
+    console.log(json ? JSON.stringify(runs, undefined, 2) : soakTable(runs));
+    process.exitCode = runs.some(({ failed }) => failed.length > 0) ? 1 : 0;
+  } catch (error) {
+    fail(error instanceof Error ? error.message : String(error));
+  }
 }
 
 /** Runs this very command once more, inside. */

@@ -111,6 +111,9 @@ bool Handle::Define(Napi::Env env, Napi::Object exports) {
                                                InstanceMethod<&Handle::AttachFilter>("attachFilter"),
                                                InstanceMethod<&Handle::SendMsg>("sendmsg"),
                                                InstanceMethod<&Handle::RecvMsg>("recvmsg"),
+                                               InstanceMethod<&Handle::RecvMmsg>("recvmmsg"),
+                                               InstanceMethod<&Handle::SendTo>("sendto"),
+                                               InstanceMethod<&Handle::SendMMsg>("sendmmsg"),
                                            });
   napi_value prototype = nullptr;
   napi_value identify = nullptr;

@@ -52,6 +52,9 @@ class Handle : public Napi::ObjectWrap<Handle> {
   Napi::Value AttachFilter(const Napi::CallbackInfo& info);
   Napi::Value SendMsg(const Napi::CallbackInfo& info);
   Napi::Value RecvMsg(const Napi::CallbackInfo& info);
+  Napi::Value RecvMmsg(const Napi::CallbackInfo& info);
+  Napi::Value SendTo(const Napi::CallbackInfo& info);    // batch.cc
+  Napi::Value SendMMsg(const Napi::CallbackInfo& info);  // batch.cc
 
   void EndPoll();
 

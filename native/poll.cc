@@ -51,6 +51,11 @@ class Watcher {
   int Start(int events) { return uv_poll_start(poll_, events, OnEvent); }
   int Stop() { return uv_poll_stop(poll_); }
 
+  void KeepAlive(bool keep) {
+    auto* handle = reinterpret_cast<uv_handle_t*>(poll_);
+    keep ? uv_ref(handle) : uv_unref(handle);
+  }
+
   // uv_close stops the poll at once, so the descriptor may be closed right after this.
   void Close() {
     if (closing_) return;
@@ -89,6 +94,7 @@ Napi::Function Poll::Define(Napi::Env env) {
                          InstanceMethod<&Poll::Open>("open"),
                          InstanceMethod<&Poll::Start>("start"),
                          InstanceMethod<&Poll::Stop>("stop"),
+                         InstanceMethod<&Poll::KeepAlive>("keepAlive"),
                          InstanceMethod<&Poll::Close>("close"),
                      });
 }
@@ -164,6 +170,14 @@ Napi::Value Poll::Stop(const Napi::CallbackInfo& info) {  // uv_poll_stop
   const int error = watcher_->Stop();
   LetGo();
   return error < 0 ? Failure(info, -error) : Result(info, 0);
+}
+
+Napi::Value Poll::KeepAlive(const Napi::CallbackInfo& info) {  // uv_ref for 1, uv_unref for 0
+  int32_t keep = 0;
+  if (!ReadInt32(info, 0, &keep)) return {};
+  if (watcher_ == nullptr) return Failure(info, EBADF);
+  watcher_->KeepAlive(keep != 0);
+  return Result(info, 0);
 }
 
 Napi::Value Poll::Close(const Napi::CallbackInfo& info) {  // uv_close; again and again, if you like

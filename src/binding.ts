@@ -52,6 +52,22 @@ export interface Handle {
     flags: number,
     result: Uint8Array,
   ): number;
+  /**
+   * recvmmsg(2) into equal slots; how many messages were received, at most `count`. `result` has room for four uint32 a
+   * slot (data length, name length, control length, flags), and so says how many slots there are, 1 to 256; the other
+   * buffers are divided by it.
+   */
+  recvmmsg(count: number, data: Uint8Array, names: Uint8Array, control: Uint8Array, result: Uint8Array): number;
+  /** sendto(2) with MSG_NOSIGNAL; bytes sent. Without an address: to where the socket is connected. */
+  sendto(data: Uint8Array, address?: Uint8Array): number;
+  /** sendmsg(2), the same with control messages, which lie in `beside`; the address is at its start. */
+  sendto(data: Uint8Array, beside: Uint8Array, addressLength: number, control: number, controlLength: number): number;
+  /**
+   * sendmmsg(2) with MSG_NOSIGNAL of `count` records from `first` on; messages sent, a negative errno when there was not
+   * one. A record is eight uint32: offset and length of the data in `data`, of the address and of the control messages in
+   * `beside`, whether a zero byte follows the data, and one for the caller.
+   */
+  sendmmsg(data: Uint8Array, beside: Uint8Array, records: Uint8Array, first: number, count: number): number;
 }
 
 /**
@@ -65,6 +81,8 @@ export interface Poll {
   start(events: number): number;
   /** uv_poll_stop */
   stop(): number;
+  /** uv_ref for 1, uv_unref for 0: does it keep the event loop alive while it is started? */
+  keepAlive(keep: number): number;
   /** uv_close; to be called before the descriptor is closed. */
   close(): number;
 }

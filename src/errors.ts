@@ -12,6 +12,10 @@ export interface SyscallContext {
   readonly option?: string | undefined;
   /** Why, where the code alone does not tell: 'portRangeExhausted', 'addressNotLocal', … */
   readonly reason?: string | undefined;
+  /** The path MTU in bytes, headers included, for EMSGSIZE where it is known. */
+  readonly mtu?: number | undefined;
+  /** Bytes of the same data that the kernel had taken before. */
+  readonly bytesSent?: number | undefined;
   /** What to do, one sentence; it ends the message. */
   readonly remedy?: string | undefined;
   readonly cause?: unknown;
@@ -32,6 +36,8 @@ export class SyscallError extends Error {
   declare readonly localPort?: number;
   declare readonly option?: string;
   declare readonly reason?: string;
+  declare readonly mtu?: number;
+  declare readonly bytesSent?: number;
 
   constructor(syscall: string, errno: number, context: SyscallContext = {}) {
     const [code, text] = describeErrno(errno);
@@ -39,11 +45,13 @@ export class SyscallError extends Error {
     this.code = code;
     this.errno = errno;
     this.syscall = syscall;
-    for (const key of ['address', 'port', 'localAddress', 'localPort', 'option', 'reason'] as const) {
+    for (const key of CONTEXT_KEYS) {
       if (context[key] !== undefined) Object.defineProperty(this, key, { value: context[key], enumerable: true });
     }
   }
 }
+
+const CONTEXT_KEYS = ['address', 'port', 'localAddress', 'localPort', 'option', 'reason', 'mtu', 'bytesSent'] as const;
 
 /** Codes of errors that no single system call is to blame for. */
 export type SocketErrorCode =
@@ -55,7 +63,8 @@ export type SocketErrorCode =
   | 'ERR_EGRESS_NO_SOURCE'
   | 'ERR_EGRESS_LIMIT'
   | 'ERR_EGRESS_STRATEGY'
-  | 'ERR_NOT_DEFERRED';
+  | 'ERR_NOT_DEFERRED'
+  | 'ERR_SEND_QUEUE_FULL';
 
 /** Something other than a system call failed: `code` says what, `cause` has the kernel's error where there is one. */
 export class SocketError extends Error {

@@ -82,6 +82,19 @@ export {
   type ReservationState,
 } from './tcp/reserve/reservation.js';
 export { reserve, reserveMany, type ReserveOptions } from './tcp/reserve/reserve.js';
+export type { UdpSocketEvents } from './udp/emitter.js';
+export type { Feature, FeatureName, PathMtuDiscovery, Wanted } from './udp/features.js';
+export type { UdpSocketOptions } from './udp/options.js';
+export type { ReceivedBatch } from './udp/receive/batch.js';
+export type { Message, MessageInfo } from './udp/receive/messages.js';
+export type { ReceiveStats } from './udp/receive/receiver.js';
+export { UdpSocket, type UdpStats } from './udp/socket.js';
+export { SendBatch, type SendBatchOptions } from './udp/send/batch.js';
+export type { SendOptions, SendSource } from './udp/send/envelope.js';
+export type { EqualTail, GsoDisabled, GsoDisabledReason, GsoMode, GsoOptions } from './udp/send/gso.js';
+export type { SendData } from './udp/send/queue.js';
+export type { SendEvents, SenderOptions } from './udp/send/sender.js';
+export type { SendStats } from './udp/send/transmit.js';
 export type { ControlMessage, RawControlMessage, ReceivedControlMessage } from './wire/control.js';
 export type {
   ReceivedControlName,

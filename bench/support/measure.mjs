@@ -2,35 +2,45 @@
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { median } from 'simple-statistics';
-import { EPHEMERAL } from './trial.mjs';
+import { startPeer } from './peer.mjs';
+import { commandOf, EPHEMERAL, missing } from './trial.mjs';
 
 /** @typedef {import('./trial.mjs').Trial} Trial */
 /** @typedef {import('./trial.mjs').Result} Result */
 /** @typedef {import('./trial.mjs').Side} Side */
-/** @typedef {Readonly<Partial<Record<Side[0], readonly string[]>>>} Programs commands by side */
+/** @typedef {import('./trial.mjs').Programs} Programs */
 
 /**
  * @param {readonly Trial[]} trials
  * @param {number} pairs
  * @param {Programs} programs
  * @param {(text: string, first: boolean) => void} progress
- * @returns {Result[]}
+ * @returns {Promise<Result[]>}
  */
-export function measure(trials, pairs, programs, progress) {
+export async function measure(trials, pairs, programs, progress) {
   const results = [];
   for (const [index, trial] of trials.entries()) {
     writeFileSync('/proc/sys/net/ipv4/ip_local_port_range', (trial.ports ?? EPHEMERAL).join(' '));
-    /** @type {number[]} */ const ours = [];
-    /** @type {number[]} */ const reference = [];
-    for (let pair = 0; pair < pairs; pair++) {
-      progress(`[${index + 1}/${trials.length}] ${trial.title}: pair ${pair + 1} of ${pairs}`, pair === 0);
-      const sides = [
-        () => ours.push(run(trial.ours, programs, trial.metric)),
-        () => trial.reference && reference.push(run(trial.reference, programs, trial.metric)),
-      ];
-      for (const side of pair % 2 === 0 ? sides : sides.reverse()) side();
+    if (missing(trial, programs).length > 0) {
+      results.push(skipped(trial));
+      continue;
     }
-    results.push(judge(trial, ours, reference));
+    const peer = await startPeer(trial, programs);
+    try {
+      /** @type {number[]} */ const ours = [];
+      /** @type {number[]} */ const reference = [];
+      for (let pair = 0; pair < pairs; pair++) {
+        progress(`[${index + 1}/${trials.length}] ${trial.title}: pair ${pair + 1} of ${pairs}`, pair === 0);
+        const sides = [
+          () => ours.push(run(trial.ours, programs, trial.metric)),
+          () => trial.reference && reference.push(run(trial.reference, programs, trial.metric)),
+        ];
+        for (const side of pair % 2 === 0 ? sides : sides.reverse()) side();
+      }
+      results.push(judge(trial, ours, reference));
+    } finally {
+      await peer[Symbol.asyncDispose]();
+    }
   }
   progress('', false);
   return results;
@@ -42,12 +52,11 @@ export function measure(trials, pairs, programs, progress) {
  * @param {string} metric
  * @returns {number}
  */
-function run([program, ...args], programs, metric) {
-  const [command = '', ...before] = programs[program] ?? [];
-  const { status, stdout, stderr, error } = spawnSync(command, [...before, ...args.map(String)], { encoding: 'utf8' });
+function run(side, programs, metric) {
+  const { status, stdout, stderr, error } = spawnSync(...commandOf(side, programs), { encoding: 'utf8' });
   const value = status === 0 ? /** @type {Record<string, unknown>} */ (JSON.parse(stdout))[metric] : undefined;
   if (typeof value === 'number') return value;
-  throw new Error(`${[program, ...args].join(' ')} gave no '${metric}': ${error?.message ?? (stderr || stdout)}`);
+  throw new Error(`${side.join(' ')} gave no '${metric}': ${error?.message ?? (stderr || stdout)}`);
 }
 
 /**
@@ -65,4 +74,9 @@ function judge(trial, ours, reference) {
   const { gate } = trial;
   const holds = gate === undefined || (trial.figure === 'ratio' ? reached >= gate : reached <= gate);
   return { trial, ours, reference, figures, verdict: gate === undefined ? 'info' : holds ? 'pass' : 'fail' };
+}
+
+/** @returns {Result} */
+function skipped(/** @type {Trial} */ trial) {
+  return { trial, ours: [], reference: [], figures: [], verdict: 'skipped' };
 }

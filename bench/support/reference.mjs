@@ -1,39 +1,56 @@
-// Compiles the C reference program of a suite that has one, and says how the sides of its trials are started.
+// Compiles the C reference program of a suite that has one, and says how the programs of its trials are started.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { bun } from './bun.mjs';
 
 const bench = dirname(dirname(fileURLToPath(import.meta.url)));
 const cache = join(dirname(bench), 'node_modules/.cache/bench');
 
 /**
  * @param {string} suite
- * @returns {import('./measure.mjs').Programs}
+ * @returns {import('./trial.mjs').Programs}
  */
-export function compileReference(suite) {
-  const source = join(bench, 'reference', `${suite}.c`);
-  const program = join(cache, suite);
-  const ours = join(bench, suite, 'ours.mjs');
+export function programsOf(suite) {
+  const script = (/** @type {string} */ name) => join(bench, suite, `${name}.mjs`);
+  const reference = compiled(suite);
   const newer = node26();
-  /** @type {import('./measure.mjs').Programs} */
-  const programs = {
-    ours: [process.execPath, '--expose-gc', ours],
-    ...(newer !== undefined && { node26: [newer, '--expose-gc', ours] }),
+  const installed = bun();
+  return {
+    ours: [process.execPath, '--expose-gc', script('ours')],
+    ...(newer !== undefined && { node26: [newer, '--expose-gc', script('ours')] }),
+    ...(reference !== undefined && { reference: [reference] }),
+    dgram: [process.execPath, script('dgram')],
+    ...(installed !== undefined && { bun: [installed, script('bun')] }),
   };
-  if (!existsSync(source)) return programs;
-  if (!existsSync(program) || statSync(program).mtimeMs < statSync(source).mtimeMs) {
-    mkdirSync(cache, { recursive: true });
-    const compiler = process.env['CC'] ?? 'gcc';
-    const flags = ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror', '-pthread'];
-    const { status, error } = spawnSync(compiler, [...flags, '-o', program, source], { stdio: 'inherit' });
-    if (status !== 0) throw new Error(`${source} could not be compiled: ${error?.message ?? `${compiler} failed`}`);
-  }
-  return { ...programs, reference: [program] };
 }
 
 /** Node 26 as scripts/test-nodes.mjs fetches it, if it has. */
 export function node26() {
   const path = join(dirname(bench), `node_modules/.cache/nodes/26/node_modules/node-linux-${process.arch}/bin/node`);
   return existsSync(path) ? path : undefined;
+}
+
+/** SUITE.c and SUITE-*.c are one program, where there are any. Its name says what it was made of. */
+function compiled(/** @type {string} */ suite) {
+  const directory = join(bench, 'reference');
+  const sources = readdirSync(directory)
+    .filter((file) => file.endsWith('.c') && (file === `${suite}.c` || file.startsWith(`${suite}-`)))
+    .map((file) => join(directory, file));
+  if (sources.length === 0) return undefined;
+  const headers = [join(directory, `${suite}.h`)].filter((file) => existsSync(file));
+  const compiler = process.env['CC'] ?? 'gcc';
+  const flags = ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror', '-pthread'];
+  const hash = createHash('sha256').update([compiler, ...flags].join(' '));
+  for (const file of [...sources, ...headers]) hash.update(readFileSync(file));
+  const program = join(cache, `${suite}-${hash.digest('hex').slice(0, 12)}`);
+  if (existsSync(program)) return program;
+  mkdirSync(cache, { recursive: true });
+  const unfinished = `${program}.${process.pid}`;
+  const { status, error } = spawnSync(compiler, [...flags, '-o', unfinished, ...sources], { stdio: 'inherit' });
+  if (status !== 0) throw new Error(`${suite}.c could not be compiled: ${error?.message ?? `${compiler} failed`}`);
+  renameSync(unfinished, program);
+  return program;
 }

@@ -5,6 +5,7 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { format, resolveConfig } from 'prettier';
 import { median, min, quantile } from 'simple-statistics';
+import { BUN_VERSION } from './bun.mjs';
 
 /** @typedef {import('./trial.mjs').Result} Result */
 /** @typedef {import('./trial.mjs').Trial} Trial */
@@ -27,6 +28,9 @@ export function summary(suite, pairs, measured) {
       cpu: cpu?.model ?? 'unknown',
       cores: cpus().length,
       node: process.version,
+      ...(measured.some(({ trial, verdict }) => trial.reference?.[0] === 'bun' && verdict !== 'skipped') && {
+        bun: BUN_VERSION,
+      }),
       load: round(loadavg()[1] ?? NaN),
     },
     pairs,
@@ -34,8 +38,8 @@ export function summary(suite, pairs, measured) {
       const { id, title, unit, figure, target = null, gate = null } = trial;
       return {
         ...{ id, title, unit, figure, target, gate, verdict },
-        median: round(median([...figures])),
-        quartiles: [0.25, 0.75].map((part) => round(quantile([...figures], part))),
+        median: figures.length === 0 ? null : round(median([...figures])),
+        quartiles: figures.length === 0 ? [] : [0.25, 0.75].map((part) => round(quantile([...figures], part))),
         ours: ours.map(round),
         reference: reference.map(round),
       };
@@ -50,7 +54,7 @@ export async function table(/** @type {Report} */ report) {
     trial.title,
     sideOf(trial.ours, trial.unit),
     sideOf(trial.reference, trial.unit),
-    figureOf(trial.figure, trial.median),
+    trial.median === null ? '' : figureOf(trial.figure, trial.median),
     trial.quartiles.map(short).join(' – '),
     limitOf(trial.figure, trial.target),
     limitOf(trial.figure, trial.gate),
@@ -60,7 +64,7 @@ export async function table(/** @type {Report} */ report) {
   return pretty(
     `# bench: ${suite}
 
-Linux ${machine.kernel}, ${machine.cpu}, ${machine.cores} cores (load ${machine.load}, of which 1 is ours), Node ${machine.node}, ${pairs} pairs, ${date}.
+Linux ${machine.kernel}, ${machine.cpu}, ${machine.cores} cores (load ${machine.load}, of which 1 is ours), Node ${machine.node}${machine.bun === undefined ? '' : `, Bun ${machine.bun}`}, ${pairs} pairs, ${date}.
 A side is shown as its median (and least). A ratio is reference / ours, so 1.0 is as good as the reference; × is ours / reference.
 
 ${[head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')}

@@ -6,6 +6,7 @@ import { Command, CommanderError } from 'commander';
 import { optionsCommand } from './options-command.js';
 import { reserveCommand } from './reserve-command.js';
 import { UsageError } from './parse.js';
+import { udpBenchCommand } from './udp-bench-command.js';
 
 const WRONG_USE = 2;
 
@@ -17,7 +18,8 @@ async function main(): Promise<void> {
     .description("The socket features of the Linux kernel, from the command line. It uses the kernel's own names.")
     .version(version)
     .addCommand(reserveCommand())
-    .addCommand(optionsCommand());
+    .addCommand(optionsCommand())
+    .addCommand(udpBenchCommand());
   for (const command of [program, ...program.commands]) {
     command
       .exitOverride()

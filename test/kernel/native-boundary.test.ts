@@ -32,6 +32,9 @@ const methods: Record<string, readonly [Kind, unknown][]> = {
   attachFilter: [int(1), int(26), bytes(8)],
   sendmsg: [['buffers', []], bytes(0), bytes(0), int(0)],
   recvmsg: [['buffers', []], bytes(0), bytes(0), int(0), bytes(12)],
+  recvmmsg: [int(1), bytes(8), bytes(28), bytes(0), bytes(16)],
+  sendto: [bytes(0), bytes(0), int(0), int(0), int(0)],
+  sendmmsg: [bytes(0), bytes(0), bytes(0), int(0), int(0)],
 };
 const functions: Record<string, readonly [Kind, unknown][]> = {
   setsockopt: [int(-1), int(1), int(2), ['value', 1]],
@@ -44,6 +47,7 @@ const functions: Record<string, readonly [Kind, unknown][]> = {
 const pollMethods: Record<string, readonly [Kind, unknown][]> = {
   open: [['handle', emptyHandle()]],
   start: [int(1)],
+  keepAlive: [int(1)],
 };
 
 /** Values that are none of a kind. Made anew each time: a detached buffer stays detached. */
@@ -111,7 +115,7 @@ test('every member that takes arguments is in the tables above', () => {
   const without = ['constructor', 'fd', 'detach', 'close'];
   const members = (object: object) => Object.getOwnPropertyNames(object).filter((name) => !without.includes(name));
   expect(members(Handle.prototype as object).sort()).toEqual(Object.keys(methods).sort());
-  expect(members(Poll.prototype as object).sort()).toEqual(['open', 'start', 'stop']);
+  expect(members(Poll.prototype as object).sort()).toEqual(['keepAlive', 'open', 'start', 'stop']);
   const apart = ['Handle', 'Poll', 'onLeak'];
   expect(members(native()).sort()).toEqual([...Object.keys(functions), ...apart].sort());
 });

@@ -26,6 +26,9 @@ const calls: Record<string, (handle: Handle) => number> = {
   attachFilter: (handle) => handle.attachFilter(1, 26, new Uint8Array(8)),
   sendmsg: (handle) => handle.sendmsg([Buffer.from('x')], loopback(9), EMPTY, 0),
   recvmsg: (handle) => handle.recvmsg([new Uint8Array(4)], EMPTY, EMPTY, 0, new Uint8Array(12)),
+  recvmmsg: (handle) => handle.recvmmsg(1, new Uint8Array(4), new Uint8Array(28), EMPTY, new Uint8Array(16)),
+  sendto: (handle) => handle.sendto(Buffer.from('x'), loopback(9)),
+  sendmmsg: (handle) => handle.sendmmsg(EMPTY, EMPTY, EMPTY, 0, 0),
 };
 
 let before: Map<number, string>;

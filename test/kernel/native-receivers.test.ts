@@ -25,7 +25,7 @@ test('there are methods to call', () => {
   expect(methods.map(({ className, name }) => `${className}.${name}`)).toEqual(
     expect.arrayContaining(['Handle.close', 'Handle.fd', 'Handle.recvmsg', 'Poll.open', 'Poll.close']),
   );
-  expect(methods).toHaveLength(20 + 4);
+  expect(methods).toHaveLength(23 + 5);
 });
 
 test.each(methods)('$className.$name is only for objects of $className', async ({ name, owner, own, other }) => {

@@ -1,0 +1,47 @@
+// Receives UDP as fast as it comes: one system call for many datagrams, merged by the kernel where it can (UDP_GRO). Says
+// each second what came, what the kernel had to drop, and what it cost. Its other end is examples/udp-gso-sender.
+import { UdpSocket } from 'linux-sockets';
+import { Meter, over } from '../support/meter.mjs';
+import { endpointOf, numberOf, readArguments } from '../support/usage.mjs';
+
+const USAGE = `Usage: node examples/udp-receiver/main.mjs [--bind ADDRESS:PORT] [--no-gro] [--buffer BYTES] [--seconds N] [--json]
+
+  --bind ADDRESS:PORT   where to receive (default [::]:7000, which is IPv4 as well)
+  --no-gro              do not let the kernel merge datagrams
+  --buffer BYTES        receive buffer, as far as net.core.rmem_max or CAP_NET_ADMIN allows (default 4194304)
+  --seconds N           then end (default: until Ctrl-C)
+  --json                print one JSON object a line: where it is bound, then each second, then the whole
+  --help                print this
+`;
+
+const values = readArguments(USAGE, {
+  bind: { type: 'string', default: '[::]:7000' },
+  'no-gro': { type: 'boolean', default: false },
+  buffer: { type: 'string', default: '4194304' },
+  seconds: { type: 'string' },
+  json: { type: 'boolean', default: false },
+});
+const bind = endpointOf('--bind', values.bind);
+const receiveBuffer = Math.floor(numberOf('--buffer', values.buffer, 1, 2 ** 30));
+const seconds = values.seconds === undefined ? undefined : numberOf('--seconds', values.seconds, 0.1, 1e6);
+
+const udp = UdpSocket.create({ family: bind.family, gro: !values['no-gro'], dropCounter: true, receiveBuffer });
+udp.bind(bind);
+const gro = udp.features.gro?.on === true;
+process.stdout.write(
+  values.json
+    ? `${JSON.stringify({ local: `${udp.local}`, gro })}\n`
+    : `Receiving at ${udp.local}, GRO ${gro ? 'on' : 'off'}. Ctrl-C ends it.\n`,
+);
+
+// Here a program would read received.data(i), and with GRO cut it into datagrams of received.segmentSize(i) bytes. What
+// came is counted by the socket itself.
+udp.on('batch', (_received) => undefined);
+
+const meter = new Meter(() => {
+  const { datagrams, bytes, syscalls, drops } = udp.stats.received;
+  return { datagrams, bytes, calls: syscalls, drops };
+}, values.json === true);
+await over(seconds);
+meter.end();
+await udp.close();

@@ -1,0 +1,168 @@
+// One row of `linux-sockets udp-bench`: sends as fast as it goes to a receiving process, and reads both ends' counters.
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { Endpoint } from '../../wire/endpoint.js';
+import { UdpSocket } from '../../udp/socket.js';
+import type { ReceiverOptions, ReceiverReady, ReceiverSample } from './receiver.js';
+
+/** How the datagrams are sent: one a call, a batch a call, or cut out of long messages by the kernel (UDP_SEGMENT). */
+export type Way = 'single' | 'batch' | 'gso';
+
+export interface Measurement {
+  readonly way: Way;
+  /** Whether the receiver lets the kernel merge datagrams (UDP_GRO). */
+  readonly gro: boolean;
+  readonly sent: Figures;
+  readonly received: Figures;
+  /** Part of what was sent that did not arrive, 0 to 1. */
+  readonly lost: number;
+  /** Datagrams a system call, of the sender. */
+  readonly perCall: number;
+}
+
+export interface Figures {
+  /** Datagrams a second. */
+  readonly rate: number;
+  /** Of payload. */
+  readonly gbits: number;
+  /** Microseconds of CPU time a datagram. */
+  readonly cpu: number;
+}
+
+interface Counters {
+  datagrams: number;
+  calls: number;
+}
+
+/**
+ * @param size bytes of a datagram
+ * @param progress called with the datagrams a second so far, some times a second
+ */
+export async function measure(
+  way: Way,
+  gro: boolean,
+  size: number,
+  seconds: number,
+  progress: (rate: number) => void,
+): Promise<Measurement> {
+  const receiver = fork(fileURLToPath(new URL('receiver.js', import.meta.url)), [
+    JSON.stringify({ gro } satisfies ReceiverOptions),
+  ]);
+  const udp = UdpSocket.create({ family: 'ipv4' });
+  try {
+    const ready = (await answer(receiver)) as ReceiverReady;
+    udp.connect(Endpoint.from({ address: '127.0.0.1', port: ready.port }));
+    const counters: Counters = { datagrams: 0, calls: 0 };
+    const send = senders[way](udp, size, counters);
+    await repeat(send, WARM_UP_SECONDS);
+    const before = await sample(receiver, counters);
+    await repeat(send, seconds, () => {
+      progress((counters.datagrams - before.sent.datagrams) / ((performance.now() - before.at) / 1000));
+    });
+    const after = await sample(receiver, counters);
+    const took = (after.at - before.at) / 1000;
+    const sent = figures(before.sent, after.sent, size, took);
+    const received = figures(before.received, after.received, size, took);
+    return {
+      ...{ way, gro: ready.gro, sent, received },
+      lost: Math.max(0, 1 - received.rate / sent.rate),
+      perCall: (after.sent.datagrams - before.sent.datagrams) / (after.sent.calls - before.sent.calls),
+    };
+  } finally {
+    await udp.close();
+    if (receiver.connected) receiver.disconnect();
+  }
+}
+
+/** Sends some, and counts it; false when the kernel takes no more for now. */
+type Send = () => boolean;
+
+const senders: Readonly<Record<Way, (udp: UdpSocket, size: number, counters: Counters) => Send>> = {
+  single(udp, size, counters) {
+    const data = new Uint8Array(size);
+    return () => {
+      const sent = udp.trySend(data) === size;
+      if (sent) {
+        counters.datagrams++;
+        counters.calls++;
+      }
+      return sent;
+    };
+  },
+
+  batch(udp, size, counters) {
+    const batch = udp.createSendBatch({ messages: BATCH, bytes: BATCH * size });
+    const data = new Uint8Array(size);
+    return () => {
+      if (batch.remaining === 0) {
+        batch.clear();
+        for (let i = 0; i < BATCH; i++) batch.add(data);
+      }
+      const sent = udp.sendBatch(batch);
+      counters.datagrams += sent;
+      counters.calls++;
+      return sent > 0;
+    };
+  },
+
+  gso(udp, size, counters) {
+    const segments = Math.min(MOST_SEGMENTS, Math.floor(LONGEST_MESSAGE / size));
+    const message = new Uint8Array(segments * size);
+    return () => {
+      const sent = udp.trySend(message, { segmentSize: size });
+      counters.datagrams += sent / size;
+      counters.calls++;
+      return sent > 0;
+    };
+  },
+};
+
+/** Lets go of the event loop now and then, for signals and the progress line. */
+async function repeat(send: Send, seconds: number, turn: () => void = () => undefined): Promise<void> {
+  const until = performance.now() + seconds * 1000;
+  for (let now = performance.now(); now < until; now = performance.now()) {
+    const pause = now + TURN;
+    while (performance.now() < pause) for (let i = 0; i < CALLS_BETWEEN_LOOKS && send(); i++);
+    turn();
+    await nextTurn();
+  }
+}
+
+async function sample(receiver: ChildProcess, counters: Counters) {
+  receiver.send('sample');
+  const received = (await answer(receiver)) as ReceiverSample;
+  const { user, system } = process.cpuUsage();
+  return { at: performance.now(), sent: { ...counters, cpu: user + system }, received };
+}
+
+function figures(before: ReceiverSample, after: ReceiverSample, size: number, seconds: number): Figures {
+  const datagrams = after.datagrams - before.datagrams;
+  const rate = datagrams / seconds;
+  return { rate, gbits: (rate * size * 8) / 1e9, cpu: datagrams === 0 ? 0 : (after.cpu - before.cpu) / datagrams };
+}
+
+/** Its next message. Fails when it ends instead: it has said why on standard error. */
+async function answer(receiver: ChildProcess): Promise<unknown> {
+  const gone = new AbortController();
+  const ended = once(receiver, 'exit', { signal: gone.signal }).then(() => {
+    throw new Error('The receiving process ended.');
+  });
+  try {
+    const [message] = await Promise.race([once(receiver, 'message', { signal: gone.signal }), ended]);
+    return message;
+  } finally {
+    ended.catch(() => undefined);
+    gone.abort();
+  }
+}
+
+const WARM_UP_SECONDS = 0.5;
+/** Milliseconds. */
+const TURN = 20;
+const CALLS_BETWEEN_LOOKS = 64;
+const BATCH = 64;
+const MOST_SEGMENTS = 64;
+/** Bytes: what a super-packet may have on loopback. */
+const LONGEST_MESSAGE = 65_472;

@@ -1,0 +1,87 @@
+// The events of a UdpSocket, and an emitter that knows who listens: datagrams are read from the first listener on, until the
+// last has gone.
+import { EventEmitter } from 'node:events';
+import type { SyscallError } from '../errors.js';
+import type { Feature, FeatureName } from './features.js';
+import type { ReceivedBatch } from './receive/batch.js';
+import type { MessageInfo } from './receive/messages.js';
+import type { SendEvents } from './send/sender.js';
+
+/** What a UdpSocket emits. There is no 'error': nothing that a peer can cause ends a process that does not listen for it. */
+export interface UdpSocketEvents extends SendEvents {
+  /** Datagrams, read in place: valid until the callback returns. The object is used again, so that there is no garbage. */
+  batch: [received: ReceivedBatch];
+  /** A datagram as a copy, in dgram's shape. */
+  message: [data: Buffer, info: MessageInfo];
+  /**
+   * An error for an earlier datagram was pending on the socket, such as ECONNREFUSED by an ICMP message; it stood in the way
+   * of a send (`syscall` 'sendmsg'), which then went, or of a receive ('recvmmsg'). `stats` counts them.
+   */
+  pendingError: [error: SyscallError];
+  /** A feature that was wanted is not on; once for each, in the turn after `create`. */
+  degraded: [name: FeatureName, feature: Feature];
+  /** After `close()`. */
+  close: [];
+}
+
+type Listener<E extends keyof UdpSocketEvents> = (...args: UdpSocketEvents[E]) => void;
+
+/** Hears of the first listener of an event, which it may refuse by throwing, and of the departure of the last. */
+export interface ListenerWatch {
+  attach(event: 'batch' | 'message'): void;
+  detach(event: 'batch' | 'message'): void;
+}
+
+export class UdpEmitter extends EventEmitter<UdpSocketEvents> {
+  #watch: ListenerWatch | undefined;
+
+  /** @internal */
+  protected watchListeners(watch: ListenerWatch): void {
+    this.#watch = watch;
+  }
+
+  override on<E extends keyof UdpSocketEvents>(event: E, listener: Listener<E>): this {
+    return this.#add(event, () => super.on(event, listener as never));
+  }
+
+  override addListener<E extends keyof UdpSocketEvents>(event: E, listener: Listener<E>): this {
+    return this.on(event, listener);
+  }
+
+  override prependListener<E extends keyof UdpSocketEvents>(event: E, listener: Listener<E>): this {
+    return this.#add(event, () => super.prependListener(event, listener as never));
+  }
+
+  override removeListener<E extends keyof UdpSocketEvents>(event: E, listener: Listener<E>): this {
+    super.removeListener(event, listener as never);
+    this.#update();
+    return this;
+  }
+
+  override off<E extends keyof UdpSocketEvents>(event: E, listener: Listener<E>): this {
+    return this.removeListener(event, listener);
+  }
+
+  override removeAllListeners(event?: keyof UdpSocketEvents): this {
+    if (event === undefined) super.removeAllListeners();
+    else super.removeAllListeners(event);
+    this.#update();
+    return this;
+  }
+
+  #add(event: keyof UdpSocketEvents, add: () => unknown): this {
+    if (event === 'batch' || event === 'message') this.#watch?.attach(event);
+    try {
+      add();
+    } finally {
+      this.#update(); // it may have been no function
+    }
+    return this;
+  }
+
+  #update(): void {
+    for (const event of WATCHED) if (this.listenerCount(event) === 0) this.#watch?.detach(event);
+  }
+}
+
+const WATCHED = ['batch', 'message'] as const;

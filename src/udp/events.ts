@@ -1,0 +1,148 @@
+// Readiness of a UDP socket: one poll for its receiver and for all who wait. Nothing is polled for that nobody wants, so
+// that an idle socket wakes nobody.
+import { abortSignal } from '../arguments.js';
+import { canWait, native, type Handle, type Poll } from '../binding.js';
+import { AbortError, check, SocketError, SyscallError } from '../errors.js';
+import { READABLE, WRITABLE } from '../readiness.js';
+
+/** Who is called from the event loop. */
+export interface SocketListener {
+  /** There is something to read, and `listen(true)` was said. */
+  readonly onReadable: () => void;
+  /** The socket has an error pending, or its error queue is not empty: until that is read, every turn comes here. */
+  readonly onError: () => void;
+}
+
+interface Waiter {
+  readonly events: number;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** The poll of one Handle. While started it keeps itself, the listener and the event loop alive. */
+export class SocketEvents {
+  readonly #handle: Handle;
+  readonly #listener: SocketListener;
+  readonly #waiters = new Set<Waiter>();
+  /** The poll holds its callback only while it is started, so that an idle socket can be collected. */
+  readonly #onEvent = (status: number, events: number): void => {
+    this.#wake(status, events);
+  };
+  #poll: Poll | undefined;
+  #polled = 0;
+  #listening = false;
+  #keepAlive = true;
+  #keptAlive = true;
+  #closed = false;
+
+  constructor(handle: Handle, listener: SocketListener) {
+    this.#handle = handle;
+    this.#listener = listener;
+  }
+
+  /** Whether `onReadable` is to be called. @throws ERR_UNSUPPORTED where there is no libuv */
+  listen(listening: boolean): void {
+    if (this.#listening === listening) return;
+    if (listening) this.#ready();
+    this.#listening = listening;
+    this.#update();
+  }
+
+  /** Whether listening keeps the event loop alive; those who wait always do. */
+  keepAlive(keep: boolean): void {
+    this.#keepAlive = keep;
+    this.#update();
+  }
+
+  get hasRef(): boolean {
+    return this.#keepAlive;
+  }
+
+  /** Resolves when one of the events is there, or an error is. @throws AbortError; EBADF when closed meanwhile */
+  async wait(events: number, signal?: AbortSignal): Promise<void> {
+    const aborting = abortSignal('signal', signal);
+    if (aborting?.aborted === true) throw new AbortError(aborting);
+    if (this.#closed) throw new SyscallError('poll', EBADF);
+    this.#ready();
+    let abort: (() => void) | undefined;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const waiter: Waiter = { events, resolve, reject };
+        abort = () => {
+          // Its event, or the close, may have been first.
+          if (aborting === undefined || !this.#waiters.delete(waiter)) return;
+          this.#update();
+          reject(new AbortError(aborting));
+        };
+        aborting?.addEventListener('abort', abort, { once: true });
+        this.#waiters.add(waiter);
+        this.#update();
+      });
+    } finally {
+      if (abort !== undefined) aborting?.removeEventListener('abort', abort);
+    }
+  }
+
+  /** Ends the poll; pending waits reject with EBADF. To be called before the descriptor is closed. */
+  close(): void {
+    this.#closed = true;
+    this.#listening = false;
+    this.#poll?.close();
+    this.#polled = 0;
+    for (const waiter of this.#waiters) waiter.reject(new SyscallError('poll', EBADF));
+    this.#waiters.clear();
+  }
+
+  /** The listeners come last: what they throw must not keep anybody from being woken. */
+  #wake(status: number, events: number): void {
+    const failed = status < 0;
+    if (failed) this.#polled = 0; // libuv has stopped it
+    const happened = failed ? READABLE | WRITABLE : events;
+    for (const waiter of this.#waiters) {
+      if ((waiter.events & happened) === 0) continue;
+      this.#waiters.delete(waiter);
+      waiter.resolve();
+    }
+    this.#update();
+    if (failed) this.#listener.onError();
+    if ((happened & READABLE) !== 0 && this.#isListening()) this.#listener.onReadable();
+  }
+
+  /** A method, since TypeScript believes that a call in between changes nothing. */
+  #isListening(): boolean {
+    return this.#listening;
+  }
+
+  /** Level-triggered: what nobody wants must not be polled for. Every change costs a system call or two. */
+  #update(): void {
+    if (this.#closed) return;
+    let wanted = this.#listening ? READABLE : 0;
+    for (const waiter of this.#waiters) wanted |= waiter.events;
+    if (wanted === 0 && this.#polled === 0) return;
+    const poll = this.#ready();
+    const keep = this.#keepAlive || this.#waiters.size > 0;
+    if (keep !== this.#keptAlive) {
+      this.#keptAlive = keep;
+      check('poll', poll.keepAlive(keep ? 1 : 0));
+    }
+    if (wanted === this.#polled) return;
+    check('poll', wanted === 0 ? poll.stop() : poll.start(wanted));
+    this.#polled = wanted;
+  }
+
+  /** The poll, which is made when the first asks for it. */
+  #ready(): Poll {
+    if (this.#poll !== undefined) return this.#poll;
+    if (!canWait) {
+      throw new SocketError(
+        'ERR_UNSUPPORTED',
+        'This runtime cannot wait for a socket (uv_poll ends the process on Bun); trySend and recvBatch need no waiting.',
+      );
+    }
+    const poll = new (native().Poll)(this.#onEvent);
+    check('poll', poll.open(this.#handle));
+    return (this.#poll = poll);
+  }
+}
+
+const EBADF = -9;

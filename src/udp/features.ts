@@ -1,0 +1,147 @@
+// The features of a UDP socket as data: which socket options each takes, and what became of those that were wanted. A kernel
+// that has not got one does not make the socket fail, unless the feature was required.
+import type { Handle } from '../binding.js';
+import { check, errnoName, SyscallError } from '../errors.js';
+import { encodeOption } from '../options/access.js';
+import type { WritableOptionName } from '../options/table.js';
+import { LITTLE_ENDIAN } from '../wire/byte-order.js';
+import type { Family } from '../wire/families.js';
+import type { GsoMode } from './send/gso.js';
+
+/** What became of a feature. */
+export interface Feature {
+  /** It is wanted, and it works. */
+  readonly on: boolean;
+  /**
+   * Why not, where it was wanted: the kernel does not know it, it takes a privilege, net.core.rmem_max or wmem_max cut the
+   * size. Absent where it was not wanted.
+   */
+  readonly reason?: 'unsupported' | 'notPermitted' | 'clamped';
+  /** The kernel's error, 'ENOPROTOOPT'; absent for 'clamped'. */
+  readonly code?: string;
+  /** Negative. */
+  readonly errno?: number;
+  /** The option that failed. */
+  readonly option?: string;
+  /** Of a buffer: the bytes that it has, in the unit in which they were asked for. */
+  readonly size?: number;
+}
+
+/** Flags that are on or off. */
+export type FlagFeature =
+  'gro' | 'pktinfo' | 'originalDestination' | 'ecn' | 'ttl' | 'timestamps' | 'dropCounter' | 'mark' | 'errorQueue';
+
+export type FeatureName = FlagFeature | 'gso' | 'pathMtuDiscovery' | 'receiveBuffer' | 'sendBuffer';
+
+/** What of path MTU discovery: IP_MTU_DISCOVER of ip(7). */
+export type PathMtuDiscovery = (typeof PATH_MTU_DISCOVERY)[number];
+
+/** The option's values, 0 to 5: never set don't-fragment; as the route says; always; always, and pass over the known MTU. */
+export const PATH_MTU_DISCOVERY = ['dont', 'want', 'do', 'probe', 'interface', 'omit'] as const;
+
+/** `true`: if it can be had. 'require': or else creating the socket fails. */
+export type Wanted = boolean | 'require';
+
+/**
+ * An IPv6 socket also receives IPv4 datagrams, as mapped ones, and what is to be told of those are options of IPPROTO_IP; but
+ * for packet information, which IPV6_RECVPKTINFO gives for both.
+ */
+const FLAGS: Readonly<Record<FlagFeature, Readonly<Record<Family, readonly WritableOptionName[]>>>> = {
+  gro: { ipv4: ['UDP_GRO'], ipv6: ['UDP_GRO'] },
+  pktinfo: { ipv4: ['IP_PKTINFO'], ipv6: ['IPV6_RECVPKTINFO'] },
+  originalDestination: { ipv4: ['IP_RECVORIGDSTADDR'], ipv6: ['IPV6_RECVORIGDSTADDR', 'IP_RECVORIGDSTADDR'] },
+  ecn: { ipv4: ['IP_RECVTOS'], ipv6: ['IPV6_RECVTCLASS', 'IP_RECVTOS'] },
+  ttl: { ipv4: ['IP_RECVTTL'], ipv6: ['IPV6_RECVHOPLIMIT', 'IP_RECVTTL'] },
+  timestamps: { ipv4: ['SO_TIMESTAMPNS'], ipv6: ['SO_TIMESTAMPNS'] },
+  dropCounter: { ipv4: ['SO_RXQ_OVFL'], ipv6: ['SO_RXQ_OVFL'] },
+  mark: { ipv4: ['SO_RCVMARK'], ipv6: ['SO_RCVMARK'] },
+  errorQueue: { ipv4: ['IP_RECVERR'], ipv6: ['IPV6_RECVERR', 'IP_RECVERR'] },
+};
+
+export const FLAG_FEATURES = Object.keys(FLAGS) as readonly FlagFeature[];
+
+/** The features of one socket: turned on one after the other, and kept to be read. */
+export class Features {
+  readonly #handle: Handle;
+  readonly #family: Family;
+  readonly #found: Record<FeatureName, Feature>;
+
+  constructor(handle: Handle, family: Family) {
+    this.#handle = handle;
+    this.#family = family;
+    this.#found = Object.fromEntries(
+      [...FLAG_FEATURES, 'gso', 'pathMtuDiscovery', 'receiveBuffer', 'sendBuffer'].map((name) => [name, OFF]),
+    ) as Record<FeatureName, Feature>;
+  }
+
+  /** What became of each, by name. */
+  get found(): Readonly<Record<FeatureName, Feature>> {
+    return this.#found;
+  }
+
+  /** Those that were wanted and are not on. */
+  get degraded(): [FeatureName, Feature][] {
+    return (Object.entries(this.#found) as [FeatureName, Feature][]).filter(([, { reason }]) => reason !== undefined);
+  }
+
+  /** @throws SyscallError when it was required and cannot be had */
+  flag(name: FlagFeature, wanted: Wanted): void {
+    if (wanted !== false) this.#set(name, FLAGS[name][this.#family], true, wanted === 'require');
+  }
+
+  /** @throws SyscallError as `flag`: it changes what leaves this host, and is not passed over */
+  pathMtuDiscovery(mode: PathMtuDiscovery): void {
+    const names =
+      this.#family === 'ipv4' ? (['IP_MTU_DISCOVER'] as const) : (['IPV6_MTU_DISCOVER', 'IP_MTU_DISCOVER'] as const);
+    this.#set('pathMtuDiscovery', names, PATH_MTU_DISCOVERY.indexOf(mode), true);
+  }
+
+  /** Whether the kernel has UDP_SEGMENT; nothing is set, since each send says how it is to be cut. */
+  segmentation(mode: GsoMode): void {
+    if (mode === 'off' || process.env['LINUX_SOCKETS_GSO'] === 'off') return;
+    const result = this.#handle.getsockopt(IPPROTO_UDP, UDP_SEGMENT, scratch);
+    this.#found.gso = result >= 0 ? { on: true } : failed(result, 'UDP_SEGMENT');
+  }
+
+  /** Sets the size of a buffer, beyond the sysctl's limit where that is permitted, and reads what it has become. */
+  buffer(name: 'receiveBuffer' | 'sendBuffer', bytes: number): void {
+    const { force, plain } = BUFFERS[name];
+    if (this.#handle.setsockopt(SOL_SOCKET, force, bytes) < 0) {
+      check('setsockopt', this.#handle.setsockopt(SOL_SOCKET, plain, bytes), { option: BUFFERS[name].option });
+    }
+    check('getsockopt', this.#handle.getsockopt(SOL_SOCKET, plain, scratch), { option: BUFFERS[name].option });
+    const size = Math.floor(scratchView.getInt32(0, LITTLE_ENDIAN) / 2); // the kernel doubles what it is given
+    this.#found[name] = size >= bytes ? { on: true, size } : { on: false, reason: 'clamped', size };
+  }
+
+  #set(name: FeatureName, options: readonly WritableOptionName[], value: boolean | number, required: boolean): void {
+    for (const option of options) {
+      const encoded = encodeOption(option, value as never);
+      const result = this.#handle.setsockopt(encoded.level, encoded.name, encoded.value);
+      if (result >= 0) continue;
+      if (required) throw new SyscallError('setsockopt', result, { option });
+      this.#found[name] = failed(result, option);
+      return;
+    }
+    this.#found[name] = { on: true };
+  }
+}
+
+function failed(errno: number, option: WritableOptionName): Feature {
+  const reason = errno === EPERM || errno === EACCES ? 'notPermitted' : 'unsupported';
+  return { on: false, reason, code: errnoName(errno), errno, option };
+}
+
+const OFF: Feature = { on: false };
+
+const SOL_SOCKET = 1;
+const IPPROTO_UDP = 17;
+const UDP_SEGMENT = 103;
+const BUFFERS = {
+  receiveBuffer: { option: 'SO_RCVBUF', plain: 8, force: 33 },
+  sendBuffer: { option: 'SO_SNDBUF', plain: 7, force: 32 },
+} as const;
+const EPERM = -1;
+const EACCES = -13;
+const scratch = new Uint8Array(4);
+const scratchView = new DataView(scratch.buffer);

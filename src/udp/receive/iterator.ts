@@ -1,0 +1,61 @@
+// `for await`: messages one at a time, each when it is asked for. What nobody asks for stays in the kernel.
+import type { Message } from './messages.js';
+
+/** Where an iterator's messages come from. */
+export interface MessageSource {
+  /** The next message; undefined when there is none right now. */
+  take(): Message | undefined;
+  /** Somebody waits: `deliver` is to be called when there is something to take. */
+  wanted(): void;
+  /** The iterator is done. */
+  left(): void;
+}
+
+type Result = IteratorResult<Message, undefined>;
+
+/** Ends when the socket closes, or with `return()` (a `break` out of `for await`), also while somebody waits. */
+export class MessageIterator implements AsyncIterableIterator<Message, undefined> {
+  readonly #source: MessageSource;
+  readonly #waiting: ((result: Result) => void)[] = [];
+  #ended = false;
+
+  constructor(source: MessageSource) {
+    this.#source = source;
+  }
+
+  next(): Promise<Result> {
+    if (this.#ended) return Promise.resolve({ value: undefined, done: true });
+    const message = this.#waiting.length === 0 ? this.#source.take() : undefined;
+    if (message !== undefined) return Promise.resolve({ value: message, done: false });
+    const result = new Promise<Result>((resolve) => this.#waiting.push(resolve));
+    this.#source.wanted();
+    return result;
+  }
+
+  return(): Promise<Result> {
+    if (!this.#ended) {
+      this.end();
+      this.#source.left();
+    }
+    return Promise.resolve({ value: undefined, done: true });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** There may be something for those who wait. */
+  deliver(): void {
+    while (this.#waiting.length > 0) {
+      const message = this.#source.take();
+      if (message === undefined) return;
+      this.#waiting.shift()?.({ value: message, done: false });
+    }
+  }
+
+  /** There will be no more. */
+  end(): void {
+    this.#ended = true;
+    for (const resolve of this.#waiting.splice(0)) resolve({ value: undefined, done: true });
+  }
+}

@@ -1,0 +1,127 @@
+// What the control messages of a batch say, in one flat array of integers: walked once a datagram, and only when somebody
+// asks. Numbers are copied out; addresses and times stay where they are, and their offsets are kept.
+import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
+import { RESULT_WORDS, type Arena } from './arena.js';
+
+/** What is known of a datagram, as indices of its fields. ABSENT where the kernel said nothing. */
+export const SEGMENT_SIZE = 0;
+export const TOS = 1;
+export const TTL = 2;
+export const INTERFACE = 3;
+/** Byte offsets in the arena's control messages: of ipi_spec_dst, which ipi_addr follows; of ipi6_addr. */
+export const PACKET_INFO_4 = 4;
+export const PACKET_INFO_6 = 5;
+export const ORIGINAL_DESTINATION = 6;
+export const TIMESTAMP = 7;
+/** uint32 in an int32. */
+export const DROPS = 8;
+export const MARK = 9;
+/** There is a message of that kind: DROPS and MARK use all the bits that there are. */
+export const PRESENT = 10;
+export const HAS_DROPS = 1;
+export const HAS_MARK = 2;
+
+export const ABSENT = -1;
+const FIELDS = 11;
+
+export class Metadata {
+  readonly #fields: Int32Array;
+  /** The round in which a slot was walked, so that nothing has to be cleared between batches. */
+  readonly #walked: Uint32Array;
+  #round = 0;
+
+  constructor(slots: number) {
+    this.#fields = new Int32Array(FIELDS * slots);
+    this.#walked = new Uint32Array(slots);
+  }
+
+  /** Forgets what it knows: the arena has been filled anew. */
+  next(): void {
+    this.#round = (this.#round + 1) >>> 0;
+    if (this.#round === 0) {
+      this.#walked.fill(0);
+      this.#round = 1;
+    }
+  }
+
+  get(arena: Arena, slot: number, field: number): number {
+    if (this.#walked[slot] !== this.#round) this.#walk(arena, slot);
+    return this.#fields[FIELDS * slot + field] ?? 0;
+  }
+
+  #walk(arena: Arena, slot: number): void {
+    this.#walked[slot] = this.#round;
+    const fields = this.#fields;
+    const first = FIELDS * slot;
+    fields.fill(ABSENT, first, first + PRESENT);
+    fields[first + PRESENT] = 0;
+    const { controlWords: words, control } = arena;
+    const start = slot * arena.shape.controlSize;
+    const end = start + (arena.resultWords[RESULT_WORDS * slot + 2] ?? 0);
+    // struct cmsghdr on 64 bits: size_t length, int level, int type; then the data, and the next at a multiple of 8.
+    for (let at = start; at + HEADER <= end;) {
+      const word = at >> 2;
+      const size = words[word + LENGTH_WORD] ?? 0;
+      if (size < HEADER || at + size > end) break;
+      const data = at + HEADER;
+      const value = words[word + 4] ?? 0;
+      switch (((words[word + 2] ?? 0) << 16) | (words[word + 3] ?? 0)) {
+        case UDP_GRO:
+          fields[first + SEGMENT_SIZE] = value;
+          break;
+        case IP_TOS:
+          fields[first + TOS] = control[data] ?? 0; // one byte, and the traffic class is four
+          break;
+        case IPV6_TCLASS:
+          fields[first + TOS] = value;
+          break;
+        case IP_TTL:
+        case IPV6_HOPLIMIT:
+          fields[first + TTL] = value;
+          break;
+        case IP_PKTINFO:
+          fields[first + INTERFACE] = value;
+          fields[first + PACKET_INFO_4] = data + 4;
+          break;
+        case IPV6_PKTINFO:
+          fields[first + INTERFACE] = words[word + 8] ?? 0;
+          fields[first + PACKET_INFO_6] = data;
+          break;
+        case IP_ORIGDSTADDR:
+        case IPV6_ORIGDSTADDR:
+          fields[first + ORIGINAL_DESTINATION] = data;
+          break;
+        case SCM_TIMESTAMPNS:
+          fields[first + TIMESTAMP] = data;
+          break;
+        case SO_RXQ_OVFL:
+          fields[first + DROPS] = value;
+          fields[first + PRESENT] = (fields[first + PRESENT] ?? 0) | HAS_DROPS;
+          break;
+        case SO_MARK:
+          fields[first + MARK] = value;
+          fields[first + PRESENT] = (fields[first + PRESENT] ?? 0) | HAS_MARK;
+          break;
+      }
+      at += (size + 7) & ~7;
+    }
+  }
+}
+
+const HEADER = 16;
+/** The low half of a size_t. */
+const LENGTH_WORD = LITTLE_ENDIAN ? 0 : 1;
+
+// level << 16 | type, numbers as in wire/control-messages.ts.
+const SCM_TIMESTAMPNS = (1 << 16) | 35;
+const SO_MARK = (1 << 16) | 36;
+const SO_RXQ_OVFL = (1 << 16) | 40;
+const UDP_GRO = (17 << 16) | 104;
+const IP_TOS = 1;
+const IP_TTL = 2;
+const IP_PKTINFO = 8;
+const IP_ORIGDSTADDR = 20;
+const IPV6_PKTINFO = (41 << 16) | 50;
+const IPV6_HOPLIMIT = (41 << 16) | 52;
+const IPV6_TCLASS = (41 << 16) | 67;
+const IPV6_ORIGDSTADDR = (41 << 16) | 74;

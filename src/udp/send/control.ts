@@ -1,0 +1,133 @@
+// The control messages of a send (cmsg(3)), written straight into memory that is there already: no bytes are made per
+// datagram. src/wire/control.ts is for the general case. What stands in a datagram for an IPv4 peer, also a mapped one
+// on an IPv6 socket, is set by the messages of IPv4: the kernel passes over the others in silence.
+import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
+
+/** Bytes of UDP_SEGMENT with its padding. It stands first, so that a message can go without it by starting behind it. */
+export const SEGMENT_CONTROL = 24;
+
+/** Bytes of the longest address, and of all control messages that one send can have. */
+export const ADDRESS_ROOM = 32;
+export const CONTROL_ROOM = 224;
+
+/** Bytes beside the data that a message can need. */
+export const BESIDE_ROOM = ADDRESS_ROOM + SEGMENT_CONTROL + CONTROL_ROOM;
+
+/** The same memory as bytes and as words of this machine. */
+export class Memory {
+  readonly bytes: Uint8Array;
+  readonly words: Uint32Array;
+
+  constructor(size: number) {
+    this.bytes = new Uint8Array(size);
+    this.words = new Uint32Array(this.bytes.buffer);
+  }
+}
+
+/** UDP_SEGMENT: exactly two bytes; udp(7). */
+export function writeSegment(memory: Memory, at: number, size: number): number {
+  writeHeader(memory, at, 2, SOL_UDP, UDP_SEGMENT);
+  writeUint16(memory.bytes, at + HEADER, size);
+  return at + SEGMENT_CONTROL;
+}
+
+/** The TOS byte: DSCP and ECN. */
+export function writeTos(memory: Memory, at: number, ipv4: boolean, tos: number): number {
+  return ipv4 ? writeInt(memory, at, IPPROTO_IP, IP_TOS, tos) : writeInt(memory, at, IPPROTO_IPV6, IPV6_TCLASS, tos);
+}
+
+export function writeTtl(memory: Memory, at: number, ipv4: boolean, ttl: number): number {
+  return ipv4 ? writeInt(memory, at, IPPROTO_IP, IP_TTL, ttl) : writeInt(memory, at, IPPROTO_IPV6, IPV6_HOPLIMIT, ttl);
+}
+
+/** IPV6_DONTFRAG; IPv4 has nothing like it per message. */
+export function writeDontFragment(memory: Memory, at: number, on: boolean): number {
+  return writeInt(memory, at, IPPROTO_IPV6, IPV6_DONTFRAG, on ? 1 : 0);
+}
+
+export function writeMark(memory: Memory, at: number, mark: number): number {
+  return writeInt(memory, at, SOL_SOCKET, SO_MARK, mark);
+}
+
+/** SCM_TXTIME: when it is to leave, nanoseconds of the clock that SO_TXTIME has chosen. */
+export function writeTransmitTime(memory: Memory, at: number, time: bigint): number {
+  writeHeader(memory, at, 8, SOL_SOCKET, SCM_TXTIME);
+  const word = (at + HEADER) >> 2;
+  memory.words[word + LOW] = Number(time & 0xffffffffn);
+  memory.words[word + HIGH] = Number(time >> 32n);
+  return at + HEADER + 8;
+}
+
+/**
+ * IP_PKTINFO or IPV6_PKTINFO: where it leaves from. The kernel takes an IPv4 source from ipi_spec_dst.
+ * @param sockaddr the source as a sockaddr_in6; undefined for the interface alone
+ */
+export function writeSource(
+  memory: Memory,
+  at: number,
+  ipv4: boolean,
+  sockaddr: Uint8Array | undefined,
+  index: number,
+): number {
+  const { bytes, words } = memory;
+  const data = at + HEADER;
+  if (ipv4) {
+    writeHeader(memory, at, 12, IPPROTO_IP, IP_PKTINFO);
+    words[data >> 2] = index;
+    words[(data >> 2) + 1] = 0;
+    words[(data >> 2) + 2] = 0;
+    if (sockaddr !== undefined) copy(sockaddr, SIN6_ADDR + 12, bytes, data + 4, 4);
+    return data + 16; // 12, aligned
+  }
+  writeHeader(memory, at, 20, IPPROTO_IPV6, IPV6_PKTINFO);
+  if (sockaddr === undefined) bytes.fill(0, data, data + 16);
+  else copy(sockaddr, SIN6_ADDR, bytes, data, 16);
+  words[(data >> 2) + 4] = index;
+  return data + 24; // 20, aligned
+}
+
+function writeInt(memory: Memory, at: number, level: number, type: number, value: number): number {
+  writeHeader(memory, at, 4, level, type);
+  memory.words[(at + HEADER) >> 2] = value;
+  return at + HEADER + 8;
+}
+
+/** struct cmsghdr on 64 bits: size_t length, int level, int type. */
+function writeHeader({ words }: Memory, at: number, length: number, level: number, type: number): void {
+  const word = at >> 2;
+  words[word + LOW] = HEADER + length;
+  words[word + HIGH] = 0;
+  words[word + 2] = level;
+  words[word + 3] = type;
+}
+
+function writeUint16(bytes: Uint8Array, at: number, value: number): void {
+  bytes[LITTLE_ENDIAN ? at : at + 1] = value;
+  bytes[LITTLE_ENDIAN ? at + 1 : at] = value >> 8;
+}
+
+function copy(from: Uint8Array, start: number, into: Uint8Array, at: number, count: number): void {
+  for (let i = 0; i < count; i++) into[at + i] = from[start + i] ?? 0;
+}
+
+const HEADER = 16;
+/** Where the halves of a 64-bit number stand. */
+const LOW = LITTLE_ENDIAN ? 0 : 1;
+const HIGH = LITTLE_ENDIAN ? 1 : 0;
+/** Where the address stands in a sockaddr_in6. */
+const SIN6_ADDR = 8;
+
+const IPPROTO_IP = 0;
+const IP_TOS = 1;
+const IP_TTL = 2;
+const IP_PKTINFO = 8;
+const SOL_SOCKET = 1;
+const SO_MARK = 36;
+const SCM_TXTIME = 61;
+const SOL_UDP = 17;
+const UDP_SEGMENT = 103;
+const IPPROTO_IPV6 = 41;
+const IPV6_PKTINFO = 50;
+const IPV6_HOPLIMIT = 52;
+const IPV6_DONTFRAG = 62;
+const IPV6_TCLASS = 67;

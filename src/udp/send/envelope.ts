@@ -1,0 +1,292 @@
+// What a send is asked for beside its data: the options, checked, and turned into an address and control messages.
+import { boolean, integer, invalidType, invalidValue, options as checkOptions, outOfRange } from '../../arguments.js';
+import type { Handle } from '../../binding.js';
+import { SocketError } from '../../errors.js';
+import { interfaceIndex } from '../../kernel/interfaces.js';
+import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
+import { Endpoint, type EndpointLike } from '../../wire/endpoint.js';
+import type { Family } from '../../wire/families.js';
+import {
+  writeDontFragment,
+  writeMark,
+  writeSource,
+  writeTos,
+  writeTransmitTime,
+  writeTtl,
+  type Memory,
+} from './control.js';
+
+/** Where a datagram leaves from: an address of this host (or one with freebind), an interface, or both. */
+export interface SendSource {
+  /** An address literal; a link-local one may have its zone (`fe80::1%eth0`). */
+  readonly address?: string;
+  /** Name or index. */
+  readonly interface?: string | number;
+}
+
+/** How one send goes. All of it is per message; what is left out is as the socket has it. */
+export interface SendOptions {
+  /** The destination. @default where the socket is connected to */
+  readonly to?: EndpointLike;
+  /**
+   * Bytes of each datagram, 1 to 65535: the data is cut into datagrams of this size, the last one may be shorter. The
+   * kernel, or the network card, does the cutting where it can (UDP_SEGMENT). Without it the data is one datagram.
+   */
+  readonly segmentSize?: number;
+  /** The source: an address, or an address and an interface. IP_PKTINFO, IPV6_PKTINFO; ip(7), ipv6(7). */
+  readonly from?: string | SendSource;
+  /** Explicit congestion notification, 0 to 3: 1 is ECT(1), 2 is ECT(0), 3 is CE; RFC 3168. */
+  readonly ecn?: number;
+  /**
+   * Differentiated services, 0 to 63; RFC 2474.
+   * @default the socket's (IP_TOS, IPV6_TCLASS); with `ecn` it costs a system call to ask for it
+   */
+  readonly dscp?: number;
+  /** Time to live, or hop limit, 1 to 255. */
+  readonly ttl?: number;
+  /** When it is to leave: nanoseconds of the clock that SO_TXTIME has chosen. Needs SO_TXTIME on the socket. */
+  readonly txTime?: bigint;
+  /** SO_MARK for routing and firewalls, 0 to 4294967295. Needs CAP_NET_ADMIN or CAP_NET_RAW. */
+  readonly mark?: number;
+  /** IPv6 only: never fragment it (IPV6_DONTFRAG), or do (false). IPv4 has this per socket: IP_MTU_DISCOVER. */
+  readonly dontFragment?: boolean;
+}
+
+/** What an envelope has to know of its socket. */
+export interface EnvelopeContext {
+  readonly handle: Pick<Handle, 'getsockopt'>;
+  readonly family: Family;
+  connectedTo(): Endpoint | undefined;
+}
+
+/** The options of one send at a time. It is used again and again, so that a send makes no object. */
+export class Envelope {
+  /** Where to, when the options say so. */
+  to: Endpoint | undefined;
+  /** 0: none. */
+  segmentSize = 0;
+  /** Whether there are control messages other than UDP_SEGMENT. */
+  hasControl = false;
+  readonly #context: EnvelopeContext;
+  #from: Endpoint | undefined;
+  #interface = 0;
+  #ecn = NONE;
+  #dscp = NONE;
+  #ttl = NONE;
+  #mark = NONE;
+  #txTime: bigint | undefined;
+  #dontFragment: boolean | undefined;
+
+  constructor(context: EnvelopeContext) {
+    this.#context = context;
+  }
+
+  /**
+   * Reads the options. Whatever runs the caller's code (getters) runs here, before anything is written or sent.
+   * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE, ERR_UNSUPPORTED
+   */
+  read(options: SendOptions): void {
+    if (options === NOTHING) {
+      this.to = undefined;
+      this.segmentSize = 0;
+      this.hasControl = false;
+      return;
+    }
+    checkKeys(options);
+    const { to, segmentSize, from, ecn, dscp, ttl, txTime, mark, dontFragment } = options;
+    const endpoint = to === undefined || to instanceof Endpoint ? to : Endpoint.from(to, 'options.to');
+    const size = segmentSize === undefined ? 0 : integer('options.segmentSize', segmentSize, 1, 65535);
+    const hasControl =
+      from !== undefined ||
+      ecn !== undefined ||
+      dscp !== undefined ||
+      ttl !== undefined ||
+      txTime !== undefined ||
+      mark !== undefined ||
+      dontFragment !== undefined;
+    if (hasControl) this.#readControl(endpoint, from, ecn, dscp, ttl, txTime, mark, dontFragment);
+    this.to = endpoint;
+    this.segmentSize = size;
+    this.hasControl = hasControl;
+  }
+
+  /** What was read, for a send that waits: the caller may go on with its object. */
+  snapshot(): SendOptions {
+    const from = this.#from;
+    return {
+      ...(this.to && { to: this.to }),
+      ...(this.segmentSize !== 0 && { segmentSize: this.segmentSize }),
+      ...(this.hasControl && {
+        ...((from !== undefined || this.#interface !== 0) && {
+          from: {
+            ...(from && { address: from.address }),
+            ...(this.#interface !== 0 && { interface: this.#interface }),
+          },
+        }),
+        ...(this.#ecn !== NONE && { ecn: this.#ecn }),
+        ...(this.#dscp !== NONE && { dscp: this.#dscp }),
+        ...(this.#ttl !== NONE && { ttl: this.#ttl }),
+        ...(this.#mark !== NONE && { mark: this.#mark }),
+        ...(this.#txTime !== undefined && { txTime: this.#txTime }),
+        ...(this.#dontFragment !== undefined && { dontFragment: this.#dontFragment }),
+      }),
+    };
+  }
+
+  /** The destination, wherever it is known from. */
+  get destination(): Endpoint | undefined {
+    return this.to ?? this.#context.connectedTo();
+  }
+
+  /** Whether it goes out as IPv4: a mapped address does. */
+  get ipv4(): boolean {
+    return this.#context.family === 'ipv4' || this.destination?.family === 'ipv4';
+  }
+
+  /** Writes the control messages other than UDP_SEGMENT, and returns where they end. */
+  writeControl(memory: Memory, start: number): number {
+    if (!this.hasControl) return start;
+    const { ipv4 } = this;
+    let at = start;
+    if (this.#from !== undefined || this.#interface !== 0) {
+      at = writeSource(memory, at, ipv4, this.#from?.sockaddr('ipv6'), this.#interface);
+    }
+    if (this.#ecn !== NONE || this.#dscp !== NONE) at = writeTos(memory, at, ipv4, this.#tos(ipv4));
+    if (this.#ttl !== NONE) at = writeTtl(memory, at, ipv4, this.#ttl);
+    if (this.#mark !== NONE) at = writeMark(memory, at, this.#mark);
+    if (this.#txTime !== undefined) at = writeTransmitTime(memory, at, this.#txTime);
+    if (this.#dontFragment !== undefined) at = writeDontFragment(memory, at, this.#dontFragment);
+    return at;
+  }
+
+  #readControl(
+    to: Endpoint | undefined,
+    from: SendOptions['from'],
+    ecn: SendOptions['ecn'],
+    dscp: SendOptions['dscp'],
+    ttl: SendOptions['ttl'],
+    txTime: SendOptions['txTime'],
+    mark: SendOptions['mark'],
+    dontFragment: SendOptions['dontFragment'],
+  ): void {
+    const ipv4 = this.#context.family === 'ipv4' || (to ?? this.#context.connectedTo())?.family === 'ipv4';
+    const [source, index] = from === undefined ? NOWHERE : sourceOf(from, ipv4);
+    const ecnValue = ecn === undefined ? NONE : integer('options.ecn', ecn, 0, 3);
+    const dscpValue = dscp === undefined ? NONE : integer('options.dscp', dscp, 0, 63);
+    const ttlValue = ttl === undefined ? NONE : integer('options.ttl', ttl, 1, 255);
+    const markValue = mark === undefined ? NONE : integer('options.mark', mark, 0, 0xffffffff);
+    if (txTime !== undefined) {
+      if (typeof txTime !== 'bigint') throw invalidType('options.txTime', 'of type bigint', txTime);
+      if (txTime < 0n || txTime >= 2n ** 64n) throw outOfRange('options.txTime', '>= 0n and < 2n ** 64n', txTime);
+    }
+    if (dontFragment !== undefined) {
+      boolean('options.dontFragment', dontFragment);
+      if (ipv4) {
+        throw new SocketError(
+          'ERR_UNSUPPORTED',
+          'IPv4 cannot say per datagram whether it may be fragmented. Set it for the socket: ' +
+            "setOption(udp, 'IP_MTU_DISCOVER', 'do') or 'probe'.",
+        );
+      }
+    }
+    this.#from = source;
+    this.#interface = index;
+    this.#ecn = ecnValue;
+    this.#dscp = dscpValue;
+    this.#ttl = ttlValue;
+    this.#mark = markValue;
+    this.#txTime = txTime;
+    this.#dontFragment = dontFragment;
+  }
+
+  /** Both halves of the byte; the one that is not given is the socket's, or 0 for ECN. */
+  #tos(ipv4: boolean): number {
+    const ecn = this.#ecn === NONE ? 0 : this.#ecn;
+    if (this.#dscp !== NONE) return (this.#dscp << 2) | ecn;
+    const got = ipv4
+      ? this.#context.handle.getsockopt(IPPROTO_IP, IP_TOS, scratch)
+      : this.#context.handle.getsockopt(IPPROTO_IPV6, IPV6_TCLASS, scratch);
+    const own = got < 4 ? 0 : scratchView.getInt32(0, LITTLE_ENDIAN);
+    return (Math.max(0, own) & 0xfc) | ecn;
+  }
+}
+
+/** As `options` of arguments.ts, which is asked only when something is wrong: this is on the path of every datagram. */
+function checkKeys(options: SendOptions): void {
+  if (typeof options === 'object' && options !== null && !Array.isArray(options)) {
+    let known = true;
+    for (const key in options) known &&= KEY_SET.has(key);
+    if (known) return;
+  }
+  checkOptions('options', options, KEYS);
+}
+
+function sourceOf(from: string | SendSource, ipv4: boolean): readonly [Endpoint | undefined, number] {
+  if (typeof from === 'string') return addressOf(from, ipv4, 'options.from');
+  if (typeof from !== 'object' || from === null) {
+    throw invalidType('options.from', 'an address or { address, interface }', from);
+  }
+  const { address, interface: device } = from;
+  const index = device === undefined ? 0 : indexOf(device);
+  if (address === undefined) {
+    if (index === 0) throw invalidValue('options.from', from, 'it has neither an address nor an interface');
+    return [undefined, index];
+  }
+  const [endpoint, scope] = addressOf(address, ipv4, 'options.from.address');
+  return [endpoint, index === 0 ? scope : index];
+}
+
+function addressOf(address: string, ipv4: boolean, name: string): readonly [Endpoint, number] {
+  if (typeof address !== 'string') throw invalidType(name, 'of type string', address);
+  const endpoint = sources.get(address) ?? remember(address, name);
+  if ((endpoint.family === 'ipv4') !== ipv4) {
+    throw invalidValue(name, address, `the datagram goes to an ${ipv4 ? 'IPv4' : 'IPv6'} address`);
+  }
+  return [endpoint, endpoint.scopeId];
+}
+
+/** Sources are few and come again. A zone may come to mean another interface, so those are not kept. */
+function remember(address: string, name: string): Endpoint {
+  const endpoint = Endpoint.from({ address, port: 0 }, name);
+  if (endpoint.scopeId === 0) {
+    if (sources.size >= SOURCES_KEPT) sources.clear();
+    sources.set(address, endpoint);
+  }
+  return endpoint;
+}
+
+function indexOf(device: string | number): number {
+  if (typeof device !== 'string') return integer('options.from.interface', device, 1, 2 ** 31 - 1);
+  const index = interfaceIndex(device);
+  if (index === undefined) {
+    throw invalidValue('options.from.interface', device, 'there is no network interface of that name');
+  }
+  return index;
+}
+
+const KEYS: readonly (keyof SendOptions)[] = [
+  'to',
+  'segmentSize',
+  'from',
+  'ecn',
+  'dscp',
+  'ttl',
+  'txTime',
+  'mark',
+  'dontFragment',
+];
+const KEY_SET: ReadonlySet<string> = new Set(KEYS);
+/** No options at all. */
+export const NOTHING: SendOptions = {};
+const NONE = -1;
+const NOWHERE = [undefined, 0] as const;
+const SOURCES_KEPT = 1024;
+const sources = new Map<string, Endpoint>();
+
+const IPPROTO_IP = 0;
+const IP_TOS = 1;
+const IPPROTO_IPV6 = 41;
+const IPV6_TCLASS = 67;
+
+const scratch = new Uint8Array(4);
+const scratchView = new DataView(scratch.buffer);

@@ -1,0 +1,112 @@
+// The errnos that a send tells apart, and what the others mean to a caller.
+import { SyscallError } from '../../errors.js';
+import type { Handle } from '../../binding.js';
+import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
+import type { Endpoint } from '../../wire/endpoint.js';
+
+export const EAGAIN = -11;
+export const EIO = -5;
+export const EINVAL = -22;
+
+/**
+ * Errors that an ICMP message for an earlier datagram leaves on a socket (icmp_err_convert in net/ipv4/icmp.c). The
+ * next call reports it, once, and does nothing else: the datagram was not sent, and goes when it is tried again. The
+ * same codes can also be the answer to this very datagram: then they come again.
+ */
+const FROM_ICMP: ReadonlySet<number> = new Set([
+  -111, // ECONNREFUSED
+  -113, // EHOSTUNREACH
+  -101, // ENETUNREACH
+  -112, // EHOSTDOWN
+  -64, // ENONET
+  -71, // EPROTO
+  -92, // ENOPROTOOPT
+  -95, // EOPNOTSUPP
+  -13, // EACCES
+  -90, // EMSGSIZE
+]);
+
+export function mayBePending(errno: number): boolean {
+  return FROM_ICMP.has(errno);
+}
+
+/** What an error of a send is made from. */
+export interface Failed {
+  readonly handle: Pick<Handle, 'getsockopt'>;
+  readonly destination: Endpoint | undefined;
+  /** The socket is connected to that destination. */
+  readonly connected: boolean;
+  readonly ipv4: boolean;
+  /** Bytes of the datagram, or of each of its segments. */
+  readonly length: number;
+  /** It asked for segmentation offload, and nothing else would do. */
+  readonly gsoRequired: boolean;
+  /** Bytes of the same data that went before. */
+  readonly bytesSent?: number;
+}
+
+/** The error of a datagram that was not sent, with what to do about it. */
+export function sendError(errno: number, failed: Failed): SyscallError {
+  const { destination, bytesSent } = failed;
+  const mtu = errno === EMSGSIZE && failed.connected ? pathMtu(failed) : undefined;
+  return new SyscallError('sendmsg', errno, {
+    address: destination?.address,
+    port: destination?.port,
+    mtu,
+    bytesSent: bytesSent === 0 ? undefined : bytesSent,
+    ...meaning(errno, failed, mtu),
+  });
+}
+
+function meaning(errno: number, failed: Failed, mtu: number | undefined): { reason?: string; remedy?: string } {
+  switch (errno) {
+    case EMSGSIZE:
+      return { reason: 'tooLong', remedy: tooLong(failed, mtu) };
+    case EAGAIN:
+      return {
+        reason: 'portRangeExhausted',
+        remedy: 'The socket has no port yet, and none is free: waiting for it to be writable would not help. Bind it',
+      };
+    case EDESTADDRREQ:
+      return { remedy: 'Say where to (`to`), or connect the socket' };
+    case EPERM:
+      return { remedy: 'A firewall or a BPF program dropped it, or the `mark` needs CAP_NET_ADMIN or CAP_NET_RAW' };
+    case ENOBUFS:
+      return { remedy: 'A queue of the device is full: what did not get in is gone. Send less at a time' };
+    case EIO:
+    case EINVAL:
+      if (!failed.gsoRequired) break;
+      return {
+        reason: 'gsoRefused',
+        remedy: "The path takes no segmentation offload, and gso is 'require': 'auto' sends one by one where it must",
+      };
+  }
+  return {};
+}
+
+function tooLong({ length }: Failed, mtu: number | undefined): string {
+  return mtu === undefined
+    ? `A datagram of ${length} bytes is too long for the path, or for any: connect the socket to learn the path's MTU`
+    : `The path MTU is ${mtu}, the datagram has ${length} bytes and its headers`;
+}
+
+/** IP_MTU, IPV6_MTU: what the route takes, headers included. The kernel knows for a connected socket only. */
+function pathMtu({ handle, ipv4 }: Failed): number | undefined {
+  const got = ipv4
+    ? handle.getsockopt(IPPROTO_IP, IP_MTU, scratch)
+    : handle.getsockopt(IPPROTO_IPV6, IPV6_MTU, scratch);
+  return got < 4 ? undefined : scratchView.getInt32(0, LITTLE_ENDIAN);
+}
+
+const EPERM = -1;
+const EDESTADDRREQ = -89;
+const EMSGSIZE = -90;
+const ENOBUFS = -105;
+
+const IPPROTO_IP = 0;
+const IP_MTU = 14;
+const IPPROTO_IPV6 = 41;
+const IPV6_MTU = 24;
+
+const scratch = new Uint8Array(4);
+const scratchView = new DataView(scratch.buffer);

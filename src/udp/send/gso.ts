@@ -1,0 +1,144 @@
+// Whether a destination gets its datagrams by segmentation offload (UDP_SEGMENT): what was asked for, what this kernel
+// has, and which paths have refused it.
+import { integer, oneOf } from '../../arguments.js';
+import type { Handle } from '../../binding.js';
+import { errnoName, SocketError } from '../../errors.js';
+import type { Endpoint } from '../../wire/endpoint.js';
+import { MOST_SEGMENTS } from './segments.js';
+
+/**
+ * 'auto': where it works, and one datagram per message where it does not. 'off': never. 'require': an error where it
+ * does not work. The environment variable LINUX_SOCKETS_GSO=off turns 'auto' into 'off'.
+ */
+export type GsoMode = 'auto' | 'off' | 'require';
+
+/**
+ * What to do with data whose last segment is as long as the others. Linux 7.0 to 7.1.4 (b10b446; fixed by 78effd8 and
+ * 5f17ae0) mangle headers and checksums of such data before some network cards, and nobody can tell from here which.
+ * 'offload': nothing, it is sent as any other. 'separate': without offload, one datagram per message. 'sentinel': a
+ * datagram of one zero byte follows, so that the tail is shorter; the receiver must be able to ignore it. (A Broadcast
+ * firmware is known to crash at such a tail: tailscale/tailscale#20994.)
+ */
+export type EqualTail = 'offload' | 'separate' | 'sentinel';
+
+/** How a socket uses segmentation offload. */
+export interface GsoOptions {
+  /** @default 'auto' */
+  readonly gso?: GsoMode;
+  /** Milliseconds after which a destination that refused it is tried again. @default 600000, ten minutes */
+  readonly gsoRetryAfter?: number;
+  /** Segments of one message at most, 2 to 128. An older kernel's limit of 64 is found out. @default 128 */
+  readonly gsoMaxSegments?: number;
+  /** @default 'offload' */
+  readonly gsoEqualTail?: EqualTail;
+}
+
+/**
+ * Why a destination is sent to without offload. 'unsupported': the kernel has none, and this goes for all. 'path': EIO,
+ * the device or IPsec on the way cannot (an old kernel without checksum offload, UDP-Lite). 'refused': EINVAL, and
+ * without UDP_SEGMENT it went, for example on a socket with SO_NO_CHECK.
+ */
+export type GsoDisabledReason = 'unsupported' | 'path' | 'refused';
+
+/** The event 'gsoDisabled'. */
+export interface GsoDisabled {
+  /** Who it was found out with; all ports of the address are meant. */
+  readonly destination: Endpoint | undefined;
+  readonly reason: GsoDisabledReason;
+  /** 'EIO', 'EINVAL'; 'ENOPROTOOPT' when the kernel has no UDP_SEGMENT. */
+  readonly code: string;
+  /** Negative. */
+  readonly errno: number;
+}
+
+/** What one socket knows of segmentation offload. */
+export class GsoPolicy {
+  readonly mode: GsoMode;
+  readonly equalTail: EqualTail;
+  /** What the kernel takes, as far as it is known. */
+  mostSegments: number;
+  readonly #retryAfter: number;
+  readonly #handle: Pick<Handle, 'getsockopt'>;
+  readonly #announce: (event: GsoDisabled) => void;
+  readonly #now: () => number;
+  /** Address → when it is to be tried again. The oldest goes first. */
+  readonly #refused = new Map<string, number>();
+  #supported: boolean | undefined;
+
+  /** @throws ERR_UNSUPPORTED for 'require' where there is none, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
+  constructor(
+    handle: Pick<Handle, 'getsockopt'>,
+    options: GsoOptions,
+    announce: (event: GsoDisabled) => void,
+    now: () => number,
+  ) {
+    this.#handle = handle;
+    this.#announce = announce;
+    this.#now = now;
+    const { gso = 'auto', gsoRetryAfter = TEN_MINUTES, gsoMaxSegments, gsoEqualTail = 'offload' } = options;
+    const mode = oneOf('options.gso', gso, ['auto', 'off', 'require']);
+    this.#retryAfter = integer('options.gsoRetryAfter', gsoRetryAfter, 0, 2 ** 31 - 1);
+    this.mostSegments = integer('options.gsoMaxSegments', gsoMaxSegments ?? MOST_SEGMENTS, 2, MOST_SEGMENTS);
+    this.equalTail = oneOf('options.gsoEqualTail', gsoEqualTail, ['offload', 'separate', 'sentinel']);
+    const switchedOff = process.env['LINUX_SOCKETS_GSO'] === 'off';
+    if (mode === 'require' && (switchedOff || !this.#probe())) {
+      throw new SocketError(
+        'ERR_UNSUPPORTED',
+        switchedOff
+          ? "gso is 'require', and LINUX_SOCKETS_GSO=off in the environment forbids it."
+          : "gso is 'require', and this kernel has no UDP_SEGMENT: it came with Linux 4.18.",
+      );
+    }
+    this.mode = switchedOff ? 'off' : mode;
+  }
+
+  /** Whether to try it with a destination. */
+  allows(destination: Endpoint | undefined): boolean {
+    if (this.mode === 'off') return false;
+    if (this.#supported === undefined && !this.#probe()) {
+      this.#announce({
+        destination: undefined,
+        reason: 'unsupported',
+        code: errnoName(ENOPROTOOPT),
+        errno: ENOPROTOOPT,
+      });
+    }
+    if (this.#supported === false) return false;
+    if (this.#refused.size === 0) return true;
+    const key = destination?.address ?? '';
+    const until = this.#refused.get(key);
+    if (until === undefined) return true;
+    if (until > this.#now()) return false;
+    this.#refused.delete(key);
+    return true;
+  }
+
+  /** It was tried and refused, and without it the datagram went. */
+  disable(destination: Endpoint | undefined, errno: number): void {
+    const key = destination?.address ?? '';
+    this.#refused.delete(key);
+    if (this.#refused.size >= REMEMBERED) {
+      for (const oldest of this.#refused.keys()) {
+        this.#refused.delete(oldest);
+        break;
+      }
+    }
+    this.#refused.set(key, this.#now() + this.#retryAfter);
+    this.#announce({ destination, reason: errno === EIO ? 'path' : 'refused', code: errnoName(errno), errno });
+  }
+
+  /** Kernels without it pass over the control message in silence, and send one long datagram. */
+  #probe(): boolean {
+    return (this.#supported = this.#handle.getsockopt(SOL_UDP, UDP_SEGMENT, scratch) >= 0);
+  }
+}
+
+/** Destinations that are remembered at most. */
+export const REMEMBERED = 1024;
+
+const TEN_MINUTES = 600_000;
+const SOL_UDP = 17;
+const UDP_SEGMENT = 103;
+const EIO = -5;
+const ENOPROTOOPT = -92;
+const scratch = new Uint8Array(4);

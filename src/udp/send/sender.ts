@@ -1,0 +1,458 @@
+// Sender: how a UDP socket sends. At once (trySend), as soon as there is room (send), or many at a time (batches).
+import { types } from 'node:util';
+import { bytes as checkBytes, integer, invalidType, invalidValue } from '../../arguments.js';
+import { SocketError, SyscallError } from '../../errors.js';
+import type { Endpoint } from '../../wire/endpoint.js';
+import type { Family } from '../../wire/families.js';
+import { nothingToCut, SendBatch, type BatchOwner, type SendBatchOptions } from './batch.js';
+import { ADDRESS_ROOM, BESIDE_ROOM, Memory, SEGMENT_CONTROL, writeSegment } from './control.js';
+import { Envelope, NOTHING, type SendOptions } from './envelope.js';
+import { EAGAIN, EINVAL, EIO, mayBePending, sendError } from './errnos.js';
+import { GsoPolicy, type GsoDisabled, type GsoOptions } from './gso.js';
+import { SendQueue, type Queued, type SendData } from './queue.js';
+import { Records, type Messages } from './records.js';
+import { fitsOneMessage, hasEqualTail, messageBytes, payloadLimit } from './segments.js';
+import { Transmitter, type SendHandle, type SendStats } from './transmit.js';
+
+/** The events that sending makes, with their arguments. They come in a later turn, never inside of a call. */
+export interface SendEvents {
+  /** The queue of `send` was filled beyond its mark, and is empty now. */
+  drain: [];
+  /** A destination gets its datagrams one by one from now on, or all do. */
+  gsoDisabled: [event: GsoDisabled];
+  /** An ICMP error for an earlier datagram was reported at a later one, which then went. */
+  pendingError: [error: SyscallError];
+}
+
+/** What a Sender needs of its socket. */
+export interface SendContext {
+  readonly handle: SendHandle;
+  readonly family: Family;
+  connectedTo(): Endpoint | undefined;
+  /** Resolves when there may be room; rejects when the socket is closed. */
+  writable(): Promise<void>;
+  emit<E extends keyof SendEvents>(event: E, ...args: SendEvents[E]): unknown;
+}
+
+export interface SenderOptions extends GsoOptions {
+  /** Bytes in the queue of `send` beyond which `writableNeedDrain` is true. @default 1048576 */
+  readonly sendHighWaterMark?: number;
+  /** Bytes that the queue of `send` holds at most; each send counts 256 beyond its data. @default 16777216 */
+  readonly maxQueueBytes?: number;
+}
+
+/** The names of SenderOptions, for a factory that refuses others. */
+export const SENDER_OPTIONS = [
+  'gso',
+  'gsoRetryAfter',
+  'gsoMaxSegments',
+  'gsoEqualTail',
+  'sendHighWaterMark',
+  'maxQueueBytes',
+] as const satisfies readonly (keyof SenderOptions)[];
+
+export class Sender implements BatchOwner {
+  readonly envelope: Envelope;
+  readonly family: Family;
+  readonly sentinel: boolean;
+  readonly #context: SendContext;
+  readonly #handle: SendHandle;
+  readonly #gso: GsoPolicy;
+  readonly #transmitter: Transmitter;
+  readonly #queue: SendQueue;
+  /** The address and the control messages of the send at hand; UDP_SEGMENT stands at 32, the others behind it. */
+  readonly #beside = new Memory(BESIDE_ROOM);
+  /** Whose address it is. */
+  #written: Endpoint | undefined;
+  readonly #records = new Records(CHUNK);
+  #flushing: Promise<void> | undefined;
+  #closed = false;
+  #pendingErrorTold = true;
+
+  /** @param now milliseconds of a clock that does not jump @throws ERR_UNSUPPORTED, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
+  constructor(context: SendContext, options: SenderOptions = {}, now: () => number = () => performance.now()) {
+    this.#context = context;
+    this.#handle = context.handle;
+    this.family = context.family;
+    this.envelope = new Envelope(context);
+    const { sendHighWaterMark = 2 ** 20, maxQueueBytes = 2 ** 24 } = options;
+    integer('options.sendHighWaterMark', sendHighWaterMark, 0, 2 ** 40);
+    integer('options.maxQueueBytes', maxQueueBytes, 0, 2 ** 40);
+    this.#queue = new SendQueue(sendHighWaterMark, maxQueueBytes);
+    this.#gso = new GsoPolicy(this.#handle, options, (event) => this.#notify('gsoDisabled', event), now);
+    this.sentinel = this.#gso.equalTail === 'sentinel';
+    this.#transmitter = new Transmitter(this.#handle, this.#gso, (errno) => this.#onPendingError(errno));
+  }
+
+  get stats(): SendStats {
+    return this.#transmitter.stats;
+  }
+
+  /** Bytes that wait in the queue of `send`; each send counts 256 beyond its data. */
+  get queuedBytes(): number {
+    return this.#queue.bytes;
+  }
+
+  /** The queue of `send` was filled beyond `sendHighWaterMark`: 'drain' comes when it is empty. */
+  get writableNeedDrain(): boolean {
+    return this.#queue.needsDrain;
+  }
+
+  connectedTo(): Endpoint | undefined {
+    return this.#context.connectedTo();
+  }
+
+  /**
+   * Sends as much as the kernel takes at once, and returns how many bytes that is: all, or a multiple of `segmentSize`,
+   * or 0 when it would block (wait for `writable()`). An empty datagram counts as 1 when it was sent. While sends of
+   * `send` wait, nothing overtakes them, and this is 0 too.
+   *
+   * With `segmentSize` and up to 128 segments of together at most 65,507 bytes (IPv6: 65,527) it is one system call;
+   * more are cut into several messages before. When an error comes after a part was sent the part is returned, and the
+   * next call meets the error.
+   * @throws SyscallError of sendmsg: docs/udp-sending.md has a table; ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE,
+   *   ERR_OUT_OF_RANGE, ERR_UNSUPPORTED
+   */
+  trySend(data: SendData, options: SendOptions = NOTHING): number {
+    const checked = check(data);
+    const length = lengthOf(checked);
+    this.envelope.read(options); // after it nothing of the caller's runs: getters could send as well
+    return this.#queue.size > 0 ? 0 : this.#attempt(checked, length);
+  }
+
+  /**
+   * Sends all of it, at once or when the kernel has room again: sends leave in the order of their calls. The data must
+   * not be changed until the promise resolves, when the kernel has taken all of it.
+   *
+   * What waits is bounded: beyond `sendHighWaterMark` bytes `writableNeedDrain` is true until 'drain', and beyond
+   * `maxQueueBytes` a send is rejected with ERR_SEND_QUEUE_FULL, with nothing of it sent or queued, unless it is the
+   * only one. A rejection that the network has caused is never an "unhandled" one.
+   * @throws (rejects) as `trySend`; `bytesSent` says what of the data had been sent. EBADF when closed before.
+   */
+  send(data: SendData, options: SendOptions = NOTHING): Promise<void> {
+    try {
+      const checked = check(data);
+      const length = lengthOf(checked);
+      this.envelope.read(options);
+      const sent = this.#queue.size > 0 ? 0 : this.#attempt(checked, length);
+      return isWhole(sent, length) ? Promise.resolve() : this.#enqueue(checked, length, sent);
+    } catch (error) {
+      return rejection(error as Error);
+    }
+  }
+
+  /** Resolves when there may be room for another send: what waits in the queue is gone, and the socket is writable. */
+  async writable(): Promise<void> {
+    await this.#flushing;
+    await this.#context.writable();
+  }
+
+  /** Memory for datagrams that are sent together. @throws ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
+  createSendBatch(options: SendBatchOptions = {}): SendBatch {
+    return new SendBatch(this, options);
+  }
+
+  /**
+   * Sends what a batch holds from its place on, and returns how many messages that completes. 0: it would block, or
+   * nothing is left. The batch keeps its place: `await udp.writable()` and call again while `batch.remaining > 0`.
+   *
+   * When a message fails, the ones before it are returned first, and the next call throws its error: `batch.position`
+   * is the message, and `batch.skip()` passes over it.
+   * @throws as `trySend`; ERR_INVALID_ARG_VALUE for a batch of another socket
+   */
+  sendBatch(batch: SendBatch): number {
+    if (!(batch instanceof SendBatch)) throw invalidType('batch', 'a SendBatch', batch);
+    if (batch.owner !== this) throw invalidValue('batch', batch, 'it is of another socket');
+    if (this.#queue.size > 0 || batch.remaining === 0) return 0;
+    const { messages, position, length } = batch;
+    const completed = this.#transmitter.transmit(messages, position, length);
+    batch.advance(completed);
+    if (completed === 0 && this.#transmitter.errno !== 0) throw this.#failure(messages, batch.position, undefined);
+    return completed;
+  }
+
+  /** @internal */
+  bytesPerMessage(length: number, segmentSize: number, ipv4: boolean): number {
+    const { mostSegments } = this.#gso;
+    const mostBytes = payloadLimit(ipv4);
+    const tail = this.sentinel && hasEqualTail(length, segmentSize);
+    if (!tail && fitsOneMessage(length, segmentSize, mostSegments, mostBytes)) return length;
+    return messageBytes(segmentSize, mostSegments, mostBytes, this.sentinel);
+  }
+
+  /** Rejects the sends that wait. To be called before the descriptor is closed. */
+  close(): void {
+    this.#closed = true;
+    this.#queue.rejectAll(new SyscallError('sendmsg', EBADF));
+  }
+
+  /** What `envelope` says, with this data: bytes sent, 1 for an empty datagram, 0 when it would block. */
+  #attempt(data: SendData, length: number): number {
+    const { envelope } = this;
+    const { segmentSize, to } = envelope;
+    if (segmentSize !== 0 && length === 0) throw nothingToCut();
+    const cut = segmentSize !== 0 && length > segmentSize;
+    if (cut && !this.#isOneMessage(length, segmentSize)) return this.#inMessages(data, length, 0);
+    let result: number;
+    if (isList(data)) result = this.#gather(data, cut);
+    else if (cut || envelope.hasControl) {
+      const addressLength = to === undefined ? 0 : this.#writeAddress(to);
+      const start = cut ? ADDRESS_ROOM : PLAIN;
+      const controlLength = this.#writeControl(cut) - start;
+      result = this.#handle.sendto(data, this.#beside.bytes, addressLength, start, controlLength);
+    } else if (to === undefined) result = this.#handle.sendto(data);
+    else result = this.#handle.sendto(data, to.sockaddr(this.family));
+    const transmitter = this.#transmitter;
+    transmitter.stats.calls++;
+    if (result >= 0) {
+      transmitter.count(length, segmentSize);
+      return length === 0 ? 1 : length;
+    }
+    if (result === EAGAIN) {
+      transmitter.errno = 0;
+      transmitter.blocked();
+      if (transmitter.errno === 0) return 0;
+    } else if (mayBePending(result)) return this.#inMessages(data, length, result);
+    else if (result === EIO || result === EINVAL) return this.#inMessages(data, length, 0);
+    throw this.#error(result, segmentSize === 0 ? length : Math.min(length, segmentSize), cut, 0);
+  }
+
+  /** Whether data that is to be cut goes to its destination by one call. */
+  #isOneMessage(length: number, segmentSize: number): boolean {
+    if (this.#gso.equalTail !== 'offload' && hasEqualTail(length, segmentSize)) return false;
+    const { envelope } = this;
+    return (
+      fitsOneMessage(length, segmentSize, this.#gso.mostSegments, payloadLimit(envelope.ipv4)) &&
+      this.#gso.allows(envelope.destination)
+    );
+  }
+
+  /** The same by sendmmsg, for what is more than one message or was refused as one. */
+  #inMessages(data: SendData, length: number, pending: number): number {
+    const { envelope } = this;
+    const { segmentSize, to, ipv4 } = envelope;
+    const whole = isList(data) ? Buffer.concat(data) : data;
+    const cut = segmentSize !== 0 && length > segmentSize;
+    const addressLength = to === undefined ? 0 : this.#writeAddress(to);
+    const end = this.#writeControl(cut);
+    const most = cut ? this.bytesPerMessage(length, segmentSize, ipv4) : length;
+    const records = this.#records;
+    const destination = envelope.destination;
+    const messages: Messages = { data: whole, beside: this.#beside, records, target: () => destination };
+    const transmitter = this.#transmitter;
+    let sent = 0;
+    let suspect = pending;
+    do {
+      let count = 0;
+      for (let offset = sent; count < CHUNK && (offset < length || length === 0); offset += most) {
+        const size = Math.min(most, length - offset);
+        const segmented = cut && size > segmentSize;
+        const start = segmented ? ADDRESS_ROOM : PLAIN;
+        const tail = segmented && this.sentinel && hasEqualTail(size, segmentSize);
+        const segment = segmented ? segmentSize : 0;
+        records.set(count++, offset, size, 0, addressLength, start, end - start, tail, segment);
+        if (length === 0) break;
+      }
+      const completed = transmitter.transmit(messages, 0, count, suspect);
+      suspect = 0;
+      sent += transmitter.bytes;
+      if (completed === count) continue;
+      if (sent === 0 && transmitter.errno !== 0) throw this.#failure(messages, 0, segmentSize);
+      return sent;
+    } while (sent < length);
+    return length === 0 ? 1 : sent;
+  }
+
+  /** Several buffers as one message. */
+  #gather(data: readonly Uint8Array[], cut: boolean): number {
+    const address = this.envelope.to?.sockaddr(this.family) ?? EMPTY;
+    const control = this.#beside.bytes.subarray(cut ? ADDRESS_ROOM : PLAIN, this.#writeControl(cut));
+    return this.#handle.sendmsg(data, address, control, 0);
+  }
+
+  /** Puts the address where calls with control messages want it; its length. */
+  #writeAddress(to: Endpoint): number {
+    const sockaddr = to.sockaddr(this.family);
+    if (to !== this.#written) {
+      this.#beside.bytes.set(sockaddr);
+      this.#written = to;
+    }
+    return sockaddr.length;
+  }
+
+  /** Where the control messages end; they begin at ADDRESS_ROOM with UDP_SEGMENT, and at PLAIN without. */
+  #writeControl(cut: boolean): number {
+    if (cut) writeSegment(this.#beside, ADDRESS_ROOM, this.envelope.segmentSize);
+    return this.envelope.writeControl(this.#beside, PLAIN);
+  }
+
+  /** The error of a message that the transmitter has stopped at. */
+  #failure(messages: Messages, index: number, segmentSize: number | undefined): SyscallError {
+    const { records } = messages;
+    const segment = segmentSize ?? records.segment(index);
+    const length = segment === 0 ? records.length(index) : Math.min(segment, records.length(index));
+    const destination = messages.target(index);
+    const cut = records.segment(index) !== 0;
+    return this.#error(this.#transmitter.errno, length, cut, this.#transmitter.bytes, destination);
+  }
+
+  #error(
+    errno: number,
+    length: number,
+    cut: boolean,
+    bytesSent: number,
+    destination: Endpoint | undefined = this.envelope.destination,
+  ): SyscallError {
+    const ipv4 = this.family === 'ipv4' || destination?.family === 'ipv4';
+    const gsoRequired = cut && this.#gso.mode === 'require';
+    const remote = this.#context.connectedTo();
+    const connected = remote !== undefined && destination?.equals(remote) === true;
+    return sendError(errno, { handle: this.#handle, destination, connected, ipv4, length, gsoRequired, bytesSent });
+  }
+
+  /** Sends what waits, a bounded piece per turn of the event loop, until nothing does. */
+  async #flush(): Promise<void> {
+    try {
+      while (this.#queue.size > 0) {
+        await this.#context.writable();
+        this.#flushSome();
+      }
+    } catch (error) {
+      // The socket cannot be waited for: it is closed, or this runtime has no way.
+      this.#queue.rejectAll(error as Error);
+    }
+    this.#flushing = undefined;
+    if (!this.#queue.needsDrain) return;
+    this.#queue.needsDrain = false;
+    if (!this.#closed) this.#notify('drain');
+  }
+
+  /** @throws ERR_SEND_QUEUE_FULL */
+  #enqueue(data: SendData, length: number, sent: number): Promise<void> {
+    const { promise, resolve, reject } = withResolvers();
+    const fail = (error: unknown): void => {
+      if (isPeersDoing(error)) promise.catch(ignore);
+      reject(error);
+    };
+    this.#queue.push({ data, options: this.envelope.snapshot(), length, sent, resolve, reject: fail });
+    this.#flushing ??= this.#flush();
+    return promise;
+  }
+
+  #flushSome(): void {
+    for (let bytes = 0; bytes < BYTES_PER_TURN;) {
+      const entry = this.#queue.first();
+      if (entry === undefined) return;
+      const before = entry.sent;
+      if (!this.#resume(entry)) return;
+      bytes += entry.sent - before + 1;
+      this.#queue.shift();
+    }
+  }
+
+  /** False when it would block; true when it is done, in one way or the other. */
+  #resume(entry: Queued): boolean {
+    const { data, length, options } = entry;
+    try {
+      if (lengthOf(data) !== length) {
+        throw new SocketError('ERR_INVALID_STATE', 'The data was detached, or changed its length, while it waited.');
+      }
+      this.envelope.read(options);
+      const left = entry.sent === 0 ? data : rest(data, entry.sent);
+      const sent = this.#attempt(left, length - entry.sent);
+      entry.sent += length === 0 ? 0 : sent;
+      if (!isWhole(sent, length) && entry.sent < length) return false;
+      entry.resolve();
+    } catch (error) {
+      this.#reject(entry, error);
+    }
+    return true;
+  }
+
+  #reject(entry: Queued, error: unknown): void {
+    if (error instanceof SyscallError && entry.sent > 0) {
+      Object.defineProperty(error, 'bytesSent', { value: entry.sent, enumerable: true });
+    }
+    entry.reject(error);
+  }
+
+  #onPendingError(errno: number): void {
+    if (!this.#pendingErrorTold) return; // once a turn: a peer can make as many as it likes
+    this.#pendingErrorTold = false;
+    const remote = this.connectedTo();
+    const error = new SyscallError('sendmsg', errno, { address: remote?.address, port: remote?.port });
+    setImmediate(() => {
+      this.#pendingErrorTold = true;
+      this.#context.emit('pendingError', error);
+    });
+  }
+
+  /** A listener that throws must not make a send look as if it had failed. */
+  #notify<E extends keyof SendEvents>(event: E, ...args: SendEvents[E]): void {
+    setImmediate(() => this.#context.emit(event, ...args));
+  }
+}
+
+/**
+ * The data, checked; of an array the elements as they are now.
+ * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE
+ */
+function check(data: SendData): SendData {
+  if (!Array.isArray(data)) {
+    // The native side refuses one that is detached; an empty one needs a closer look.
+    if (types.isUint8Array(data)) return data.byteLength === 0 ? checkBytes('data', data) : data;
+    throw invalidType('data', 'an instance of Uint8Array, or an Array of them', data);
+  }
+  integer('data.length', data.length, 0, 1024); // UIO_MAXIOV
+  return Array.from(data, (part, i) => checkBytes(`data[${i}]`, part));
+}
+
+function isList(data: SendData): data is readonly Uint8Array[] {
+  return Array.isArray(data);
+}
+
+function lengthOf(data: SendData): number {
+  if (!isList(data)) return data.byteLength;
+  let length = 0;
+  for (const part of data) length += part.byteLength;
+  return length;
+}
+
+/** A peer can make a send fail, but not end the process because nobody looks at the promise. */
+function rejection(error: Error): Promise<void> {
+  const promise = Promise.reject(error);
+  if (isPeersDoing(error)) promise.catch(ignore);
+  return promise;
+}
+
+function isPeersDoing(error: unknown): boolean {
+  return error instanceof SyscallError && mayBePending(error.errno);
+}
+
+function ignore(): void {
+  // The caller's own handler, when there is one, hears of it.
+}
+
+/** Promise.withResolvers is newer than Node 20. */
+function withResolvers(): { promise: Promise<void>; resolve: () => void; reject: (error: unknown) => void } {
+  let settle!: { resolve: () => void; reject: (error: unknown) => void };
+  const promise = new Promise<void>((resolve, reject) => (settle = { resolve, reject }));
+  return { promise, ...settle };
+}
+
+function rest(data: SendData, sent: number): Uint8Array {
+  return (types.isUint8Array(data) ? data : Buffer.concat(data)).subarray(sent);
+}
+
+function isWhole(sent: number, length: number): boolean {
+  return length === 0 ? sent === 1 : sent === length;
+}
+
+const EMPTY = new Uint8Array(0);
+const EBADF = -9;
+/** Where the control messages behind UDP_SEGMENT begin. */
+const PLAIN = ADDRESS_ROOM + SEGMENT_CONTROL;
+/** Messages that one call of sendmmsg gets. */
+const CHUNK = 64;
+/** So that one socket's queue does not hold up the event loop. */
+const BYTES_PER_TURN = 2 ** 20;
