@@ -46,7 +46,7 @@ export async function nextBatch<T>(udp: UdpSocket, read: (received: ReceivedBatc
       try {
         resolve(read(received));
       } catch (error) {
-        reject(error as Error);
+        reject(error);
       }
     });
   });

@@ -2,7 +2,7 @@
 // each datagram once, and whatever a consumer does.
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
-import { getOption, UdpSocket, type Message, type NativeSocket, type ReceivedBatch } from '../../src/index.js';
+import { getOption, UdpSocket, type NativeSocket, type ReceivedBatch } from '../../src/index.js';
 import { boundUdp, closedPort, errorOf, udp as plainUdp } from '../support/sockets.js';
 import { checkDescriptors } from './fixtures.js';
 import { nextBatch, nextMessages, PATHS, receiver, send, texts, turns, uncaught } from './udp-receive-fixtures.js';
@@ -357,7 +357,7 @@ describe('for await', () => {
     const waiting = Array.from({ length: 5 }, () => iterator.next());
     sendNumbers(sender, udp, 0, 5);
     const results = await Promise.all(waiting);
-    expect(results.map(({ value }) => (value as Message).data.toString())).toEqual(numbers(0, 5));
+    expect(results.map(({ value }) => value!.data.toString())).toEqual(numbers(0, 5));
   });
 
   test('return() ends it while it waits, and gives the socket free', async () => {

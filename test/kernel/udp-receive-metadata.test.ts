@@ -273,49 +273,43 @@ test('more peers than are remembered are told apart all the same', async () => {
   expect(new Set(found.values())).toEqual(expected);
 });
 
-describe('multicast', () => {
-  test('IPv4: the destination is the group, and local the address of the interface', async () => {
-    await using udp = receiver({
-      family: 'ipv4',
-      pktinfo: true,
-      sockopts: { IP_ADD_MEMBERSHIP: { group: '239.1.2.3', interface: 'lo' } },
-    });
-    using sender = plainUdp('ipv4', { IP_MULTICAST_IF: { interface: 'lo' } });
-    sender.sendmsg({ data: Buffer.from('x'), to: { address: '239.1.2.3', port: udp.local.port } });
-    const row = await nextBatch(udp, (received) => all(received, 0));
-    expect(row).toMatchObject({ destination: { address: '239.1.2.3' }, interface: LO });
-    expect(row.local?.address).toMatch(/^(127\.0\.0\.1|10\.9\.0\.1)$/);
+test('of IPv4 multicast the destination is the group, and local the address of the interface', async () => {
+  await using udp = receiver({
+    family: 'ipv4',
+    pktinfo: true,
+    sockopts: { IP_ADD_MEMBERSHIP: { group: '239.1.2.3', interface: 'lo' } },
   });
-
-  test('IPv6: the destination is the group with its scope, and nothing is local', async () => {
-    ip('-6', 'route', 'add', 'multicast', 'ff00::/8', 'dev', 'lo', 'table', 'local');
-    await using udp = receiver({
-      family: 'ipv6',
-      pktinfo: true,
-      sockopts: { IPV6_ADD_MEMBERSHIP: { address: 'ff02::1:2', interface: 'lo' } },
-    });
-    using sender = plainUdp('ipv6', { IPV6_MULTICAST_IF: 'lo' });
-    sender.sendmsg({ data: Buffer.from('x'), to: { address: 'ff02::1:2%lo', port: udp.local.port } });
-    const row = await nextBatch(udp, (received) => all(received, 0));
-    expect(row).toMatchObject({
-      destination: { address: 'ff02::1:2%lo', scopeId: LO },
-      local: undefined,
-      interface: LO,
-    });
-  });
+  using sender = plainUdp('ipv4', { IP_MULTICAST_IF: { interface: 'lo' } });
+  sender.sendmsg({ data: Buffer.from('x'), to: { address: '239.1.2.3', port: udp.local.port } });
+  const row = await nextBatch(udp, (received) => all(received, 0));
+  expect(row).toMatchObject({ destination: { address: '239.1.2.3' }, interface: LO });
+  expect(row.local?.address).toMatch(/^(127\.0\.0\.1|10\.9\.0\.1)$/);
 });
 
-test('a link-local peer has its scope, and so has the own address', async () => {
+test('a link-local peer has its scope, and so have the own address and a group; no group is local', async () => {
   await using other = await NetworkNamespace.create();
   const { name, peerName } = await other.link('current', { addresses: ['fe80::1/64'], peerAddresses: ['fe80::2/64'] });
   const index = interfaceIndex(peerName)!;
-  await using udp = receiver({ family: 'ipv6', pktinfo: true, originalDestination: true });
-  await other.run(process.execPath, '-e', SEND_LINK_LOCAL, `fe80::2%${name}`, String(udp.local.port));
-  const row = await nextBatch(udp, (received) => all(received, 0));
-  expect(row.source).toMatchObject({ address: `fe80::1%${peerName}`, scopeId: index });
-  expect(row.destination).toMatchObject({ address: `fe80::2%${peerName}`, scopeId: index, port: udp.local.port });
-  expect(row.local).toMatchObject({ address: `fe80::2%${peerName}`, scopeId: index, port: 0 });
-  expect(row.interface).toBe(index);
+  await using udp = receiver({
+    family: 'ipv6',
+    pktinfo: true,
+    originalDestination: true,
+    sockopts: { IPV6_ADD_MEMBERSHIP: { address: 'ff02::1:2', interface: peerName } },
+  });
+  const { port } = udp.local;
+  for (const to of ['fe80::2', 'ff02::1:2']) {
+    await other.run(process.execPath, '-e', SEND, `${to}%${name}`, String(port));
+    const row = await nextBatch(udp, (received) => all(received, 0));
+    expect(row.source).toMatchObject({ address: `fe80::1%${peerName}`, scopeId: index });
+    expect(row.destination).toMatchObject({ address: `${to}%${peerName}`, scopeId: index, port });
+    if (to === 'ff02::1:2') expect(row.local).toBeUndefined();
+    else expect(row.local).toMatchObject({ address: `fe80::2%${peerName}`, scopeId: index, port: 0 });
+    expect(row.interface).toBe(index);
+  }
+  const plain = nextBatch(udp, (received) => received.destination(0));
+  await using six = UdpSocket.create({ family: 'ipv6' });
+  six.trySend(Buffer.from('x'), { to: { address: '::1', port } });
+  expect(await plain, 'a global address has none').toMatchObject({ address: '::1', scopeId: 0 });
 });
 
 describe('accessors', () => {
@@ -404,7 +398,7 @@ describe('debug', () => {
   });
 });
 
-const SEND_LINK_LOCAL = `
+const SEND = `
   const socket = require('node:dgram').createSocket('udp6');
   socket.send('x', Number(process.argv[2]), process.argv[1], () => socket.close());
 `;

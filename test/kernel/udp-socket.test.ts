@@ -329,11 +329,12 @@ describe('close', () => {
       for (const text of ['a', 'b', 'c']) send(sender, udp, text);
       let calls = 0;
       const closed = once(udp, 'close');
-      udp.on(event, (received: ReceivedBatch | Buffer) => {
+      const listener = (received: ReceivedBatch | Buffer): void => {
         calls++;
         void udp.close();
         if ('data' in received) expect(texts(received), 'it is still there').toEqual(['a', 'b', 'c']);
-      });
+      };
+      udp.on(event, listener as never);
       await closed;
       await turns(3);
       expect(calls).toBe(1);

@@ -7,6 +7,8 @@ import { Sender, type SendEvents, type SenderOptions } from '../../src/udp/send/
 export interface TestSender extends Disposable {
   readonly sender: Sender;
   readonly socket: NativeSocket;
+  /** The socket's own. */
+  readonly handle: Handle;
   /** The events so far, oldest first. */
   readonly events: { [E in keyof SendEvents]: [event: E, ...args: SendEvents[E]] }[keyof SendEvents][];
   /** Resolves with the next event. */
@@ -53,6 +55,7 @@ export function testSender(family: Family = 'ipv4', options: TestSenderOptions =
   return {
     sender,
     socket,
+    handle: real,
     events,
     next: () => new Promise((resolve) => (heard = resolve)),
     [Symbol.dispose]: () => {
@@ -96,7 +99,7 @@ export function play(...steps: Step[]): Played {
             return (...[data, beside, records, first, count]: Parameters<Handle['sendmmsg']>) =>
               run('sendmmsg', count, (most) => target.sendmmsg(data, beside, records, first, most));
           default: {
-            const member = target[name] as (...args: unknown[]) => unknown;
+            const member = Reflect.get(target, name) as (...args: unknown[]) => unknown;
             return member.bind(target);
           }
         }

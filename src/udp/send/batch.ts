@@ -3,7 +3,7 @@ import { bytes as checkBytes, integer, invalidValue, options as checkOptions, ou
 import { SocketError } from '../../errors.js';
 import type { Endpoint } from '../../wire/endpoint.js';
 import type { Family } from '../../wire/families.js';
-import { ADDRESS_ROOM, CONTROL_ROOM, Memory, SEGMENT_CONTROL, writeSegment } from './control.js';
+import { ADDRESS_ROOM, BESIDE_ROOM, Memory, writeSegment } from './control.js';
 import { NOTHING, type Envelope, type SendOptions } from './envelope.js';
 import { Records, type Messages } from './records.js';
 import { hasEqualTail } from './segments.js';
@@ -58,7 +58,7 @@ export class SendBatch {
     this.#owner = owner;
     this.data = new Uint8Array(bytes);
     this.#records = new Records(messages);
-    this.#beside = new Memory(messages * BESIDE);
+    this.#beside = new Memory(messages * BESIDE_ROOM);
     this.#targets = new Array<Endpoint | undefined>(messages).fill(undefined);
     this.#messages = {
       data: this.data,
@@ -229,6 +229,4 @@ export function nothingToCut(): TypeError {
   );
 }
 
-/** Bytes beside the data that a message can need: every message has its own, at worst. */
-const BESIDE = ADDRESS_ROOM + SEGMENT_CONTROL + CONTROL_ROOM;
 const NONE = -1;

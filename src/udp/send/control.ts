@@ -10,6 +10,9 @@ export const SEGMENT_CONTROL = 24;
 export const ADDRESS_ROOM = 32;
 export const CONTROL_ROOM = 224;
 
+/** Bytes beside the data that a message can need. */
+export const BESIDE_ROOM = ADDRESS_ROOM + SEGMENT_CONTROL + CONTROL_ROOM;
+
 /** The same memory as bytes and as words of this machine. */
 export class Memory {
   readonly bytes: Uint8Array;

@@ -1,6 +1,6 @@
 // Messages that wait to be sent, in flat memory: what Handle.sendmmsg takes, and who each of them is for.
 import type { Endpoint } from '../../wire/endpoint.js';
-import { SEGMENT_CONTROL, type Memory } from './control.js';
+import { ADDRESS_ROOM, SEGMENT_CONTROL, writeSegment, type Memory } from './control.js';
 
 /** Eight words a message; binding.ts says which. The last one is ours: the segment size, 0 for an ordinary datagram. */
 const WORDS = 8;
@@ -83,7 +83,7 @@ export class Records {
     const words = from.#words;
     const at = source * WORDS;
     const segment = words[at + SEGMENT] ?? 0;
-    const stripped = segmented || segment === 0 || segment >= STICKY ? 0 : SEGMENT_CONTROL;
+    const stripped = segmented ? 0 : from.#stripped(source);
     this.set(
       index,
       (words[at + DATA] ?? 0) + offset,
@@ -95,6 +95,32 @@ export class Records {
       tail,
       segmented ? segment : 0,
     );
+  }
+
+  /** Copies the address and the control messages of a message, with UDP_SEGMENT as 0: not to be cut. */
+  copyUncut(index: number, from: Memory, into: Memory): void {
+    const words = this.#words;
+    const at = index * WORDS;
+    const address = words[at + ADDRESS] ?? 0;
+    const control = (words[at + CONTROL] ?? 0) + this.#stripped(index);
+    const end = (words[at + CONTROL] ?? 0) + (words[at + CONTROL_LENGTH] ?? 0);
+    into.bytes.set(from.bytes.subarray(address, address + (words[at + ADDRESS_LENGTH] ?? 0)));
+    into.bytes.set(from.bytes.subarray(control, end), writeSegment(into, ADDRESS_ROOM, 0));
+  }
+
+  /** Lets a part of a message have what `copyUncut` has copied. */
+  setUncut(index: number, from: Records, source: number): void {
+    const at = index * WORDS;
+    this.#words[at + ADDRESS] = 0;
+    this.#words[at + CONTROL] = ADDRESS_ROOM;
+    const length = (from.#words[source * WORDS + CONTROL_LENGTH] ?? 0) - from.#stripped(source);
+    this.#words[at + CONTROL_LENGTH] = SEGMENT_CONTROL + length;
+  }
+
+  /** Bytes of the message's own UDP_SEGMENT. */
+  #stripped(index: number): number {
+    const segment = this.#words[index * WORDS + SEGMENT] ?? 0;
+    return segment === 0 || segment >= STICKY ? 0 : SEGMENT_CONTROL;
   }
 }
 

@@ -5,7 +5,7 @@ import { SocketError, SyscallError } from '../../errors.js';
 import type { Endpoint } from '../../wire/endpoint.js';
 import type { Family } from '../../wire/families.js';
 import { nothingToCut, SendBatch, type BatchOwner, type SendBatchOptions } from './batch.js';
-import { ADDRESS_ROOM, CONTROL_ROOM, Memory, SEGMENT_CONTROL, writeSegment } from './control.js';
+import { ADDRESS_ROOM, BESIDE_ROOM, Memory, SEGMENT_CONTROL, writeSegment } from './control.js';
 import { Envelope, NOTHING, type SendOptions } from './envelope.js';
 import { EAGAIN, EINVAL, EIO, mayBePending, sendError } from './errnos.js';
 import { GsoPolicy, type GsoDisabled, type GsoOptions } from './gso.js';
@@ -61,7 +61,7 @@ export class Sender implements BatchOwner {
   readonly #transmitter: Transmitter;
   readonly #queue: SendQueue;
   /** The address and the control messages of the send at hand; UDP_SEGMENT stands at 32, the others behind it. */
-  readonly #beside = new Memory(ADDRESS_ROOM + SEGMENT_CONTROL + CONTROL_ROOM);
+  readonly #beside = new Memory(BESIDE_ROOM);
   /** Whose address it is. */
   #written: Endpoint | undefined;
   readonly #records = new Records(CHUNK);

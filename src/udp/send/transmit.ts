@@ -6,6 +6,7 @@ import type { OptionAccess } from '../../options/target.js';
 import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
 import { EAGAIN, EINVAL, EIO, mayBePending } from './errnos.js';
 import type { GsoPolicy } from './gso.js';
+import { BESIDE_ROOM, Memory } from './control.js';
 import { Records, type Messages } from './records.js';
 import { FEWER_SEGMENTS, hasEqualTail, segmentCount } from './segments.js';
 
@@ -40,6 +41,8 @@ export class Transmitter {
   readonly #gso: GsoPolicy;
   readonly #onPendingError: (errno: number) => void;
   readonly #parts = new Records(PARTS);
+  /** The address and the control messages of parts, where they are not those of the message. */
+  readonly #beside = new Memory(BESIDE_ROOM);
 
   constructor(handle: SendHandle, gso: GsoPolicy, onPendingError: (errno: number) => void) {
     this.#handle = handle;
@@ -148,10 +151,14 @@ export class Transmitter {
 
   /** Sends a message as several, of so many segments each: 1 when all of it is sent, or what stopped it. */
   #inParts(messages: Messages, at: number, segments: number): number {
-    const { data, beside, records } = messages;
+    const { data, records } = messages;
     const parts = this.#parts;
     const segment = records.segment(at);
     const sentinel = this.#gso.equalTail === 'sentinel';
+    // A socket that cuts by itself must be told not to; else UDP_SEGMENT is left out.
+    const told = segments === 1 && this.#stickySize() > 0;
+    const beside = told ? this.#beside : messages.beside;
+    if (told) records.copyUncut(at, messages.beside, beside);
     for (;;) {
       const left = records.length(at);
       let count = 0;
@@ -159,7 +166,9 @@ export class Transmitter {
         const length = Math.min(segment * segments, left - offset);
         const segmented = length > segment;
         const tail = segmented && sentinel && hasEqualTail(length, segment);
-        parts.setPart(count++, records, at, offset, length, segmented, tail);
+        parts.setPart(count, records, at, offset, length, segmented, tail);
+        if (told) parts.setUncut(count, records, at);
+        count++;
       }
       this.stats.calls++;
       const sent = this.#handle.sendmmsg(data, beside.bytes, parts.bytes, 0, count);
@@ -176,11 +185,15 @@ export class Transmitter {
 
   /** Whether the socket itself cuts what it is given (setsockopt UDP_SEGMENT), and this message is longer than that. */
   #isSticky(records: Records, at: number): boolean {
-    const got = this.#handle.getsockopt(SOL_UDP, UDP_SEGMENT, scratch);
-    const size = got < 4 ? 0 : scratchView.getInt32(0, LITTLE_ENDIAN);
-    if (size <= 0 || records.length(at) <= size) return false;
+    const size = this.#stickySize();
+    if (size === 0 || records.length(at) <= size) return false;
     records.setSticky(at, size);
     return true;
+  }
+
+  #stickySize(): number {
+    const got = this.#handle.getsockopt(SOL_UDP, UDP_SEGMENT, scratch);
+    return got < 4 ? 0 : Math.max(0, scratchView.getInt32(0, LITTLE_ENDIAN));
   }
 }
 

@@ -1,0 +1,117 @@
+// What keeps a process with UdpSockets alive, and what does not. Each script ends by itself, or the test times out.
+import { expect, test } from 'vitest';
+import { runNode } from '../support/child.js';
+
+const PROLOGUE = `
+  import { UdpSocket } from 'linux-sockets';
+  const make = (options) => { const udp = UdpSocket.create({ family: 'ipv4', ...options }); udp.bind('127.0.0.1:0'); return udp; };
+  const udp = make();
+  const send = (text) => udp.trySend(Buffer.from(text), { to: udp.local });
+`;
+
+async function output(script: string): Promise<string> {
+  return (await runNode(`${PROLOGUE} ${script}`)).stdout;
+}
+
+test.each([
+  ['a socket', ``],
+  ['a socket with data waiting', `send('x');`],
+  ['a paused listener with data waiting', `send('x'); udp.on('batch', () => console.log('no')); udp.pause();`],
+  ['a listener that has gone', `const f = () => {}; udp.on('message', f); udp.off('message', f);`],
+  ['a listener, unref', `udp.on('message', () => {}); udp.unref();`],
+  ['a listener on an unref socket', `udp.unref(); udp.on('batch', () => {});`],
+  [
+    'a refusal that nobody reads',
+    `const c = UdpSocket.create({ family: 'ipv4' }); c.connect('127.0.0.1:1'); c.trySend(Buffer.from('x'));`,
+  ],
+  [
+    'an error queue that nobody reads',
+    `const c = make({ errorQueue: true }); c.trySend(Buffer.from('x'), { to: '127.0.0.1:1' });`,
+  ],
+  ['a closed socket with a listener', `udp.on('batch', () => {}); udp.close();`],
+  ['an iterator that nobody waits for', `udp.unref(); udp[Symbol.asyncIterator]();`],
+])('%s lets the process end', async (_, script) => {
+  expect(await output(script)).toBe('');
+});
+
+test.each([
+  [
+    'a listener',
+    `udp.on('message', (data) => { console.log(String(data)); udp.close(); }); setTimeout(() => send('heard'), 100).unref();`,
+  ],
+  [
+    'for await',
+    `setTimeout(() => send('heard'), 100).unref(); for await (const { data } of udp) { console.log(String(data)); break; } udp.close();`,
+  ],
+  [
+    'readable(), also when unref',
+    `udp.unref(); setTimeout(() => send('x'), 100).unref(); await udp.readable(); console.log('heard');`,
+  ],
+  [
+    'a listener after ref()',
+    `udp.unref(); udp.on('batch', () => { console.log('heard'); udp.close(); }); udp.ref(); setTimeout(() => send('x'), 100).unref();`,
+  ],
+  [
+    'a resumed listener',
+    `udp.on('batch', () => { console.log('heard'); udp.close(); }); udp.pause(); udp.resume(); setTimeout(() => send('x'), 100).unref();`,
+  ],
+])('%s keeps it alive until it has what it wants', async (_, script) => {
+  expect(await output(script)).toBe('heard\n');
+});
+
+test('a listener that nobody sends to sleeps', async () => {
+  const text = await output(`
+    udp.on('batch', () => {});
+    const before = [performance.eventLoopUtilization(), process.cpuUsage()];
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    console.log(performance.eventLoopUtilization(before[0]).utilization < 0.2, process.cpuUsage(before[1]).user < 60_000);
+    udp.close();
+  `);
+  expect(text).toBe('true true\n');
+});
+
+test('a rejected wait of a closed socket, and a refusal, end no process that handles its own', async () => {
+  const text = await output(`
+    process.on('unhandledRejection', () => console.log('unhandled')).on('uncaughtException', () => console.log('uncaught'));
+    const c = UdpSocket.create({ family: 'ipv4' });
+    c.connect('127.0.0.1:1');
+    c.on('message', () => {});
+    for (let i = 0; i < 20; i++) {
+      c.send(Buffer.from('x'));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    console.log(c.stats.received.errors + c.stats.sent.pendingErrors > 0);
+    await c.close();
+    udp.close();
+  `);
+  expect(text).toBe('true\n');
+});
+
+test('where the runtime cannot wait, what needs no waiting works, and the rest says so', async () => {
+  const { stdout } = await runNode(`
+    Object.defineProperty(process, 'versions', { value: { ...process.versions, bun: '1.0.0' } });
+    const { UdpSocket } = await import('linux-sockets');
+    const udp = UdpSocket.create({ family: 'ipv4' });
+    udp.bind('127.0.0.1:0');
+    udp.trySend(Buffer.from('x'), { to: udp.local });
+    const batch = udp.createReceiveBatch();
+    console.log(udp.recvBatch(batch), String.fromCharCode(batch.data(0)[0]));
+    const tries = {
+      batch: () => udp.on('batch', () => {}),
+      message: () => udp.once('message', () => {}),
+      iterator: () => udp[Symbol.asyncIterator](),
+      readable: () => udp.readable(),
+      writable: () => udp.writable(),
+    };
+    for (const [name, attempt] of Object.entries(tries)) {
+      try { await attempt(); } catch (error) { console.log(name, error.code, udp.eventNames().length); }
+    }
+    console.log(udp.recvBatch(batch));
+    await udp.close();
+  `);
+  expect(stdout.trim().split('\n')).toEqual([
+    '1 x',
+    ...['batch', 'message', 'iterator', 'readable', 'writable'].map((name) => `${name} ERR_UNSUPPORTED 0`),
+    '0',
+  ]);
+});
