@@ -57,9 +57,9 @@ function say(values_, text) {
 }
 
 function add(/** @type {string} */ prefix) {
-  const [address = '', bits] = prefix.split('/');
+  const [address = '', bits = ''] = prefix.split('/');
   try {
-    prefixes.addSubnet(address, Number(bits), address.includes(':') ? 'ipv6' : 'ipv4');
+    prefixes.addSubnet(address, /^\d+$/.test(bits) ? Number(bits) : NaN, address.includes(':') ? 'ipv6' : 'ipv4');
   } catch {
     wrongUse(`--prefix takes ADDRESS/BITS, such as 192.0.2.0/24, not '${prefix}'`);
   }

@@ -64,7 +64,13 @@ test('--help prints its usage, and how to make a prefix local', async () => {
 });
 
 test.each(
-  [[], ['--prefix', '192.0.2.0'], ['--prefix', '192.0.2.0/33'], [...PREFIXES, '--port', '0']].map((args) => [args]),
+  [
+    [],
+    ['--prefix', '192.0.2.0'],
+    ['--prefix', '192.0.2.0/33'],
+    ['--prefix', '192.0.2.0/'],
+    [...PREFIXES, '--port', '0'],
+  ].map((args) => [args]),
 )('wrong use is one line and status 2: %j', async (args) => {
   const { code, stderr } = await runNode(DNS, { args, allowFailure: true });
   expect(code).toBe(2);
