@@ -27,6 +27,7 @@ process.stdout.write(values.json ? `${JSON.stringify({ local: `${udp.local}` })}
 
 const replies = udp.createSendBatch({ messages: 64, bytes: 64 * 65_535 });
 let unanswered = 0;
+udp.on('sendError', () => unanswered++); // no route back, a firewall: whatever it is, the others are answered
 udp.on('batch', (received) => {
   for (let i = 0; i < received.length; i++) if (!replies.addReply(received, i, received.data(i))) unanswered++;
   flush();
@@ -34,21 +35,14 @@ udp.on('batch', (received) => {
 
 /** Sends what stands in the batch. While the kernel takes no more nothing is read: what comes then waits there. */
 function flush() {
-  while (replies.remaining > 0) {
-    try {
-      if (udp.sendBatch(replies) > 0) continue;
-      udp.pause();
-      void udp.writable().then(() => {
-        flush();
-        udp.resume();
-      });
-      return;
-    } catch {
-      unanswered++; // that one cannot be sent: no route back, a firewall
-      replies.skip();
-    }
+  udp.sendBatch(replies);
+  if (replies.remaining === 0) {
+    replies.clear();
+    udp.resume();
+  } else {
+    udp.pause();
+    udp.writable().then(flush, () => undefined); // or it was closed
   }
-  replies.clear();
 }
 
 const meter = new Meter(() => {
