@@ -52,6 +52,9 @@ export interface SendOptions {
   readonly dontFragment?: boolean;
 }
 
+/** How a reply goes: where to and where from is what the datagram says that is answered. */
+export type ReplyOptions = Omit<SendOptions, 'to' | 'from'>;
+
 /** What an envelope has to know of its socket. */
 export interface EnvelopeContext {
   readonly handle: Pick<Handle, 'getsockopt'>;
@@ -87,21 +90,14 @@ export class Envelope {
    */
   read(options: SendOptions): void {
     checkOptions('options', options, KEYS);
-    const { to, segmentSize, from, ecn, dscp, ttl, txTime, mark, dontFragment } = options;
-    const endpoint = to === undefined || to instanceof Endpoint ? to : Endpoint.from(to, 'options.to');
-    const size = segmentSize === undefined ? 0 : integer('options.segmentSize', segmentSize, 1, 65535);
-    const hasControl =
-      from !== undefined ||
-      ecn !== undefined ||
-      dscp !== undefined ||
-      ttl !== undefined ||
-      txTime !== undefined ||
-      mark !== undefined ||
-      dontFragment !== undefined;
-    if (hasControl) this.#readControl(endpoint, from, ecn, dscp, ttl, txTime, mark, dontFragment);
-    this.to = endpoint;
-    this.segmentSize = size;
-    this.hasControl = hasControl;
+    const { to, from } = options;
+    this.#read(to === undefined || to instanceof Endpoint ? to : Endpoint.from(to, 'options.to'), from, options);
+  }
+
+  /** Reads the options of a reply, whose addresses are known. @param index of the interface, 0 for any @throws as `read` */
+  readReply(options: ReplyOptions, to: Endpoint, from: Endpoint | undefined, index: number): void {
+    checkOptions('options', options, REPLY_KEYS);
+    this.#read(to, undefined, options, from, index);
   }
 
   /** What was read, for a send that waits: the caller may go on with its object. */
@@ -151,6 +147,35 @@ export class Envelope {
     if (this.#txTime !== undefined) at = writeTransmitTime(memory, at, this.#txTime);
     if (this.#dontFragment !== undefined) at = writeDontFragment(memory, at, this.#dontFragment);
     return at;
+  }
+
+  #read(
+    to: Endpoint | undefined,
+    from: SendOptions['from'],
+    options: ReplyOptions,
+    source?: Endpoint,
+    index = 0,
+  ): void {
+    const { segmentSize, ecn, dscp, ttl, txTime, mark, dontFragment } = options;
+    const size = segmentSize === undefined ? 0 : integer('options.segmentSize', segmentSize, 1, 65535);
+    const hasControl =
+      from !== undefined ||
+      source !== undefined ||
+      index !== 0 ||
+      ecn !== undefined ||
+      dscp !== undefined ||
+      ttl !== undefined ||
+      txTime !== undefined ||
+      mark !== undefined ||
+      dontFragment !== undefined;
+    if (hasControl) this.#readControl(to, from, ecn, dscp, ttl, txTime, mark, dontFragment);
+    if (source !== undefined || index !== 0) {
+      this.#from = source;
+      this.#interface = index;
+    }
+    this.to = to;
+    this.segmentSize = size;
+    this.hasControl = hasControl;
   }
 
   #readControl(
@@ -248,10 +273,8 @@ function indexOf(device: string | number): number {
   return index;
 }
 
-const KEYS: readonly (keyof SendOptions)[] = [
-  'to',
+const REPLY_KEYS: readonly (keyof ReplyOptions)[] = [
   'segmentSize',
-  'from',
   'ecn',
   'dscp',
   'ttl',
@@ -259,6 +282,7 @@ const KEYS: readonly (keyof SendOptions)[] = [
   'mark',
   'dontFragment',
 ];
+const KEYS: readonly (keyof SendOptions)[] = ['to', 'from', ...REPLY_KEYS];
 /** No options at all. */
 export const NOTHING: SendOptions = {};
 const NONE = -1;
