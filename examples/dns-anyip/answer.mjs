@@ -12,22 +12,25 @@ const TTL = 60;
  * @returns {{ data: Buffer, question: string, result: string } | undefined} undefined: there is nothing to answer
  */
 export function answer(query, asked, client) {
-  let message;
   try {
-    message = packet.decode(query);
+    const { type, id, questions } = packet.decode(query);
+    const [question] = questions ?? [];
+    return type === 'query' && question !== undefined ? respond(id ?? 0, question, asked, client) : undefined;
   } catch {
-    return undefined;
+    return undefined; // dns-packet throws for what is no DNS
   }
-  const [question] = message.questions ?? [];
-  if (message.type !== 'query' || question === undefined) return undefined;
+}
+
+/**
+ * @param {number} id
+ * @param {import('dns-packet').Question} question
+ * @param {import('linux-sockets').Endpoint | undefined} asked
+ * @param {import('linux-sockets').Endpoint} client
+ */
+function respond(id, question, asked, client) {
   const answers = asked === undefined ? [] : records(question, asked, client);
-  const data = packet.encode({
-    type: 'response',
-    id: message.id ?? 0,
-    flags: packet.AUTHORITATIVE_ANSWER | (asked === undefined ? REFUSED : 0),
-    questions: [question],
-    answers,
-  });
+  const flags = packet.AUTHORITATIVE_ANSWER | (asked === undefined ? REFUSED : 0);
+  const data = packet.encode({ type: 'response', id, flags, questions: [question], answers });
   const result = asked === undefined ? 'refused' : answers.map((record) => record.data).join(', ') || 'no such record';
   return { data, question: `${question.type} ${question.name}`, result };
 }

@@ -1,7 +1,9 @@
 // The example dns-anyip, asked by c-ares from behind a veth pair: on addresses that are nobody's but by a route.
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import packet from 'dns-packet';
 import { expect, test } from 'vitest';
+import { UdpSocket } from '../../src/index.js';
 import { runNode, startNode } from '../support/child.js';
 import { NetworkNamespace } from '../support/namespace.js';
 
@@ -56,6 +58,23 @@ test('answers from the address that was asked, whichever of the prefix it is, IP
 test('an address of this host that is not of the prefixes is refused', async () => {
   const [answer] = await ask(['192.0.3.1:5353']);
   expect(answer).toMatchObject({ a: 'EREFUSED' });
+});
+
+test('what is no question is not answered, and ends nothing', async () => {
+  await using dns = startNode(DNS, { args: ['--json', '--port', '5353', '--prefix', '127.0.0.0/8'] });
+  await dns.printed(/"local"/);
+  await using client = UdpSocket.create({ family: 'ipv4' });
+  client.connect({ address: '127.0.0.9', port: 5353 });
+  const question = packet.encode({ type: 'query', id: 7, questions: [{ type: 'A', name: 'panda.example' }] });
+  const garbage = [new Uint8Array(0), question.subarray(0, 20), new Uint8Array(1200).fill(0xc0)];
+  const answered = packet.encode({ type: 'response', id: 8, questions: [{ type: 'A', name: 'panda.example' }] });
+  for (const data of [...garbage, answered, question]) await client.send(data);
+  const answers: number[] = [];
+  for await (const { data } of client) {
+    answers.push(packet.decode(data).id ?? 0);
+    break;
+  }
+  expect(answers).toEqual([7]);
 });
 
 test('--help prints its usage, and how to make a prefix local', async () => {
