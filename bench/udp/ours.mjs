@@ -126,7 +126,7 @@ function receiver(/** @type {number} */ port, gro = false) {
 function single(udp, options, milliseconds) {
   const data = payload();
   return sendFor(milliseconds, () => {
-    for (let i = 0; i < BATCH; i++) udp.trySend(data, options) || full();
+    for (let i = 0; i < BATCH; i++) if (udp.trySend(data, options) === 0) full();
     return BATCH;
   });
 }

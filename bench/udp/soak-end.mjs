@@ -1,20 +1,27 @@
 // One end of the soak, a process: `node --expose-gc soak-end.mjs send|receive gro|plain`. Goes at full rate until it is
 // told to stop, and says what it holds whenever it is asked.
 import { readdirSync } from 'node:fs';
-import { PerformanceObserver } from 'node:perf_hooks';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { GCProfiler } from 'node:v8';
 import { UdpSocket } from '../../lib/index.js';
 import { BATCH, DATAGRAM, payload, QUEUE, SEGMENTS } from './clock.mjs';
 
 /**
+ * @typedef {object} Collector
+ * @property {number} collections
+ * @property {number} full of them, those of the whole heap
+ * @property {number} milliseconds that they took, by the clock
+ * @property {number} garbage bytes that they freed
+ */
+
+/**
  * @typedef {object} Held
  * @property {number} datagrams since the start
- * @property {number} heap bytes in use; after a collection when one was asked for
+ * @property {number} heap bytes in use; at 'begin' and 'end' after a collection
  * @property {number} external bytes outside of the heap that JavaScript holds
  * @property {number} rss bytes
  * @property {number} descriptors
- * @property {number} collections that nobody asked for, since the start
- * @property {number} collecting milliseconds that they took
+ * @property {Collector} [collector] what it did from 'begin' to 'end'
  */
 
 const PORT = 7000;
@@ -23,69 +30,67 @@ const TURN = 500;
 
 const [role, kind] = process.argv.slice(2);
 const gro = kind === 'gro';
-let datagrams = 0;
-let collections = 0;
-let collecting = 0;
-let asked = 0;
-
-new PerformanceObserver((list) => {
-  for (const { duration } of list.getEntries()) {
-    if (asked > 0) asked--;
-    else {
-      collections++;
-      collecting += duration;
-    }
-  }
-}).observe({ type: 'gc' });
+const udp = UdpSocket.create({ family: 'ipv4', gro: gro && role === 'receive', sockopts: { SO_RCVBUF: QUEUE } });
+const profiler = new GCProfiler();
 
 process.on('disconnect', () => process.exit());
 process.on('message', (message) => {
-  if (message === 'collect') {
-    asked++;
-    globalThis.gc?.();
-  }
-  process.send?.(held());
+  // The collections that are asked for are not counted.
+  const collector = message === 'end' ? collected() : undefined;
+  if (message !== 'look') globalThis.gc?.();
+  if (message === 'begin') profiler.start();
+  process.send?.({ ...held(), collector });
 });
 
 if (role === 'receive') receive();
 else await send();
 
 function receive() {
-  const udp = UdpSocket.create({ family: 'ipv4', gro, sockopts: { SO_RCVBUF: QUEUE } });
   udp.bind({ address: '0.0.0.0', port: PORT });
   udp.on('batch', (received) => {
-    if (!gro) datagrams += received.length;
-    else for (let i = 0; i < received.length; i++) datagrams += received.segments(i);
+    for (let i = 0; i < received.length; i++) received.data(i);
   });
   process.send?.('ready');
 }
 
 /** Long messages to the receiver with GRO, batches to the other. */
 async function send() {
-  const udp = UdpSocket.create({ family: 'ipv4' });
   udp.connect({ address: '127.0.0.1', port: PORT });
   const message = new Uint8Array(SEGMENTS * DATAGRAM);
   const options = { segmentSize: DATAGRAM };
   const batch = udp.createSendBatch({ messages: BATCH, bytes: BATCH * DATAGRAM });
   const data = payload();
+  const long = () => void udp.trySend(message, options);
+  const many = () => {
+    batch.clear();
+    for (let i = 0; i < BATCH; i++) batch.add(data);
+    udp.sendBatch(batch);
+  };
+  const step = gro ? long : many;
   process.send?.('ready');
   for (;;) {
-    const until = performance.now() + TURN;
-    while (performance.now() < until) {
-      if (gro) datagrams += udp.trySend(message, options) / DATAGRAM;
-      else {
-        batch.clear();
-        for (let i = 0; i < BATCH; i++) batch.add(data);
-        datagrams += udp.sendBatch(batch);
-      }
-    }
+    // The clock's numbers are garbage, too.
+    for (const until = performance.now() + TURN; performance.now() < until;) for (let i = 0; i < 1000; i++) step();
     await nextTurn();
   }
 }
 
 /** @returns {Held} */
 function held() {
+  const { datagrams } = role === 'receive' ? udp.stats.received : udp.stats.sent;
   const { heapUsed: heap, external, rss } = process.memoryUsage();
-  const descriptors = readdirSync('/proc/self/fd').length;
-  return { datagrams, heap, external, rss, descriptors, collections, collecting };
+  return { datagrams, heap, external, rss, descriptors: readdirSync('/proc/self/fd').length };
+}
+
+/** @returns {Collector} */
+function collected() {
+  const { statistics } = profiler.stop() ?? { statistics: [] };
+  const sum = (/** @type {(entry: typeof statistics[number]) => number} */ value) =>
+    statistics.reduce((total, entry) => total + value(entry), 0);
+  return {
+    collections: statistics.length,
+    full: statistics.filter(({ gcType }) => !/^Scavenge|^MinorMark/.test(gcType)).length,
+    milliseconds: sum(({ cost }) => cost / 1000),
+    garbage: sum(({ beforeGC, afterGC }) => beforeGC.heapStatistics.usedHeapSize - afterGC.heapStatistics.usedHeapSize),
+  };
 }

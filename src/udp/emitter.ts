@@ -5,10 +5,11 @@ import type { SyscallError } from '../errors.js';
 import type { Feature, FeatureName } from './features.js';
 import type { ReceivedBatch } from './receive/batch.js';
 import type { MessageInfo } from './receive/messages.js';
+import type { ReplyEvents } from './reply/replier.js';
 import type { SendEvents } from './send/sender.js';
 
 /** What a UdpSocket emits. There is no 'error': nothing that a peer can cause ends a process that does not listen for it. */
-export interface UdpSocketEvents extends SendEvents {
+export interface UdpSocketEvents extends SendEvents, ReplyEvents {
   /** Datagrams, read in place: valid until the callback returns. The object is used again, so that there is no garbage. */
   batch: [received: ReceivedBatch];
   /** A datagram as a copy, in dgram's shape. */

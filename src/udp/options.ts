@@ -7,13 +7,14 @@ import type { OptionAccess } from '../options/target.js';
 import { FAMILIES, type Family } from '../wire/families.js';
 import { FLAG_FEATURES, PATH_MTU_DISCOVERY, type Features, type PathMtuDiscovery, type Wanted } from './features.js';
 import type { ReceiverOptions } from './receive/receiver.js';
+import type { EgressOptions } from './reply/egress.js';
 import { SENDER_OPTIONS, type SenderOptions } from './send/sender.js';
 
 /**
  * What a socket is created with. Options that tell more of each datagram take `true` (if the kernel has it: `udp.features`
  * and the 'degraded' event say when it has not), or 'require' (or else `create` throws).
  */
-export interface UdpSocketOptions extends SenderOptions {
+export interface UdpSocketOptions extends SenderOptions, EgressOptions {
   /** 'ipv6' hears IPv4 as well, unless `ipv6Only`: as mapped addresses, which are shown as IPv4 with `mapped: true`. */
   readonly family: Family;
 
@@ -175,11 +176,13 @@ const RANGES = [
   ['slots', 1, 256],
   ['maxDatagram', 1, MOST_DATA],
   ['controlLength', 0, 65536],
+  ['replySockets', 1, 65536],
+  ['replySocketTimeout', 1, 2 ** 31 - 1],
 ] as const;
 
 const KEYS: readonly (keyof UdpSocketOptions)[] = [
   ...(['family', ...FLAG_FEATURES, 'pathMtuDiscovery', 'ipv6Only', 'reuseAddress', 'reusePort', 'freebind'] as const),
   ...(['transparent', 'receiveBuffer', 'sendBuffer', 'sockopts', 'slots', 'maxDatagram', 'controlLength'] as const),
-  'debug',
+  ...(['replySockets', 'replySocketTimeout', 'debug'] as const),
   ...SENDER_OPTIONS,
 ];

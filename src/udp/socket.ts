@@ -13,10 +13,12 @@ import { SocketEvents } from './events.js';
 import { Features, type Feature, type FeatureName } from './features.js';
 import { applyUdpOptions, checkUdpOptions, receiverOptions, senderOptions, type UdpSocketOptions } from './options.js';
 import { ReceivedBatch } from './receive/batch.js';
+import { addStats, type EgressOptions } from './reply/egress.js';
+import { Replier, type ReplyInfo, type ReplyStats } from './reply/replier.js';
 import type { Message } from './receive/messages.js';
 import { Receiver, type ReceiverOptions, type ReceiveStats } from './receive/receiver.js';
 import type { SendBatch, SendBatchOptions } from './send/batch.js';
-import type { SendOptions } from './send/envelope.js';
+import type { ReplyOptions, SendOptions } from './send/envelope.js';
 import type { SendData } from './send/queue.js';
 import { Sender, type SenderOptions } from './send/sender.js';
 import type { SendStats } from './send/transmit.js';
@@ -24,7 +26,9 @@ import type { SendStats } from './send/transmit.js';
 /** What a socket has done, counted since it was made. */
 export interface UdpStats {
   readonly received: ReceiveStats;
+  /** With what was sent from other ports, by `reply`. */
   readonly sent: SendStats;
+  readonly replies: ReplyStats;
 }
 
 /**
@@ -40,6 +44,7 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
   readonly #events: SocketEvents;
   readonly #receiver: Receiver;
   readonly #sender: Sender;
+  readonly #replier: Replier;
   #bound = false;
   #remote: Endpoint | undefined;
   #closed: Promise<void> | undefined;
@@ -50,6 +55,7 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
     features: Features,
     receiver: ReceiverOptions,
     sender: SenderOptions,
+    replies: EgressOptions,
   ) {
     super();
     this.family = family;
@@ -79,6 +85,20 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
       },
       sender,
     );
+    const { pktinfo, originalDestination } = features.found;
+    this.#replier = new Replier(
+      {
+        ...{ handle, family, sender: this.#sender, senderOptions: sender },
+        tellsDestination: pktinfo.on || originalDestination.on,
+        emit: (event, ...args) => this.emit(event, ...(args as never)),
+        onError: (error, info) => {
+          // In a turn of its own, so that what a listener throws does not look like a reply that was not sent.
+          if (this.listenerCount('sendError') > 0) setImmediate(() => this.emit('sendError', error, info));
+        },
+      },
+      replies,
+    );
+    this.#sender.replies = this.#replier;
     this.watchListeners(this.#receiver);
     const { degraded } = features;
     if (degraded.length > 0) process.nextTick(() => degraded.forEach((entry) => this.emit('degraded', ...entry)));
@@ -96,7 +116,14 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
     try {
       const features = new Features(handle, family);
       applyUdpOptions(handle, features, options);
-      return new UdpSocket(handle, family, features, receiverOptions(options, features), senderOptions(options));
+      return new UdpSocket(
+        handle,
+        family,
+        features,
+        receiverOptions(options, features),
+        senderOptions(options),
+        options,
+      );
     } catch (error) {
       handle.close();
       throw error;
@@ -132,7 +159,11 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
 
   /** A copy of the counters. */
   get stats(): UdpStats {
-    return { received: this.#receiver.stats, sent: { ...this.#sender.stats } };
+    return {
+      received: this.#receiver.stats,
+      sent: addStats({ ...this.#sender.stats }, this.#replier.sent),
+      replies: this.#replier.stats,
+    };
   }
 
   /** @internal */
@@ -163,6 +194,7 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
       }),
     });
     this.#bound = true;
+    this.#replier.moved();
   }
 
   /**
@@ -175,6 +207,7 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
     const { address, port } = remote;
     check('connect', this.#handle.connect(remote.transientSockaddr(this.family)), { address, port });
     this.#remote = remote;
+    this.#replier.moved();
   }
 
   /**
@@ -185,6 +218,7 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
     const port = this.#bound ? this.local.port : 0;
     check('connect', this.#handle.connect(UNSPECIFIED));
     this.#remote = undefined;
+    this.#replier.moved();
     // The kernel takes the port away, unless it was named: a socket that was bound to port 0 would hear nobody at all.
     if (port !== 0 && this.local.port === 0) this.bind(this.local.withPort(port));
   }
@@ -232,6 +266,28 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
    */
   sendBatch(batch: SendBatch): number {
     return this.#sender.sendBatch(batch);
+  }
+
+  /**
+   * Answers a datagram from the address, and the port, that it was sent to: `info` is that of a 'message'; of a received batch
+   * give the batch and the index. True: the kernel has taken it. False: it would have blocked, or could not be sent: whatever
+   * a peer can cause is counted (`stats.replies`) and a 'sendError', and never thrown.
+   *
+   * A socket that is bound to one address needs nothing for it; one that is bound to all has to be created with `pktinfo`, or
+   * with `originalDestination` where the port can be another one (TPROXY, sk_lookup). docs/udp-replies.md
+   * @throws ERR_INVALID_STATE when the socket was not created to know the address; as `trySend` for data and options; EBADF
+   */
+  reply(info: ReplyInfo, data: SendData, options?: ReplyOptions): boolean;
+  reply(received: ReceivedBatch, i: number, data: SendData, options?: ReplyOptions): boolean;
+  reply(
+    what: ReplyInfo | ReceivedBatch,
+    iOrData: number | SendData,
+    dataOrOptions?: SendData | ReplyOptions,
+    options?: ReplyOptions,
+  ): boolean {
+    return what instanceof ReceivedBatch
+      ? this.#replier.replyTo(what, iOrData as number, dataOrOptions as SendData, options)
+      : this.#replier.reply(what, iOrData as SendData, dataOrOptions as ReplyOptions | undefined);
   }
 
   /** Bytes that wait in the queue of `send`; each send counts 256 beyond its data. */
@@ -336,6 +392,7 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
 
   #close(): Promise<void> {
     this.#sender.close();
+    this.#replier.close();
     this.#events.close();
     this.#receiver.close();
     this.#handle.close(); // an error of close(2) still frees the descriptor

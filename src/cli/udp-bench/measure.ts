@@ -150,8 +150,8 @@ async function answer(receiver: ChildProcess): Promise<unknown> {
     throw new Error('The receiving process ended.');
   });
   try {
-    const [message] = await Promise.race([once(receiver, 'message', { signal: gone.signal }), ended]);
-    return message;
+    const message = once(receiver, 'message', { signal: gone.signal }) as Promise<[unknown]>;
+    return (await Promise.race([message, ended]))[0];
   } finally {
     ended.catch(() => undefined);
     gone.abort();

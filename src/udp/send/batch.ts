@@ -1,10 +1,11 @@
 // SendBatch: many datagrams for many destinations in one piece of memory, for one system call.
 import { bytes as checkBytes, integer, invalidValue, options as checkOptions, outOfRange } from '../../arguments.js';
-import { SocketError } from '../../errors.js';
+import { SocketError, type SyscallError } from '../../errors.js';
 import type { Endpoint } from '../../wire/endpoint.js';
 import type { Family } from '../../wire/families.js';
 import { ADDRESS_ROOM, BESIDE_ROOM, Memory, writeSegment } from './control.js';
-import { NOTHING, type Envelope, type SendOptions } from './envelope.js';
+import { NOTHING, type Envelope, type ReplyOptions, type SendOptions } from './envelope.js';
+import type { ReceivedBatch } from '../receive/batch.js';
 import { Records, type Messages } from './records.js';
 import { hasEqualTail } from './segments.js';
 
@@ -15,12 +16,21 @@ export interface SendBatchOptions {
   readonly bytes?: number;
 }
 
+/** Who knows where replies go to and come from: src/udp/reply. @internal */
+export interface ReplyRouter {
+  /** `addReply`: false when the batch has no room. */
+  add(batch: SendBatch, received: ReceivedBatch, i: number, data: Uint8Array, options: ReplyOptions): boolean;
+  /** A reply of a batch was not sent. */
+  failed(error: SyscallError, source: Endpoint, destination: Endpoint | undefined): void;
+}
+
 /** What a batch has to know of the socket that it belongs to. @internal */
 export interface BatchOwner {
   readonly family: Family;
   /** Used again and again: read by one call, and forgotten before the next. */
   readonly envelope: Envelope;
   readonly sentinel: boolean;
+  readonly replies: ReplyRouter | undefined;
   connectedTo(): Endpoint | undefined;
   /** Bytes of each of the messages that so much data makes: all, or a multiple of the segment size. */
   bytesPerMessage(length: number, segmentSize: number, ipv4: boolean): number;
@@ -45,6 +55,8 @@ export class SendBatch {
   #end = 0;
   #besideEnd = 0;
   #reserved = NONE;
+  /** Which messages are replies, and what to: from the first reply on. */
+  #replies: Reply[] | undefined;
   /** The destination whose address was written last, and where. */
   #lastTo: Endpoint | undefined;
   #lastAddress = 0;
@@ -93,9 +105,47 @@ export class SendBatch {
    * @throws ERR_OUT_OF_RANGE when it would not fit into an empty batch either; as `trySend` for its options
    */
   add(data: Uint8Array, options: SendOptions = NOTHING): boolean {
-    const { length } = checkBytes('data', data);
+    checkBytes('data', data);
+    this.#owner.envelope.read(options);
+    return this.#add(data);
+  }
+
+  /**
+   * Adds the answer to datagram `i` of a received batch: as `udp.reply`, from where that was sent to. False only when there
+   * is no room: send the batch, and clear it. A reply that has to leave from another port is not for this batch: it is sent
+   * at once. One that cannot be sent never makes `sendBatch` throw; it is counted in `udp.stats.replies` and a 'sendError'.
+   * @throws ERR_INVALID_STATE as `udp.reply`; as `add` for data and options
+   */
+  addReply(received: ReceivedBatch, i: number, data: Uint8Array, options: ReplyOptions = NOTHING): boolean {
+    const { replies } = this.#owner;
+    if (replies === undefined)
+      throw new SocketError('ERR_UNSUPPORTED', 'Only the batches of a UdpSocket have replies.');
+    return replies.add(this, received, i, checkBytes('data', data), options);
+  }
+
+  /** Adds a reply; the owner's envelope has been read for it. @internal */
+  addRead(data: Uint8Array, destination: Endpoint | undefined): boolean {
+    const first = this.#length;
+    if (!this.#add(data)) return false;
+    this.#replies ??= Array.from({ length: this.#records.capacity }, () => ({ is: false, destination: undefined }));
+    for (let index = first; index < this.#length; index++) {
+      const reply = this.#replies[index];
+      if (reply === undefined) continue;
+      reply.is = true;
+      reply.destination = destination;
+    }
+    return true;
+  }
+
+  /** The reply that the message at `position` is. @internal */
+  get replyAtPosition(): Reply | undefined {
+    const reply = this.#replies?.[this.#position];
+    return reply?.is === true && this.#position < this.#length ? reply : undefined;
+  }
+
+  #add(data: Uint8Array): boolean {
+    const { length } = data;
     const { envelope } = this.#owner;
-    envelope.read(options);
     this.#reserved = NONE;
     if (length > this.data.length - this.#end) {
       if (length <= this.data.length) return false;
@@ -149,6 +199,10 @@ export class SendBatch {
     this.#besideEnd = 0;
     this.#reserved = NONE;
     this.#lastTo = undefined;
+    for (const reply of this.#replies ?? []) {
+      reply.is = false;
+      reply.destination = undefined;
+    }
   }
 
   /** @internal */
@@ -219,6 +273,12 @@ export class SendBatch {
     this.#lastAddressLength = sockaddr.length;
     this.#besideEnd += ADDRESS_ROOM;
   }
+}
+
+/** A message that is a reply, and where what it answers was sent to. */
+interface Reply {
+  is: boolean;
+  destination: Endpoint | undefined;
 }
 
 /** An empty send with a segment size is a mistake of the caller's: it would be one empty datagram, or none. */

@@ -52,6 +52,9 @@ export interface SendOptions {
   readonly dontFragment?: boolean;
 }
 
+/** How a reply goes: where to and where from is what the datagram says that is answered. */
+export type ReplyOptions = Omit<SendOptions, 'to' | 'from'>;
+
 /** What an envelope has to know of its socket. */
 export interface EnvelopeContext {
   readonly handle: Pick<Handle, 'getsockopt'>;
@@ -92,22 +95,15 @@ export class Envelope {
       this.hasControl = false;
       return;
     }
-    checkKeys(options);
-    const { to, segmentSize, from, ecn, dscp, ttl, txTime, mark, dontFragment } = options;
-    const endpoint = to === undefined || to instanceof Endpoint ? to : Endpoint.from(to, 'options.to');
-    const size = segmentSize === undefined ? 0 : integer('options.segmentSize', segmentSize, 1, 65535);
-    const hasControl =
-      from !== undefined ||
-      ecn !== undefined ||
-      dscp !== undefined ||
-      ttl !== undefined ||
-      txTime !== undefined ||
-      mark !== undefined ||
-      dontFragment !== undefined;
-    if (hasControl) this.#readControl(endpoint, from, ecn, dscp, ttl, txTime, mark, dontFragment);
-    this.to = endpoint;
-    this.segmentSize = size;
-    this.hasControl = hasControl;
+    checkKeys(options, KEYS);
+    const { to, from } = options;
+    this.#read(to === undefined || to instanceof Endpoint ? to : Endpoint.from(to, 'options.to'), from, options);
+  }
+
+  /** Reads the options of a reply, whose addresses are known. @param index of the interface, 0 for any @throws as `read` */
+  readReply(options: ReplyOptions, to: Endpoint, from: Endpoint | undefined, index: number): void {
+    checkKeys(options, REPLY_KEYS);
+    this.#read(to, undefined, options, from, index);
   }
 
   /** What was read, for a send that waits: the caller may go on with its object. */
@@ -157,6 +153,35 @@ export class Envelope {
     if (this.#txTime !== undefined) at = writeTransmitTime(memory, at, this.#txTime);
     if (this.#dontFragment !== undefined) at = writeDontFragment(memory, at, this.#dontFragment);
     return at;
+  }
+
+  #read(
+    to: Endpoint | undefined,
+    from: SendOptions['from'],
+    options: ReplyOptions,
+    source?: Endpoint,
+    index = 0,
+  ): void {
+    const { segmentSize, ecn, dscp, ttl, txTime, mark, dontFragment } = options;
+    const size = segmentSize === undefined ? 0 : integer('options.segmentSize', segmentSize, 1, 65535);
+    const hasControl =
+      from !== undefined ||
+      source !== undefined ||
+      index !== 0 ||
+      ecn !== undefined ||
+      dscp !== undefined ||
+      ttl !== undefined ||
+      txTime !== undefined ||
+      mark !== undefined ||
+      dontFragment !== undefined;
+    if (hasControl) this.#readControl(to, from, ecn, dscp, ttl, txTime, mark, dontFragment);
+    if (source !== undefined || index !== 0) {
+      this.#from = source;
+      this.#interface = index;
+    }
+    this.to = to;
+    this.segmentSize = size;
+    this.hasControl = hasControl;
   }
 
   #readControl(
@@ -212,13 +237,13 @@ export class Envelope {
 }
 
 /** As `options` of arguments.ts, which is asked only when something is wrong: this is on the path of every datagram. */
-function checkKeys(options: SendOptions): void {
+function checkKeys<T extends object>(options: T, known: ReadonlySet<keyof T & string>): void {
   if (typeof options === 'object' && options !== null && !Array.isArray(options)) {
-    let known = true;
-    for (const key in options) known &&= KEY_SET.has(key);
-    if (known) return;
+    let all = true;
+    for (const key in options) all &&= known.has(key);
+    if (all) return;
   }
-  checkOptions('options', options, KEYS);
+  checkOptions('options', options, [...known]);
 }
 
 function sourceOf(from: string | SendSource, ipv4: boolean): readonly [Endpoint | undefined, number] {
@@ -264,18 +289,16 @@ function indexOf(device: string | number): number {
   return index;
 }
 
-const KEYS: readonly (keyof SendOptions)[] = [
-  'to',
+const REPLY_KEYS: ReadonlySet<keyof ReplyOptions> = new Set([
   'segmentSize',
-  'from',
   'ecn',
   'dscp',
   'ttl',
   'txTime',
   'mark',
   'dontFragment',
-];
-const KEY_SET: ReadonlySet<string> = new Set(KEYS);
+] as const);
+const KEYS: ReadonlySet<keyof SendOptions> = new Set(['to', 'from', ...REPLY_KEYS] as const);
 /** No options at all. */
 export const NOTHING: SendOptions = {};
 const NONE = -1;

@@ -4,9 +4,9 @@ import { bytes as checkBytes, integer, invalidType, invalidValue } from '../../a
 import { SocketError, SyscallError } from '../../errors.js';
 import type { Endpoint } from '../../wire/endpoint.js';
 import type { Family } from '../../wire/families.js';
-import { nothingToCut, SendBatch, type BatchOwner, type SendBatchOptions } from './batch.js';
+import { nothingToCut, SendBatch, type BatchOwner, type ReplyRouter, type SendBatchOptions } from './batch.js';
 import { ADDRESS_ROOM, BESIDE_ROOM, Memory, SEGMENT_CONTROL, writeSegment } from './control.js';
-import { Envelope, NOTHING, type SendOptions } from './envelope.js';
+import { Envelope, NOTHING, type ReplyOptions, type SendOptions } from './envelope.js';
 import { EAGAIN, EINVAL, EIO, mayBePending, sendError } from './errnos.js';
 import { GsoPolicy, type GsoDisabled, type GsoOptions } from './gso.js';
 import { SendQueue, type Queued, type SendData } from './queue.js';
@@ -55,6 +55,8 @@ export class Sender implements BatchOwner {
   readonly envelope: Envelope;
   readonly family: Family;
   readonly sentinel: boolean;
+  /** Set by the socket, which knows more than how to send. @internal */
+  replies: ReplyRouter | undefined;
   readonly #context: SendContext;
   readonly #handle: SendHandle;
   readonly #gso: GsoPolicy;
@@ -121,6 +123,32 @@ export class Sender implements BatchOwner {
   }
 
   /**
+   * `trySend` of a reply. When the kernel takes a part of it, the rest of it waits in the queue.
+   * @param index of the interface, 0 for any
+   * @param lost hears of the rest's failure
+   * @internal
+   */
+  tryReply(
+    data: SendData,
+    options: ReplyOptions,
+    to: Endpoint,
+    from: Endpoint | undefined,
+    index: number,
+    lost: (error: unknown) => void,
+  ): number {
+    const checked = check(data);
+    this.envelope.readReply(options, to, from, index);
+    if (this.#queue.size > 0) return 0;
+    const length = lengthOf(checked);
+    const sent = this.#attempt(checked, length);
+    if (sent > 0 && !isWhole(sent, length)) {
+      const copy = Uint8Array.from(rest(checked, sent));
+      this.#enqueue(copy, copy.length, 0).catch(lost);
+    }
+    return sent;
+  }
+
+  /**
    * Sends all of it, at once or when the kernel has room again: sends leave in the order of their calls. The data must
    * not be changed until the promise resolves, when the kernel has taken all of it.
    *
@@ -164,9 +192,22 @@ export class Sender implements BatchOwner {
     if (!(batch instanceof SendBatch)) throw invalidType('batch', 'a SendBatch', batch);
     if (batch.owner !== this) throw invalidValue('batch', batch, 'it is of another socket');
     if (this.#queue.size > 0 || batch.remaining === 0) return 0;
-    const { messages, position, length } = batch;
-    const completed = this.#transmitter.transmit(messages, position, length);
-    batch.advance(completed);
+    const { messages, length } = batch;
+    let completed = 0;
+    for (;;) {
+      const sent = this.#transmitter.transmit(messages, batch.position, length);
+      batch.advance(sent);
+      completed += sent;
+      const reply = this.#transmitter.errno === 0 ? undefined : batch.replyAtPosition;
+      if (reply === undefined) break;
+      // Whoever is answered may have seen to it that this fails: it is told, and the others go on.
+      const source = messages.target(batch.position);
+      if (source !== undefined) {
+        this.replies?.failed(this.#failure(messages, batch.position, undefined), source, reply.destination);
+      }
+      batch.skip();
+      if (batch.remaining === 0) return completed;
+    }
     if (completed === 0 && this.#transmitter.errno !== 0) throw this.#failure(messages, batch.position, undefined);
     return completed;
   }

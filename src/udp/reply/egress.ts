@@ -1,0 +1,180 @@
+// Egress sockets: a socket can send from an address that it is not bound to (IP_PKTINFO), but not from another port. What came
+// to another port, by TPROXY or sk_lookup, is answered by a socket that is bound there.
+import { native, type Handle } from '../../binding.js';
+import { check, SyscallError } from '../../errors.js';
+import type { SyscallContext } from '../../errors.js';
+import { Endpoint } from '../../wire/endpoint.js';
+import { familyNumber, type Family } from '../../wire/families.js';
+import { Sender, type SenderOptions, type SendEvents } from '../send/sender.js';
+import type { SendStats } from '../send/transmit.js';
+import { inheritSending } from './inherited.js';
+
+export interface EgressOptions {
+  /**
+   * Sockets that replies from other ports have at most: one for each address and port that they are sent from. The one
+   * that was used least lately is closed for a new one. @default 256
+   */
+  readonly replySockets?: number;
+  /** Milliseconds after which one that is not used is closed. @default 30000 */
+  readonly replySocketTimeout?: number;
+}
+
+/** The socket whose replies they send. */
+export interface EgressContext {
+  readonly handle: Handle;
+  readonly senderOptions: SenderOptions;
+  emit<E extends keyof SendEvents>(event: E, ...args: SendEvents[E]): unknown;
+}
+
+interface Egress {
+  readonly handle: Handle;
+  readonly sender: Sender;
+  lastUsed: number;
+}
+
+/** The sockets of one UdpSocket, by what they are bound to. In a Map the one that was used least lately comes first. */
+export class EgressSockets {
+  readonly #context: EgressContext;
+  readonly #most: number;
+  readonly #timeout: number;
+  readonly #sockets = new Map<string, Egress>();
+  readonly #past: Record<keyof SendStats, number> = {
+    ...{ datagrams: 0, bytes: 0, calls: 0, blocked: 0, pendingErrors: 0, gsoFallbacks: 0 },
+  };
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(context: EgressContext, options: EgressOptions) {
+    this.#context = context;
+    this.#most = options.replySockets ?? 256;
+    this.#timeout = options.replySocketTimeout ?? 30_000;
+  }
+
+  /** How many there are. */
+  get size(): number {
+    return this.#sockets.size;
+  }
+
+  /** What they have sent, also those that are closed. */
+  get stats(): SendStats {
+    const sum = { ...this.#past };
+    for (const { sender } of this.#sockets.values()) addStats(sum, sender.stats);
+    return sum;
+  }
+
+  /** Who sends from this address and port. @throws SyscallError, and then there is none */
+  from(source: Endpoint): Sender {
+    const key = source.toString();
+    const known = this.#sockets.get(key);
+    if (known !== undefined) {
+      this.#sockets.delete(key);
+      this.#sockets.set(key, known);
+      known.lastUsed = performance.now();
+      return known.sender;
+    }
+    if (this.#sockets.size >= this.#most) {
+      for (const oldest of this.#sockets.keys()) {
+        this.#close(oldest);
+        break;
+      }
+    }
+    const egress = this.#open(source);
+    this.#sockets.set(key, egress);
+    this.#timer ??= setInterval(() => this.#closeIdle(), this.#timeout).unref();
+    return egress.sender;
+  }
+
+  close(): void {
+    for (const key of [...this.#sockets.keys()]) this.#close(key);
+  }
+
+  #open(source: Endpoint): Egress {
+    const { family } = source;
+    const handle = new (native().Handle)();
+    const context: SyscallContext = { address: source.address, port: source.port };
+    check('socket', handle.socket(familyNumber(family), SOCK_DGRAM, 0), context);
+    try {
+      inheritSending(this.#context.handle, handle, family);
+      const [freebind, name] = family === 'ipv4' ? ([IPPROTO_IP, IP_FREEBIND] as const) : IPV6_FREEBIND;
+      check('setsockopt', handle.setsockopt(freebind, name, 1), context);
+      check('setsockopt', handle.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1), context);
+      const bound = handle.bind(source.transientSockaddr(family));
+      check('bind', bound, {
+        ...context,
+        ...(bound === EADDRINUSE && {
+          remedy: 'Another socket is bound there; set SO_REUSEADDR on it (reuseAddress: true)',
+        }),
+      });
+      this.#deafen(handle, source, family, context);
+      return { handle, sender: this.#senderOf(handle, family), lastUsed: performance.now() };
+    } catch (error) {
+      handle.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Connects it to somebody who never speaks, so that it hears nothing: a socket that is bound more specifically would get
+   * the datagrams of the one that it answers for, and one that is connected to the peer all that the peer sends next, even
+   * with TPROXY and sk_lookup. Sending to others than whom a UDP socket is connected to is all right.
+   */
+  #deafen(handle: Handle, source: Endpoint, family: Family, context: SyscallContext): void {
+    // A socket on a link-local address, or tied to a device, cannot reach loopback: then it is connected to itself.
+    if (handle.connect(NOBODY[family].sockaddr(family)) >= 0) return;
+    check('connect', handle.connect(source.transientSockaddr(family)), context);
+  }
+
+  #senderOf(handle: Handle, family: Family): Sender {
+    return new Sender(
+      {
+        handle,
+        family,
+        connectedTo: () => undefined,
+        // Nobody polls for it: what does not go at once is lost, and told.
+        writable: () => Promise.reject(new SyscallError('sendmsg', EAGAIN)),
+        emit: (event, ...args) => this.#context.emit(event, ...args),
+      },
+      this.#context.senderOptions,
+    );
+  }
+
+  #closeIdle(): void {
+    const latest = performance.now() - this.#timeout;
+    for (const [key, { lastUsed }] of this.#sockets) {
+      if (lastUsed > latest) break;
+      this.#close(key);
+    }
+  }
+
+  #close(key: string): void {
+    const egress = this.#sockets.get(key);
+    if (egress === undefined) return;
+    this.#sockets.delete(key);
+    addStats(this.#past, egress.sender.stats);
+    egress.sender.close();
+    egress.handle.close();
+    if (this.#sockets.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+}
+
+/** Adds counters to counters. */
+export function addStats(sum: Record<keyof SendStats, number>, stats: SendStats): SendStats {
+  for (const name of Object.keys(sum) as (keyof SendStats)[]) sum[name] += stats[name];
+  return sum;
+}
+
+/** The port is discard's, from which nobody sends. */
+const NOBODY: Readonly<Record<Family, Endpoint>> = {
+  ipv4: Endpoint.from('127.0.0.1:9'),
+  ipv6: Endpoint.from('[::1]:9'),
+};
+
+const SOCK_DGRAM = 2;
+const SOL_SOCKET = 1;
+const SO_REUSEADDR = 2;
+const IPPROTO_IP = 0;
+const IP_FREEBIND = 15;
+const IPV6_FREEBIND = [41, 78] as const;
+const EAGAIN = -11;
+const EADDRINUSE = -98;

@@ -1,0 +1,284 @@
+// Replier: answers a datagram from the address, and the port, that it was sent to; the kernel by itself would take the address
+// that its route to the peer has. docs/udp-replies.md has the table of the cases.
+import { integer, invalidType } from '../../arguments.js';
+import { SocketError, SyscallError } from '../../errors.js';
+import { Endpoint, SOCKADDR_SIZE } from '../../wire/endpoint.js';
+import type { Family } from '../../wire/families.js';
+import { ReceivedBatch } from '../receive/batch.js';
+import type { MessageInfo } from '../receive/messages.js';
+import type { ReplyRouter, SendBatch } from '../send/batch.js';
+import { NOTHING, type ReplyOptions } from '../send/envelope.js';
+import type { SendData } from '../send/queue.js';
+import type { Sender } from '../send/sender.js';
+import type { SendStats } from '../send/transmit.js';
+import { EgressSockets, type EgressContext, type EgressOptions } from './egress.js';
+
+/** What of a datagram an answer needs to know: the info of a 'message', or one's own of the same form. */
+export type ReplyInfo = Pick<MessageInfo, 'source'> & Partial<Pick<MessageInfo, 'destination' | 'local' | 'interface'>>;
+
+/** What replies a socket has made. */
+export interface ReplyStats {
+  /** Replies that were not sent, each a 'sendError'. Those that would have blocked are none. */
+  readonly errors: number;
+  /** Sockets that are open for replies from other ports. */
+  readonly sockets: number;
+}
+
+export interface ReplyEvents {
+  /**
+   * A reply was not sent, and `reply` returned false: for whatever a peer can cause, an unreachable address or a source port
+   * of 0. `reason` 'loopbackSource': it would have left this host with a loopback address as its source.
+   */
+  sendError: [error: SyscallError, info: ReplyInfo];
+}
+
+/** The socket, as far as its replies need it. */
+export interface ReplyContext extends EgressContext {
+  readonly family: Family;
+  readonly sender: Sender;
+  /** The socket was made to tell where a datagram was sent to. */
+  readonly tellsDestination: boolean;
+  onError(error: SyscallError, info: ReplyInfo): void;
+}
+
+export class Replier implements ReplyRouter {
+  readonly #context: ReplyContext;
+  readonly #egress: EgressSockets;
+  #errors = 0;
+  /** The own address, as far as it is known and stays: port 0 when it is not. */
+  #own: Endpoint | undefined;
+  #freebind: boolean;
+  // Where the reply at hand goes, so that a route makes no object.
+  #to: Endpoint | undefined;
+  #from: Endpoint | undefined;
+  #sender: Sender;
+
+  constructor(context: ReplyContext, options: EgressOptions) {
+    this.#context = context;
+    this.#egress = new EgressSockets(context, options);
+    this.#freebind = context.family === 'ipv4';
+    this.#sender = context.sender;
+  }
+
+  get stats(): ReplyStats {
+    return { errors: this.#errors, sockets: this.#egress.size };
+  }
+
+  /** What was sent from other ports. */
+  get sent(): SendStats {
+    return this.#egress.stats;
+  }
+
+  /** `udp.reply` of a message */
+  reply(info: ReplyInfo, data: SendData, options: ReplyOptions = NOTHING): boolean {
+    const { source, destination, local, interface: index } = checkInfo(info);
+    return this.#reply(source, destination, local, index, data, options);
+  }
+
+  /** `udp.reply` of a batch */
+  replyTo(received: ReceivedBatch, i: number, data: SendData, options: ReplyOptions = NOTHING): boolean {
+    const [source, destination, local] = [received.source(i), received.destination(i), received.local(i)];
+    return this.#reply(source, destination, local, received.interface(i), data, options);
+  }
+
+  add(batch: SendBatch, received: ReceivedBatch, i: number, data: Uint8Array, options: ReplyOptions): boolean {
+    if (!(received instanceof ReceivedBatch)) throw invalidType('received', 'a received batch', received);
+    const [source, destination, local, index] = [
+      received.source(i),
+      received.destination(i),
+      received.local(i),
+      received.interface(i),
+    ];
+    const { sender } = this.#context;
+    try {
+      this.#route(source, destination, local, index);
+      if (this.#sender === sender) {
+        sender.envelope.readReply(options, source, this.#from, this.#from?.scopeId ?? 0);
+        return batch.addRead(data, destination);
+      }
+      if (!this.#send(data, options)) throw new SyscallError('sendmsg', EAGAIN, addressOf(source));
+    } catch (error) {
+      this.#handle(error, source, destination, local, index);
+    }
+    return true;
+  }
+
+  failed(error: SyscallError, source: Endpoint, destination: Endpoint | undefined): void {
+    this.#handle(error, source, destination, undefined, undefined);
+  }
+
+  /** The socket has another address from now on. */
+  moved(): void {
+    this.#own = undefined;
+  }
+
+  close(): void {
+    this.#egress.close();
+  }
+
+  #reply(
+    source: Endpoint,
+    destination: Endpoint | undefined,
+    local: Endpoint | undefined,
+    index: number | undefined,
+    data: SendData,
+    options: ReplyOptions,
+  ): boolean {
+    try {
+      this.#route(source, destination, local, index);
+      return this.#send(data, options);
+    } catch (error) {
+      this.#handle(error, source, destination, local, index);
+      return false;
+    }
+  }
+
+  #send(data: SendData, options: ReplyOptions): boolean {
+    const [to, from] = [this.#to, this.#from];
+    if (to === undefined) return false;
+    return (
+      this.#sender.tryReply(data, options, to, from, from?.scopeId ?? 0, (error) => {
+        this.#handle(error, to, from, undefined, undefined);
+      }) > 0
+    );
+  }
+
+  /** Which socket it goes from, and which address. @throws SyscallError, ERR_INVALID_STATE */
+  #route(
+    source: Endpoint,
+    destination: Endpoint | undefined,
+    local: Endpoint | undefined,
+    index: number | undefined,
+  ): void {
+    const own = this.#ownAddress();
+    this.#to = source;
+    this.#sender = this.#context.sender;
+    // Of what came to many, `local` is the interface's own address, or there is none and the kernel has to find one.
+    const from = local ?? (destination === undefined || isMany(destination) ? undefined : destination);
+    const answers = from ?? own;
+    if (from === undefined && destination === undefined && isWildcard(own)) throw this.#unknown(source);
+    if (leaks(answers, source, index)) throw loopbackSource(source, answers);
+    const port = destination?.port ?? 0;
+    if (from !== undefined && port !== 0 && port !== own.port) {
+      this.#from = undefined;
+      this.#sender = this.#egress.from(from.withPort(port));
+      return;
+    }
+    this.#from = from === undefined || from.address === own.address ? undefined : from;
+    if (this.#from?.family === 'ipv6' && !this.#freebind) this.#setFreebind();
+  }
+
+  /** Without it an IPv6 address that is local by a route only (AnyIP) is no source, while an IPv4 one is. */
+  #setFreebind(): void {
+    const result = this.#context.handle.setsockopt(IPPROTO_IPV6, IPV6_FREEBIND, 1);
+    if (result < 0) throw new SyscallError('setsockopt', result, { option: 'IPV6_FREEBIND' });
+    this.#freebind = true;
+  }
+
+  #ownAddress(): Endpoint {
+    if (this.#own !== undefined) return this.#own;
+    const length = this.#context.handle.getsockname(scratchAddress);
+    if (length < 0) throw new SyscallError('getsockname', length);
+    const own = Endpoint.decode(scratchAddress, length);
+    if (own === undefined) throw new SocketError('ERR_UNSUPPORTED', 'The socket has no IP address.');
+    if (own.port !== 0) this.#own = own;
+    return own;
+  }
+
+  #unknown(source: Endpoint): Error {
+    if (this.#context.tellsDestination) {
+      return new SyscallError('sendmsg', EINVAL, {
+        ...addressOf(source),
+        reason: 'unknownDestination',
+        remedy: 'The kernel did not say where the datagram was sent to: controlLength is too small',
+      });
+    }
+    return new SocketError(
+      'ERR_INVALID_STATE',
+      'The socket is bound to all addresses, and was not made to tell which of them a datagram was sent to, so nobody knows ' +
+        'what to answer from. Create it with pktinfo: true, or with originalDestination: true for the port as well.',
+    );
+  }
+
+  /** An option that only IPv6 has (dontFragment), to an IPv4 peer of an IPv6 socket: that it is one is the peer's doing. */
+  #dependsOnPeer(error: unknown, { family, address, port }: Endpoint): SyscallError | undefined {
+    if (!(error instanceof SocketError) || error.code !== 'ERR_UNSUPPORTED') return undefined;
+    if (family !== 'ipv4' || this.#context.family === 'ipv4') return undefined;
+    return new SyscallError('sendmsg', ENOTSUP, { address, port, reason: 'notForIPv4', cause: error });
+  }
+
+  /** What a peer can have caused is told; what the caller has is thrown. */
+  #handle(
+    error: unknown,
+    source: Endpoint,
+    destination: Endpoint | undefined,
+    local: Endpoint | undefined,
+    index: number | undefined,
+  ): void {
+    const told = this.#dependsOnPeer(error, source) ?? error;
+    if (!(told instanceof SyscallError) || told.errno === EBADF) throw error;
+    this.#errors++;
+    this.#context.onError(told, { source, destination, local, interface: index });
+  }
+}
+
+/** @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
+function checkInfo(info: ReplyInfo): {
+  source: Endpoint;
+  destination: Endpoint | undefined;
+  local: Endpoint | undefined;
+  interface: number | undefined;
+} {
+  if (typeof info !== 'object' || info === null) {
+    throw invalidType('info', "the info of a 'message', or a received batch and an index", info);
+  }
+  const { source, destination, local, interface: index } = info;
+  return {
+    source: Endpoint.from(source, 'info.source'),
+    destination: destination === undefined ? undefined : Endpoint.from(destination, 'info.destination'),
+    local: local === undefined ? undefined : Endpoint.from(local, 'info.local'),
+    interface: index === undefined ? undefined : integer('info.interface', index, 0, 2 ** 31 - 1),
+  };
+}
+
+/**
+ * Would it leave this host with a loopback address as its source? For IPv4 the kernel sees to it (EINVAL); for IPv6 it lets
+ * it go (kernel-notes: `::1` on the wire). What came over the loopback device itself is from this host.
+ */
+function leaks(from: Endpoint, to: Endpoint, index: number | undefined): boolean {
+  return from.family === 'ipv6' && from.address === '::1' && to.address !== '::1' && index !== LOOPBACK_INDEX;
+}
+
+function loopbackSource(to: Endpoint, from: Endpoint): SyscallError {
+  return new SyscallError('sendmsg', EINVAL, {
+    ...addressOf(to),
+    localAddress: from.address,
+    localPort: from.port,
+    reason: 'loopbackSource',
+    remedy: 'It would leave with a loopback address as its source; create the socket with pktinfo: true',
+  });
+}
+
+function addressOf({ address, port }: Endpoint): { address: string; port: number } {
+  return { address, port };
+}
+
+function isWildcard({ address }: Endpoint): boolean {
+  return address === '0.0.0.0' || address === '::';
+}
+
+/** Multicast and the broadcast address; the broadcast addresses of subnets look like any other. */
+function isMany({ family, address }: Endpoint): boolean {
+  if (family === 'ipv6') return address.startsWith('ff');
+  return (Number.parseInt(address, 10) >= 224 && Number.parseInt(address, 10) < 240) || address === '255.255.255.255';
+}
+
+const IPPROTO_IPV6 = 41;
+const IPV6_FREEBIND = 78;
+/** Of `lo` in every network namespace: LOOPBACK_IFINDEX. */
+const LOOPBACK_INDEX = 1;
+const EBADF = -9;
+const EAGAIN = -11;
+const EINVAL = -22;
+const ENOTSUP = -95;
+const scratchAddress = new Uint8Array(SOCKADDR_SIZE);
