@@ -1,7 +1,7 @@
 // UdpSocket: a datagram socket of its own, beside Node's dgram: control messages, batches, segmentation offload.
 import { inspect, type InspectOptions } from 'node:util';
 import { invalidType, options as checkOptions } from '../arguments.js';
-import { native, type Handle } from '../binding.js';
+import { canWait, native, type Handle } from '../binding.js';
 import { check, SocketError } from '../errors.js';
 import { optionAccess, refuseOption, type OptionAccess, type OwnSocket } from '../options/target.js';
 import { READABLE, WRITABLE } from '../readiness.js';
@@ -9,9 +9,11 @@ import type { WaitOptions } from '../socket.js';
 import { Endpoint, SOCKADDR_SIZE, UNSPECIFIED, type EndpointLike } from '../wire/endpoint.js';
 import { familyNumber, type Family } from '../wire/families.js';
 import { UdpEmitter } from './emitter.js';
+import { ErrorQueue, type ErrorQueueStats } from './error-queue.js';
 import { SocketEvents } from './events.js';
 import { Features, type Feature, type FeatureName } from './features.js';
 import { applyUdpOptions, checkUdpOptions, receiverOptions, senderOptions, type UdpSocketOptions } from './options.js';
+import { pathMtu } from './path-mtu.js';
 import { ReceivedBatch } from './receive/batch.js';
 import { addStats, type EgressOptions } from './reply/egress.js';
 import { Replier, type ReplyInfo, type ReplyStats } from './reply/replier.js';
@@ -29,6 +31,8 @@ export interface UdpStats {
   /** With what was sent from other ports, by `reply`. */
   readonly sent: SendStats;
   readonly replies: ReplyStats;
+  /** With `errorQueue`. */
+  readonly errorQueue: ErrorQueueStats;
 }
 
 /**
@@ -45,6 +49,7 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
   readonly #receiver: Receiver;
   readonly #sender: Sender;
   readonly #replier: Replier;
+  readonly #errorQueue: ErrorQueue | undefined;
   #bound = false;
   #remote: Endpoint | undefined;
   #closed: Promise<void> | undefined;
@@ -65,6 +70,10 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
       onReadable: () => this.#receiver.onReadable(),
       onError: () => this.#receiver.onError(),
     });
+    if (features.found.errorQueue.on) {
+      this.#errorQueue = new ErrorQueue({ handle, wanted: (wanted) => this.#events.watchErrors(wanted) });
+      if (canWait) this.#events.watchErrors(false);
+    }
     this.#receiver = new Receiver(
       {
         handle,
@@ -72,6 +81,7 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
         onBatch: (batch) => this.emit('batch', batch),
         onMessage: (data, info) => this.emit('message', data, info),
         onPendingError: (error) => this.emit('pendingError', error),
+        drainErrors: this.#errorQueue && (() => this.#errorQueue?.drain()),
       },
       receiver,
     );
@@ -163,7 +173,26 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
       received: this.#receiver.stats,
       sent: addStats({ ...this.#sender.stats }, this.#replier.sent),
       replies: this.#replier.stats,
+      errorQueue: this.#errorQueue?.stats ?? { entries: 0, dropped: 0 },
     };
+  }
+
+  /**
+   * What went wrong with datagrams that were sent, one entry each, with who said so; created with `errorQueue: true`.
+   * @throws ERR_INVALID_STATE without it, or where the kernel has none (`features.errorQueue`)
+   */
+  get errorQueue(): ErrorQueue {
+    if (this.#errorQueue !== undefined) return this.#errorQueue;
+    throw new SocketError('ERR_INVALID_STATE', 'The socket has no error queue: create it with errorQueue: true.');
+  }
+
+  /**
+   * The path MTU toward where it is connected to, as far as the kernel knows it: bytes of an IP packet, headers included.
+   * Undefined when it is not connected. It changes as ICMP messages come in, unless `pathMtuDiscovery` says otherwise.
+   */
+  get pathMtu(): number | undefined {
+    const remote = this.#remote;
+    return remote === undefined ? undefined : pathMtu(this.#handle, remote.family === 'ipv4');
   }
 
   /** @internal */
@@ -393,6 +422,7 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
   #close(): Promise<void> {
     this.#sender.close();
     this.#replier.close();
+    this.#errorQueue?.close();
     this.#events.close();
     this.#receiver.close();
     this.#handle.close(); // an error of close(2) still frees the descriptor
