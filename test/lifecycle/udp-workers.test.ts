@@ -45,7 +45,7 @@ const states: Record<string, string> = {
   'closing and making sockets': `
     ready();
     for (let i = 0; ; i = (i + 1) % 100) {
-      sockets[i].on('batch', () => {});
+      sockets[i].on('message', () => {});
       await sockets[i].close();
       sockets[i] = make({ debug: true });
       sockets[i].on('message', () => {});
