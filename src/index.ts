@@ -65,6 +65,13 @@ export type { Message, MessageInfo } from './udp/receive/messages.js';
 export type { ReceiveStats } from './udp/receive/receiver.js';
 export type { EgressOptions } from './udp/reply/egress.js';
 export type { ReplyEvents, ReplyInfo, ReplyStats } from './udp/reply/replier.js';
+export {
+  reserveUdp,
+  UdpReservation,
+  type ReservedSocketOptions,
+  type ReserveUdpOptions,
+  type UdpReservationState,
+} from './udp/reserve-udp.js';
 export { UdpSocket, type UdpStats } from './udp/socket.js';
 export { SendBatch, type SendBatchOptions } from './udp/send/batch.js';
 export type { ReplyOptions, SendOptions, SendSource } from './udp/send/envelope.js';

@@ -25,6 +25,12 @@ import type { SendData } from './send/queue.js';
 import { Sender, type SenderOptions } from './send/sender.js';
 import type { SendStats } from './send/transmit.js';
 
+/**
+ * A socket with the handle of one that is connected already, which it takes over unless this throws. It is no public member
+ * of the class. @internal
+ */
+export let fromReservation: (handle: Handle, options: UdpSocketOptions, remote: Endpoint) => UdpSocket;
+
 /** What a socket has done, counted since it was made. */
 export interface UdpStats {
   readonly received: ReceiveStats;
@@ -138,6 +144,19 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
       handle.close();
       throw error;
     }
+  }
+
+  static {
+    fromReservation = (handle, options, remote) => {
+      checkUdpOptions(options);
+      const features = new Features(handle, options.family);
+      applyUdpOptions(handle, features, options);
+      const [receiver, sender] = [receiverOptions(options, features), senderOptions(options)];
+      const socket = new UdpSocket(handle, options.family, features, receiver, sender, options);
+      socket.#bound = true; // disconnect keeps the port
+      socket.#remote = remote;
+      return socket;
+    };
   }
 
   /** The descriptor; -1 after close. It still belongs to this socket. */

@@ -179,7 +179,7 @@ describe('sockets for other ports', () => {
     });
   });
 
-  test('hear nothing that is for others', async () => {
+  test('hear nothing that is for others', () => {
     const udp = proxied();
     const other = UdpSocket.create({ family: 'ipv4', reuseAddress: true });
     open.push(other);
@@ -201,7 +201,7 @@ describe('sockets for other ports', () => {
     expect(udp.stats.replies).toEqual({ errors: 0, sockets: 1 });
   });
 
-  test('send as their socket does: marks, types of service, hop limits', async () => {
+  test('send as their socket does: marks, types of service, hop limits', () => {
     const udp = proxied({ pathMtuDiscovery: 'do', mark: 7 });
     setOption(udp, 'IP_TTL', 9);
     setOption(udp, 'IP_TOS', 46 << 2);
