@@ -56,6 +56,7 @@ export {
   type ReservationState,
 } from './tcp/reservation.js';
 export { reserve, reserveMany, type ReserveOptions } from './tcp/reserve.js';
+export { adoptDgram, toDgram } from './udp/dgram.js';
 export type { ErrorQueue, ErrorQueueStats, NetworkError } from './udp/error-queue.js';
 export type { UdpSocketEvents } from './udp/emitter.js';
 export type { Feature, FeatureName, PathMtuDiscovery, Wanted } from './udp/features.js';

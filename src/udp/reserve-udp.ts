@@ -13,7 +13,7 @@ import { checkRange, contains, refuseOutside } from '../tcp/port-range.js';
 import { Endpoint, SOCKADDR_SIZE, type EndpointLike } from '../wire/endpoint.js';
 import { familyNumber, type Family } from '../wire/families.js';
 import type { UdpSocketOptions } from './options.js';
-import { fromReservation, UdpSocket } from './socket.js';
+import { fromReservation, type UdpSocket } from './socket.js';
 
 export interface ReserveUdpOptions {
   /** The destination. Its port is not 0. An IPv4-mapped address makes an IPv6 socket. */

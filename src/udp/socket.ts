@@ -31,6 +31,12 @@ import type { SendStats } from './send/transmit.js';
  */
 export let fromReservation: (handle: Handle, options: UdpSocketOptions, remote: Endpoint) => UdpSocket;
 
+/**
+ * Closes a socket, but for its descriptor, which `take` detaches. @throws ERR_INVALID_STATE; what `take` throws, and then the
+ * descriptor is closed as well. @internal
+ */
+export let handOver: <T>(socket: UdpSocket, take: (handle: Handle) => T) => T;
+
 /** What a socket has done, counted since it was made. */
 export interface UdpStats {
   readonly received: ReceiveStats;
@@ -156,6 +162,20 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
       socket.#bound = true; // disconnect keeps the port
       socket.#remote = remote;
       return socket;
+    };
+    handOver = (socket, take) => {
+      if (socket.#receiver.holdsMessages) {
+        throw new SocketError(
+          'ERR_INVALID_STATE',
+          'Messages that were read have not been delivered: resume, or iterate on, until they are.',
+        );
+      }
+      socket.#events.close();
+      try {
+        return take(socket.#handle);
+      } finally {
+        void socket.close(); // without the descriptor, unless it was not taken
+      }
     };
   }
 

@@ -232,7 +232,7 @@ describe('sockets for other ports', () => {
     expect(errors[0]?.message).toContain('reuseAddress');
   });
 
-  test('without the privilege that others addresses take: told', async () => {
+  test("without the privilege that others' addresses take: told", () => {
     const udp = UdpSocket.create({ family: 'ipv4', originalDestination: true }); // not transparent
     open.push(udp);
     udp.bind({ address: '0.0.0.0', port: 5353 });

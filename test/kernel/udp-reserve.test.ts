@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { inspect } from 'node:util';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { NativeSocket, reserveUdp, setOption, UdpReservation, type ReserveUdpOptions } from '../../src/index.js';
+import { NativeSocket, reserveUdp, setOption, type UdpReservation, type ReserveUdpOptions } from '../../src/index.js';
 import { expectNoNewFds } from '../support/fds.js';
 import { boundUdp, errorOf, LOOPBACK } from '../support/sockets.js';
 import { setSysctl } from '../support/sysctl.js';

@@ -78,6 +78,11 @@ export class Receiver {
     return this.#consumer;
   }
 
+  /** Messages were read that nobody has got yet. */
+  get holdsMessages(): boolean {
+    return this.#cursor.hasNext;
+  }
+
   get paused(): boolean {
     return this.#paused;
   }
