@@ -82,6 +82,8 @@ export {
   type ReservationState,
 } from './tcp/reserve/reservation.js';
 export { reserve, reserveMany, type ReserveOptions } from './tcp/reserve/reserve.js';
+export { adoptDgram, toDgram } from './udp/dgram.js';
+export type { ErrorQueue, ErrorQueueStats, NetworkError } from './udp/error-queue.js';
 export type { UdpSocketEvents } from './udp/emitter.js';
 export type { Feature, FeatureName, PathMtuDiscovery, Wanted } from './udp/features.js';
 export type { UdpSocketOptions } from './udp/options.js';
@@ -90,6 +92,13 @@ export type { Message, MessageInfo } from './udp/receive/messages.js';
 export type { ReceiveStats } from './udp/receive/receiver.js';
 export type { EgressOptions } from './udp/reply/egress.js';
 export type { ReplyEvents, ReplyInfo, ReplyStats } from './udp/reply/replier.js';
+export {
+  reserveUdp,
+  UdpReservation,
+  type ReservedSocketOptions,
+  type ReserveUdpOptions,
+  type UdpReservationState,
+} from './udp/reserve-udp.js';
 export { UdpSocket, type UdpStats } from './udp/socket.js';
 export { SendBatch, type SendBatchOptions } from './udp/send/batch.js';
 export type { ReplyOptions, SendOptions, SendSource } from './udp/send/envelope.js';

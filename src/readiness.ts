@@ -6,6 +6,8 @@ import { AbortError, check, SocketError, SyscallError } from './errors.js';
 /** uv_poll's bits. */
 export const READABLE = 1;
 export const WRITABLE = 2;
+/** Nothing but errors, when nothing else is polled for; uv_poll would stop at them otherwise. */
+export const PRIORITIZED = 8;
 
 interface Waiter {
   readonly events: number;

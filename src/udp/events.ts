@@ -3,7 +3,7 @@
 import { abortSignal } from '../arguments.js';
 import { canWait, native, type Handle, type Poll } from '../binding.js';
 import { AbortError, check, SocketError, SyscallError } from '../errors.js';
-import { READABLE, WRITABLE } from '../readiness.js';
+import { PRIORITIZED, READABLE, WRITABLE } from '../readiness.js';
 
 /** Who is called from the event loop. */
 export interface SocketListener {
@@ -31,6 +31,8 @@ export class SocketEvents {
   #poll: Poll | undefined;
   #polled = 0;
   #listening = false;
+  /** Errors are watched for all the time; they keep the event loop alive only while somebody waits for them. */
+  #errors: 'ignored' | 'watched' | 'wanted' = 'ignored';
   #keepAlive = true;
   #keptAlive = true;
   #closed = false;
@@ -45,6 +47,12 @@ export class SocketEvents {
     if (this.#listening === listening) return;
     if (listening) this.#ready();
     this.#listening = listening;
+    this.#update();
+  }
+
+  /** `onError` is to be called whenever there is an error; from now on a socket that is forgotten is not collected. */
+  watchErrors(wanted: boolean): void {
+    this.#errors = wanted ? 'wanted' : 'watched';
     this.#update();
   }
 
@@ -97,14 +105,15 @@ export class SocketEvents {
   #wake(status: number, events: number): void {
     const failed = status < 0;
     if (failed) this.#polled = 0; // libuv has stopped it
-    const happened = failed ? READABLE | WRITABLE : events;
+    const erred = failed || (events & PRIORITIZED) !== 0;
+    const happened = erred ? READABLE | WRITABLE : events;
     for (const waiter of this.#waiters) {
       if ((waiter.events & happened) === 0) continue;
       this.#waiters.delete(waiter);
       waiter.resolve();
     }
     this.#update();
-    if (failed) this.#listener.onError();
+    if (erred) this.#listener.onError();
     if ((happened & READABLE) !== 0 && this.#isListening()) this.#listener.onReadable();
   }
 
@@ -117,10 +126,14 @@ export class SocketEvents {
   #update(): void {
     if (this.#closed) return;
     let wanted = this.#listening ? READABLE : 0;
+    if (this.#errors !== 'ignored') wanted |= PRIORITIZED;
     for (const waiter of this.#waiters) wanted |= waiter.events;
     if (wanted === 0 && this.#polled === 0) return;
     const poll = this.#ready();
-    const keep = this.#keepAlive || this.#waiters.size > 0;
+    const keep =
+      (this.#keepAlive && (this.#listening || this.#errors === 'ignored')) ||
+      this.#waiters.size > 0 ||
+      this.#errors === 'wanted';
     if (keep !== this.#keptAlive) {
       this.#keptAlive = keep;
       check('poll', poll.keepAlive(keep ? 1 : 0));

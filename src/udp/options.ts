@@ -37,7 +37,10 @@ export interface UdpSocketOptions extends SenderOptions, EgressOptions {
    * is sent (SO_MARK), which takes CAP_NET_ADMIN or CAP_NET_RAW. @default false
    */
   readonly mark?: Wanted | number;
-  /** Queue errors with their origin, ICMP messages above all (IP_RECVERR). @default false */
+  /**
+   * Queue errors with their origin, ICMP messages above all (IP_RECVERR): `udp.errorQueue`. The queue is watched as long as
+   * the socket is open, so one that is forgotten is not collected. @default false
+   */
   readonly errorQueue?: Wanted;
 
   /**

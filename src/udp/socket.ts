@@ -1,7 +1,7 @@
 // UdpSocket: a datagram socket of its own, beside Node's dgram: control messages, batches, segmentation offload.
 import { inspect, type InspectOptions } from 'node:util';
 import { invalidType, options as checkOptions } from '../arguments.js';
-import { native, type Handle } from '../binding.js';
+import { canWait, native, type Handle } from '../binding.js';
 import { check, SocketError } from '../errors.js';
 import { optionAccess, refuseOption, type OptionAccess, type OwnSocket } from '../options/target.js';
 import { READABLE, WRITABLE } from '../readiness.js';
@@ -9,9 +9,11 @@ import type { WaitOptions } from '../socket.js';
 import { Endpoint, SOCKADDR_SIZE, UNSPECIFIED, type EndpointLike } from '../wire/endpoint.js';
 import { familyNumber, type Family } from '../wire/families.js';
 import { UdpEmitter } from './emitter.js';
+import { ErrorQueue, type ErrorQueueStats } from './error-queue.js';
 import { SocketEvents } from './events.js';
 import { Features, type Feature, type FeatureName } from './features.js';
 import { applyUdpOptions, checkUdpOptions, receiverOptions, senderOptions, type UdpSocketOptions } from './options.js';
+import { pathMtu } from './path-mtu.js';
 import { ReceivedBatch } from './receive/batch.js';
 import { addStats, type EgressOptions } from './reply/egress.js';
 import { Replier, type ReplyInfo, type ReplyStats } from './reply/replier.js';
@@ -23,12 +25,26 @@ import type { SendData } from './send/queue.js';
 import { Sender, type SenderOptions } from './send/sender.js';
 import type { SendStats } from './send/transmit.js';
 
+/**
+ * A socket with the handle of one that is connected already, which it takes over unless this throws. It is no public member
+ * of the class. @internal
+ */
+export let fromReservation: (handle: Handle, options: UdpSocketOptions, remote: Endpoint) => UdpSocket;
+
+/**
+ * Closes a socket, but for its descriptor, which `take` detaches. @throws ERR_INVALID_STATE; what `take` throws, and then the
+ * descriptor is closed as well. @internal
+ */
+export let handOver: <T>(socket: UdpSocket, take: (handle: Handle) => T) => T;
+
 /** What a socket has done, counted since it was made. */
 export interface UdpStats {
   readonly received: ReceiveStats;
   /** With what was sent from other ports, by `reply`. */
   readonly sent: SendStats;
   readonly replies: ReplyStats;
+  /** With `errorQueue`. */
+  readonly errorQueue: ErrorQueueStats;
 }
 
 /**
@@ -45,6 +61,7 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
   readonly #receiver: Receiver;
   readonly #sender: Sender;
   readonly #replier: Replier;
+  readonly #errorQueue: ErrorQueue | undefined;
   #bound = false;
   #remote: Endpoint | undefined;
   #closed: Promise<void> | undefined;
@@ -65,6 +82,10 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
       onReadable: () => this.#receiver.onReadable(),
       onError: () => this.#receiver.onError(),
     });
+    if (features.found.errorQueue.on) {
+      this.#errorQueue = new ErrorQueue({ handle, wanted: (wanted) => this.#events.watchErrors(wanted) });
+      if (canWait) this.#events.watchErrors(false);
+    }
     this.#receiver = new Receiver(
       {
         handle,
@@ -72,6 +93,7 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
         onBatch: (batch) => this.emit('batch', batch),
         onMessage: (data, info) => this.emit('message', data, info),
         onPendingError: (error) => this.emit('pendingError', error),
+        drainErrors: this.#errorQueue && (() => this.#errorQueue?.drain()),
       },
       receiver,
     );
@@ -130,6 +152,33 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
     }
   }
 
+  static {
+    fromReservation = (handle, options, remote) => {
+      checkUdpOptions(options);
+      const features = new Features(handle, options.family);
+      applyUdpOptions(handle, features, options);
+      const [receiver, sender] = [receiverOptions(options, features), senderOptions(options)];
+      const socket = new UdpSocket(handle, options.family, features, receiver, sender, options);
+      socket.#bound = true; // disconnect keeps the port
+      socket.#remote = remote;
+      return socket;
+    };
+    handOver = (socket, take) => {
+      if (socket.#receiver.holdsMessages) {
+        throw new SocketError(
+          'ERR_INVALID_STATE',
+          'Messages that were read have not been delivered: resume, or iterate on, until they are.',
+        );
+      }
+      socket.#events.close();
+      try {
+        return take(socket.#handle);
+      } finally {
+        void socket.close(); // without the descriptor, unless it was not taken
+      }
+    };
+  }
+
   /** The descriptor; -1 after close. It still belongs to this socket. */
   get fd(): number {
     return this.#handle.fd();
@@ -163,7 +212,26 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
       received: this.#receiver.stats,
       sent: addStats({ ...this.#sender.stats }, this.#replier.sent),
       replies: this.#replier.stats,
+      errorQueue: this.#errorQueue?.stats ?? { entries: 0, dropped: 0 },
     };
+  }
+
+  /**
+   * What went wrong with datagrams that were sent, one entry each, with who said so; created with `errorQueue: true`.
+   * @throws ERR_INVALID_STATE without it, or where the kernel has none (`features.errorQueue`)
+   */
+  get errorQueue(): ErrorQueue {
+    if (this.#errorQueue !== undefined) return this.#errorQueue;
+    throw new SocketError('ERR_INVALID_STATE', 'The socket has no error queue: create it with errorQueue: true.');
+  }
+
+  /**
+   * The path MTU toward where it is connected to, as far as the kernel knows it: bytes of an IP packet, headers included.
+   * Undefined when it is not connected. It changes as ICMP messages come in, unless `pathMtuDiscovery` says otherwise.
+   */
+  get pathMtu(): number | undefined {
+    const remote = this.#remote;
+    return remote === undefined ? undefined : pathMtu(this.#handle, remote.family === 'ipv4');
   }
 
   /** @internal */
@@ -393,6 +461,7 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
   #close(): Promise<void> {
     this.#sender.close();
     this.#replier.close();
+    this.#errorQueue?.close();
     this.#events.close();
     this.#receiver.close();
     this.#handle.close(); // an error of close(2) still frees the descriptor

@@ -29,7 +29,6 @@ beforeAll(() => {
   ip('addr', 'add', 'fd01::2/64', 'dev', 'lo', 'nodad');
   ip('route', 'add', 'local', '192.0.2.0/24', 'dev', 'lo');
   ip('-6', 'route', 'add', 'local', '2001:db8:53::/48', 'dev', 'lo');
-  ip('-6', 'route', 'add', 'multicast', 'ff02::1:77', 'dev', 'lo', 'table', 'local');
 });
 
 function server(options: UdpSocketOptions, address?: string): UdpSocket {
@@ -111,7 +110,7 @@ describe.each(PATHS)('$path', ({ family, from }) => {
       expect(udp.reply(info, Buffer.from('!'), { ecn: info.ecn ?? 0 })).toBe(true);
       await peer.readable();
       const message = peer.recvmsg({ buffers: [Buffer.alloc(1)], controlLength: 64 });
-      expect(message?.control.map(({ value }) => value)).toEqual([ecn]);
+      expect(message?.control.map((one) => ('value' in one ? one.value : undefined))).toEqual([ecn]);
     }
   });
 
@@ -159,20 +158,6 @@ describe('what came to many', () => {
     await peer.readable();
     expect(peer.recvmsg({ buffers: [Buffer.alloc(9)] })?.source?.address).toBe('10.2.0.1');
     execFileSync('ip', ['link', 'del', 'br1']);
-  });
-
-  test('IPv6 multicast is answered from an address that the kernel picks', async () => {
-    const udp = server({ family: 'ipv6', pktinfo: true, originalDestination: true });
-    setOption(udp, 'IPV6_ADD_MEMBERSHIP', { address: 'ff02::1:77', interface: 'lo' });
-    const peer = NativeSocket.create({ family: 'ipv6', type: 'dgram' });
-    open.push(peer);
-    peer.bind({ address: 'fd01::2', port: 0 });
-    peer.sendmsg({ data: Buffer.from('?'), to: { address: 'ff02::1:77%lo', port: udp.local.port } });
-    const { info } = await asked(udp);
-    expect(info).toMatchObject({ local: undefined });
-    expect(info.destination?.address).toBe('ff02::1:77%lo');
-    expect(udp.reply(info, Buffer.from('!'))).toBe(true);
-    expect(await answer(peer)).toBe('!');
   });
 });
 

@@ -41,6 +41,8 @@ export interface ReceiverContext {
   onBatch(batch: ReceivedBatch): void;
   onMessage(data: Buffer, info: MessageInfo): void;
   onPendingError(error: SyscallError): void;
+  /** Reads the error queue; undefined when there is none that anybody wants. */
+  readonly drainErrors?: (() => void) | undefined;
 }
 
 /** Who gets the datagrams; one at a time. */
@@ -74,6 +76,11 @@ export class Receiver {
 
   get consumer(): Consumer | undefined {
     return this.#consumer;
+  }
+
+  /** Messages were read that nobody has got yet. */
+  get holdsMessages(): boolean {
+    return this.#cursor.hasNext;
   }
 
   get paused(): boolean {
@@ -173,9 +180,12 @@ export class Receiver {
     const { handle } = this.#context;
     const length = handle.getsockopt(SOL_SOCKET, SO_ERROR, scratch4);
     const errno = length < 4 ? 0 : scratchView.getInt32(0, LITTLE_ENDIAN);
-    for (let left = MOST_ERRORS; left > 0; left--) {
-      if (handle.recvmsg(NO_BUFFERS, EMPTY, EMPTY, MSG_ERRQUEUE, scratch) < 0) break;
-    }
+    const { drainErrors } = this.#context;
+    if (drainErrors !== undefined) drainErrors();
+    else
+      for (let left = MOST_ERRORS; left > 0; left--) {
+        if (handle.recvmsg(NO_BUFFERS, EMPTY, EMPTY, MSG_ERRQUEUE, scratch) < 0) break;
+      }
     if (errno !== 0) this.#failed(-errno);
   }
 

@@ -200,11 +200,16 @@ export class Replier implements ReplyRouter {
     );
   }
 
-  /** An option that only IPv6 has (dontFragment), to an IPv4 peer of an IPv6 socket: that it is one is the peer's doing. */
-  #dependsOnPeer(error: unknown, { family, address, port }: Endpoint): SyscallError | undefined {
-    if (!(error instanceof SocketError) || error.code !== 'ERR_UNSUPPORTED') return undefined;
-    if (family !== 'ipv4' || this.#context.family === 'ipv4') return undefined;
-    return new SyscallError('sendmsg', ENOTSUP, { address, port, reason: 'notForIPv4', cause: error });
+  /** What the kernel, or the sender, means by an error. */
+  #explain(error: unknown, source: Endpoint, answers = this.#own): unknown {
+    // An option that only IPv6 has (dontFragment), on an IPv6 socket: that this peer is an IPv4 one is the peer's doing.
+    if (error instanceof SocketError && error.code === 'ERR_UNSUPPORTED') {
+      if (source.family === 'ipv6' || this.#context.family === 'ipv4') return error;
+      return new SyscallError('sendmsg', ENOTSUP, { ...addressOf(source), reason: 'notForIPv4', cause: error });
+    }
+    const loopback = answers !== undefined && isLoopback4(answers) && !isLoopback4(source);
+    if (!(error instanceof SyscallError) || error.errno !== EINVAL || !loopback) return error;
+    return loopbackSource(source, answers);
   }
 
   /** What a peer can have caused is told; what the caller has is thrown. */
@@ -215,7 +220,7 @@ export class Replier implements ReplyRouter {
     local: Endpoint | undefined,
     index: number | undefined,
   ): void {
-    const told = this.#dependsOnPeer(error, source) ?? error;
+    const told = this.#explain(error, source, local ?? destination);
     if (!(told instanceof SyscallError) || told.errno === EBADF) throw error;
     this.#errors++;
     this.#context.onError(told, { source, destination, local, interface: index });
@@ -261,6 +266,10 @@ function loopbackSource(to: Endpoint, from: Endpoint): SyscallError {
 
 function addressOf({ address, port }: Endpoint): { address: string; port: number } {
   return { address, port };
+}
+
+function isLoopback4({ family, address }: Endpoint): boolean {
+  return family === 'ipv4' && address.startsWith('127.');
 }
 
 function isWildcard({ address }: Endpoint): boolean {

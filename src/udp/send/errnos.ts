@@ -1,8 +1,8 @@
 // The errnos that a send tells apart, and what the others mean to a caller.
 import { SyscallError } from '../../errors.js';
 import type { Handle } from '../../binding.js';
-import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
 import type { Endpoint } from '../../wire/endpoint.js';
+import { pathMtu } from '../path-mtu.js';
 
 export const EAGAIN = -11;
 export const EIO = -5;
@@ -48,7 +48,7 @@ export interface Failed {
 /** The error of a datagram that was not sent, with what to do about it. */
 export function sendError(errno: number, failed: Failed): SyscallError {
   const { destination, bytesSent } = failed;
-  const mtu = errno === EMSGSIZE && failed.connected ? pathMtu(failed) : undefined;
+  const mtu = errno === EMSGSIZE && failed.connected ? pathMtu(failed.handle, failed.ipv4) : undefined;
   return new SyscallError('sendmsg', errno, {
     address: destination?.address,
     port: destination?.port,
@@ -90,23 +90,7 @@ function tooLong({ length }: Failed, mtu: number | undefined): string {
     : `The path MTU is ${mtu}, the datagram has ${length} bytes and its headers`;
 }
 
-/** IP_MTU, IPV6_MTU: what the route takes, headers included. The kernel knows for a connected socket only. */
-function pathMtu({ handle, ipv4 }: Failed): number | undefined {
-  const got = ipv4
-    ? handle.getsockopt(IPPROTO_IP, IP_MTU, scratch)
-    : handle.getsockopt(IPPROTO_IPV6, IPV6_MTU, scratch);
-  return got < 4 ? undefined : scratchView.getInt32(0, LITTLE_ENDIAN);
-}
-
 const EPERM = -1;
 const EDESTADDRREQ = -89;
 const EMSGSIZE = -90;
 const ENOBUFS = -105;
-
-const IPPROTO_IP = 0;
-const IP_MTU = 14;
-const IPPROTO_IPV6 = 41;
-const IPV6_MTU = 24;
-
-const scratch = new Uint8Array(4);
-const scratchView = new DataView(scratch.buffer);
