@@ -57,7 +57,7 @@ void* At(const Bytes& bytes, uint32_t offset, uint32_t length) { return length =
 
 }  // namespace
 
-// sendmsg(2) of one buffer: data; data and address; or data, memory with the address at its start, the length of the
+// sendto(2): data, or data and address. sendmsg(2): data, memory with the address at its start, the length of the
 // address, and where the control messages lie in it. Each argument that is not there is time saved.
 Napi::Value Handle::SendTo(const Napi::CallbackInfo& info) {
   Bytes data;
@@ -66,10 +66,12 @@ Napi::Value Handle::SendTo(const Napi::CallbackInfo& info) {
   int32_t control = 0;
   int32_t control_length = 0;
   if (!ReadBytes(info, 0, &data) || (info.Length() > 1 && !ReadBytes(info, 1, &beside))) return {};
-  if (info.Length() <= 2) {
-    address_length = static_cast<int32_t>(std::min<size_t>(beside.size, INT32_MAX));
-  } else if (!ReadInt32(info, 2, &address_length) || !ReadInt32(info, 3, &control) ||
-             !ReadInt32(info, 4, &control_length)) {
+  if (info.Length() <= 2) {  // a msghdr would have to be copied into the kernel first
+    const auto sent = Retry(
+        [&] { return ::sendto(fd_.get(), data.data, data.size, MSG_NOSIGNAL, beside.address(), beside.length()); });
+    return Result(info, sent);
+  }
+  if (!ReadInt32(info, 2, &address_length) || !ReadInt32(info, 3, &control) || !ReadInt32(info, 4, &control_length)) {
     return {};
   }
   if (address_length < 0 || control < 0 || control_length < 0 ||

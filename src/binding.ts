@@ -58,9 +58,9 @@ export interface Handle {
    * buffers are divided by it.
    */
   recvmmsg(count: number, data: Uint8Array, names: Uint8Array, control: Uint8Array, result: Uint8Array): number;
-  /** sendmsg(2) of one buffer with MSG_NOSIGNAL; bytes sent. Without an address: to where the socket is connected. */
+  /** sendto(2) with MSG_NOSIGNAL; bytes sent. Without an address: to where the socket is connected. */
   sendto(data: Uint8Array, address?: Uint8Array): number;
-  /** The same with control messages, which lie in `beside`; the address is at its start. */
+  /** sendmsg(2), the same with control messages, which lie in `beside`; the address is at its start. */
   sendto(data: Uint8Array, beside: Uint8Array, addressLength: number, control: number, controlLength: number): number;
   /**
    * sendmmsg(2) with MSG_NOSIGNAL of `count` records from `first` on; messages sent, a negative errno when there was not

@@ -142,13 +142,13 @@ export class SendBatch {
 
   /** Empties the batch, also of what has not been sent. */
   clear(): void {
+    this.#targets.fill(undefined, 0, this.#length);
     this.#length = 0;
     this.#position = 0;
     this.#end = 0;
     this.#besideEnd = 0;
     this.#reserved = NONE;
     this.#lastTo = undefined;
-    this.#targets.fill(undefined);
   }
 
   /** @internal */

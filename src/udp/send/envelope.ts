@@ -86,7 +86,13 @@ export class Envelope {
    * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE, ERR_UNSUPPORTED
    */
   read(options: SendOptions): void {
-    checkOptions('options', options, KEYS);
+    if (options === NOTHING) {
+      this.to = undefined;
+      this.segmentSize = 0;
+      this.hasControl = false;
+      return;
+    }
+    checkKeys(options);
     const { to, segmentSize, from, ecn, dscp, ttl, txTime, mark, dontFragment } = options;
     const endpoint = to === undefined || to instanceof Endpoint ? to : Endpoint.from(to, 'options.to');
     const size = segmentSize === undefined ? 0 : integer('options.segmentSize', segmentSize, 1, 65535);
@@ -205,6 +211,16 @@ export class Envelope {
   }
 }
 
+/** As `options` of arguments.ts, which is asked only when something is wrong: this is on the path of every datagram. */
+function checkKeys(options: SendOptions): void {
+  if (typeof options === 'object' && options !== null && !Array.isArray(options)) {
+    let known = true;
+    for (const key in options) known &&= KEY_SET.has(key);
+    if (known) return;
+  }
+  checkOptions('options', options, KEYS);
+}
+
 function sourceOf(from: string | SendSource, ipv4: boolean): readonly [Endpoint | undefined, number] {
   if (typeof from === 'string') return addressOf(from, ipv4, 'options.from');
   if (typeof from !== 'object' || from === null) {
@@ -259,6 +275,7 @@ const KEYS: readonly (keyof SendOptions)[] = [
   'mark',
   'dontFragment',
 ];
+const KEY_SET: ReadonlySet<string> = new Set(KEYS);
 /** No options at all. */
 export const NOTHING: SendOptions = {};
 const NONE = -1;

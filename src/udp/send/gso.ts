@@ -27,7 +27,7 @@ export interface GsoOptions {
   readonly gso?: GsoMode;
   /** Milliseconds after which a destination that refused it is tried again. @default 600000, ten minutes */
   readonly gsoRetryAfter?: number;
-  /** Segments of one message at most, 2 to 128. The kernel's own limit, 64 before Linux 6.10, is found out. @default 128 */
+  /** Segments of one message at most, 2 to 128. An older kernel's limit of 64 is found out. @default 128 */
   readonly gsoMaxSegments?: number;
   /** @default 'offload' */
   readonly gsoEqualTail?: EqualTail;

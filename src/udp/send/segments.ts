@@ -1,7 +1,7 @@
 // How data is cut: into datagrams of a segment's size, and those into messages that the kernel takes with UDP_SEGMENT.
 // Numbers only; everything here is decided before the kernel is called.
 
-/** Segments that one message may have: 128 since Linux 6.10 (1382e3b6a350, also in later 6.1), 64 before. */
+/** Segments that one message may have (UDP_MAX_SEGMENTS): 128, also in 6.1.176; older kernels had 64. */
 export const MOST_SEGMENTS = 128;
 export const FEWER_SEGMENTS = 64;
 

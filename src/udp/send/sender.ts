@@ -392,7 +392,8 @@ export class Sender implements BatchOwner {
  */
 function check(data: SendData): SendData {
   if (!Array.isArray(data)) {
-    if (types.isUint8Array(data)) return checkBytes('data', data);
+    // The native side refuses one that is detached; an empty one needs a closer look.
+    if (types.isUint8Array(data)) return data.byteLength === 0 ? checkBytes('data', data) : data;
     throw invalidType('data', 'an instance of Uint8Array, or an Array of them', data);
   }
   integer('data.length', data.length, 0, 1024); // UIO_MAXIOV
