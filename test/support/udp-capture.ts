@@ -36,7 +36,7 @@ export class UdpCapture implements Disposable {
     for (;;) {
       const frame = this.#read();
       if (frame === undefined) return found;
-      const datagram = decode(frame);
+      const datagram = decodeFrame(frame);
       if (datagram !== undefined) found.push(datagram);
     }
   }
@@ -57,7 +57,8 @@ export class UdpCapture implements Disposable {
   }
 }
 
-function decode(frame: Buffer): WireDatagram | undefined {
+/** The datagram in an Ethernet frame; undefined for other protocols, and for fragments. */
+export function decodeFrame(frame: Buffer): WireDatagram | undefined {
   const packet = frame.subarray(14);
   const protocol = frame.readUInt16BE(12);
   if (protocol === ETH_P_IP) {
