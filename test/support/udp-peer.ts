@@ -87,7 +87,7 @@ const SCRIPT = `
   address.writeUInt16BE(ETH_P_ALL, 2);
   address.writeInt32LE(interfaceIndex(device), 4);
   if (packet.bind(address) !== 0) throw new Error('bind');
-  const socket = NativeSocket.create({ family: 'ipv6', type: 'dgram', sockopts: { SO_RCVBUFFORCE: 64 << 20 } });
+  const socket = NativeSocket.create({ family: 'ipv6', type: 'dgram', sockopts: { SO_RCVBUF: 4 << 20 } });
   socket.bind({ address: '::', port: Number(port) });
   const buffer = Buffer.alloc(70_000);
   const frames = () => {
