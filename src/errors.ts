@@ -51,16 +51,7 @@ export class SyscallError extends Error {
   }
 }
 
-const CONTEXT_KEYS = [
-  'address',
-  'port',
-  'localAddress',
-  'localPort',
-  'option',
-  'reason',
-  'mtu',
-  'bytesSent',
-] as const;
+const CONTEXT_KEYS = ['address', 'port', 'localAddress', 'localPort', 'option', 'reason', 'mtu', 'bytesSent'] as const;
 
 /** Codes of errors that no single system call is to blame for. */
 export type SocketErrorCode =

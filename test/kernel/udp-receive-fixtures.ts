@@ -41,15 +41,17 @@ export function send(
 
 /** What `read` finds in the next batch, which is valid only then. */
 export async function nextBatch<T>(udp: UdpSocket, read: (received: ReceivedBatch) => T): Promise<T> {
-  return await new Promise((resolve, reject) => {
+  const found = await new Promise<{ value: T } | { error: unknown }>((resolve) => {
     udp.once('batch', (received) => {
       try {
-        resolve(read(received));
+        resolve({ value: read(received) });
       } catch (error) {
-        reject(error);
+        resolve({ error });
       }
     });
   });
+  if ('error' in found) throw found.error;
+  return found.value;
 }
 
 /** The texts of a batch. */
