@@ -77,11 +77,11 @@ const SCRIPT = `
   import { NativeSocket } from 'linux-sockets';
   import { native } from './lib/binding.js';
   import { interfaceIndex } from './lib/kernel/interfaces.js';
-  const [AF_PACKET, SOCK_RAW, SOL_SOCKET, SO_RCVBUFFORCE, ETH_P_ALL] = [17, 3, 1, 33, 3];
+  const [AF_PACKET, SOCK_RAW, SOL_SOCKET, SO_RCVBUF, ETH_P_ALL] = [17, 3, 1, 8, 3];
   const [device, port] = process.argv.slice(-2);
   const packet = new (native().Handle)();
   packet.socket(AF_PACKET, SOCK_RAW, 0);
-  packet.setsockopt(SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20);
+  packet.setsockopt(SOL_SOCKET, SO_RCVBUF, 64 << 20);
   const address = Buffer.alloc(20); // struct sockaddr_ll
   address.writeUInt16LE(AF_PACKET, 0);
   address.writeUInt16BE(ETH_P_ALL, 2);
