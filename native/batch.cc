@@ -35,22 +35,18 @@ constexpr uint8_t kTail = 0;
 
 bool Lies(uint32_t offset, uint32_t length, size_t size) { return offset <= size && length <= size - offset; }
 
+// One copy of each record is checked and used: the memory may be shared with another thread, which may write to it
+// meanwhile.
 SendRecord RecordAt(const Bytes& records, uint32_t index) {
   SendRecord record;
   __builtin_memcpy(&record, records.data + (index * sizeof(record)), sizeof(record));  // aligned in any way
   return record;
 }
 
-bool AllLie(const Bytes& records, uint32_t first, uint32_t count, const Bytes& data, const Bytes& beside) {
-  for (uint32_t i = first; i < first + count; ++i) {
-    const SendRecord record = RecordAt(records, i);
-    if (!Lies(record.data, record.data_length, data.size) || record.tail > 1 ||
-        !Lies(record.address, record.address_length, beside.size) ||
-        !Lies(record.control, record.control_length, beside.size)) {
-      return false;
-    }
-  }
-  return true;
+bool IsInside(const SendRecord& record, const Bytes& data, const Bytes& beside) {
+  return Lies(record.data, record.data_length, data.size) && record.tail <= 1 &&
+         Lies(record.address, record.address_length, beside.size) &&
+         Lies(record.control, record.control_length, beside.size);
 }
 
 void* At(const Bytes& bytes, uint32_t offset, uint32_t length) { return length == 0 ? nullptr : bytes.data + offset; }
@@ -102,9 +98,8 @@ Napi::Value Handle::SendMMsg(const Napi::CallbackInfo& info) {  // sendmmsg(2): 
     return {};
   }
   if (first < 0 || count < 0 ||
-      (static_cast<uint64_t>(first) + static_cast<uint64_t>(count)) * sizeof(SendRecord) > records.size ||
-      !AllLie(records, static_cast<uint32_t>(first), static_cast<uint32_t>(count), data, beside)) {
-    Refuse(info, "expected records that lie inside of the memory");
+      (static_cast<uint64_t>(first) + static_cast<uint64_t>(count)) * sizeof(SendRecord) > records.size) {
+    Refuse(info, "expected as many records as are to be sent");
     return {};
   }
   mmsghdr messages[kChunk];
@@ -114,6 +109,11 @@ Napi::Value Handle::SendMMsg(const Napi::CallbackInfo& info) {  // sendmmsg(2): 
     const uint32_t chunk = std::min(kChunk, static_cast<uint32_t>(count) - done);
     for (uint32_t i = 0; i < chunk; ++i) {
       const SendRecord record = RecordAt(records, static_cast<uint32_t>(first) + done + i);
+      if (!IsInside(record, data, beside)) {
+        if (done > 0) return Result(info, done);  // whoever goes on with the rest meets it again
+        Refuse(info, "expected records that lie inside of the memory");
+        return {};
+      }
       vectors[i][0] = {At(data, record.data, record.data_length), record.data_length};
       vectors[i][1] = {const_cast<uint8_t*>(&kTail), record.tail};
       messages[i] = {};

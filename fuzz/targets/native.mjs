@@ -8,7 +8,7 @@ import { must } from '../support/check.mjs';
 import { Reader } from '../support/reader.mjs';
 import { detached, hostileNumber, hostileValue, shrunk, THROWN } from '../support/values.mjs';
 
-/** @typedef {'domain' | 'int' | 'fd' | 'address' | 'bytes' | 'list' | 'result' | 'program' | 'value' | 'buffers' | 'handle' | 'name'} Kind */
+/** @typedef {'domain' | 'int' | 'fd' | 'address' | 'bytes' | 'list' | 'result' | 'program' | 'value' | 'buffers' | 'handle' | 'name' | 'few' | 'beside' | 'records' | 'slots'} Kind */
 /** @typedef {(...args: unknown[]) => unknown} Callable */
 /** @typedef {import('../../lib/binding.js').Handle} Handle */
 
@@ -39,9 +39,9 @@ const CALLS = [
   ['handle', 'attachFilter', ['int', 'int', 'program']],
   ['handle', 'sendmsg', ['buffers', 'address', 'bytes', 'int']],
   ['handle', 'recvmsg', ['buffers', 'address', 'bytes', 'int', 'result']],
-  ['handle', 'recvmmsg', ['int', 'bytes', 'bytes', 'bytes', 'bytes']],
-  ['handle', 'sendto', ['bytes', 'bytes', 'int', 'int', 'int']],
-  ['handle', 'sendmmsg', ['bytes', 'bytes', 'bytes', 'int', 'int']],
+  ['handle', 'recvmmsg', ['few', 'bytes', 'bytes', 'bytes', 'slots']],
+  ['handle', 'sendto', ['bytes', 'beside', 'few', 'few', 'few']],
+  ['handle', 'sendmmsg', ['bytes', 'beside', 'records', 'few', 'few']],
   ['poll', 'open', ['handle']],
   ['poll', 'start', ['int']],
   ['poll', 'stop', []],
@@ -187,6 +187,14 @@ class Program {
         return reader.pick(this.#handles);
       case 'address':
         return choice % 4 === 0 ? this.#bytes(reader.pick(SIZES)) : this.#loopback(reader.byte() % 2 === 0);
+      case 'few': // counts, offsets and lengths: of a few records or slots, or of an address
+        return choice % 8 === 0 ? reader.int32() : choice % 8 === 1 ? reader.pick(SIZES) : reader.below(6);
+      case 'beside':
+        return this.#beside();
+      case 'records':
+        return this.#records(choice);
+      case 'slots':
+        return this.#bytes(choice % 8 === 0 ? reader.pick(SIZES) : 16 * reader.below(6));
       case 'result':
         return this.#bytes(choice % 8 === 0 ? reader.pick(SIZES) : 12);
       case 'list':
@@ -258,6 +266,33 @@ class Program {
     const view = memory.subarray(MARGIN, MARGIN + size);
     view.set(this.#reader.bytes(Math.min(size, 64)));
     this.#views.push({ memory, start: MARGIN, end: MARGIN + size });
+    return view;
+  }
+
+  /** An address, and a control message behind it: what sendto and sendmmsg want beside the data. */
+  #beside() {
+    const view = this.#bytes(64);
+    view.set(this.#loopback(true));
+    const control = new DataView(view.buffer, view.byteOffset + 32, 32);
+    control.setUint32(0, this.#reader.pick([18, 20, 16, 24, 32, 0, 15, 0xffffffff]), true);
+    control.setUint32(8, this.#reader.pick([17, 0, 41, 1]), true);
+    control.setUint32(12, this.#reader.pick([103, 2, 1, 8, 36, 61]), true);
+    control.setUint32(16, this.#reader.byte(), true);
+    return view;
+  }
+
+  /** Records of sendmmsg: where data, address and control messages lie, or do not. @param {number} choice */
+  #records(choice) {
+    const reader = this.#reader;
+    const count = reader.below(choice % 16 === 0 ? 80 : 6);
+    const view = this.#bytes(32 * count + (choice % 8 === 1 ? reader.below(32) : 0));
+    const words = new DataView(view.buffer, view.byteOffset, view.length);
+    for (let at = 0; at + 32 <= view.length; at += 32) {
+      const usual = [0, reader.pick([0, 1, 4, 8, 28]), 0, reader.pick([16, 0]), 32, reader.pick([0, 24]), 0, 0];
+      usual.forEach((word, i) => words.setUint32(at + 4 * i, word, true));
+      const odd = reader.byte();
+      if (odd >= 128) words.setUint32(at + 4 * (odd % 8), hostileNumber(reader) >>> 0, true);
+    }
     return view;
   }
 

@@ -68,7 +68,7 @@ describe.each<[string, Record<string, boolean>, boolean]>([
       ['128 and a tail', 128 * 200 + 7, 200],
       ['a message as long as can be', limit, 1200],
       ['one byte more than a message can have', limit + 1, 1200],
-      ['half a megabyte', 500_000, 1357],
+      ['several messages', 200_000, 1357],
     ])('%s: %i bytes in segments of %i', (_title, length, segmentSize) => {
       const { it, options } = make();
       using wireCapture = new UdpCapture('near');
@@ -126,13 +126,13 @@ describe.each<[string, Record<string, boolean>, boolean]>([
       try {
         const batch = it.sender.createSendBatch({ messages: 300, bytes: 700_000 });
         const data = pattern(4 * most);
-        for (let i = 0; i < 100; i++) {
+        for (let i = 0; i < 30; i++) {
           expect(batch.add(data.subarray(0, i), options)).toBe(true);
           expect(batch.add(data, { ...options, segmentSize: most - i, ttl: 1 + i })).toBe(true);
         }
         while (batch.remaining > 0) it.sender.sendBatch(batch);
         const seen = wireCapture.datagrams();
-        const expected = Array.from({ length: 100 }, (_unused, i) => [
+        const expected = Array.from({ length: 30 }, (_unused, i) => [
           data.subarray(0, i),
           ...(whole ? [data] : cut(data, most - i)),
         ]).flat();

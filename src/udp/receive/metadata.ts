@@ -65,7 +65,10 @@ export class Metadata {
       if (size < HEADER || at + size > end) break;
       const data = at + HEADER;
       const value = words[word + 4] ?? 0;
-      switch (((words[word + 2] ?? 0) << 16) | (words[word + 3] ?? 0)) {
+      const kind = ((words[word + 2] ?? 0) << 16) | (words[word + 3] ?? 0);
+      // Where the room ends the kernel cuts a message, and what stands behind it is of another slot, or of another time.
+      if (at + size === end && size < HEADER + dataLength(kind)) break;
+      switch (kind) {
         case UDP_GRO:
           fields[first + SEGMENT_SIZE] = value;
           break;
@@ -105,6 +108,25 @@ export class Metadata {
       }
       at += (size + 7) & ~7;
     }
+  }
+}
+
+/** Bytes of data that a whole message of a kind has. */
+function dataLength(kind: number): number {
+  switch (kind) {
+    case IP_TOS:
+      return 1;
+    case IP_PKTINFO:
+      return 12;
+    case IPV6_PKTINFO:
+      return 20;
+    case IP_ORIGDSTADDR:
+    case SCM_TIMESTAMPNS:
+      return 16;
+    case IPV6_ORIGDSTADDR:
+      return 28;
+    default:
+      return 4;
   }
 }
 

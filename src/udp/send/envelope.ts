@@ -210,7 +210,7 @@ export class Envelope {
         throw new SocketError(
           'ERR_UNSUPPORTED',
           'IPv4 cannot say per datagram whether it may be fragmented. Set it for the socket: ' +
-            "setOption(udp, 'IP_MTU_DISCOVER', 'do') or 'probe'.",
+            "pathMtuDiscovery: 'do' or 'probe', when it is created.",
         );
       }
     }
