@@ -48,6 +48,8 @@ export {
   type SendMessage,
   type WaitOptions,
 } from './socket.js';
+export { connect } from './tcp/connect/connect.js';
+export type { ConnectOptions, RetryOptions, SourceOptions } from './tcp/connect/options.js';
 export {
   PortReservation,
   type ActivateOptions,

@@ -1,7 +1,7 @@
 // Local port ranges: what a caller may ask for. The kernel passes over a bound outside net.ipv4.ip_local_port_range in
 // silence, so such a range is refused here, and what the kernel then picked is compared with it once more.
 import { integer, invalidType, outOfRange } from '../arguments.js';
-import { localPortRange, type PortRange } from '../kernel/sysctl.js';
+import { capacity, localPortRange, type PortRange } from '../kernel/sysctl.js';
 
 /**
  * The range that is set where none is asked for. The kernel clamps it to its sysctl's, so it changes no port; but with
@@ -36,6 +36,15 @@ export function refuseOutside(name: string, [lo, hi]: PortRange): void {
 /** Is this port one that the kernel picks by itself? */
 export function isEphemeral(port: number): boolean {
   return inside([port, port], recentRange()) || inside([port, port], freshRange());
+}
+
+/**
+ * In a range of an odd number of ports, bind(2) to port 0 never looks at the last one (inet_csk_find_open_port): that
+ * port, undefined where there is none. @param wanted undefined for all that the kernel picks
+ */
+export function passedOver(wanted: PortRange | undefined): number | undefined {
+  const [lo, hi] = wanted ?? freshRange();
+  return (hi - lo) % 2 !== 0 || capacity([hi, hi]) === 0 ? undefined : hi;
 }
 
 export function contains([lo, hi]: PortRange, port: number): boolean {

@@ -3,14 +3,14 @@
 import { boolean, integer, invalidType, invalidValue, options as checkOptions, outOfRange } from '../arguments.js';
 import { native, type Handle } from '../binding.js';
 import { check, SocketError } from '../errors.js';
-import { capacity, localPortRange, type PortRange } from '../kernel/sysctl.js';
+import type { PortRange } from '../kernel/sysctl.js';
 import { applyOptions, encodeList, encodeOption, type EncodedOption } from '../options/access.js';
 import { isDeferred } from '../options/deferred.js';
 import type { SocketOptions } from '../options/table.js';
 import { Endpoint, SOCKADDR_SIZE, type EndpointLike } from '../wire/endpoint.js';
 import { familyNumber, type Family } from '../wire/families.js';
 import { LOSES_GUARANTEE, SET_BY_RESERVE } from './guarantee.js';
-import { checkRange, contains, isEphemeral, refuseOutside, WHOLE_RANGE } from './port-range.js';
+import { checkRange, contains, isEphemeral, passedOver, refuseOutside, WHOLE_RANGE } from './port-range.js';
 import { explainBind, explainConnect, explainOption, explainSocket } from './reserve-errors.js';
 import { PortReservation } from './reservation.js';
 
@@ -149,11 +149,10 @@ function hold(handle: Handle, plan: Plan): Endpoint {
   return verifiedLocal(handle, plan);
 }
 
-/** In a range of an odd number of ports, bind(2) to port 0 never looks at the last one (inet_csk_find_open_port). */
+/** bind(2) to port 0 has said that none is free, and may have passed one over. */
 function bindLast(handle: Handle, bind: Endpoint, plan: Plan): number {
-  const [lo, hi] = plan.rangeWanted ? plan.range : localPortRange();
-  if ((hi - lo) % 2 !== 0 || capacity([hi, hi]) === 0) return EADDRINUSE;
-  return handle.bind(bind.withPort(hi).transientSockaddr(plan.family));
+  const last = passedOver(plan.rangeWanted ? plan.range : undefined);
+  return last === undefined ? EADDRINUSE : handle.bind(bind.withPort(last).transientSockaddr(plan.family));
 }
 
 /** The port that the kernel picked, held against the range before anybody sees the socket. */

@@ -1,0 +1,289 @@
+// One attempt of Node's, with the one handle that Node made for it: where a descriptor is made and bound, the candidates
+// are gone through, and the local end is compared with what was asked, before Node goes on.
+import type { Socket } from 'node:net';
+import { native } from '../../binding.js';
+import { SocketError, SyscallError } from '../../errors.js';
+import { Endpoint, SOCKADDR_SIZE } from '../../wire/endpoint.js';
+import type { Family } from '../../wire/families.js';
+import { contains } from '../port-range.js';
+import { ignoreEmptyWrites } from '../stream.js';
+import { boundAddress, endpointOf, install, type Adopter } from './descriptor.js';
+import {
+  connectFailure,
+  elsewhereFailure,
+  failure,
+  familyFailure,
+  otherSourceFailure,
+  refused,
+  type Failure,
+} from './failure.js';
+import type { Refusals } from './refusals.js';
+import { isAwaited, waitForPort, type RetryPolicy, type Wait } from './retry.js';
+import type { Candidates, Source } from './source.js';
+
+/** Node's TCP handle (tcp_wrap), as far as it is used here. Results are 0 or a negative errno. */
+export interface NodeHandle extends Adopter {
+  bind(address: string, port: number | undefined): number;
+  bind6(address: string, port: number | undefined, flags?: number): number;
+  connect(request: ConnectRequest, address: string, port: number): number;
+  connect6(request: ConnectRequest, address: string, port: number): number;
+  close(callback?: () => void): void;
+  reset(callback?: () => void): number;
+  ref(): void;
+  unref(): void;
+  hasRef(): boolean;
+}
+
+/** Node's TCPConnectWrap. A request that Node has given up has no `oncomplete`. */
+export interface ConnectRequest {
+  oncomplete?:
+    ((status: number, handle: unknown, request: unknown, readable: boolean, writable: boolean) => void) | undefined;
+}
+
+/** What all attempts of one connect() have in common. */
+export interface Job {
+  /** The one source that was asked for, or what a pool offers. */
+  readonly from: Source | Candidates;
+  readonly retry: RetryPolicy | undefined;
+  readonly refusals: Refusals;
+  /** The socket that connects. */
+  socket?: Socket;
+}
+
+export class Attempt {
+  readonly #handle: NodeHandle;
+  /** Node's own methods of the handle. */
+  readonly #base: NodeHandle;
+  readonly #job: Job;
+  /** The handle has a descriptor. */
+  #opened = false;
+  /** It is set up and bound, and waits for connect. */
+  #ready = false;
+  #closed = false;
+  /** Called when the descriptor is closed. */
+  #answer: ((error?: Error) => void) | undefined;
+  #refusal: Error | undefined;
+  #wait: Wait | undefined;
+
+  constructor(handle: NodeHandle, base: NodeHandle, job: Job) {
+    this.#handle = handle;
+    this.#base = base;
+    this.#job = job;
+  }
+
+  /** In the place of Node's bind, which comes before connect when `localAddress` or `localPort` were given. */
+  bind(address: string, port: number, family: Family): number {
+    const { from, refusals } = this.#job;
+    if (this.#opened) return this.#base[family === 'ipv6' ? 'bind6' : 'bind'](address, port);
+    const mine = typeof from !== 'function' && boundAddress(from, family) === address && from.port === port;
+    if (!mine) return refusals.tell(otherSourceFailure(address, port), address, port);
+    const its: Family = address.includes(':') ? 'ipv6' : 'ipv4';
+    const failed =
+      its === family ? install(this.#handle, false, from, family, false) : familyFailure(address, family, from);
+    if (failed !== undefined) return refusals.tell(failed, address, port);
+    this.#opened = true;
+    this.#ready = true;
+    return 0;
+  }
+
+  /** In the place of Node's connect. A negative errno fails the attempt at once; 0 leaves it to `request`. */
+  connect(request: ConnectRequest, address: string, port: number, family: Family): number {
+    // A second connect on the same handle: the kernel has its own answer to that.
+    if (this.#opened && !this.#ready) return this.#callNode(request, address, port, family);
+    const { retry, refusals, socket } = this.#job;
+    const again = (): Failure | undefined => this.#try(request, address, port, family);
+    const key = retry === undefined ? undefined : this.#keyOf(address, port);
+    // Others wait for a port to there: one search for all of them is enough.
+    if (retry !== undefined && isAwaited(key)) {
+      this.#waitFor(key, retry, undefined, again, request, address, port);
+      return 0;
+    }
+    const failed = again();
+    if (failed === undefined) return 0;
+    if (failed.exhausted && retry !== undefined) {
+      this.#waitFor(key, retry, failed, again, request, address, port);
+      return 0;
+    }
+    if (socket?.autoSelectFamilyAttemptedAddresses !== undefined) refusals.explainNextAttempt(socket);
+    return refusals.tell(failed, address, port);
+  }
+
+  /** Node closes the handle, whatever for. */
+  closed(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#wait?.end();
+    this.#wait = undefined;
+    const answer = this.#answer;
+    this.#answer = undefined;
+    answer?.(this.#refusal);
+  }
+
+  ref(): void {
+    this.#wait?.ref();
+  }
+
+  unref(): void {
+    this.#wait?.unref();
+  }
+
+  #try(request: ConnectRequest, address: string, port: number, family: Family): Failure | undefined {
+    const { from } = this.#job;
+    return typeof from === 'function'
+      ? this.#tryCandidates(from, request, address, port, family)
+      : this.#trySource(from, request, address, port, family, false);
+  }
+
+  #trySource(
+    source: Source,
+    request: ConnectRequest,
+    address: string,
+    port: number,
+    family: Family,
+    mapped: boolean,
+  ): Failure | undefined {
+    if (!this.#ready) {
+      const failed = install(this.#handle, this.#opened, source, family, mapped);
+      if (failed !== undefined) return failed;
+      this.#opened = true;
+    }
+    this.#ready = false;
+    const connected = this.#callNode(request, address, port, family);
+    if (connected < 0) return connectFailure(connected, address, port, source);
+    if (this.#isFrom(source, family)) return undefined;
+    request.oncomplete = undefined; // whoever asks for the handle is told now
+    return elsewhereFailure(address, port, this.#local(), source);
+  }
+
+  /** One candidate after the other, until one is taken or there is none left. */
+  #tryCandidates(
+    candidates: Candidates,
+    request: ConnectRequest,
+    address: string,
+    port: number,
+    family: Family,
+  ): Failure | undefined {
+    let last: Failure | undefined;
+    try {
+      const remote = Endpoint.from({ address, port });
+      for (const candidate of candidates(remote)) {
+        const failed = this.#trySource(candidate.source, request, address, port, family, remote.mapped);
+        if (failed === undefined) {
+          this.#take(candidate.source, candidate.taken(), request, address, port);
+          return undefined;
+        }
+        last = failed;
+        if (failed.exhausted) candidate.exhausted(failed.error);
+        else if (!candidate.failed(failed.error) || failed.final) return failed;
+        if (this.#closed) return undefined; // one of these calls has destroyed the socket
+      }
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      return failure(EADDRNOTAVAIL, error, isExhaustion(error));
+    }
+    if (last !== undefined && !last.exhausted) return last;
+    const none = new SocketError(
+      'ERR_PORT_RANGE_EXHAUSTED',
+      `No source has a local port left to connect to ${address}, port ${String(port)}.`,
+      last === undefined ? undefined : { cause: last.error },
+    );
+    return failure(EADDRNOTAVAIL, none, true);
+  }
+
+  #take(source: Source, answer: (error?: Error) => void, request: ConnectRequest, address: string, port: number): void {
+    this.#answer = answer;
+    const { oncomplete } = request;
+    request.oncomplete = (status, ...rest) => {
+      if (status < 0) {
+        this.#refusal = new SyscallError('connect', status, {
+          address,
+          port,
+          localAddress: source.address,
+          localPort: source.port,
+        });
+      }
+      oncomplete?.call(request, status, ...rest);
+    };
+    const { socket } = this.#job;
+    if (source.sockopts?.TCP_FASTOPEN_CONNECT === true && socket !== undefined) ignoreEmptyWrites(socket);
+  }
+
+  /** The attempt goes on, as far as Node knows: its request is completed by the connect that succeeds, or here. */
+  #waitFor(
+    key: unknown,
+    retry: RetryPolicy,
+    failed: Failure | undefined,
+    again: () => Failure | undefined,
+    request: ConnectRequest,
+    address: string,
+    port: number,
+  ): void {
+    let last = failed;
+    const fail = (): void => {
+      this.#wait = undefined;
+      const { refusals, socket } = this.#job;
+      const final = last ?? refused('connect', EADDRNOTAVAIL, { address, port });
+      const errno = refusals.tell(final, address, port);
+      if (socket !== undefined) refusals.explainNextAttempt(socket);
+      request.oncomplete?.call(request, errno, this.#handle, request, false, false);
+    };
+    this.#wait = waitForPort(key, retry, {
+      hasRef: this.#base.hasRef.call(this.#handle),
+      search: () => {
+        last = again();
+        if (last?.exhausted === true) return false;
+        this.#wait = undefined;
+        if (last !== undefined) fail();
+        return true;
+      },
+      expire: () => {
+        last ??= again(); // it has waited in line, and never looked
+        if (last !== undefined) fail();
+      },
+    });
+  }
+
+  /** Attempts with the same key need the same ports. A pool knows by itself which of its sources are used up. */
+  #keyOf(address: string, port: number): unknown {
+    const { from } = this.#job;
+    if (typeof from === 'function') return this;
+    return `${from.address ?? ''} ${String(from.port)} ${from.range.join('-')} ${address} ${String(port)}`;
+  }
+
+  #callNode(request: ConnectRequest, address: string, port: number, family: Family): number {
+    return family === 'ipv6'
+      ? this.#base.connect6.call(this.#handle, request, address, port)
+      : this.#base.connect.call(this.#handle, request, address, port);
+  }
+
+  /** Has the kernel taken the address and the port that were asked for? */
+  #isFrom(source: Source, family: Family): boolean {
+    if (source.address === undefined && source.port === 0 && !source.rangeWanted) return true;
+    const length = native().getsockname(this.#handle.fd, local);
+    if (length < 0) return false;
+    const port = ((local[2] ?? 0) << 8) | (local[3] ?? 0);
+    if (source.port !== 0 ? port !== source.port : source.rangeWanted && !contains(source.range, port)) return false;
+    if (source.address === undefined) return true;
+    const wanted = endpointOf(source.address).sockaddr(family);
+    const [from, to] = family === 'ipv6' ? [8, 24] : [4, 8];
+    let any = true;
+    for (let i = from; i < to; i++) {
+      if (wanted[i] !== 0) any = false;
+    }
+    if (any) return true; // the wildcard: the kernel picks
+    for (let i = from; i < to; i++) if (local[i] !== wanted[i]) return false;
+    return true;
+  }
+
+  #local(): Endpoint | undefined {
+    const length = native().getsockname(this.#handle.fd, local);
+    return length < 0 ? undefined : Endpoint.decode(local, length);
+  }
+}
+
+function isExhaustion(error: Error): boolean {
+  return error instanceof SocketError && error.code === 'ERR_PORT_RANGE_EXHAUSTED';
+}
+
+const local = new Uint8Array(SOCKADDR_SIZE);
+const EADDRNOTAVAIL = -99;

@@ -1,0 +1,141 @@
+// connect: net.connect with a source. Node resolves, connects and reports as it always does; the descriptors are ours.
+import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { connect as netConnect, type Socket, type SocketConstructorOpts, type TcpNetConnectOpts } from 'node:net';
+import { invalidValue } from '../../arguments.js';
+import { native } from '../../binding.js';
+import { ignoreEmptyWrites, requireAdoption } from '../stream.js';
+import type { Job } from './attempt.js';
+import { asksForMore, retryOf, sourceOf, type ConnectOptions, type RetryOptions } from './options.js';
+import { Refusals } from './refusals.js';
+import { ConnectingSocket, requireHooked, requireHooks } from './socket.js';
+import type { Candidates } from './source.js';
+
+/**
+ * Connects over TCP from the source that is asked for: all of net.connect's options, events, errors and forms, and
+ * those of `ConnectOptions`. Every address that is tried, every later attempt, and a `socket.connect()` after the end
+ * leave from that source or fail. Without `localPortRange` the kernel's whole range is set, which keeps the search for a port
+ * fast in a full range; see docs/connect.md. A `path` goes to net.connect as it is.
+ *
+ * Errors of the socket are Node's, with the kernel's `code`, and `reason`: 'portRangeExhausted', 'portInUse',
+ * 'addressNotLocal', 'sourceNotLocal', 'familyMismatch', 'noSourceAddress', 'noRoute', 'noZone', 'notPermitted',
+ * 'noDevice', 'fastopenClientOff', 'unsupported', 'otherSource'.
+ * @param options or a port of localhost, or a path
+ * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE; as net.connect does; ERR_UNSUPPORTED on Bun and
+ * Deno, whose net.Socket would connect from elsewhere
+ */
+export function connect(options: ConnectOptions | number | string, listener?: () => void): Socket;
+export function connect(port: number, host?: string, listener?: () => void): Socket;
+export function connect(...args: readonly unknown[]): Socket {
+  native(); // says so where the platform is another
+  const { options, listener } = normalize(args);
+  if (isNodesAlone(options)) return netConnect(...(args as [TcpNetConnectOpts]));
+  requireAdoption();
+  requireHooks();
+  const source = sourceOf(options);
+  const job: Job = { from: source, retry: retryOf(options.retry), refusals: new Refusals(false) };
+  // A shared port is connect(2)'s to take: Node would look for it after bind.
+  const forNode = source.port === 0 && options.localPort !== undefined ? { ...options, localPort: undefined } : options;
+  const socket = new ConnectingSocket(forNode, job);
+  if (source.sockopts?.TCP_FASTOPEN_CONNECT === true) ignoreEmptyWrites(socket);
+  return run(socket, forNode, listener);
+}
+
+/** What a pool gives to `connectFrom`: the sources are its own. */
+export type PoolConnectOptions = Omit<TcpNetConnectOpts, 'localAddress' | 'localPort'> & {
+  readonly retry?: RetryOptions;
+};
+
+/**
+ * As `connect`, each attempt from one of the candidates that there are for its address.
+ * @internal
+ */
+export function connectFrom(options: PoolConnectOptions, candidates: Candidates, listener?: () => void): Socket {
+  native();
+  requireAdoption();
+  requireHooks();
+  const job: Job = { from: candidates, retry: retryOf(options.retry), refusals: new Refusals(true) };
+  return run(new ConnectingSocket(options, job), options, listener);
+}
+
+/** The rest of what net.connect does with a socket. */
+function run(socket: Socket, options: object, listener: (() => void) | undefined): Socket {
+  const { timeout } = options as TcpNetConnectOpts;
+  const start = (): void => {
+    if (timeout) socket.setTimeout(timeout);
+    socket.connect(options as TcpNetConnectOpts, listener);
+    requireHooked(socket);
+  };
+  try {
+    if (CLIENT_SOCKETS.hasSubscribers) announced(socket, start);
+    else start();
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
+  return socket;
+}
+
+/**
+ * Tells the subscribers of the socket once: net.connect does so in Node 20, Socket.connect since. Which of them is seen
+ * when it is told for the first time.
+ */
+function announced(socket: Socket, start: () => void): void {
+  if (connectTells === true) {
+    start();
+    return;
+  }
+  if (connectTells === false) {
+    CLIENT_SOCKETS.publish({ socket });
+    start();
+    return;
+  }
+  let told = false;
+  const listener = (message: unknown): void => {
+    if ((message as { socket?: unknown }).socket === socket) told = true;
+  };
+  subscribe(NAME, listener);
+  try {
+    start();
+  } finally {
+    unsubscribe(NAME, listener);
+    connectTells = told;
+  }
+  if (!told) CLIENT_SOCKETS.publish({ socket });
+}
+
+/** As net.connect takes its arguments. */
+function normalize(args: readonly unknown[]): { options: ConnectOptions; listener: (() => void) | undefined } {
+  const [first, second] = args;
+  const last = args.at(-1);
+  const listener = typeof last === 'function' ? (last as () => void) : undefined;
+  if (typeof first === 'object' && first !== null) return { options: first as ConnectOptions, listener };
+  const options =
+    typeof first === 'string' && !(Number(first) >= 0)
+      ? { path: first }
+      : { port: first, ...(typeof second === 'string' && { host: second }) };
+  return { options: options as unknown as ConnectOptions, listener };
+}
+
+/** A pipe, or a descriptor that is there already: there is nothing for us to make. */
+function isNodesAlone(options: ConnectOptions): boolean {
+  const { path, fd, handle } = options as { path?: unknown; fd?: unknown; handle?: unknown };
+  const [name, what] = path
+    ? ['path', 'a pipe has no source']
+    : fd !== undefined || (handle !== undefined && handle !== null)
+      ? [fd === undefined ? 'handle' : 'fd', 'connect makes the descriptor itself']
+      : [];
+  if (name === undefined) return false;
+  if (asksForMore(options)) {
+    throw invalidValue(
+      `options.${name}`,
+      (options as unknown as Record<string, unknown>)[name],
+      `${String(what)}, so it goes with net.connect's own options only`,
+    );
+  }
+  return true;
+}
+
+/** Does Socket.connect tell of itself? Unknown as long as nobody listened. */
+let connectTells: boolean | undefined;
+const NAME = 'net.client.socket';
+const CLIENT_SOCKETS = channel(NAME);

@@ -1,0 +1,164 @@
+// The descriptor of one attempt: made for its family, set up and bound for its source, then handed to Node's handle.
+import { native, type Handle } from '../../binding.js';
+import { SyscallError } from '../../errors.js';
+import { applyOptions, encodeList, encodeOption, type EncodedOption } from '../../options/access.js';
+import { Endpoint } from '../../wire/endpoint.js';
+import { familyNumber, type Family } from '../../wire/families.js';
+import { passedOver } from '../port-range.js';
+import { optionRemedy } from '../remedies.js';
+import { bindFailure, failure, familyFailure, refused, socketFailure, type Failure } from './failure.js';
+import type { Source } from './source.js';
+
+/** What of Node's TCP handle is needed to give it a descriptor. */
+export interface Adopter {
+  readonly fd: number;
+  open(fd: number): number;
+}
+
+/**
+ * Makes a descriptor for the source and gives it to the handle, in the place of the one that it has when `opened`.
+ * `mapped`: the destination is an IPv4 address on an IPv6 socket, and so may the source be.
+ */
+export function install(
+  into: Adopter,
+  opened: boolean,
+  source: Source,
+  family: Family,
+  mapped: boolean,
+): Failure | undefined {
+  // Making an object for each descriptor costs more than a system call. Not shared while in use: an option's value may
+  // be an object whose getters connect.
+  const handle = spare ?? new (native().Handle)();
+  spare = undefined;
+  try {
+    const failed = setUp(handle, source, family, mapped);
+    if (failed !== undefined) return failed;
+    if (opened) return resultOf('dup3', handle.dup3(into.fd));
+    const unopened = resultOf('open', into.open(handle.fd()));
+    if (unopened === undefined) handle.detach();
+    return unopened;
+  } catch (error) {
+    return thrownFailure(error);
+  } finally {
+    handle.close();
+    spare = handle;
+  }
+}
+
+/** The address that bind(2) is given, undefined where nothing is bound. */
+export function boundAddress(source: Source, family: Family): string | undefined {
+  if (source.address !== undefined) return source.address;
+  return source.port !== 0 || !source.shareLocalPort ? WILDCARD[family] : undefined;
+}
+
+/** The endpoint of a source's address, with port 0. */
+export function endpointOf(address: string): Endpoint {
+  let endpoint = endpoints.get(address);
+  if (endpoint === undefined) {
+    endpoint = Endpoint.from({ address, port: 0 });
+    if (endpoints.size >= MOST_KEPT) endpoints.clear();
+    if (endpoint.scopeId === 0) endpoints.set(address, endpoint); // an interface may get another number
+  }
+  return endpoint;
+}
+
+function setUp(handle: Handle, source: Source, family: Family, mapped: boolean): Failure | undefined {
+  const made = handle.socket(familyNumber(family), SOCK_STREAM, 0);
+  if (made < 0) return socketFailure(made, source);
+  const address = boundAddress(source, family);
+  const recipe = recipeOf(source, family, address !== undefined);
+  if (handle.setsockopts(recipe.list) < 0) {
+    const failed = setOneByOne(handle, recipe, source);
+    if (failed !== undefined) return failed;
+  }
+  if (source.device !== undefined) {
+    const set = handle.setsockopt(SOL_SOCKET, SO_BINDTODEVICE, encoder.encode(source.device));
+    if (set < 0) return optionFailure('SO_BINDTODEVICE', set);
+  }
+  applyOptions(handle, source.sockopts);
+  return address === undefined ? undefined : bind(handle, address, source, family, mapped);
+}
+
+function bind(handle: Handle, address: string, source: Source, family: Family, mapped: boolean): Failure | undefined {
+  const endpoint = endpointOf(address);
+  const its: Family = endpoint.family === 'ipv6' || endpoint.mapped ? 'ipv6' : 'ipv4';
+  if (its !== family && !(mapped && its === 'ipv4' && family === 'ipv6')) return familyFailure(address, family, source);
+  const local = source.port === 0 ? endpoint : endpoint.withPort(source.port);
+  let bound = handle.bind(local.sockaddr(family));
+  if (bound === EADDRINUSE && source.port === 0) {
+    const last = passedOver(source.rangeWanted ? source.range : undefined);
+    if (last !== undefined) bound = handle.bind(endpoint.withPort(last).sockaddr(family));
+  }
+  return bound < 0 ? bindFailure(bound, address, family, source) : undefined;
+}
+
+/** The options that a source asks for, one by one and as a list for one call. */
+interface Recipe {
+  readonly options: readonly EncodedOption[];
+  readonly list: Uint8Array;
+}
+
+function recipeOf(source: Source, family: Family, binds: boolean): Recipe {
+  const { port, range, shareLocalPort, freebind, transparent, mark } = source;
+  const shares = binds && port === 0 && shareLocalPort;
+  const key =
+    `${family} ${String(port !== 0)} ${String(shares)} ${String(range[0])} ${String(range[1])} ${String(freebind)} ` +
+    `${String(transparent)} ${String(mark)}`;
+  const known = recipes.get(key);
+  if (known !== undefined) return known;
+  const options = [
+    // As libuv's bind does: a port of one's own choice may be in TIME-WAIT, or have a connection to elsewhere.
+    ...(port === 0 ? [] : [encodeOption('SO_REUSEADDR', true)]),
+    ...(shares ? [encodeOption('IP_BIND_ADDRESS_NO_PORT', true)] : []),
+    ...(port === 0 ? [encodeOption('IP_LOCAL_PORT_RANGE', range)] : []),
+    ...(freebind ? [encodeOption(family === 'ipv6' ? 'IPV6_FREEBIND' : 'IP_FREEBIND', true)] : []),
+    ...(transparent ? [encodeOption(family === 'ipv6' ? 'IPV6_TRANSPARENT' : 'IP_TRANSPARENT', true)] : []),
+    ...(mark === undefined ? [] : [encodeOption('SO_MARK', mark)]),
+  ];
+  const recipe = { options, list: encodeList(options) };
+  if (recipes.size >= MOST_KEPT) recipes.clear();
+  recipes.set(key, recipe);
+  return recipe;
+}
+
+/** One of the list has failed: which, and can it be done without? Setting an option once more changes nothing. */
+function setOneByOne(handle: Handle, recipe: Recipe, source: Source): Failure | undefined {
+  for (const { option, level, name, value } of recipe.options) {
+    const set = handle.setsockopt(level, name, value);
+    // A kernel without the port range serves those who asked for none: only its search is slower.
+    if (set === ENOPROTOOPT && option === 'IP_LOCAL_PORT_RANGE' && !source.rangeWanted) continue;
+    if (set < 0) return optionFailure(option, set);
+  }
+  return undefined;
+}
+
+function optionFailure(option: string, errno: number): Failure {
+  return refused('setsockopt', errno, { option, ...optionRemedy(option, errno) });
+}
+
+/** What applyOptions threw. */
+function thrownFailure(error: unknown): Failure {
+  if (!(error instanceof Error)) throw error;
+  if (!(error instanceof SyscallError)) return failure(EINVAL, error);
+  const { option, errno } = error;
+  return option !== undefined && optionRemedy(option, errno).reason !== undefined
+    ? optionFailure(option, errno)
+    : failure(errno, error);
+}
+
+function resultOf(syscall: string, result: number): Failure | undefined {
+  return result < 0 ? refused(syscall, result, {}) : undefined;
+}
+
+let spare: Handle | undefined;
+const recipes = new Map<string, Recipe>();
+const endpoints = new Map<string, Endpoint>();
+const MOST_KEPT = 1024;
+const WILDCARD: Readonly<Record<Family, string>> = { ipv4: '0.0.0.0', ipv6: '::' };
+const encoder = new TextEncoder();
+const SOCK_STREAM = 1;
+const SOL_SOCKET = 1;
+const SO_BINDTODEVICE = 25;
+const EINVAL = -22;
+const ENOPROTOOPT = -92;
+const EADDRINUSE = -98;

@@ -1,0 +1,188 @@
+// Why an attempt failed, from the system call that said no to the error that the caller sees.
+import { SyscallError, type SyscallContext } from '../../errors.js';
+import { Endpoint } from '../../wire/endpoint.js';
+import type { Family } from '../../wire/families.js';
+import {
+  addressNotLocal,
+  hasSource,
+  localRoute,
+  LOW_PORT,
+  NO_SOURCE,
+  portsTaken,
+  routeRemedy,
+  type Explanation,
+} from '../remedies.js';
+import type { Source } from './source.js';
+
+/** What a system call said. Node is given the errno, makes an error of it, and that one is explained. */
+export interface Failure {
+  readonly errno: number;
+  readonly error: Error;
+  /** What the error's message ends with. */
+  readonly remedy: string | undefined;
+  /** No port is free: another source, or a wait, may help. */
+  readonly exhausted: boolean;
+  /** Not another candidate after this: connect(2) has been called. */
+  readonly final: boolean;
+}
+
+/** An error that says all by itself. */
+export function failure(errno: number, error: Error, exhausted = false): Failure {
+  return { errno, error, remedy: undefined, exhausted, final: false };
+}
+
+export function refused(syscall: string, errno: number, context: SyscallContext, exhausted = false): Failure {
+  return {
+    errno,
+    error: new SyscallError(syscall, errno, context),
+    remedy: context.remedy,
+    exhausted,
+    final: false,
+  };
+}
+
+export function socketFailure(errno: number, source: Source): Failure {
+  return refused('socket', errno, {
+    localAddress: source.address,
+    localPort: source.port,
+    remedy: errno === EMFILE ? 'Each connection takes a descriptor: raise `ulimit -n`' : undefined,
+  });
+}
+
+export function bindFailure(errno: number, address: string, family: Family, source: Source): Failure {
+  const exhausted = errno === EADDRINUSE && source.port === 0;
+  return refused(
+    'bind',
+    errno,
+    { address, port: portOf(source), ...explainBind(errno, address, family, source) },
+    exhausted,
+  );
+}
+
+function explainBind(errno: number, address: string, family: Family, source: Source): Explanation {
+  switch (errno) {
+    case EADDRINUSE:
+      return source.port === 0 ? rangeExhausted(source) : PORT_IN_USE;
+    case EADDRNOTAVAIL:
+      return addressNotLocal(address, family, 'connect');
+    case EACCES:
+      return LOW_PORT;
+    default:
+      return {};
+  }
+}
+
+/** `localAddress` or a candidate is of one family, the destination of the other: Node says EINVAL of bind, and so do we. */
+export function familyFailure(address: string, family: Family, source: Source): Failure {
+  const [wanted, its] = family === 'ipv6' ? ['IPv6', 'IPv4'] : ['IPv4', 'IPv6'];
+  return refused('bind', EINVAL, {
+    address,
+    port: portOf(source),
+    reason: 'familyMismatch',
+    remedy:
+      `The destination is ${wanted}, and this source ${its}: give a source of its family, or ` +
+      `\`family: ${its === 'IPv4' ? '4' : '6'}\` to look up the other`,
+  });
+}
+
+/** connect() once more on a socket that was made for one source: another one must not be taken in silence. */
+export function otherSourceFailure(address: string, port: number): Failure {
+  return refused('bind', EINVAL, {
+    address,
+    port: port === 0 ? undefined : port,
+    reason: 'otherSource',
+    remedy: 'This socket was made to leave from another source, and keeps it: make a new one with connect()',
+  });
+}
+
+export function connectFailure(errno: number, address: string, port: number, source: Source): Failure {
+  const exhausted = errno === EADDRNOTAVAIL && !(source.address === undefined && !knowsSource(address, port));
+  return refused(
+    'connect',
+    errno,
+    {
+      address,
+      port,
+      localAddress: source.address,
+      localPort: source.address === undefined ? undefined : source.port,
+      ...explainConnect(errno, address, port, source, exhausted),
+    },
+    exhausted,
+  );
+}
+
+function explainConnect(errno: number, address: string, port: number, source: Source, exhausted: boolean): Explanation {
+  if (exhausted) return source.port === 0 ? rangeExhausted(source) : TUPLE_IN_USE;
+  if (errno === EADDRNOTAVAIL) return NO_SOURCE;
+  if (errno === ENETUNREACH && source.freebind && !source.transparent && isIPv4(source.address)) {
+    return {
+      reason: 'sourceNotLocal',
+      remedy:
+        'There is no route, or the source is not local: IPv4 sends from such an address only with transparent: true ' +
+        `(CAP_NET_ADMIN or CAP_NET_RAW), or when it is routed here (\`${localRoute(source.address, 'ipv4')}\`)`,
+    };
+  }
+  const remote = endpointOf(address, port);
+  return remote === undefined ? {} : (routeRemedy(errno, remote) ?? {});
+}
+
+/** The kernel has connected from elsewhere than was asked; the descriptor is closed before anybody sees it. */
+export function elsewhereFailure(address: string, port: number, local: Endpoint | undefined, source: Source): Failure {
+  const from = local?.toString() ?? 'an address that cannot be read';
+  const wanted = source.rangeWanted ? `port ${source.range.join('-')}` : `port ${String(source.port)}`;
+  const told = refused('connect', EADDRNOTAVAIL, {
+    address,
+    port,
+    localAddress: source.address,
+    localPort: source.port,
+    reason: 'otherSource',
+    remedy:
+      `The kernel took ${from} instead of ${source.address ?? 'any address'}, ${wanted}, so the socket is closed. ` +
+      'Is the range inside net.ipv4.ip_local_port_range? A bound outside it is passed over in silence',
+  });
+  return { ...told, final: true };
+}
+
+function portOf(source: Source): number | undefined {
+  return source.port === 0 ? undefined : source.port;
+}
+
+function rangeExhausted(source: Source): Explanation {
+  const from = source.address ?? 'any address';
+  return {
+    reason: 'portRangeExhausted',
+    remedy: `No local port is free from ${from}: ${portsTaken(source.rangeWanted ? source.range : undefined).replace(/\.$/, '')}`,
+  };
+}
+
+function knowsSource(address: string, port: number): boolean {
+  const remote = endpointOf(address, port);
+  return remote === undefined || hasSource(remote);
+}
+
+function endpointOf(address: string, port: number): Endpoint | undefined {
+  try {
+    return Endpoint.from({ address, port });
+  } catch {
+    return undefined;
+  }
+}
+
+function isIPv4(address: string | undefined): address is string {
+  return address?.includes(':') === false;
+}
+
+const PORT_IN_USE: Explanation = {
+  reason: 'portInUse',
+  remedy: 'Another socket holds the port: leave it to the kernel (no localPort), or share it (localPortRange)',
+};
+const TUPLE_IN_USE: Explanation = {
+  reason: 'portInUse',
+  remedy: 'Another connection to there has this port, or TIME-WAIT holds it: leave it to the kernel (no localPort)',
+};
+const EACCES = -13;
+const EINVAL = -22;
+const EMFILE = -24;
+const EADDRINUSE = -98;
+const EADDRNOTAVAIL = -99;
+const ENETUNREACH = -101;

@@ -1,0 +1,165 @@
+// What `connect` is asked for beyond net.connect, checked before anything is made.
+import { isIP, type TcpNetConnectOpts } from 'node:net';
+import {
+  boolean,
+  integer,
+  invalidType,
+  invalidValue,
+  options as checkOptions,
+  outOfRange,
+  string,
+} from '../../arguments.js';
+import type { PortRange } from '../../kernel/sysctl.js';
+import { encodeOption } from '../../options/access.js';
+import { OPTIONS, type SocketOptions, type WritableOptionName } from '../../options/table.js';
+import { checkRange, contains, isEphemeral, WHOLE_RANGE } from '../port-range.js';
+import { endpointOf } from './descriptor.js';
+import type { RetryPolicy } from './retry.js';
+import type { Source } from './source.js';
+
+/** Waiting for a local port when all are taken. */
+export interface RetryOptions {
+  /** Wait instead of failing with reason 'portRangeExhausted'. */
+  readonly whenExhausted: boolean;
+  /** Milliseconds to wait at most, for each address that is tried. @default 60,000: as long as TIME-WAIT lasts */
+  readonly timeout?: number;
+}
+
+/** Options of the source, which net.connect does not have. */
+export interface SourceOptions {
+  /**
+   * The local ports to pick from, both ends included, inside net.ipv4.ip_local_port_range (IP_LOCAL_PORT_RANGE).
+   * @default [1, 65535], of which the kernel takes those of its sysctl
+   */
+  readonly localPortRange?: PortRange;
+  /** Let `localAddress` be one that this host does not have (IP_FREEBIND, IPV6_FREEBIND). @default false */
+  readonly freebind?: boolean;
+  /** Send from an address of others (IP_TRANSPARENT, IPV6_TRANSPARENT); CAP_NET_ADMIN or CAP_NET_RAW. @default false */
+  readonly transparent?: boolean;
+  /** The mark of the packets, for routing rules (SO_MARK); CAP_NET_ADMIN or CAP_NET_RAW. */
+  readonly mark?: number;
+  /** The interface to leave by (SO_BINDTODEVICE). */
+  readonly device?: string;
+  /**
+   * Let connections to other destinations have the same local port (IP_BIND_ADDRESS_NO_PORT).
+   * @default true, but false with `localPort`
+   */
+  readonly shareLocalPort?: boolean;
+  /** Any other option by its kernel name, set before bind. */
+  readonly sockopts?: SocketOptions;
+}
+
+/** All that net.connect takes for TCP, and the source. */
+export interface ConnectOptions extends TcpNetConnectOpts, SourceOptions {
+  readonly retry?: RetryOptions;
+}
+
+/** The keys that net.connect does not know. */
+export function asksForMore(options: object): boolean {
+  return OWN.some((name) => (options as Record<string, unknown>)[name] !== undefined);
+}
+
+/** @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
+export function sourceOf(options: ConnectOptions): Source {
+  const { localPortRange, freebind = false, transparent = false, mark, device, sockopts } = options;
+  const address = addressOf(options.localAddress);
+  const port = portOf(options.localPort);
+  const share = options.shareLocalPort ?? port === 0;
+  boolean('options.freebind', freebind);
+  boolean('options.transparent', transparent);
+  boolean('options.shareLocalPort', share);
+  if (mark !== undefined) integer('options.mark', mark, 0, 0xffffffff);
+  if (device !== undefined && string('options.device', device) === '')
+    throw invalidValue('options.device', device, 'it is the name of an interface');
+  if (device !== undefined) encodeOption('SO_BINDTODEVICE', device);
+  const range = localPortRange === undefined ? undefined : checkRange('options.localPortRange', localPortRange);
+  return {
+    address,
+    ...portsOf(port, range, share),
+    shareLocalPort: share,
+    freebind,
+    transparent,
+    mark,
+    device,
+    sockopts: sockopts === undefined ? undefined : checkSockopts(sockopts),
+  };
+}
+
+export function retryOf(retry: RetryOptions | undefined): RetryPolicy | undefined {
+  if (retry === undefined) return undefined;
+  checkOptions('options.retry', retry, ['whenExhausted', 'timeout']);
+  const { whenExhausted, timeout = TIME_WAIT_MS } = retry;
+  boolean('options.retry.whenExhausted', whenExhausted);
+  integer('options.retry.timeout', timeout, 1, 2 ** 31 - 1);
+  return whenExhausted ? { timeout } : undefined;
+}
+
+/** A shared port is picked by connect, so it is a range of one. */
+function portsOf(
+  port: number,
+  range: PortRange | undefined,
+  share: boolean,
+): Pick<Source, 'port' | 'range' | 'rangeWanted'> {
+  if (port === 0) return { port, range: range ?? WHOLE_RANGE, rangeWanted: range !== undefined };
+  if (range !== undefined && !contains(range, port)) {
+    throw outOfRange('options.localPort', `inside options.localPortRange, ${range.join('-')}`, port);
+  }
+  if (!share) return { port, range: WHOLE_RANGE, rangeWanted: false };
+  if (!isEphemeral(port)) {
+    throw outOfRange(
+      'options.localPort',
+      'inside net.ipv4.ip_local_port_range to be shared between destinations (shareLocalPort: true)',
+      port,
+    );
+  }
+  return { port: 0, range: [port, port], rangeWanted: true };
+}
+
+/** What is no address, Node refuses by itself. */
+function addressOf(address: unknown): string | undefined {
+  if (typeof address !== 'string' || isIP(address) === 0) return undefined;
+  endpointOf(address); // a zone that there is not
+  return address;
+}
+
+function portOf(port: unknown): number {
+  if (port === undefined || port === null) return 0;
+  return integer('options.localPort', port, 0, 65535);
+}
+
+/** Encodes them to see whether they can be; they are set for each attempt. */
+function checkSockopts(sockopts: SocketOptions): SocketOptions {
+  if (typeof sockopts !== 'object' || sockopts === null)
+    throw invalidType('options.sockopts', 'of type object', sockopts);
+  for (const [name, value] of Object.entries(sockopts)) {
+    const own = OF_THEIR_OWN.get(name);
+    if (own !== undefined) throw invalidValue(`options.sockopts.${name}`, value, `use \`${own}\``);
+    if (value === undefined) continue;
+    encodeOption(name as WritableOptionName, value as never);
+    if ((OPTIONS[name as WritableOptionName] as { access?: string }).access === 'get')
+      throw invalidValue(`options.sockopts.${name}`, value, 'this option can only be read');
+  }
+  return { ...sockopts };
+}
+
+const OWN = [
+  'localPortRange',
+  'freebind',
+  'transparent',
+  'mark',
+  'device',
+  'shareLocalPort',
+  'sockopts',
+  'retry',
+] as const satisfies readonly (keyof SourceOptions | 'retry')[];
+
+/** What the source depends on: set behind its back, it could not be verified. */
+const OF_THEIR_OWN: ReadonlyMap<string, string> = new Map([
+  ['IP_BIND_ADDRESS_NO_PORT', 'shareLocalPort'],
+  ['IP_LOCAL_PORT_RANGE', 'localPortRange'],
+  ['IP_FREEBIND', 'freebind'],
+  ['IPV6_FREEBIND', 'freebind'],
+  ['IP_TRANSPARENT', 'transparent'],
+  ['IPV6_TRANSPARENT', 'transparent'],
+]);
+const TIME_WAIT_MS = 60_000;

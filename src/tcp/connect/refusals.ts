@@ -1,0 +1,108 @@
+// What the attempts of one connect() were refused for, to be told where Node makes errors of the bare errnos.
+import type { Socket } from 'node:net';
+import { SyscallError } from '../../errors.js';
+import type { Failure } from './failure.js';
+
+interface Refusal {
+  readonly failure: Failure;
+  /** What Node's error will have. */
+  readonly address: string;
+  readonly port: number;
+}
+
+export class Refusals {
+  readonly #refusals: Refusal[] = [];
+  /** A pool has been given the error already, so that very one is what the caller gets. */
+  readonly #replaceAll: boolean;
+
+  constructor(replaceAll: boolean) {
+    this.#replaceAll = replaceAll;
+  }
+
+  /** Takes note of it. Returns the errno that Node is told. */
+  tell(failure: Failure, address: string, port: number): number {
+    this.#refusals.push({ failure, address, port });
+    return failure.errno;
+  }
+
+  /** Node emits the next failed attempt with its own error, before anything can take its place. */
+  explainNextAttempt(socket: Socket): void {
+    socket.prependOnceListener('connectionAttemptFailed', (_address: string, _port: number, _family: number, error) => {
+      const found = this.#find(error);
+      if (found === undefined) return;
+      if (this.#replaces(found.failure, error)) become(error, found.failure.error);
+      else enrich(error, found.failure);
+    });
+  }
+
+  /** The error that the caller gets for Node's: the same one with more in it, or another. */
+  explain(error: Error): Error {
+    if (this.#refusals.length === 0) return error;
+    const errors: unknown = (error as Partial<AggregateError>).errors;
+    if (!Array.isArray(errors)) return this.#explainOne(error);
+    for (const [i, one] of errors.entries()) {
+      if (one instanceof Error) errors[i] = this.#explainOne(one);
+    }
+    return error;
+  }
+
+  #explainOne(error: NodeError): Error {
+    const found = this.#find(error);
+    if (found === undefined) return error;
+    if (this.#replaces(found.failure, error)) return found.failure.error;
+    enrich(error, found.failure);
+    return error;
+  }
+
+  #find(error: NodeError): Refusal | undefined {
+    return this.#refusals.find(
+      ({ failure, address, port }) =>
+        (error === failure.error || error.errno === failure.errno) &&
+        error.address === address &&
+        (error.port ?? 0) === port,
+    );
+  }
+
+  #replaces({ error }: Failure, by: NodeError): boolean {
+    return this.#replaceAll || !(error instanceof SyscallError) || error.syscall !== by.syscall;
+  }
+}
+
+/** As Node makes them: exceptionWithHostPort. */
+type NodeError = Error &
+  Partial<Record<'errno' | 'port' | 'localPort', number>> &
+  Partial<Record<'code' | 'syscall' | 'address', string>>;
+
+/** Node's own message stays the start of it, and all of its properties what they are. */
+function enrich(error: NodeError, { error: why, remedy }: Failure): void {
+  if ('reason' in error) return; // the event came first
+  if (remedy !== undefined) setMessage(error, `${error.message}. ${remedy}`);
+  if (!(why instanceof SyscallError)) return;
+  for (const key of ['reason', 'localAddress', 'localPort'] as const) {
+    if (why[key] !== undefined && !(key in error)) define(error, key, why[key]);
+  }
+}
+
+function become(error: NodeError, other: Error): void {
+  setMessage(error, other.message);
+  define(error, 'name', other.name);
+  if (other.cause !== undefined) define(error, 'cause', other.cause);
+  for (const [key, value] of Object.entries(other)) define(error, key, value);
+}
+
+/** An error's stack begins with its message as it was when it was made. */
+function setMessage(error: Error, message: string): void {
+  const { stack, message: before } = error;
+  define(error, 'message', message, false);
+  if (stack !== undefined)
+    define(
+      error,
+      'stack',
+      stack.replace(before, () => message),
+      false,
+    );
+}
+
+function define(error: Error, key: string, value: unknown, enumerable = true): void {
+  Object.defineProperty(error, key, { value, enumerable, writable: true, configurable: true });
+}

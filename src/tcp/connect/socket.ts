@@ -1,0 +1,133 @@
+// The net.Socket that `connect` returns. Node makes a TCP handle for each attempt and puts it into `_handle`; from there
+// on that handle asks an Attempt before it binds or connects. All of Node's internals that are relied on are in this file.
+import { Socket, type SocketConstructorOpts } from 'node:net';
+import { SocketError } from '../../errors.js';
+import { Attempt, type ConnectRequest, type Job, type NodeHandle } from './attempt.js';
+
+/** An ordinary net.Socket in every other respect. */
+export class ConnectingSocket extends Socket {
+  readonly #job: Job;
+
+  constructor(options: SocketConstructorOpts | undefined, job: Job) {
+    super(options);
+    this.#job = job;
+    job.socket = this;
+  }
+
+  /** Node's own accessor has the handle; it is set by connect, by each attempt after the first, and by a reconnect. */
+  get _handle(): unknown {
+    return inherited.get.call(this);
+  }
+
+  set _handle(handle: unknown) {
+    if (handle !== null && handle !== undefined) hook(handle, this.#job);
+    inherited.set.call(this, handle);
+  }
+
+  /** Node makes errors of errnos; here they get to say more. */
+  override destroy(error?: Error): this {
+    return super.destroy(error === undefined || error === null ? error : this.#job.refusals.explain(error));
+  }
+}
+
+/** Throws ERR_UNSUPPORTED where Node's internals are not those that this file knows. */
+export function requireHooks(): void {
+  known ??= knowsInternals();
+  if (!known) throw unknownNode();
+}
+
+/** After `socket.connect`: will the handle ask? Otherwise it would connect from anywhere. */
+export function requireHooked(socket: Socket): void {
+  const handle: unknown = (socket as unknown as { _handle?: unknown })._handle;
+  if (handle === null || handle === undefined || ATTEMPT in handle) return;
+  const error = unknownNode();
+  socket.destroy();
+  throw error;
+}
+
+/** Where the Attempt of a handle is found. */
+const ATTEMPT = Symbol('linux-sockets.attempt');
+
+type Hooked = NodeHandle & { [ATTEMPT]: Attempt };
+
+function hook(handle: object, job: Job): void {
+  if (ATTEMPT in handle) return;
+  if (!isTcpHandle(handle)) {
+    throw new SocketError(
+      'ERR_INVALID_STATE',
+      'This socket was made by connect() of linux-sockets to connect over TCP; it takes no other handle or path.',
+    );
+  }
+  const base = Object.getPrototypeOf(handle) as NodeHandle;
+  let prototype = prototypes.get(base);
+  if (prototype === undefined) prototypes.set(base, (prototype = hookedPrototype(base)));
+  (handle as Hooked)[ATTEMPT] = new Attempt(handle, base, job);
+  Object.setPrototypeOf(handle, prototype);
+}
+
+/** Node's prototype with the methods in between that matter here. The handle is still one of its class. */
+function hookedPrototype(base: NodeHandle): object {
+  const methods: ThisType<Hooked> & Partial<NodeHandle> = {
+    bind(address, port) {
+      return this[ATTEMPT].bind(address, port ?? 0, 'ipv4');
+    },
+    bind6(address, port) {
+      return this[ATTEMPT].bind(address, port ?? 0, 'ipv6');
+    },
+    connect(request: ConnectRequest, address, port) {
+      return this[ATTEMPT].connect(request, address, port, 'ipv4');
+    },
+    connect6(request: ConnectRequest, address, port) {
+      return this[ATTEMPT].connect(request, address, port, 'ipv6');
+    },
+    close(callback) {
+      base.close.call(this, callback);
+      this[ATTEMPT].closed();
+    },
+    reset(callback) {
+      const result = base.reset.call(this, callback);
+      this[ATTEMPT].closed();
+      return result;
+    },
+    ref() {
+      base.ref.call(this);
+      this[ATTEMPT].ref();
+    },
+    unref() {
+      base.unref.call(this);
+      this[ATTEMPT].unref();
+    },
+  };
+  return Object.setPrototypeOf(methods, base) as object;
+}
+
+function isTcpHandle(handle: object): handle is NodeHandle {
+  return METHODS.every((name) => typeof (handle as Record<string, unknown>)[name] === 'function');
+}
+
+/** Tried without a network: is a handle that Node replaces by another caught? */
+function knowsInternals(): boolean {
+  if (typeof accessor?.get !== 'function' || typeof accessor.set !== 'function') return false;
+  const symbol = Object.getOwnPropertySymbols(Socket.prototype).find(
+    ({ description }) => description === 'kReinitializeHandle',
+  );
+  const reinitialize = symbol && (Socket.prototype as unknown as Record<symbol, unknown>)[symbol];
+  if (typeof reinitialize !== 'function') return false;
+  const job = { from: () => [], retry: undefined, refusals: { explain: (error: Error) => error } } as unknown as Job;
+  const fake = Object.create(Object.fromEntries(METHODS.map((name) => [name, () => 0]))) as object;
+  Reflect.apply(reinitialize, new ConnectingSocket(undefined, job), [fake]);
+  return ATTEMPT in fake;
+}
+
+function unknownNode(): SocketError {
+  return new SocketError(
+    'ERR_UNSUPPORTED',
+    `connect() does not know the insides of this Node (${process.version}), and would not be sure of the source address.`,
+  );
+}
+
+const METHODS = ['open', 'bind', 'bind6', 'connect', 'connect6', 'close', 'reset', 'ref', 'unref', 'hasRef'] as const;
+const prototypes = new WeakMap<object, object>();
+const accessor = Object.getOwnPropertyDescriptor(Socket.prototype, '_handle');
+const inherited = accessor as { get(): unknown; set(handle: unknown): void };
+let known: boolean | undefined;

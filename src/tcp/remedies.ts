@@ -1,0 +1,117 @@
+// Why the kernel refuses to bind, connect or set an option, and what to do about it: what reserve and connect share.
+import { native } from '../binding.js';
+import { capacity, localPortRange, readSysctl, type PortRange } from '../kernel/sysctl.js';
+import type { Endpoint } from '../wire/endpoint.js';
+import { familyNumber, type Family } from '../wire/families.js';
+
+/** What of an error's context says why, and what to do. */
+export interface Explanation {
+  readonly reason?: string;
+  readonly remedy?: string;
+}
+
+/** Of setsockopt(2). */
+export function optionRemedy(option: string, errno: number): Explanation {
+  if (option === 'TCP_FASTOPEN_CONNECT' && errno === ENOTSUP) {
+    const now = Number(readSysctl('net.ipv4.tcp_fastopen') ?? 0);
+    return {
+      reason: 'fastopenClientOff',
+      remedy:
+        `Bit 1 of net.ipv4.tcp_fastopen, TCP Fast Open for clients, is off (it is ${String(now)}): ` +
+        `sysctl -w net.ipv4.tcp_fastopen=${String(now | 1)}`,
+    };
+  }
+  if (option === 'IP_LOCAL_PORT_RANGE' && errno === ENOPROTOOPT) {
+    return { reason: 'unsupported', remedy: 'This kernel has no local port range of a socket; it came with Linux 6.3' };
+  }
+  if (option === 'SO_BINDTODEVICE' && errno === ENODEV) {
+    return { reason: 'noDevice', remedy: 'This network namespace has no interface of that name: see `ip link`' };
+  }
+  if (errno === EPERM) return { reason: 'notPermitted', remedy: 'It needs CAP_NET_ADMIN or CAP_NET_RAW' };
+  return {};
+}
+
+/** EADDRNOTAVAIL of bind(2). `what` says what is made: 'reserve', 'connect'. */
+export function addressNotLocal(address: string, family: Family, what: string): Explanation {
+  return {
+    reason: 'addressNotLocal',
+    remedy:
+      `The address is not assigned to this host. Assign it; or ${what} with freebind: true, and route it here ` +
+      `(\`${localRoute(address, family)}\`), or nothing will come back`,
+  };
+}
+
+/** The command that makes an address that is on no interface one of this host's (AnyIP). */
+export function localRoute(address: string, family: Family): string {
+  const bare = address.split('%')[0] ?? address;
+  return family === 'ipv6' ? `ip -6 route add local ${bare}/128 dev lo` : `ip route add local ${bare}/32 dev lo`;
+}
+
+/** EACCES of bind(2). */
+export const LOW_PORT: Explanation = {
+  reason: 'notPermitted',
+  remedy: 'A port below net.ipv4.ip_unprivileged_port_start needs CAP_NET_BIND_SERVICE',
+};
+
+/** EADDRNOTAVAIL of connect(2) where nothing was bound and `hasSource` says no. */
+export const NO_SOURCE: Explanation = {
+  reason: 'noSourceAddress',
+  remedy: 'This host has no address from which to send there',
+};
+
+/** Errors of connect(2) that the routes are to blame for; undefined for all others. */
+export function routeRemedy(errno: number, remote: Endpoint): Explanation | undefined {
+  const noRoute = (why: string): Explanation => ({ reason: 'noRoute', remedy: why });
+  switch (errno) {
+    case ENETUNREACH:
+      return noRoute(`There is no route to it: see \`ip route get ${remote.address}\``);
+    case EHOSTUNREACH:
+      return noRoute(`The route to it says unreachable: see \`ip route get ${remote.address}\``);
+    case EACCES:
+      return noRoute('A route forbids it (prohibit), or a broadcast address was meant');
+    case EINVAL:
+      if (/^fe[89ab]/.test(remote.address) && remote.scopeId === 0) {
+        return {
+          reason: 'noZone',
+          remedy: `A link-local address needs the interface as its zone: ${remote.address}%eth0`,
+        };
+      }
+      return noRoute(
+        `The route to it is a black hole, or the source cannot be used for it: see \`ip route get ${remote.address}\``,
+      );
+    default:
+      return undefined;
+  }
+}
+
+/** Does this host have an address to send from? A UDP connect picks one as TCP's does, and sends nothing. */
+export function hasSource(remote: Endpoint): boolean {
+  const family = remote.family === 'ipv6' || remote.mapped ? 'ipv6' : 'ipv4';
+  const handle = new (native().Handle)();
+  if (handle.socket(familyNumber(family), SOCK_DGRAM, 0) < 0) return true; // nothing is known then
+  const connected = handle.connect(remote.transientSockaddr(family));
+  handle.close();
+  return connected !== EADDRNOTAVAIL;
+}
+
+/** 'there are 10 ports of 40000-40009, and each is taken by …'. @param range undefined for all that the kernel picks */
+export function portsTaken(range: PortRange | undefined): string {
+  const [lo, hi] = range ?? localPortRange();
+  const count = capacity([lo, hi]);
+  return (
+    `there ${count === 1 ? 'is 1 port' : `are ${String(count)} ports`} of ${String(lo)}-${String(hi)}, and each is ` +
+    'taken by a connection or a reservation to there, by TIME-WAIT, or by a socket that is bound to it. Take another ' +
+    'source address, or a wider range (net.ipv4.ip_local_port_range).'
+  );
+}
+
+const SOCK_DGRAM = 2;
+const EPERM = -1;
+const EACCES = -13;
+const ENODEV = -19;
+const EINVAL = -22;
+const ENOPROTOOPT = -92;
+const ENOTSUP = -95; // EOPNOTSUPP is the same number, and Node's name for it is this one
+const EADDRNOTAVAIL = -99;
+const ENETUNREACH = -101;
+const EHOSTUNREACH = -113;
