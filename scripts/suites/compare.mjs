@@ -37,7 +37,8 @@ export async function runSuite(files, route, machine) {
   /** @type {Map<string, Outcome>} */
   const outcomes = new Map();
   for (const { file, tests, skipped, output } of ran)
-    for (const [test, passed] of Object.entries(tests)) outcomes.set(test, { passed, skipped, flaky: false, output, file });
+    for (const [test, passed] of Object.entries(tests))
+      outcomes.set(test, { passed, skipped, flaky: false, output, file });
 
   // What failed once has a second try, with the machine for itself.
   const failed = new Set([...outcomes.values()].filter(({ passed }) => !passed).map(({ file }) => file));

@@ -2,7 +2,7 @@
 // or the test itself makes by net.connect, an http or https agent, tls.connect or http2.connect are made by the route.
 // What it cannot reach: `new net.Socket().connect()`, which is no call of net.connect.
 import { appendFileSync } from 'node:fs';
-import http from 'node:http';
+import { syncBuiltinESMExports } from 'node:module';
 import net from 'node:net';
 import tls from 'node:tls';
 import * as lib from '../../lib/index.js';
@@ -24,9 +24,8 @@ let inside = false;
 
 Object.assign(net, { connect: routedConnect, createConnection: routedConnect });
 Object.assign(tls, { connect: routedTlsConnect });
-// Some lines of Node took net.createConnection over when they loaded, others look it up.
-const agent = /** @type {{ createConnection?: unknown }} */ (/** @type {unknown} */ (http.Agent.prototype));
-if (agent.createConnection === netConnect) agent.createConnection = routedConnect;
+syncBuiltinESMExports(); // for `import { connect } from 'node:net'`
+// node:http is not loaded here: some lines of Node take net.createConnection over when it loads, for the agents.
 
 /** @param {readonly unknown[]} args as net.connect has them @returns {net.Socket} */
 function routedConnect(...args) {

@@ -43,7 +43,19 @@ export function print(row) {
  * @param {readonly NotRun[]} notRun
  */
 export function table(rows, notRun) {
-  const head = ['suite', 'of', 'files', 'passed', 'route', 'passed', 'lost', 'of them expected', 'files that used it', 'connections', 'flaky'];
+  const head = [
+    'suite',
+    'of',
+    'files',
+    'passed',
+    'route',
+    'passed',
+    'lost',
+    'of them expected',
+    'files that used it',
+    'connections',
+    'flaky',
+  ];
   const lines = rows.flatMap((row) =>
     row.routes.map((one, index) => [
       ...(index === 0 ? [row.suite, row.version, row.files, row.passed] : ['', '', '', '']),
@@ -58,6 +70,12 @@ export function table(rows, notRun) {
   );
   const cells = [head, ...lines].map((line) => line.map(String));
   const widths = head.map((_, column) => Math.max(...cells.map((line) => line[column]?.length ?? 0)));
-  for (const line of cells) console.log(line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd());
+  for (const line of cells)
+    console.log(
+      line
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    );
   for (const { suite, reason } of notRun) console.log(`${suite}: not run: ${reason}`);
 }

@@ -7,7 +7,7 @@
  */
 
 /** Those that a suite is run with; Node's own are for comparison. */
-export const ROUTES = (["connect","connect-source","node","node-source"]);
+export const ROUTES = /** @type {const} */ (['connect', 'connect-source']);
 
 export const SOURCES = { 4: '127.0.0.9', 6: 'fd09::9' };
 export const PORTS = /** @type {const} */ ([40_000, 49_999]);

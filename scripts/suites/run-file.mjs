@@ -39,7 +39,14 @@ export async function runFile(file, route, { node, enter }) {
     const seen = route === 'connect-source' ? readCounters(join(scratch, 'counters')) : undefined;
     const tests = file.verdict === 'mocha' ? readReport(file, report) : { [file.name]: status === 'exit 0' };
     const skipped = status === 'exit 0' && /^1\.\.0 # Skipped/m.test(output);
-    return { file, tests, skipped, output: `${output.trimEnd()}\n(${status})`, used: seen?.wanted ?? used, astray: seen?.astray ?? 0 };
+    return {
+      file,
+      tests,
+      skipped,
+      output: `${output.trimEnd()}\n(${status})`,
+      used: seen?.wanted ?? used,
+      astray: seen?.astray ?? 0,
+    };
   } finally {
     rmSync(scratch, { recursive: true, force: true, maxRetries: 3 });
   }
@@ -56,6 +63,7 @@ function finished(program, args, cwd, env) {
   return new Promise((resolve) => {
     // A group of its own: what a test leaves behind ends with it.
     const child = spawn(program, args, { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+    running.add(end);
     let output = '';
     let late = false;
     for (const stream of [child.stdout, child.stderr])
@@ -68,6 +76,7 @@ function finished(program, args, cwd, env) {
     }, TIMEOUT);
     child.on('exit', (code, signal) => {
       clearTimeout(timer);
+      running.delete(end);
       end();
       const status = late ? `took longer than ${TIMEOUT / 1000} s` : signal === null ? `exit ${code}` : signal;
       // A child that left the group may hold the pipes; what it says is not waited for.
@@ -88,6 +97,14 @@ function finished(program, args, cwd, env) {
     }
   });
 }
+
+/** Ends the tests that run, for a run that is ended itself. */
+export function endAll() {
+  for (const end of running) end();
+}
+
+/** @type {Set<() => void>} */
+const running = new Set();
 
 /** Ours, without what npm and other runs of Node have put there. @returns {Record<string, string>} */
 function environment() {
@@ -123,8 +140,11 @@ function readReport(file, report) {
   /** @typedef {{ fullTitle: string }} Test */
   /** @type {{ passes: Test[], failures: Test[] }} */
   const { passes, failures } = JSON.parse(readFileSync(report, 'utf8'));
-  const tests = [...passes.map((test) => [test, true]), ...failures.map((test) => [test, false])];
-  return Object.fromEntries(tests.map(([test, passed]) => [`${file.name}: ${test.fullTitle}`, passed]));
+  const name = (/** @type {Test} */ test) => `${file.name}: ${test.fullTitle}`;
+  return Object.fromEntries([
+    ...passes.map((test) => [name(test), true]),
+    ...failures.map((test) => [name(test), false]),
+  ]);
 }
 
 const PRELOAD = fileURLToPath(new URL('preload.mjs', import.meta.url));
@@ -132,13 +152,17 @@ const TIMEOUT = 60_000;
 const OUTPUT = 8000; // characters
 // The same on every machine, and names with an address of each family, so that Node tries one after the other.
 const HOSTS = '127.0.0.1 localhost\n::1 localhost\n';
-// 127.0.0.0/8 is local as a whole, ::1 is not: a second address for the routes that choose a source.
+// For the routes that choose a source: 127.0.0.0/8 is local as a whole, fd09::/64 is made so. No address is added, since
+// getaddrinfo would then take a family without one for absent (AI_ADDRCONFIG).
 const IN_NAMESPACE = `
 PATH="$PATH:/usr/sbin:/sbin"
 mount --bind "$0/hosts" /etc/hosts
 ip link set lo up
-ip -6 address add fd09::9 dev lo
-case "$SUITES_ROUTE" in *-source) nft -f "$0/rules";; esac
+case "$SUITES_ROUTE" in *-source)
+  ip -6 route add local fd09::/64 dev lo
+  echo 1 > /proc/sys/net/ipv6/ip_nonlocal_bind
+  nft -f "$0/rules";;
+esac
 set +e
 "$@"
 status=$?

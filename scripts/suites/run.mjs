@@ -9,6 +9,7 @@ import { namespaces } from '../namespaces.mjs';
 import { ROOT } from './cache.mjs';
 import { compare, flaky, passes, runSuite } from './compare.mjs';
 import { faults, print, table } from './report.mjs';
+import { endAll } from './run-file.mjs';
 import { ROUTES } from './routes.mjs';
 import { SUITES } from './suites.mjs';
 
@@ -46,9 +47,17 @@ if (values.help || unknown.length > 0) {
 setPriority(10); // whoever works on this machine comes first
 const found = namespaces();
 if ('reason' in found) fail(`The tests need network namespaces: ${found.reason}`);
-for (const script of ['build-native.mjs', 'build-ts.mjs'])
-  if (spawnSync(process.execPath, [join(ROOT, 'scripts', script)], { stdio: ['ignore', 'ignore', 'inherit'] }).status !== 0)
-    process.exit(1);
+if (!process.env['LINUX_SOCKETS_BUILT']) {
+  for (const script of ['build-native.mjs', 'build-ts.mjs']) {
+    const { status } = spawnSync(process.execPath, [join(ROOT, 'scripts', script)], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+    if (status !== 0) process.exit(1);
+  }
+}
+
+process.on('exit', endAll);
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1));
 
 const node = values.node === undefined ? process.execPath : fetchNode(values.node);
 const version = spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout.trim();

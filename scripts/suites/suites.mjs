@@ -63,7 +63,13 @@ function nodeTest(directory, folder, file) {
 
 /** @type {Suite['prepare']} */
 function ws() {
-  const source = debianSource('node-ws', () => true, ['*/lib', '*/test', '*/index.js', '*/wrapper.mjs', '*/package.json']);
+  const source = debianSource('node-ws', () => true, [
+    '*/lib',
+    '*/test',
+    '*/index.js',
+    '*/wrapper.mjs',
+    '*/package.json',
+  ]);
   if ('reason' in source) return source;
   const failed = install(join(CACHE, 'mocha'), ['mocha@11']);
   if (failed !== undefined) return { reason: failed };
@@ -139,4 +145,4 @@ function list(directory, belongs) {
 const NEWEST_IN_DEBIAN = 24;
 const NODE_MEMBERS = ['common', 'fixtures', 'parallel', 'sequential'].map((folder) => `*/test/${folder}`);
 // Of undici's development dependencies, those that lint, measure, or test in a browser.
-const NOT_FOR_UNDICI = /eslint|neostandard|typescript|tsd|husky|jest|c8|fuzz|proxy$|dns-packet/;
+const NOT_FOR_UNDICI = /eslint|neostandard|typescript|tsd|husky|jest|c8|esbuild|borp|@types/;
