@@ -8,20 +8,23 @@ import { namespaces } from '../scripts/namespaces.mjs';
 import { measure } from './support/measure.mjs';
 import { compileReference } from './support/reference.mjs';
 import { save, summary, table } from './support/report.mjs';
+import { CONNECT } from './connect/trials.mjs';
 import { RESERVE } from './reserve/trials.mjs';
 
 /** @typedef {import('./support/trial.mjs').Trial} Trial */
 /** @typedef {import('./support/trial.mjs').Result} Result */
 
 /** @type {Readonly<Record<string, readonly Trial[]>>} */
-const SUITES = { reserve: RESERVE };
+const SUITES = { connect: CONNECT, reserve: RESERVE };
 const ACCEPTANCE_PAIRS = 8;
 const INSIDE = 'LINUX_SOCKETS_BENCH_INSIDE';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 await new Command('npm run bench --')
-  .description('Measures this library against C reference programs, in pairs of processes, in a network namespace.')
+  .description(
+    'Measures this library against C reference programs, or Node, in pairs of processes, in a network namespace.',
+  )
   .addArgument(new Argument('<suite>', 'what to measure').choices(Object.keys(SUITES)))
   .addOption(new Option('--only <trial...>', 'these trials only; the committed results are left alone'))
   .addOption(new Option('--pairs <number>', 'pairs of processes a trial').default(ACCEPTANCE_PAIRS).argParser(count))

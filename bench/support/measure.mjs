@@ -7,7 +7,7 @@ import { EPHEMERAL } from './trial.mjs';
 /** @typedef {import('./trial.mjs').Trial} Trial */
 /** @typedef {import('./trial.mjs').Result} Result */
 /** @typedef {import('./trial.mjs').Side} Side */
-/** @typedef {{ readonly ours: readonly string[], readonly reference: readonly string[] }} Programs commands by side */
+/** @typedef {Readonly<Partial<Record<Side[0], readonly string[]>>>} Programs commands by side */
 
 /**
  * @param {readonly Trial[]} trials
@@ -43,7 +43,7 @@ export function measure(trials, pairs, programs, progress) {
  * @returns {number}
  */
 function run([program, ...args], programs, metric) {
-  const [command = '', ...before] = programs[program];
+  const [command = '', ...before] = programs[program] ?? [];
   const { status, stdout, stderr, error } = spawnSync(command, [...before, ...args.map(String)], { encoding: 'utf8' });
   const value = status === 0 ? /** @type {Record<string, unknown>} */ (JSON.parse(stdout))[metric] : undefined;
   if (typeof value === 'number') return value;

@@ -1,4 +1,4 @@
-// Compiles the C reference program of a suite, and says how both sides of its trials are started.
+// Compiles the C reference program of a suite that has one, and says how the sides of its trials are started.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -14,6 +14,14 @@ const cache = join(dirname(bench), 'node_modules/.cache/bench');
 export function compileReference(suite) {
   const source = join(bench, 'reference', `${suite}.c`);
   const program = join(cache, suite);
+  const ours = join(bench, suite, 'ours.mjs');
+  const newer = node26();
+  /** @type {import('./measure.mjs').Programs} */
+  const programs = {
+    ours: [process.execPath, '--expose-gc', ours],
+    ...(newer !== undefined && { node26: [newer, '--expose-gc', ours] }),
+  };
+  if (!existsSync(source)) return programs;
   if (!existsSync(program) || statSync(program).mtimeMs < statSync(source).mtimeMs) {
     mkdirSync(cache, { recursive: true });
     const compiler = process.env['CC'] ?? 'gcc';
@@ -21,8 +29,11 @@ export function compileReference(suite) {
     const { status, error } = spawnSync(compiler, [...flags, '-o', program, source], { stdio: 'inherit' });
     if (status !== 0) throw new Error(`${source} could not be compiled: ${error?.message ?? `${compiler} failed`}`);
   }
-  return {
-    ours: [process.execPath, '--expose-gc', join(bench, suite, 'ours.mjs')],
-    reference: [program],
-  };
+  return { ...programs, reference: [program] };
+}
+
+/** Node 26 as scripts/test-nodes.mjs fetches it, if it has. */
+export function node26() {
+  const path = join(dirname(bench), `node_modules/.cache/nodes/26/node_modules/node-linux-${process.arch}/bin/node`);
+  return existsSync(path) ? path : undefined;
 }

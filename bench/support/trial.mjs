@@ -2,8 +2,8 @@
 
 /**
  * One side: a program and its arguments, which print a line of JSON. 'ours' is the suite's ours.mjs, 'reference' its C
- * program.
- * @typedef {readonly ['ours' | 'reference', ...(string | number)[]]} Side
+ * program, 'node26' is ours.mjs on Node 26.
+ * @typedef {readonly ['ours' | 'reference' | 'node26', ...(string | number)[]]} Side
  */
 
 /**

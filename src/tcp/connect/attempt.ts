@@ -91,17 +91,16 @@ export class Attempt {
     // A second connect on the same handle: the kernel has its own answer to that.
     if (this.#opened && !this.#ready) return this.#callNode(request, address, port, family);
     const { retry, refusals, socket } = this.#job;
-    const again = (): Failure | undefined => this.#try(request, address, port, family);
     const key = retry === undefined ? undefined : this.#keyOf(address, port);
     // Others wait for a port to there: one search for all of them is enough.
     if (retry !== undefined && isAwaited(key)) {
-      this.#waitFor(key, retry, undefined, again, request, address, port);
+      this.#waitFor(key, retry, undefined, request, address, port, family);
       return 0;
     }
-    const failed = again();
+    const failed = this.#try(request, address, port, family);
     if (failed === undefined) return 0;
     if (failed.exhausted && retry !== undefined) {
-      this.#waitFor(key, retry, failed, again, request, address, port);
+      this.#waitFor(key, retry, failed, request, address, port, family);
       return 0;
     }
     if (socket?.autoSelectFamilyAttemptedAddresses !== undefined) refusals.explainNextAttempt(socket);
@@ -213,11 +212,12 @@ export class Attempt {
     key: unknown,
     retry: RetryPolicy,
     failed: Failure | undefined,
-    again: () => Failure | undefined,
     request: ConnectRequest,
     address: string,
     port: number,
+    family: Family,
   ): void {
+    const again = (): Failure | undefined => this.#try(request, address, port, family);
     let last = failed;
     const fail = (): void => {
       this.#wait = undefined;

@@ -3,6 +3,7 @@ import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { connect as netConnect, type Socket, type SocketConstructorOpts, type TcpNetConnectOpts } from 'node:net';
 import { invalidValue } from '../../arguments.js';
 import { native } from '../../binding.js';
+import { AbortError } from '../../errors.js';
 import { ignoreEmptyWrites, requireAdoption } from '../stream.js';
 import type { Job } from './attempt.js';
 import { asksForMore, retryOf, sourceOf, type ConnectOptions, type RetryOptions } from './options.js';
@@ -27,7 +28,7 @@ export function connect(options: ConnectOptions | number | string, listener?: ()
 export function connect(port: number, host?: string, listener?: () => void): Socket;
 export function connect(...args: readonly unknown[]): Socket {
   native(); // says so where the platform is another
-  const { options, listener } = normalize(args);
+  const options = optionsOf(args);
   if (isNodesAlone(options)) return netConnect(...(args as [TcpNetConnectOpts]));
   requireAdoption();
   requireHooks();
@@ -35,9 +36,9 @@ export function connect(...args: readonly unknown[]): Socket {
   const job: Job = { from: source, retry: retryOf(options.retry), refusals: new Refusals(false) };
   // A shared port is connect(2)'s to take: Node would look for it after bind.
   const forNode = source.port === 0 && options.localPort !== undefined ? { ...options, localPort: undefined } : options;
-  const socket = new ConnectingSocket(forNode, job);
+  const socket = make(forNode, job);
   if (source.sockopts?.TCP_FASTOPEN_CONNECT === true) ignoreEmptyWrites(socket);
-  return run(socket, forNode, listener);
+  return run(socket, forNode, listenerOf(args));
 }
 
 /** What a pool gives to `connectFrom`: the sources are its own. */
@@ -54,20 +55,31 @@ export function connectFrom(options: PoolConnectOptions, candidates: Candidates,
   requireAdoption();
   requireHooks();
   const job: Job = { from: candidates, retry: retryOf(options.retry), refusals: new Refusals(true) };
-  return run(new ConnectingSocket(options, job), options, listener);
+  return run(make(options, job), options, listener);
+}
+
+/** With a signal that is aborted already, Node emits the end, connects nevertheless, and nobody closes the descriptor. */
+function make(options: SocketConstructorOpts, job: Job): ConnectingSocket {
+  const { signal } = options;
+  if (signal?.aborted !== true) return new ConnectingSocket(options, job);
+  return new ConnectingSocket({ ...options, signal: undefined }, job).destroy(new AbortError(signal));
 }
 
 /** The rest of what net.connect does with a socket. */
-function run(socket: Socket, options: object, listener: (() => void) | undefined): Socket {
+function run(socket: ConnectingSocket, options: object, listener: (() => void) | undefined): Socket {
+  if (socket.destroyed) return socket;
   const { timeout } = options as TcpNetConnectOpts;
-  const start = (): void => {
-    if (timeout) socket.setTimeout(timeout);
-    socket.connect(options as TcpNetConnectOpts, listener);
-    requireHooked(socket);
-  };
   try {
-    if (CLIENT_SOCKETS.hasSubscribers) announced(socket, start);
-    else start();
+    if (CLIENT_SOCKETS.hasSubscribers && connectTells !== true) {
+      announced(socket, () => {
+        if (timeout) socket.setTimeout(timeout);
+        socket.connect(options as TcpNetConnectOpts, listener);
+      });
+    } else {
+      if (timeout) socket.setTimeout(timeout);
+      socket.connect(options as TcpNetConnectOpts, listener);
+    }
+    requireHooked(socket);
   } catch (error) {
     socket.destroy();
     throw error;
@@ -80,10 +92,6 @@ function run(socket: Socket, options: object, listener: (() => void) | undefined
  * when it is told for the first time.
  */
 function announced(socket: Socket, start: () => void): void {
-  if (connectTells === true) {
-    start();
-    return;
-  }
   if (connectTells === false) {
     CLIENT_SOCKETS.publish({ socket });
     start();
@@ -104,35 +112,28 @@ function announced(socket: Socket, start: () => void): void {
 }
 
 /** As net.connect takes its arguments. */
-function normalize(args: readonly unknown[]): { options: ConnectOptions; listener: (() => void) | undefined } {
-  const [first, second] = args;
+function optionsOf([first, second]: readonly unknown[]): ConnectOptions {
+  if (typeof first === 'object' && first !== null) return first as ConnectOptions;
+  if (typeof first === 'string' && !(Number(first) >= 0)) return { path: first } as unknown as ConnectOptions;
+  return (typeof second === 'string' ? { port: first, host: second } : { port: first }) as ConnectOptions;
+}
+
+function listenerOf(args: readonly unknown[]): (() => void) | undefined {
   const last = args.at(-1);
-  const listener = typeof last === 'function' ? (last as () => void) : undefined;
-  if (typeof first === 'object' && first !== null) return { options: first as ConnectOptions, listener };
-  const options =
-    typeof first === 'string' && !(Number(first) >= 0)
-      ? { path: first }
-      : { port: first, ...(typeof second === 'string' && { host: second }) };
-  return { options: options as unknown as ConnectOptions, listener };
+  return typeof last === 'function' ? (last as () => void) : undefined;
 }
 
 /** A pipe, or a descriptor that is there already: there is nothing for us to make. */
 function isNodesAlone(options: ConnectOptions): boolean {
   const { path, fd, handle } = options as { path?: unknown; fd?: unknown; handle?: unknown };
-  const [name, what] = path
-    ? ['path', 'a pipe has no source']
-    : fd !== undefined || (handle !== undefined && handle !== null)
-      ? [fd === undefined ? 'handle' : 'fd', 'connect makes the descriptor itself']
-      : [];
-  if (name === undefined) return false;
-  if (asksForMore(options)) {
-    throw invalidValue(
-      `options.${name}`,
-      (options as unknown as Record<string, unknown>)[name],
-      `${String(what)}, so it goes with net.connect's own options only`,
-    );
-  }
-  return true;
+  if (!path && fd === undefined && (handle === undefined || handle === null)) return false;
+  if (!asksForMore(options)) return true;
+  if (path) throw invalidValue('options.path', path, "a pipe has no source: only net.connect's own options go with it");
+  throw invalidValue(
+    fd === undefined ? 'options.handle' : 'options.fd',
+    fd ?? handle,
+    "connect makes the descriptor itself: only net.connect's own options go with it",
+  );
 }
 
 /** Does Socket.connect tell of itself? Unknown as long as nobody listened. */

@@ -30,19 +30,28 @@ export function install(
   // be an object whose getters connect.
   const handle = spare ?? new (native().Handle)();
   spare = undefined;
+  let given = false;
   try {
     const failed = setUp(handle, source, family, mapped);
     if (failed !== undefined) return failed;
     if (opened) return resultOf('dup3', handle.dup3(into.fd));
-    const unopened = resultOf('open', into.open(handle.fd()));
-    if (unopened === undefined) handle.detach();
-    return unopened;
+    const refusal = give(handle, into);
+    given = refusal === undefined;
+    return refusal;
   } catch (error) {
     return thrownFailure(error);
   } finally {
-    handle.close();
+    if (!given) handle.close();
     spare = handle;
   }
+}
+
+/** The descriptor is Node's from now on; ours again when Node does not want it. */
+function give(handle: Handle, into: Adopter): Failure | undefined {
+  const fd = handle.detach();
+  const unopened = resultOf('open', into.open(fd));
+  if (unopened !== undefined) handle.adopt(fd);
+  return unopened;
 }
 
 /** The address that bind(2) is given, undefined where nothing is bound. */
@@ -56,8 +65,7 @@ export function endpointOf(address: string): Endpoint {
   let endpoint = endpoints.get(address);
   if (endpoint === undefined) {
     endpoint = Endpoint.from({ address, port: 0 });
-    if (endpoints.size >= MOST_KEPT) endpoints.clear();
-    if (endpoint.scopeId === 0) endpoints.set(address, endpoint); // an interface may get another number
+    if (endpoint.scopeId === 0) keep(endpoints, address, endpoint); // an interface may get another number
   }
   return endpoint;
 }
@@ -98,14 +106,30 @@ interface Recipe {
   readonly list: Uint8Array;
 }
 
+/** Sources come in a row that ask for the same: even a key to look it up by would cost more than a system call. */
 function recipeOf(source: Source, family: Family, binds: boolean): Recipe {
-  const { port, range, shareLocalPort, freebind, transparent, mark } = source;
-  const shares = binds && port === 0 && shareLocalPort;
-  const key =
-    `${family} ${String(port !== 0)} ${String(shares)} ${String(range[0])} ${String(range[1])} ${String(freebind)} ` +
-    `${String(transparent)} ${String(mark)}`;
-  const known = recipes.get(key);
-  if (known !== undefined) return known;
+  const shares = binds && source.port === 0 && source.shareLocalPort;
+  if (
+    latest?.family === family &&
+    latest.shares === shares &&
+    (latest.port === 0) === (source.port === 0) &&
+    latest.range[0] === source.range[0] &&
+    latest.range[1] === source.range[1] &&
+    latest.freebind === source.freebind &&
+    latest.transparent === source.transparent &&
+    latest.mark === source.mark
+  ) {
+    return latest.recipe;
+  }
+  const { port, range, freebind, transparent, mark } = source;
+  const key = [family, shares, port === 0, ...range, freebind, transparent, mark].join();
+  const recipe = recipes.get(key) ?? makeRecipe(source, family, shares);
+  keep(recipes, key, recipe);
+  latest = { family, shares, port, range, freebind, transparent, mark, recipe };
+  return recipe;
+}
+
+function makeRecipe({ port, range, freebind, transparent, mark }: Source, family: Family, shares: boolean): Recipe {
   const options = [
     // As libuv's bind does: a port of one's own choice may be in TIME-WAIT, or have a connection to elsewhere.
     ...(port === 0 ? [] : [encodeOption('SO_REUSEADDR', true)]),
@@ -115,10 +139,7 @@ function recipeOf(source: Source, family: Family, binds: boolean): Recipe {
     ...(transparent ? [encodeOption(family === 'ipv6' ? 'IPV6_TRANSPARENT' : 'IP_TRANSPARENT', true)] : []),
     ...(mark === undefined ? [] : [encodeOption('SO_MARK', mark)]),
   ];
-  const recipe = { options, list: encodeList(options) };
-  if (recipes.size >= MOST_KEPT) recipes.clear();
-  recipes.set(key, recipe);
-  return recipe;
+  return { options, list: encodeList(options) };
 }
 
 /** One of the list has failed: which, and can it be done without? Setting an option once more changes nothing. */
@@ -150,7 +171,19 @@ function resultOf(syscall: string, result: number): Failure | undefined {
   return result < 0 ? refused(syscall, result, {}) : undefined;
 }
 
+function keep<T>(cache: Map<string, T>, key: string, value: T): void {
+  if (cache.size >= MOST_KEPT) cache.clear();
+  cache.set(key, value);
+}
+
 let spare: Handle | undefined;
+let latest:
+  | (Pick<Source, 'port' | 'range' | 'freebind' | 'transparent' | 'mark'> & {
+      readonly family: Family;
+      readonly shares: boolean;
+      readonly recipe: Recipe;
+    })
+  | undefined;
 const recipes = new Map<string, Recipe>();
 const endpoints = new Map<string, Endpoint>();
 const MOST_KEPT = 1024;

@@ -11,6 +11,7 @@ import {
 } from '../../arguments.js';
 import type { PortRange } from '../../kernel/sysctl.js';
 import { encodeOption } from '../../options/access.js';
+import type { OptionRow } from '../../options/row.js';
 import { OPTIONS, type SocketOptions, type WritableOptionName } from '../../options/table.js';
 import { checkRange, contains, isEphemeral, WHOLE_RANGE } from '../port-range.js';
 import { endpointOf } from './descriptor.js';
@@ -75,7 +76,10 @@ export function sourceOf(options: ConnectOptions): Source {
   const range = localPortRange === undefined ? undefined : checkRange('options.localPortRange', localPortRange);
   return {
     address,
-    ...portsOf(port, range, share),
+    // A shared port is picked by connect, so it is a range of one.
+    port: share ? 0 : port,
+    range: port === 0 ? (range ?? WHOLE_RANGE) : sharedOrAlone(port, range, share),
+    rangeWanted: port === 0 ? range !== undefined : share,
     shareLocalPort: share,
     freebind,
     transparent,
@@ -94,25 +98,17 @@ export function retryOf(retry: RetryOptions | undefined): RetryPolicy | undefine
   return whenExhausted ? { timeout } : undefined;
 }
 
-/** A shared port is picked by connect, so it is a range of one. */
-function portsOf(
-  port: number,
-  range: PortRange | undefined,
-  share: boolean,
-): Pick<Source, 'port' | 'range' | 'rangeWanted'> {
-  if (port === 0) return { port, range: range ?? WHOLE_RANGE, rangeWanted: range !== undefined };
+function sharedOrAlone(port: number, range: PortRange | undefined, share: boolean): PortRange {
   if (range !== undefined && !contains(range, port)) {
     throw outOfRange('options.localPort', `inside options.localPortRange, ${range.join('-')}`, port);
   }
-  if (!share) return { port, range: WHOLE_RANGE, rangeWanted: false };
-  if (!isEphemeral(port)) {
-    throw outOfRange(
-      'options.localPort',
-      'inside net.ipv4.ip_local_port_range to be shared between destinations (shareLocalPort: true)',
-      port,
-    );
-  }
-  return { port: 0, range: [port, port], rangeWanted: true };
+  if (!share) return WHOLE_RANGE;
+  if (isEphemeral(port)) return [port, port];
+  throw outOfRange(
+    'options.localPort',
+    'inside net.ipv4.ip_local_port_range to be shared between destinations (shareLocalPort: true)',
+    port,
+  );
 }
 
 /** What is no address, Node refuses by itself. */
@@ -135,9 +131,9 @@ function checkSockopts(sockopts: SocketOptions): SocketOptions {
     const own = OF_THEIR_OWN.get(name);
     if (own !== undefined) throw invalidValue(`options.sockopts.${name}`, value, `use \`${own}\``);
     if (value === undefined) continue;
+    const row = (OPTIONS as Readonly<Record<string, OptionRow>>)[name];
+    if (row?.access === 'get') throw invalidValue(`options.sockopts.${name}`, value, 'this option can only be read');
     encodeOption(name as WritableOptionName, value as never);
-    if ((OPTIONS[name as WritableOptionName] as { access?: string }).access === 'get')
-      throw invalidValue(`options.sockopts.${name}`, value, 'this option can only be read');
   }
   return { ...sockopts };
 }

@@ -11,7 +11,8 @@ interface Refusal {
 }
 
 export class Refusals {
-  readonly #refusals: Refusal[] = [];
+  /** Seldom made: most connections succeed. */
+  #refusals: Refusal[] | undefined;
   /** A pool has been given the error already, so that very one is what the caller gets. */
   readonly #replaceAll: boolean;
 
@@ -21,7 +22,7 @@ export class Refusals {
 
   /** Takes note of it. Returns the errno that Node is told. */
   tell(failure: Failure, address: string, port: number): number {
-    this.#refusals.push({ failure, address, port });
+    (this.#refusals ??= []).push({ failure, address, port });
     return failure.errno;
   }
 
@@ -37,7 +38,7 @@ export class Refusals {
 
   /** The error that the caller gets for Node's: the same one with more in it, or another. */
   explain(error: Error): Error {
-    if (this.#refusals.length === 0) return error;
+    if (this.#refusals === undefined) return error;
     const errors: unknown = (error as Partial<AggregateError>).errors;
     if (!Array.isArray(errors)) return this.#explainOne(error);
     for (const [i, one] of errors.entries()) {
@@ -55,7 +56,7 @@ export class Refusals {
   }
 
   #find(error: NodeError): Refusal | undefined {
-    return this.#refusals.find(
+    return this.#refusals?.find(
       ({ failure, address, port }) =>
         (error === failure.error || error.errno === failure.errno) &&
         error.address === address &&

@@ -16,17 +16,19 @@ export class ConnectingSocket extends Socket {
 
   /** Node's own accessor has the handle; it is set by connect, by each attempt after the first, and by a reconnect. */
   get _handle(): unknown {
-    return inherited.get.call(this);
+    return getHandle.call(this);
   }
 
   set _handle(handle: unknown) {
-    if (handle !== null && handle !== undefined) hook(handle, this.#job);
-    inherited.set.call(this, handle);
+    if (typeof handle === 'object' && handle !== null) hook(handle, this.#job);
+    setHandle.call(this, handle);
   }
 
   /** Node makes errors of errnos; here they get to say more. */
   override destroy(error?: Error): this {
-    return super.destroy(error === undefined || error === null ? error : this.#job.refusals.explain(error));
+    // A signal that is aborted already destroys it while it is made.
+    const known = error === undefined || error === null || !(#job in this);
+    return super.destroy(known ? error : this.#job.refusals.explain(error));
   }
 }
 
@@ -37,12 +39,11 @@ export function requireHooks(): void {
 }
 
 /** After `socket.connect`: will the handle ask? Otherwise it would connect from anywhere. */
-export function requireHooked(socket: Socket): void {
-  const handle: unknown = (socket as unknown as { _handle?: unknown })._handle;
-  if (handle === null || handle === undefined || ATTEMPT in handle) return;
-  const error = unknownNode();
+export function requireHooked(socket: ConnectingSocket): void {
+  const handle = socket._handle as Partial<Hooked> | null | undefined;
+  if (handle === null || handle === undefined || handle[ATTEMPT] !== undefined) return;
   socket.destroy();
-  throw error;
+  throw unknownNode();
 }
 
 /** Where the Attempt of a handle is found. */
@@ -51,18 +52,25 @@ const ATTEMPT = Symbol('linux-sockets.attempt');
 type Hooked = NodeHandle & { [ATTEMPT]: Attempt };
 
 function hook(handle: object, job: Job): void {
-  if (ATTEMPT in handle) return;
-  if (!isTcpHandle(handle)) {
+  const base = Object.getPrototypeOf(handle) as NodeHandle;
+  const prototype = prototypes.get(base) ?? addPrototype(handle, base);
+  if (prototype === base) return; // hooked already
+  (handle as Hooked)[ATTEMPT] = new Attempt(handle as NodeHandle, base, job);
+  Object.setPrototypeOf(handle, prototype);
+}
+
+/** There is one for each class of handles: Node's TCP. */
+function addPrototype(handle: object, base: NodeHandle): object {
+  if (!METHODS.every((name) => typeof (handle as Record<string, unknown>)[name] === 'function')) {
     throw new SocketError(
       'ERR_INVALID_STATE',
       'This socket was made by connect() of linux-sockets to connect over TCP; it takes no other handle or path.',
     );
   }
-  const base = Object.getPrototypeOf(handle) as NodeHandle;
-  let prototype = prototypes.get(base);
-  if (prototype === undefined) prototypes.set(base, (prototype = hookedPrototype(base)));
-  (handle as Hooked)[ATTEMPT] = new Attempt(handle, base, job);
-  Object.setPrototypeOf(handle, prototype);
+  const prototype = hookedPrototype(base);
+  prototypes.set(base, prototype);
+  prototypes.set(prototype, prototype);
+  return prototype;
 }
 
 /** Node's prototype with the methods in between that matter here. The handle is still one of its class. */
@@ -101,10 +109,6 @@ function hookedPrototype(base: NodeHandle): object {
   return Object.setPrototypeOf(methods, base) as object;
 }
 
-function isTcpHandle(handle: object): handle is NodeHandle {
-  return METHODS.every((name) => typeof (handle as Record<string, unknown>)[name] === 'function');
-}
-
 /** Tried without a network: is a handle that Node replaces by another caught? */
 function knowsInternals(): boolean {
   if (typeof accessor?.get !== 'function' || typeof accessor.set !== 'function') return false;
@@ -129,5 +133,5 @@ function unknownNode(): SocketError {
 const METHODS = ['open', 'bind', 'bind6', 'connect', 'connect6', 'close', 'reset', 'ref', 'unref', 'hasRef'] as const;
 const prototypes = new WeakMap<object, object>();
 const accessor = Object.getOwnPropertyDescriptor(Socket.prototype, '_handle');
-const inherited = accessor as { get(): unknown; set(handle: unknown): void };
+const { get: getHandle, set: setHandle } = (accessor ?? {}) as Record<'get' | 'set', (handle?: unknown) => unknown>;
 let known: boolean | undefined;
