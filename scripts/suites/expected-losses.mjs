@@ -1,7 +1,28 @@
 // The tests that are lost by the way they look at Node, not by what `connect()` does: each by name, with its reason.
 
 /** @typedef {import('./routes.mjs').Route} Route */
-/** @typedef {{ suite: string, test: string, routes: readonly Route[], lines?: readonly number[], reason: string }} Loss `lines` of Node; all when left out */
+/**
+ * @typedef {object} Loss
+ * @property {string} suite
+ * @property {string} test
+ * @property {readonly Route[]} [routes] all when left out
+ * @property {readonly number[]} [lines] of Node; all when left out
+ * @property {string} reason
+ */
 
 /** @type {readonly Loss[]} */
-export const EXPECTED_LOSSES = [];
+export const EXPECTED_LOSSES = [
+  {
+    suite: 'http',
+    test: 'parallel/test-http-nodelay',
+    reason:
+      'Replaces net.Socket.prototype.connect and expects the argument that net.connect gives to it inside Node: an array with a hidden mark.',
+  },
+  {
+    suite: 'net',
+    test: 'sequential/test-net-reconnect-error',
+    routes: ['connect-source'],
+    reason:
+      'Calls socket.connect(port) again, now without the family that the route had given: ::1 is tried first, and refused for the IPv4 source before the kernel can refuse the connection.',
+  },
+];
