@@ -3,7 +3,8 @@ import js from '@eslint/js';
 import { defineConfig, globalIgnores } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
-// A file of src imports only from layers before its own; what is not listed (errors, arguments) lies below them all.
+// A file of src imports only from layers before its own; what is not listed (errors, arguments) lies below them all, and
+// so do those files of wire that import nothing of ours: how an address is written.
 const layers = [
   'binding',
   'kernel',
@@ -93,7 +94,10 @@ function noCommander() {
  */
 function forbidden(start, above) {
   if (above.length === 0) return [];
-  return [{ regex: `^${start}(${above.join('|')})(/|\\.js$)`, message: 'That is a layer above this file.' }];
+  const leaves = 'wire/(address|byte-order|families)\\.js$';
+  return [
+    { regex: `^${start}(?!${leaves})(${above.join('|')})(/|\\.js$)`, message: 'That is a layer above this file.' },
+  ];
 }
 
 /**

@@ -52,6 +52,9 @@ export type SocketErrorCode =
   | 'ERR_OPTION_TOO_LATE'
   | 'ERR_PORT_RANGE_EXHAUSTED'
   | 'ERR_INVALID_STATE'
+  | 'ERR_EGRESS_NO_SOURCE'
+  | 'ERR_EGRESS_LIMIT'
+  | 'ERR_EGRESS_STRATEGY'
   | 'ERR_NOT_DEFERRED';
 
 /** Something other than a system call failed: `code` says what, `cause` has the kernel's error where there is one. */

@@ -1,6 +1,27 @@
 // The public surface. Everything here has a docstring where it is defined; nothing is defined here.
 export { isSupported } from './binding.js';
 export { AbortError, SocketError, SyscallError, type SocketErrorCode } from './errors.js';
+export {
+  connector,
+  type Connector,
+  type CreateConnection,
+  type DialOptions,
+  type DialTlsOptions,
+  type UnconnectedOptions,
+} from './egress/connector.js';
+export type { EgressHttpAgentOptions, EgressHttpsAgentOptions } from './egress/agents.js';
+export type {
+  EgressClosedEvent,
+  EgressConnectEvent,
+  EgressEvent,
+  EgressExhaustedEvent,
+  EgressFailedEvent,
+} from './egress/events.js';
+export { EgressPool, type EgressConnectOptions, type EgressPoolOptions, type EgressPoolStats } from './egress/pool.js';
+export type { SourceStats } from './egress/pool-source.js';
+export type { Strategy, StrategyFunction, StrategyRequest } from './egress/strategy.js';
+export type { UndiciCallback, UndiciConnector, UndiciConnectorOptions, UndiciConnectRequest } from './egress/undici.js';
+export { isLocal } from './kernel/routes.js';
 export { getOption, setOption, type RawOption } from './options/access.js';
 export type { MemoryInfo } from './options/kinds/bytes.js';
 export type { BpfInstruction } from './options/kinds/filter.js';

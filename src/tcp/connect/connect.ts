@@ -9,7 +9,7 @@ import type { Job } from './attempt.js';
 import { asksForMore, retryOf, sourceOf, type ConnectOptions, type RetryOptions } from './options.js';
 import { Refusals } from './refusals.js';
 import { ConnectingSocket, requireHooked, requireHooks } from './socket.js';
-import type { Candidates } from './source.js';
+import type { Candidates, Source } from './source.js';
 
 /**
  * Connects over TCP from the source that is asked for: all of net.connect's options, events, errors and forms, and
@@ -63,6 +63,25 @@ function make(options: SocketConstructorOpts, job: Job): ConnectingSocket {
   const { signal } = options;
   if (signal?.aborted !== true) return new ConnectingSocket(options, job);
   return new ConnectingSocket({ ...options, signal: undefined }, job).destroy(new AbortError(signal));
+}
+
+/**
+ * A socket that has not connected. Its `connect()` asks for a source; for whoever calls that by himself.
+ * @internal
+ */
+export function socketFrom(
+  options: SocketConstructorOpts,
+  from: Source | Candidates,
+  retry: RetryOptions | undefined,
+): Socket {
+  native();
+  requireAdoption();
+  requireHooks();
+  return new ConnectingSocket(options, {
+    from,
+    retry: retryOf(retry),
+    refusals: new Refusals(typeof from === 'function'),
+  });
 }
 
 /** The rest of what net.connect does with a socket. */

@@ -51,12 +51,17 @@ const ATTEMPT = Symbol('linux-sockets.attempt');
 
 type Hooked = NodeHandle & { [ATTEMPT]: Attempt };
 
-function hook(handle: object, job: Job): void {
+/** Lets a handle of Node's ask `job` before it binds or connects. */
+export function hook(handle: object, job: Job): void {
   const base = Object.getPrototypeOf(handle) as NodeHandle;
   const prototype = prototypes.get(base) ?? addPrototype(handle, base);
   if (prototype === base) return; // hooked already
   (handle as Hooked)[ATTEMPT] = new Attempt(handle as NodeHandle, base, job);
   Object.setPrototypeOf(handle, prototype);
+}
+
+export function isHooked(handle: object): boolean {
+  return (handle as Partial<Hooked>)[ATTEMPT] !== undefined;
 }
 
 /** There is one for each class of handles: Node's TCP. */
@@ -123,7 +128,7 @@ function knowsInternals(): boolean {
   return ATTEMPT in fake;
 }
 
-function unknownNode(): SocketError {
+export function unknownNode(): SocketError {
   return new SocketError(
     'ERR_UNSUPPORTED',
     `connect() does not know the insides of this Node (${process.version}), and would not be sure of the source address.`,

@@ -1,0 +1,82 @@
+// Agents for http and https whose sockets come from a connector.
+import * as http from 'node:http';
+import * as https from 'node:https';
+import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
+import { string } from '../arguments.js';
+import type { Connector, DialOptions, DialTlsOptions } from './connector.js';
+
+export interface EgressHttpAgentOptions extends http.AgentOptions {
+  /** The key of all connections of this agent, for 'sticky' and for functions. @default the request's `egressKey` */
+  readonly egressKey?: string;
+}
+
+export interface EgressHttpsAgentOptions extends https.AgentOptions {
+  /** The key of all connections of this agent; `key` is TLS's private key. @default the request's `egressKey` */
+  readonly egressKey?: string;
+}
+
+export function httpAgent(connector: Connector, options: EgressHttpAgentOptions): http.Agent {
+  return new EgressHttpAgent(connector, checked(options));
+}
+
+export function httpsAgent(connector: Connector, options: EgressHttpsAgentOptions): https.Agent {
+  return new EgressHttpsAgent(connector, checked(options));
+}
+
+/** An agent puts its own options before those of a request, so that a key of the agent's is the one that counts. */
+class EgressHttpAgent extends http.Agent {
+  /** Node's, and not in its types. */
+  declare readonly options: EgressHttpAgentOptions;
+  readonly #connector: Connector;
+
+  constructor(connector: Connector, options: EgressHttpAgentOptions) {
+    super(options);
+    this.#connector = connector;
+  }
+
+  override createConnection(options: http.ClientRequestArgs): Duplex {
+    return this.#connector.dial(options as DialOptions);
+  }
+
+  override getName(options?: Parameters<http.Agent['getName']>[0]): string {
+    return nameWithKey(super.getName(options), this.options, options);
+  }
+}
+
+class EgressHttpsAgent extends https.Agent {
+  readonly #connector: Connector;
+
+  constructor(connector: Connector, options: EgressHttpsAgentOptions) {
+    super(options);
+    this.#connector = connector;
+  }
+
+  /** Node's own calls tls.connect, and looks after the session. */
+  override createConnection(
+    options: https.RequestOptions,
+    callback?: (error: Error | null, stream: Duplex) => void,
+  ): Duplex | null | undefined {
+    return this.#connector.dialTls(
+      options as DialTlsOptions,
+      (given) => super.createConnection(given, callback) as TLSSocket,
+    );
+  }
+
+  override getName(options?: https.RequestOptions): string {
+    return nameWithKey(super.getName(options), this.options, options);
+  }
+}
+
+function checked<T extends { readonly egressKey?: string }>(options: T): T {
+  const { egressKey, ...rest } = options;
+  if (egressKey === undefined) return rest as T; // or it would stand above the request's
+  string('options.egressKey', egressKey);
+  return options;
+}
+
+/** Sockets are kept by this name, so that it has to have the key: the agent's before the request's, as Node puts them. */
+function nameWithKey(name: string, agent: object, request: object | undefined): string {
+  const key = (agent as DialOptions).egressKey ?? (request as DialOptions | undefined)?.egressKey;
+  return key === undefined ? name : `${name}:egress=${JSON.stringify(key)}`;
+}

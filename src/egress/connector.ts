@@ -1,0 +1,175 @@
+// The connector: one way to connect, in the shapes that Node's HTTP world takes. A pool is one; so is any set of options
+// for `connect`.
+import type { Agent as HttpAgent, ClientRequestArgs } from 'node:http';
+import type { Agent as HttpsAgent } from 'node:https';
+import { isIP, type NetConnectOpts, type Socket, type SocketConstructorOpts } from 'node:net';
+import { connect as nodeTlsConnect, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import { invalidType, invalidValue } from '../arguments.js';
+import type { SocketOptions } from '../options/table.js';
+import { connect, socketFrom } from '../tcp/connect/connect.js';
+import { sourceOf, type ConnectOptions, type RetryOptions } from '../tcp/connect/options.js';
+import { secureFrom } from '../tcp/connect/tls-socket.js';
+import { httpAgent, httpsAgent, type EgressHttpAgentOptions, type EgressHttpsAgentOptions } from './agents.js';
+import { undiciConnector, type UndiciConnector, type UndiciConnectorOptions } from './undici.js';
+
+/** What `createConnection` and the adapters are given: options of HTTP and TLS may be among them. */
+export interface DialOptions extends ConnectOptions {
+  /** The pool's key of the connection. `key` is TLS's private key here. */
+  readonly egressKey?: string | undefined;
+}
+
+/** All that tls.connect takes for TCP, and what `connect` takes. */
+export type DialTlsOptions = ConnectionOptions & DialOptions;
+
+/** tls.connect, or something around it. */
+export type MakeTls = (options: DialTlsOptions) => TLSSocket;
+
+/** What a socket is made with that connects later. */
+export interface UnconnectedOptions extends SocketConstructorOpts {
+  /** The pool's key of the connection. */
+  readonly key?: string | undefined;
+  /** As of `connect`. */
+  readonly sockopts?: SocketOptions;
+  /** As of `connect`. */
+  readonly retry?: RetryOptions;
+}
+
+/** net.createConnection's forms, for whoever takes that function. Of a path there is no source, so it throws. */
+export interface CreateConnection {
+  (options: DialOptions | ClientRequestArgs | NetConnectOpts, listener?: (...args: never) => void): Socket;
+  (port: number, host?: string, listener?: () => void): Socket;
+  (path: string, listener?: () => void): Socket;
+}
+
+/** Makes sockets, and adapters that make them the same way. */
+export abstract class Connector {
+  /**
+   * For `http.request({ createConnection })`, ws, got and whatever else takes such a function; it needs no `this`. Plain
+   * TCP: for https there is `httpsAgent`. `options.egressKey` is the key of the connection.
+   * @throws as connect
+   */
+  readonly createConnection: CreateConnection = (...args: readonly unknown[]) => {
+    const [first, host] = args;
+    const last = args.at(-1);
+    const options =
+      typeof first === 'object' ? first : typeof first === 'number' ? { port: first, host } : { socketPath: first };
+    return this.dial(options as DialOptions, typeof last === 'function' ? (last as () => void) : undefined);
+  };
+
+  /**
+   * tls.connect, with its options, events and errors, from where this connector connects. Use it rather than
+   * `tls.connect({ socket })` on a socket that still connects to a name: Node tries several addresses by changing the
+   * TCP handle, which TLS has hold of by then, and crashes. As in tls.connect, `servername` is for the caller to give.
+   * @throws as tls.connect and connect
+   */
+  connectTls(options: DialTlsOptions, listener?: () => void): TLSSocket {
+    if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
+    return this.dialTls(options, (given) => nodeTlsConnect(given, listener));
+  }
+
+  /**
+   * An http.Agent that connects this way. Kept-alive sockets of different keys are never mixed. A request may have an
+   * `egressKey` of its own where the agent has none.
+   * @throws ERR_INVALID_ARG_TYPE
+   */
+  httpAgent(options: EgressHttpAgentOptions = {}): HttpAgent {
+    return httpAgent(this, options);
+  }
+
+  /**
+   * The same for https. TLS sessions are reused for the same host and key only.
+   * @throws ERR_INVALID_ARG_TYPE
+   */
+  httpsAgent(options: EgressHttpsAgentOptions = {}): HttpsAgent {
+    return httpsAgent(this, options);
+  }
+
+  /**
+   * What undici's Client, Pool and Agent take as `connect`, and so fetch by its dispatcher.
+   * @throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE
+   */
+  undiciConnector(options: UndiciConnectorOptions = {}): UndiciConnector {
+    return undiciConnector(this, options);
+  }
+
+  /**
+   * A net.Socket that has not connected, for libraries that call its `connect(port, host)` by themselves, as
+   * node-postgres does.
+   * @throws as connect
+   */
+  socket(options: UnconnectedOptions = {}): Socket {
+    if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
+    return this.unconnected(options);
+  }
+
+  /**
+   * What the adapters call, with whatever HTTP brings along.
+   * @internal
+   */
+  dial(options: DialOptions, listener?: () => void): Socket {
+    return this.open(withoutPath(options), listener);
+  }
+
+  /** @internal */
+  dialTls(options: DialTlsOptions, make: MakeTls): TLSSocket {
+    if (options.socket !== undefined && options.socket !== null) {
+      throw invalidValue('options.socket', options.socket, 'a socket that is there already has its source');
+    }
+    return this.openTls(withoutPath(options), make);
+  }
+
+  protected abstract open(options: DialOptions, listener: (() => void) | undefined): Socket;
+  protected abstract openTls(options: DialTlsOptions, make: MakeTls): TLSSocket;
+  protected abstract unconnected(options: UnconnectedOptions): Socket;
+}
+
+/**
+ * The adapters for plain `connect`, without a pool: `connector({ localAddress: '192.0.2.9' }).httpAgent()`. The options are
+ * those of `connect`, and stand above what a request brings along.
+ * @throws as connect
+ */
+export function connector(options: Partial<ConnectOptions>): Connector {
+  if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
+  return new PlainConnector(options);
+}
+
+class PlainConnector extends Connector {
+  readonly #options: Partial<ConnectOptions>;
+
+  constructor(options: Partial<ConnectOptions>) {
+    super();
+    sourceOf({ port: 0, ...options }); // what is wrong with it shows now
+    // Of a name with addresses of both families Node would take the first, whatever family the source has.
+    const family = isIP(options.localAddress ?? '');
+    this.#options = { ...(family !== 0 && { family }), ...options };
+  }
+
+  protected override open(options: DialOptions, listener: (() => void) | undefined): Socket {
+    return connect({ ...options, ...this.#options }, listener);
+  }
+
+  protected override unconnected({ key: _, retry, sockopts, ...options }: UnconnectedOptions): Socket {
+    const own = { port: 0, ...(sockopts !== undefined && { sockopts }), ...this.#options };
+    return socketFrom(options, sourceOf(own), own.retry ?? retry);
+  }
+
+  protected override openTls(options: DialTlsOptions, make: MakeTls): TLSSocket {
+    const { localAddress, localPort, ...all } = { ...options, ...this.#options };
+    const source = sourceOf({
+      ...all,
+      ...(localAddress !== undefined && { localAddress }),
+      ...(localPort !== undefined && { localPort }),
+    });
+    return secureFrom<DialTlsOptions>(all, source, make);
+  }
+}
+
+/** A request's `path` is not a socket's, and a Unix socket has no source address. */
+function withoutPath<O extends DialOptions>(options: O): O {
+  if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
+  const { path: _, socketPath, ...rest } = options as O & { readonly path?: unknown; readonly socketPath?: unknown };
+  if (socketPath !== undefined && socketPath !== null) {
+    throw invalidValue('options.socketPath', socketPath, 'a Unix socket has no source address');
+  }
+  return rest as unknown as O;
+}

@@ -1,0 +1,212 @@
+// Which source comes first, and which after it when it has no port left. A strategy yields sources, best first, each with
+// its addresses, best first; both are pulled one at a time, and mostly only one is.
+import { createHash } from 'node:crypto';
+import { isIP } from 'node:net';
+import { inspect } from 'node:util';
+import { invalidType, invalidValue } from '../arguments.js';
+import { SocketError } from '../errors.js';
+import type { Endpoint } from '../wire/endpoint.js';
+import type { Family } from '../wire/families.js';
+import type { PoolSource } from './pool-source.js';
+
+/** What a strategy is told of one attempt. */
+export interface StrategyRequest {
+  /** Of the destination: only sources of this family are asked. */
+  readonly family: Family;
+  /** The destination of this attempt, its name resolved. */
+  readonly remote: Endpoint;
+  /** The `key` that the connection was given. */
+  readonly key: string | undefined;
+}
+
+/**
+ * Chooses by itself: returns an address that lies in one of the pool's sources, or a source as it is written (a prefix
+ * then gives its addresses in turn), or several of those, best first. Nothing but what it returns is tried.
+ */
+export type StrategyFunction = (request: StrategyRequest) => string | readonly string[];
+
+/**
+ * - 'round-robin': the sources in turn, and a prefix's addresses in turn.
+ * - 'random': any source, and of a prefix any address, all with the same chance.
+ * - 'least-used': the source with the fewest connections now, and of a prefix an address with the fewest.
+ * - 'sticky': the same key gets the same source, and of a prefix the same address, in every process, whatever else is in
+ *   the pool (rendezvous hashing): a new source takes its share of the keys, and no other key moves. Without a key the
+ *   destination's address is the key.
+ * - a function: see StrategyFunction.
+ */
+export type Strategy = 'round-robin' | 'random' | 'least-used' | 'sticky' | StrategyFunction;
+
+/** A source, and its addresses in the order to try them. */
+export type Choice = readonly [source: PoolSource, addresses: Iterable<string>];
+
+/** @param sources of the request's family, at least one */
+export type Choose = (request: StrategyRequest, sources: readonly PoolSource[]) => Iterable<Choice>;
+
+/** A strategy with its own state. @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE */
+export function strategyOf(name: string, value: unknown): Choose {
+  switch (value) {
+    case 'round-robin':
+      return roundRobin();
+    case 'random':
+      return random;
+    case 'least-used':
+      return leastUsed();
+    case 'sticky':
+      return sticky;
+    default:
+      if (typeof value === 'function') return asked(value as StrategyFunction);
+      if (typeof value === 'string') throw invalidValue(name, value, `it must be one of ${WORDS}, or a function`);
+      throw invalidType(name, `one of ${WORDS}, or a function`, value);
+  }
+}
+
+function roundRobin(): Choose {
+  const next: Record<Family, number> = { ipv4: 0, ipv6: 0 };
+  return function* ({ family }, sources) {
+    const start = next[family] % sources.length;
+    next[family] = start + 1;
+    for (const source of rotated(sources, start)) yield [source, source.inTurn()];
+  };
+}
+
+function* random(_: StrategyRequest, sources: readonly PoolSource[]): Generator<Choice> {
+  const order = [...sources];
+  for (let left = order.length; left > 0; left--) {
+    const picked = Math.floor(Math.random() * left);
+    const source = order[picked];
+    const last = order[left - 1];
+    if (source === undefined || last === undefined) return;
+    order[picked] = last;
+    yield [source, source.from(randomBelow(source.prefix.size))];
+  }
+}
+
+function leastUsed(): Choose {
+  const next: Record<Family, number> = { ipv4: 0, ipv6: 0 };
+  return function* ({ family }, sources) {
+    // Among equals in turn, or an idle pool would always take its first.
+    const start = next[family] % sources.length;
+    next[family] = start + 1;
+    const left = new Set(rotated(sources, start));
+    while (left.size > 0) {
+      let least: PoolSource | undefined;
+      for (const source of left) if (least === undefined || source.held < least.held) least = source;
+      if (least === undefined) return;
+      left.delete(least);
+      yield [least, least.leastUsed()];
+    }
+  };
+}
+
+function* sticky({ key, remote }: StrategyRequest, sources: readonly PoolSource[]): Generator<Choice> {
+  const hash = hashOf(key ?? remote.address);
+  const start = (source: PoolSource): Choice => [source, source.from(addressNumber(hash, source.prefix.size))];
+  const weighed = sources.map((source) => ({ source, weight: weightOf(hash, source) }));
+  const heaviest = weighed.reduce((best, other) => (heavier(best, other) <= 0 ? best : other));
+  yield start(heaviest.source);
+  // Seldom needed, so that the rest is only put in order then.
+  for (const { source } of weighed.sort(heavier)) if (source !== heaviest.source) yield start(source);
+}
+
+interface Weighed {
+  readonly source: PoolSource;
+  readonly weight: number;
+}
+
+function heavier(a: Weighed, b: Weighed): number {
+  return b.weight - a.weight || (a.source.text < b.source.text ? -1 : 1);
+}
+
+function asked(choose: StrategyFunction): Choose {
+  return function* (request, sources) {
+    let answer: unknown;
+    try {
+      answer = choose(request);
+    } catch (error) {
+      const text = error instanceof Error ? error.message : inspect(error);
+      throw new SocketError('ERR_EGRESS_STRATEGY', `The pool's strategy function threw: ${text}`, { cause: error });
+    }
+    const wanted: readonly unknown[] = Array.isArray(answer) ? answer : [answer];
+    // All are looked at before the first is tried: a wrong one should show at once, not when ports run short.
+    const choices = wanted.map((value) => choiceOf(value, request, sources));
+    if (choices.length === 0) throw wrongAnswer(answer, request);
+    yield* choices;
+  };
+}
+
+function choiceOf(value: unknown, request: StrategyRequest, sources: readonly PoolSource[]): Choice {
+  if (typeof value === 'string') {
+    for (const source of sources) {
+      if (source.text === value) return [source, source.inTurn()];
+      const index = source.prefix.indexOf(value);
+      if (index !== undefined) return [source, [source.prefix.at(index)]];
+    }
+  }
+  throw wrongAnswer(value, request);
+}
+
+function wrongAnswer(value: unknown, { family }: StrategyRequest): SocketError {
+  const shown =
+    typeof value === 'string' && isIP(value.split('/')[0] ?? '') !== 0 ? value : inspect(value, { depth: 0 });
+  return new SocketError(
+    'ERR_EGRESS_STRATEGY',
+    `The pool's strategy function returned ${shown.slice(0, 100)}, which is neither an ${family === 'ipv4' ? 'IPv4' : 'IPv6'} ` +
+      'address in one of the sources, nor one of the sources as it is written, nor a list of those.',
+  );
+}
+
+function* rotated<T>(items: readonly T[], start: number): Generator<T> {
+  for (let i = 0; i < items.length; i++) {
+    const item = items[(start + i) % items.length];
+    if (item !== undefined) yield item;
+  }
+}
+
+/** 160 random bits, so that the remainder favours none by more than one in 2^32. */
+function randomBelow(size: bigint): bigint {
+  if (size === 1n) return 0n;
+  let value = 0n;
+  for (let bits = 0; bits < 160; bits += 32) value = (value << 32n) | BigInt(Math.floor(Math.random() * 2 ** 32));
+  return value % size;
+}
+
+/** SHA-256: keys may be anybody's, and none should be able to pick its source. Part of what stays the same for ever. */
+function hashOf(text: string): Uint8Array {
+  return createHash('sha256').update(text).digest();
+}
+
+/** 32 bits of the key's and the source's hashes, mixed (MurmurHash3's finalizer), in [0, 2^32). */
+function weightOf(hash: Uint8Array, source: PoolSource): number {
+  const own = (sourceHashes.get(source) ?? remember(source)) ^ word(hash, 0);
+  return mix(mix(own) ^ word(hash, 4));
+}
+
+function remember(source: PoolSource): number {
+  const hash = word(hashOf(source.text), 0);
+  sourceHashes.set(source, hash);
+  return hash;
+}
+
+/** Which of a prefix's addresses a key has: 128 further bits of its hash, modulo the size. */
+function addressNumber(hash: Uint8Array, size: bigint): bigint {
+  if (size === 1n) return 0n;
+  let value = 0n;
+  for (let at = 8; at < 24; at += 4) value = (value << 32n) | BigInt(word(hash, at));
+  return value % size;
+}
+
+function word(bytes: Uint8Array, at: number): number {
+  return (
+    (((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0)) >>> 0
+  );
+}
+
+function mix(value: number): number {
+  let h = value;
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return (h ^ (h >>> 16)) >>> 0;
+}
+
+const WORDS = "'round-robin', 'random', 'least-used', 'sticky'";
+const sourceHashes = new WeakMap<PoolSource, number>();

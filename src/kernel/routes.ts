@@ -1,0 +1,128 @@
+// Where the kernel would send what is addressed to an address: rtnetlink(7), RTM_GETROUTE. It needs no privilege.
+import { isIPv4, isIPv6 } from 'node:net';
+import { integer, invalidType, invalidValue } from '../arguments.js';
+import { SyscallError } from '../errors.js';
+import { isMapped, readIPv4, readIPv6, writeIPv4, writeIPv6 } from '../wire/address.js';
+import { LITTLE_ENDIAN } from '../wire/byte-order.js';
+import { AF_INET, AF_INET6 } from '../wire/families.js';
+import { interfaceIndex } from './interfaces.js';
+import { askKernel, attribute, attributes, NETLINK_ROUTE } from './netlink.js';
+
+/** RTN_* of rtnetlink(7), and 'none' where the kernel finds no route. */
+export type RouteType = 'unicast' | 'local' | 'broadcast' | 'anycast' | 'multicast' | 'other' | 'none';
+
+/** What the kernel would do with a packet of this process to an address. */
+export interface Route {
+  readonly type: RouteType;
+  /** The interface that it leaves by; 0 without a route. */
+  readonly interface: number;
+  /** The source that the kernel would pick for a socket that is bound to none. */
+  readonly source: string | undefined;
+  /** 0, or why there is no route: ENETUNREACH; EHOSTUNREACH, EACCES, EINVAL for unreachable, prohibit, blackhole. Negative. */
+  readonly errno: number;
+}
+
+/**
+ * Does this host take what is sent to this address? True for its own addresses and for all that is routed local, as by
+ * `ip -6 route add local 2001:db8:1::/64 dev lo` (AnyIP). A listener with freebind on any other address hears nothing.
+ *
+ * Asks the routing tables of this process's network namespace, as they are now and as they answer a socket without a
+ * mark (rtnetlink(7)); no packet is sent, and no privilege is needed. False for broadcast and multicast addresses, and
+ * where there is no route. True for 0.0.0.0 and ::, which lead to this host. An IPv4-mapped address is the IPv4 address.
+ *
+ * @param address a literal, with `%zone` for an IPv6 link-local one; of an Endpoint its `address` counts
+ * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE (no IP address, no such interface); SyscallError of socket where
+ * AF_NETLINK is forbidden
+ */
+export function isLocal(address: string | { readonly address: string }): boolean {
+  return routeTo(address).type === 'local';
+}
+
+/** @throws as isLocal */
+export function routeTo(address: string | { readonly address: string }): Route {
+  const { family, bytes, zone } = parse(address);
+  // As connect(2) has it; the lookup for :: would find the default route.
+  if (bytes.every((byte) => byte === 0)) return { ...NO_ROUTE, type: 'local', errno: 0 };
+  const body = [rtmsg(family, bytes.length * 8), attribute(RTA_DST, bytes)];
+  if (zone !== 0) body.push(attribute(RTA_OIF, uint32(zone)));
+  const request = { protocol: NETLINK_ROUTE, type: RTM_GETROUTE, dump: false, body: Buffer.concat(body) };
+  const { errno, rows } = askKernel(request, (payload, type) => (type === RTM_NEWROUTE ? decode(payload) : undefined));
+  if (errno !== 0 && !UNROUTED.includes(errno)) {
+    throw new SyscallError('sendmsg', errno, { remedy: 'The kernel did not answer the question for a route' });
+  }
+  return rows[0] ?? { ...NO_ROUTE, errno };
+}
+
+function parse(given: string | { readonly address: string }): { family: number; bytes: Uint8Array; zone: number } {
+  const text: unknown = typeof given === 'object' && given !== null ? given.address : given;
+  if (typeof text !== 'string') throw invalidType('address', 'a string or an Endpoint', given);
+  const bytes = new Uint8Array(16);
+  if (isIPv4(text)) {
+    writeIPv4(text, bytes, 0);
+    return { family: AF_INET, bytes: bytes.subarray(0, 4), zone: 0 };
+  }
+  const percent = text.indexOf('%');
+  const bare = percent === -1 ? text : text.slice(0, percent);
+  if (!isIPv6(bare)) throw invalidValue('address', text, 'it is no IP address, and names are not resolved here');
+  writeIPv6(bare, bytes, 0);
+  if (isMapped(bytes, 0)) return { family: AF_INET, bytes: bytes.subarray(12), zone: 0 };
+  return { family: AF_INET6, bytes, zone: percent === -1 ? 0 : zoneIndex(text.slice(percent + 1)) };
+}
+
+function zoneIndex(zone: string): number {
+  if (/^\d{1,10}$/.test(zone)) return integer("address's zone", Number(zone), 1, 0xffffffff);
+  const index = interfaceIndex(zone);
+  if (index === undefined) throw invalidValue('address', zone, 'there is no network interface of that name');
+  return index;
+}
+
+/** struct rtmsg and its attributes. */
+function decode(payload: DataView): Route {
+  const family = payload.getUint8(0);
+  let out = 0;
+  let source: string | undefined;
+  for (const { type, value } of attributes(payload, RTMSG_SIZE)) {
+    if (type === RTA_OIF) out = value.getUint32(0, LITTLE_ENDIAN);
+    else if (type === RTA_PREFSRC) {
+      const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+      source = family === AF_INET ? readIPv4(bytes, 0) : readIPv6(bytes, 0);
+    }
+  }
+  return { type: TYPES[payload.getUint8(7)] ?? 'other', interface: out, source, errno: 0 };
+}
+
+function rtmsg(family: number, destinationBits: number): Uint8Array {
+  const bytes = new Uint8Array(RTMSG_SIZE);
+  bytes[0] = family;
+  bytes[1] = destinationBits;
+  return bytes;
+}
+
+function uint32(value: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, value, LITTLE_ENDIAN);
+  return bytes;
+}
+
+const NO_ROUTE: Route = { type: 'none', interface: 0, source: undefined, errno: 0 };
+
+/** By number: RTN_UNSPEC, RTN_UNICAST, RTN_LOCAL, … */
+const TYPES: readonly RouteType[] = ['other', 'unicast', 'local', 'broadcast', 'anycast', 'multicast'];
+
+const RTM_NEWROUTE = 24;
+const RTM_GETROUTE = 26;
+const RTMSG_SIZE = 12;
+const RTA_DST = 1;
+const RTA_OIF = 4;
+const RTA_PREFSRC = 7;
+
+/** Answers, not failures: no route (EACCES is a prohibit route, EINVAL a black hole), no such interface, no such family. */
+const UNROUTED: readonly number[] = [
+  -13, // EACCES
+  -19, // ENODEV
+  -22, // EINVAL
+  -95, // EOPNOTSUPP
+  -97, // EAFNOSUPPORT
+  -101, // ENETUNREACH
+  -113, // EHOSTUNREACH
+];

@@ -1,0 +1,57 @@
+// A TCP socket as the kernel lists it, and what to ask for.
+import type { PortRange } from './sysctl.js';
+
+/**
+ * By number, as the kernel has them (net/tcp_states.h), but for 'BOUND': CLOSE and BOUND_INACTIVE, a socket that has a
+ * port and nothing else. It is shown since Linux 6.8, and not in /proc.
+ */
+export const SOCKET_STATES = [
+  'UNKNOWN',
+  'ESTABLISHED',
+  'SYN_SENT',
+  'SYN_RECV',
+  'FIN_WAIT1',
+  'FIN_WAIT2',
+  'TIME_WAIT',
+  'BOUND',
+  'CLOSE_WAIT',
+  'LAST_ACK',
+  'LISTEN',
+  'CLOSING',
+  'NEW_SYN_RECV',
+  'BOUND',
+] as const;
+
+export type SocketState = (typeof SOCKET_STATES)[number];
+
+export interface SocketName {
+  /** A literal without a zone; an IPv4-mapped address is shown as the IPv4 address. */
+  readonly address: string;
+  readonly port: number;
+}
+
+/** What the kernel tells of one TCP socket. */
+export interface SocketRow {
+  readonly state: SocketState;
+  /** It has been closed and only waits: nobody has a descriptor of it, and it goes when `timerMs` has passed. */
+  readonly timeWait: boolean;
+  readonly local: SocketName;
+  readonly remote: SocketName;
+  /** SO_BINDTODEVICE, 0 for none. Not known from /proc. */
+  readonly interface: number;
+  /** Until its timer goes off; 0 without one. For `timeWait` what is left of it, to the kernel's tick (1 to 10 ms). */
+  readonly timerMs: number;
+  /** As in `socket:[inode]` of /proc/PID/fd; 0 when no process has it any more. */
+  readonly inode: number;
+  /** Who made it. */
+  readonly uid: number;
+}
+
+export interface SocketFilter {
+  /** @default all */
+  readonly states?: readonly SocketState[];
+  /** The local port lies in it. */
+  readonly localPorts?: PortRange;
+  /** The other side. */
+  readonly remote?: SocketName;
+}

@@ -1,0 +1,69 @@
+// TIME-WAIT: how long a closed connection keeps its port toward a destination, and when connect(2) may take it again.
+import { isIPv4 } from 'node:net';
+import { readSysctl } from './sysctl.js';
+
+export interface TimeWaitSettings {
+  /** net.ipv4.tcp_tw_reuse: 0 never, 1 always, 2 between loopback addresses. IPv6 obeys it, too. */
+  readonly reuse: 0 | 1 | 2;
+  /** net.ipv4.tcp_tw_reuse_delay, milliseconds. Before Linux 6.14 there is none, and it is a second. */
+  readonly reuseDelayMs: number;
+  /** The kernel has tcp_tw_reuse_delay. */
+  readonly delayIsSettable: boolean;
+  /** net.ipv4.tcp_fin_timeout: how long FIN-WAIT-2 lasts when nobody has the socket any more. */
+  readonly finTimeoutMs: number;
+  /** net.ipv4.tcp_timestamps: without timestamps the kernel reuses nothing. */
+  readonly timestamps: boolean;
+}
+
+/** The two ends of a closed connection. */
+export interface ClosedConnection {
+  readonly local: { readonly address: string };
+  readonly remote: { readonly address: string };
+  /** SO_BINDTODEVICE, 0 for none. */
+  readonly interface?: number;
+}
+
+/** TIME-WAIT lasts a minute, TCP_TIMEWAIT_LEN; no sysctl changes it. */
+export const TIME_WAIT_MS = 60_000;
+
+/** What this namespace is set to, read from /proc; the kernel's defaults where that cannot be read. */
+export function timeWaitSettings(read: (name: string) => string | undefined = readSysctl): TimeWaitSettings {
+  const number = (name: string, otherwise: number): number => {
+    const text = read(`net.ipv4.${name}`);
+    return text === undefined || !/^\d+$/.test(text) ? otherwise : Number(text);
+  };
+  const reuse = number('tcp_tw_reuse', 2);
+  return {
+    reuse: reuse === 0 || reuse === 1 ? reuse : 2,
+    reuseDelayMs: number('tcp_tw_reuse_delay', 1000),
+    delayIsSettable: read('net.ipv4.tcp_tw_reuse_delay') !== undefined,
+    finTimeoutMs: number('tcp_fin_timeout', 60) * 1000,
+    timestamps: number('tcp_timestamps', 1) !== 0,
+  };
+}
+
+/**
+ * After how many milliseconds of TIME-WAIT connect(2) may take the port for the same destination again; Infinity for
+ * never, it then waits until TIME-WAIT is over. Holds for ports that connect picks: one that was bound by its number
+ * with SO_REUSEADDR is reused at once, whatever these settings say, if there are timestamps. A connection whose other
+ * side has not closed (FIN-WAIT-2) is never reused (tcp_twsk_unique).
+ */
+export function timeWaitReusable(
+  connection: ClosedConnection,
+  settings: TimeWaitSettings = timeWaitSettings(),
+): number {
+  if (!settings.timestamps || settings.reuse === 0) return Infinity;
+  return settings.reuse === 2 && !countsAsLoopback(connection) ? Infinity : settings.reuseDelayMs;
+}
+
+/** As tcp_tw_reuse=2 sees it: one of the addresses is 127.0.0.0/8 or ::1. AnyIP addresses on lo are not. */
+export function countsAsLoopback({ local, remote, interface: device }: ClosedConnection): boolean {
+  return isLoopback(local.address) || isLoopback(remote.address) || device === LOOPBACK_IFINDEX;
+}
+
+function isLoopback(address: string): boolean {
+  return isIPv4(address) ? address.startsWith('127.') : address === '::1' || address.startsWith('::ffff:127.');
+}
+
+/** `lo` is the first interface of every namespace. */
+const LOOPBACK_IFINDEX = 1;

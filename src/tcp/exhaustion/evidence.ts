@@ -1,0 +1,196 @@
+// Why no port was free: which sockets hold the ports of a range toward a destination, and until when.
+import { native } from '../../binding.js';
+import { routeTo } from '../../kernel/routes.js';
+import { tcpLocalPorts, tcpSockets } from '../../kernel/sock-diag.js';
+import type { SocketRow, SocketState } from '../../kernel/socket-row.js';
+import { localPortRange, reservedPorts, type PortRange } from '../../kernel/sysctl.js';
+import { TIME_WAIT_MS, timeWaitReusable, type TimeWaitSettings } from '../../kernel/time-wait.js';
+import { Endpoint } from '../../wire/endpoint.js';
+import { AF_INET } from '../../wire/families.js';
+
+/** A search for a port that failed. */
+export interface FailedSearch {
+  readonly remote: { readonly address: string; readonly port: number };
+  /** The source address; undefined when the kernel was to pick one. */
+  readonly local: string | undefined;
+  /** As it was set; a bound outside net.ipv4.ip_local_port_range does not count, as it does not for the kernel. */
+  readonly range: PortRange;
+  /**
+   * 'connect' looks for a port toward one destination (EADDRNOTAVAIL), 'bind' for one that is free toward all of them
+   * (EADDRINUSE: bind(2) without IP_BIND_ADDRESS_NO_PORT).
+   * @default 'connect'
+   */
+  readonly search?: 'connect' | 'bind';
+}
+
+/** How many ports of the range are taken by what. They add up to `ports`. */
+export interface PortCounts {
+  /** All of the range. */
+  readonly ports: number;
+  /** By a connection, or a reservation, that somebody has. */
+  readonly established: number;
+  /** By a connection that was closed, TIME-WAIT. */
+  readonly timeWait: number;
+  /** By one that was closed here and not yet on the other side, FIN-WAIT-2. */
+  readonly finWait2: number;
+  /** By a socket that listens on it, is bound to it, or was when it connected elsewhere; at whatever address. */
+  readonly bound: number;
+  /** By net.ipv4.ip_local_reserved_ports. */
+  readonly reserved: number;
+  /** By nothing: they became free meanwhile. */
+  readonly free: number;
+}
+
+export interface Evidence {
+  readonly range: PortRange;
+  readonly counts: PortCounts;
+  /** Milliseconds until the first of the ports becomes free by itself; undefined when none does. */
+  readonly retryAfterMs: number | undefined;
+  /** Ports in TIME-WAIT that the kernel reuses before it is over. */
+  readonly reusable: number;
+}
+
+/**
+ * Asks the kernel. It costs what the search did, and more (see tcpSockets): call it when an error needs an explanation,
+ * or before a wait.
+ * @throws SyscallError where the sockets cannot be listed
+ */
+export function gatherEvidence(search: FailedSearch, settings: TimeWaitSettings): Evidence {
+  const range = effectiveRange(search.range);
+  const ports = new PortTable(range);
+  for (const [lo, hi] of reservedPorts()) ports.take(lo, hi, RESERVED);
+  for (const row of blockers(search, range)) takeByRow(ports, row, settings, search.search === 'bind');
+  for (const port of tcpLocalPorts({ localPorts: range, states: HOLDERS }).keys()) ports.take(port, port, BOUND);
+  if (ports.count(FREE) > 0 && search.search !== 'bind') takeByTheUnseen(ports, range);
+  return ports.evidence();
+}
+
+/** What the kernel makes of a range: each bound that lies outside the sysctl's is passed over. */
+export function effectiveRange([lo, hi]: PortRange): PortRange {
+  const [from, to] = localPortRange();
+  return [lo < from || lo > to ? from : lo, hi < from || hi > to ? to : hi];
+}
+
+/** The sockets whose 4-tuple stands in the way, or for bind(2) whose address does. */
+function blockers({ remote, local, search }: FailedSearch, range: PortRange): SocketRow[] {
+  const source = local ?? (search === 'bind' ? undefined : routeTo(remote.address).source);
+  const wanted = source === undefined ? undefined : canonical(source);
+  const { rows } = tcpSockets(search === 'bind' ? { localPorts: range } : { localPorts: range, remote });
+  return rows.filter(
+    ({ local: { address } }) =>
+      wanted === undefined || address === wanted || (search === 'bind' && WILDCARDS.includes(address)),
+  );
+}
+
+function takeByRow(ports: PortTable, row: SocketRow, settings: TimeWaitSettings, bind: boolean): void {
+  const { port } = row.local;
+  if (!row.timeWait) {
+    ports.take(port, port, CONNECTION);
+  } else if (row.state === 'FIN_WAIT2') {
+    ports.take(port, port, FIN_WAIT2, row.timerMs);
+  } else {
+    const after = bind ? Infinity : timeWaitReusable(row, settings);
+    const age = TIME_WAIT_MS - row.timerMs;
+    // The kernel waits until the delay is over, not just reached; its timers are told to the tick.
+    const left = after === Infinity ? row.timerMs : Math.max(0, after + 1 - age);
+    ports.take(port, port, after === Infinity ? TIME_WAIT : REUSABLE, left + TICK_MS);
+  }
+}
+
+/**
+ * bind(2) of a port keeps it from connect's search, wherever its socket has gone since: a connection elsewhere of a
+ * socket that was bound by number, or of a listener that is closed. The kernel keeps that to itself, but such a port has
+ * a socket, and none that leads to our destination.
+ */
+function takeByTheUnseen(ports: PortTable, range: PortRange): void {
+  if (!showsBoundSockets()) ports.take(range[0], range[1], ELSEWHERE);
+  for (const [port, ms] of tcpLocalPorts({ localPorts: range })) ports.take(port, port, ELSEWHERE, ms + TICK_MS);
+}
+
+let boundAreShown: boolean | undefined;
+
+/** Whether this kernel lists sockets that are bound and nothing else, as Linux 6.8 does: asked with one of our own. */
+function showsBoundSockets(): boolean {
+  if (boundAreShown !== undefined) return boundAreShown;
+  const handle = new (native().Handle)();
+  if (handle.socket(AF_INET, SOCK_STREAM, 0) < 0) return false; // too many descriptors: asked again next time
+  try {
+    const name = new Uint8Array(16);
+    const bound = handle.bind(Endpoint.from('127.0.0.1:0').sockaddr()) === 0 && handle.getsockname(name) > 0;
+    const port = bound ? Endpoint.decode(name)?.port : undefined;
+    if (port === undefined) return false; // all ports are taken
+    return (boundAreShown = tcpLocalPorts({ localPorts: [port, port], states: ['BOUND'] }).size > 0);
+  } finally {
+    handle.close();
+  }
+}
+
+/** What each port of a range is taken by: of several, what stays longest. */
+class PortTable {
+  readonly #range: PortRange;
+  readonly #taken: Uint8Array;
+  readonly #freeAfterMs: Float64Array;
+
+  constructor(range: PortRange) {
+    this.#range = range;
+    this.#taken = new Uint8Array(Math.max(0, range[1] - range[0] + 1));
+    this.#freeAfterMs = new Float64Array(this.#taken.length).fill(Infinity);
+  }
+
+  take(lo: number, hi: number, by: number, freeAfterMs = Infinity): void {
+    const from = Math.max(lo, this.#range[0]) - this.#range[0];
+    const to = Math.min(hi, this.#range[1]) - this.#range[0];
+    for (let i = from; i <= to; i++) {
+      const before = this.#taken[i] ?? FREE;
+      if (before > by) continue;
+      const longest = before === by ? Math.max(freeAfterMs, this.#freeAfterMs[i] ?? 0) : freeAfterMs;
+      this.#taken[i] = by;
+      this.#freeAfterMs[i] = longest;
+    }
+  }
+
+  count(by: number): number {
+    return this.#taken.reduce((count, taken) => (taken === by ? count + 1 : count), 0);
+  }
+
+  evidence(): Evidence {
+    const free = this.count(FREE);
+    const soonest = free > 0 ? 0 : this.#freeAfterMs.reduce((least, ms) => Math.min(least, ms), Infinity);
+    const reusable = this.count(REUSABLE);
+    return {
+      range: this.#range,
+      counts: {
+        ports: this.#taken.length,
+        established: this.count(CONNECTION),
+        timeWait: this.count(TIME_WAIT) + reusable,
+        finWait2: this.count(FIN_WAIT2),
+        bound: this.count(BOUND) + this.count(ELSEWHERE),
+        reserved: this.count(RESERVED),
+        free,
+      },
+      retryAfterMs: soonest === Infinity ? undefined : Math.ceil(soonest),
+      reusable,
+    };
+  }
+}
+
+/** As the kernel shows an address: no zone, and a mapped one as the IPv4 address. */
+function canonical(address: string): string {
+  return Endpoint.from({ address: address.split('%')[0] ?? '', port: 0 }).address;
+}
+
+// What takes a port, the stronger the higher.
+const FREE = 0;
+const ELSEWHERE = 1;
+const REUSABLE = 2;
+const TIME_WAIT = 3;
+const FIN_WAIT2 = 4;
+const CONNECTION = 5;
+const BOUND = 6;
+const RESERVED = 7;
+
+const HOLDERS: readonly SocketState[] = ['LISTEN', 'BOUND'];
+const WILDCARDS: readonly string[] = ['0.0.0.0', '::'];
+/** The kernel's tick is 1 to 10 ms, 4 where nobody chose another (CONFIG_HZ). */
+const TICK_MS = 4;
+const SOCK_STREAM = 1;

@@ -1,0 +1,29 @@
+// Preloaded by the recipes' tests: every name that ends with .example is the address of the test's servers, and has an
+// IPv6 address on which nobody listens, so that happy eyeballs is at work in every recipe.
+import dns from 'node:dns';
+
+const lookup = dns.lookup;
+const addresses = [
+  { address: '2001:db8:5::1', family: 6 },
+  { address: '198.51.100.1', family: 4 },
+];
+
+/**
+ * @param {string} hostname
+ * @param {import('node:dns').LookupOptions} options
+ * @param {(...answer: unknown[]) => void} callback
+ */
+function exampleLookup(hostname, options, callback) {
+  if (!hostname.endsWith('.example')) {
+    Reflect.apply(lookup, dns, [hostname, options, callback]);
+    return;
+  }
+  const { all = false, family = 0 } = options;
+  const wanted = addresses.filter((one) => family === 0 || family === one.family);
+  process.nextTick(() => {
+    if (all) callback(null, wanted);
+    else callback(null, wanted.at(-1)?.address, wanted.at(-1)?.family);
+  });
+}
+
+Object.assign(dns, { lookup: exampleLookup });

@@ -1,0 +1,482 @@
+// A pool's decisions without a kernel: limits, what is set aside and for how long, counts, events, errors, arguments.
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { SyscallError } from '../../src/errors.js';
+import { Aside } from '../../src/egress/aside.js';
+import { EgressPool, type EgressPoolOptions } from '../../src/egress/pool.js';
+import { PoolSource } from '../../src/egress/pool-source.js';
+import { Prefix } from '../../src/egress/prefix.js';
+import { Endpoint } from '../../src/wire/endpoint.js';
+import { addresses, attempt, failure, NO_PORT, poolOf, REMOTE, REMOTE6, type Attempt } from './egress-attempts.js';
+
+const A = '192.0.2.1';
+const B = '192.0.2.2';
+const C = '192.0.2.3';
+const NET = '10.1.0.0/30';
+const OTHER = '198.51.100.2:443';
+const OTHER_PORT = '198.51.100.1:80';
+const refused = new SyscallError('connect', -111);
+
+describe('the local side of an attempt', () => {
+  test('has no port, shares it between destinations, and has a range in any case', () => {
+    expect(attempt(poolOf([A])).source).toEqual({
+      address: A,
+      port: 0,
+      range: [1, 65535],
+      rangeWanted: false,
+      shareLocalPort: true,
+      freebind: false,
+      transparent: false,
+      mark: undefined,
+      device: undefined,
+      sockopts: undefined,
+    });
+  });
+
+  test('has what the pool is made with', () => {
+    const settings = {
+      freebind: true,
+      transparent: true,
+      mark: 0xffffffff,
+      device: 'lo',
+      sockopts: { TCP_NODELAY: true },
+    };
+    const pool = poolOf([A], { ...settings, localPortRange: [40_000, 40_009] });
+    expect(attempt(pool).source).toMatchObject({ ...settings, range: [40_000, 40_009], rangeWanted: true });
+  });
+
+  test('may bind any address of an IPv6 prefix, unless it is told otherwise', () => {
+    const sources = [A, '10.1.0.0/16', '2001:db8::1', '2001:db8:1::/64'];
+    const freebind = (settings: Omit<EgressPoolOptions, 'sources'>): (boolean | undefined)[] => {
+      const pool = poolOf(sources, settings);
+      return [REMOTE, REMOTE, REMOTE6, REMOTE6].map((remote) => attempt(pool, { remote }).source?.freebind);
+    };
+    expect(freebind({})).toEqual([false, false, false, true]);
+    expect(freebind({ freebind: true })).toEqual([true, true, true, true]);
+    expect(freebind({ freebind: false })).toEqual([false, false, false, false]);
+  });
+
+  test('has the options of the connection after those of the pool', () => {
+    const pool = poolOf([A], { sockopts: { TCP_NODELAY: true, TCP_SYNCNT: 3 } });
+    const connection = { key: undefined, sockopts: { TCP_SYNCNT: 1 }, leftNoTimeWait: () => false };
+    const [candidate] = pool.candidates(connection)(endpoint(REMOTE));
+    expect(candidate?.source.sockopts).toEqual({ TCP_NODELAY: true, TCP_SYNCNT: 1 });
+    candidate?.taken()();
+  });
+});
+
+describe('limits', () => {
+  test('are of each source, and of a prefix as a whole', () => {
+    const pool = poolOf([A, NET], { limit: 2 });
+    expect(addresses(pool, 4)).toEqual([A, '10.1.0.0', A, '10.1.0.1']);
+    expect(failure(pool)).toMatchObject({ name: 'SocketError', code: 'ERR_EGRESS_LIMIT' });
+  });
+
+  test('can be of each address', () => {
+    const pool = poolOf([A, NET], { limitPerAddress: 1 });
+    expect(addresses(pool, 5)).toEqual([A, '10.1.0.0', '10.1.0.1', '10.1.0.2', '10.1.0.3']);
+    expect(failure(pool).code).toBe('ERR_EGRESS_LIMIT');
+  });
+
+  test('a closed connection makes room, once', () => {
+    const pool = poolOf([A], { limit: 1 });
+    const { close } = attempt(pool);
+    expect(failure(pool).code).toBe('ERR_EGRESS_LIMIT');
+    close();
+    close();
+    expect(addresses(pool, 1)).toEqual([A]);
+    expect(failure(pool).code).toBe('ERR_EGRESS_LIMIT');
+  });
+
+  test('count what is not decided yet', () => {
+    const pool = poolOf([A], { limit: 1 });
+    const connection = { key: undefined, sockopts: undefined, leftNoTimeWait: () => false };
+    const [candidate] = pool.candidates(connection)(endpoint(REMOTE));
+    expect(failure(pool).code).toBe('ERR_EGRESS_LIMIT');
+    candidate?.failed(refused);
+    expect(addresses(pool, 1)).toEqual([A]);
+  });
+
+  test('are passed by for the next source', () => {
+    const pool = poolOf([A, B], { limit: 1, strategy: () => [A, B] });
+    expect(addresses(pool, 2)).toEqual([A, B]);
+  });
+});
+
+describe('an exhausted source', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+  const full = (): 'exhausted' => 'exhausted';
+  /** Does the kernel get to search for a port? */
+  const triedAgain = (pool: EgressPool, remote = REMOTE): boolean => {
+    const before = pool.stats().exhausted;
+    failure(pool, { remote, kernel: full });
+    return pool.stats().exhausted > before;
+  };
+
+  test('is passed over for that destination only, by address and port', () => {
+    const pool = poolOf([A, B], { strategy: () => [A, B] });
+    const kernel = ({ address }: { address: string | undefined }) => (address === A ? 'exhausted' : 'taken');
+    expect(attempt(pool, { kernel }).tried).toEqual([A, B]);
+    expect(attempt(pool, { kernel }).tried).toEqual([B]);
+    expect(attempt(pool, { kernel, remote: OTHER }).tried).toEqual([A, B]);
+    expect(attempt(pool, { kernel, remote: OTHER_PORT }).tried).toEqual([A, B]);
+    expect(pool.stats().sources).toMatchObject([
+      { source: A, exhausted: 3, aside: 3 },
+      { source: B, exhausted: 0, aside: 0 },
+    ]);
+  });
+
+  test('of a prefix is one address, and the others go on', () => {
+    const pool = poolOf([NET], { strategy: () => NET });
+    const kernel = ({ address }: { address: string | undefined }) => (address === '10.1.0.0' ? 'exhausted' : 'taken');
+    expect(attempt(pool, { kernel }).tried).toEqual(['10.1.0.0', '10.1.0.1']);
+    expect(addresses(pool, 4, { kernel })).toEqual(['10.1.0.2', '10.1.0.3', '10.1.0.1', '10.1.0.2']);
+  });
+
+  test('fails with the kernel’s error as the cause when it was the last', () => {
+    const pool = poolOf([A, B], { name: 'tenants' });
+    const error = failure(pool, { kernel: full });
+    expect(error).toMatchObject({ name: 'SocketError', code: 'ERR_PORT_RANGE_EXHAUSTED', cause: NO_PORT });
+    expect(error.message).toMatch(/^tenants has no source left toward 198\.51\.100\.1:443 \(2 without a free port/);
+    // Nothing is tried now, and the cause is the same.
+    expect(failure(pool, { kernel: full })).toMatchObject({ code: 'ERR_PORT_RANGE_EXHAUSTED', cause: NO_PORT });
+    expect(pool.stats()).toMatchObject({ exhausted: 2, aside: 2, held: 0 });
+  });
+
+  test('is tried again after a second, after two, after four, up to a minute', () => {
+    const pool = poolOf([A]);
+    expect(triedAgain(pool)).toBe(true);
+    for (const pause of [1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]) {
+      vi.advanceTimersByTime(pause - 1);
+      expect(triedAgain(pool), `after ${pause - 1} ms`).toBe(false);
+      vi.advanceTimersByTime(1);
+      expect(triedAgain(pool), `after ${pause} ms`).toBe(true);
+    }
+  });
+
+  test('is tried again after the first pause when it was exhausted long ago', () => {
+    const pool = poolOf([A], { exhaustedFor: 10 });
+    triedAgain(pool);
+    vi.advanceTimersByTime(10);
+    triedAgain(pool); // for 20 ms now
+    vi.advanceTimersByTime(60_020);
+    expect(triedAgain(pool)).toBe(true);
+    vi.advanceTimersByTime(10);
+    expect(triedAgain(pool)).toBe(true);
+  });
+
+  test('begins with the first pause again once it had a port', () => {
+    const pool = poolOf([A]);
+    triedAgain(pool);
+    vi.advanceTimersByTime(1000);
+    triedAgain(pool);
+    vi.advanceTimersByTime(2000);
+    attempt(pool);
+    triedAgain(pool);
+    vi.advanceTimersByTime(1000);
+    expect(triedAgain(pool)).toBe(true);
+  });
+
+  test('is tried each time with exhaustedFor: 0', () => {
+    const pool = poolOf([A], { exhaustedFor: 0 });
+    for (let i = 0; i < 3; i++) expect(triedAgain(pool)).toBe(true);
+    expect(pool.stats().aside).toBe(0);
+  });
+
+  test.each<[string, (held: Attempt) => void, boolean]>([
+    ['whose peer closed first', (held) => held.close(), true],
+    ['that was refused', (held) => held.close(refused), false],
+  ])('is tried at once when a connection closes %s', (_, close, leftNoTimeWait) => {
+    const pool = poolOf([A], { exhaustedFor: 60_000 });
+    const held = attempt(pool, { leftNoTimeWait });
+    triedAgain(pool);
+    expect(triedAgain(pool)).toBe(false);
+    close(held);
+    expect(triedAgain(pool)).toBe(true);
+  });
+
+  test('stays aside for TIME-WAIT when a connection closes from this side', () => {
+    const pool = poolOf(['127.0.0.1'], { exhaustedFor: 60_000 });
+    const remote = '127.0.0.1:80'; // where TIME-WAIT may be reused by default
+    const held = attempt(pool, { remote });
+    triedAgain(pool, remote);
+    held.close();
+    expect(triedAgain(pool, remote)).toBe(false);
+    vi.advanceTimersByTime(999);
+    expect(triedAgain(pool, remote)).toBe(false);
+    vi.advanceTimersByTime(2);
+    expect(triedAgain(pool, remote)).toBe(true);
+  });
+
+  test('stays aside when a connection to another destination closes', () => {
+    const pool = poolOf([A], { exhaustedFor: 60_000 });
+    const held = attempt(pool, { leftNoTimeWait: true, remote: OTHER });
+    triedAgain(pool);
+    held.close();
+    expect(triedAgain(pool)).toBe(false);
+  });
+
+  test('is forgotten when there are too many of them, the oldest first', () => {
+    const aside = new Aside(1000, 3);
+    const source = new PoolSource(Prefix.parse('source', A));
+    for (const remote of ['a', 'b', 'c']) aside.add(source, A, remote, NO_PORT, 0);
+    aside.add(source, A, 'a', NO_PORT, 1000); // the youngest now
+    aside.add(source, A, 'd', NO_PORT, 1000);
+    const known = ['a', 'b', 'c', 'd'].filter((remote) => aside.find(A, remote, 999) !== undefined);
+    expect(known).toEqual(['a', 'c', 'd']);
+    expect(aside.count(999)).toEqual(new Map([[source, 3]]));
+  });
+});
+
+describe('a source that fails', () => {
+  test('is followed by the next', () => {
+    const pool = poolOf([A, B]);
+    const notLocal = new SyscallError('bind', -99);
+    const taken = attempt(pool, { kernel: ({ address }) => (address === A ? notLocal : 'taken') });
+    expect(taken.tried).toEqual([A, B]);
+    expect(pool.stats().sources).toMatchObject([
+      { failed: 1, held: 0, total: 0 },
+      { failed: 0, held: 1, total: 1 },
+    ]);
+  });
+
+  test('fails the attempt with the error of the first when all do', () => {
+    const [first, second] = [new SyscallError('bind', -99), new SyscallError('connect', -101)];
+    expect(failure(poolOf([A, B]), { kernel: ({ address }) => (address === A ? first : second) })).toBe(first);
+  });
+
+  test('ends the attempt when no other source could do better', () => {
+    const pool = poolOf([A, B]);
+    const tooMany = new SyscallError('socket', -24);
+    const tried: (string | undefined)[] = [];
+    const error = failure(pool, { kernel: ({ address }) => (tried.push(address), tooMany) });
+    expect(error).toBe(tooMany);
+    expect(tried).toEqual([A]);
+  });
+
+  test('is passed over when two addresses of its prefix have failed', () => {
+    const pool = poolOf(['2001:db8::/64', '2001:db8:1::1']);
+    const unreachable = new SyscallError('connect', -101);
+    const kernel = ({ address }: { address: string | undefined }) =>
+      address === '2001:db8:1::1' ? ('taken' as const) : unreachable;
+    expect(attempt(pool, { remote: REMOTE6, kernel }).tried).toEqual(['2001:db8::', '2001:db8::1', '2001:db8:1::1']);
+  });
+
+  test('is no reason against the other addresses of a prefix', () => {
+    const pool = poolOf(['127.0.0.0/8']);
+    const broadcast = new SyscallError('bind', -99);
+    const kernel = ({ address }: { address: string | undefined }) =>
+      address === '127.0.0.0' ? broadcast : ('taken' as const);
+    expect(attempt(pool, { kernel }).tried).toEqual(['127.0.0.0', '127.0.0.1']);
+  });
+
+  test('beside exhausted ones the exhaustion is what is told', () => {
+    const pool = poolOf([A, B, C], { limit: 1, strategy: () => [A, B, C] });
+    attempt(pool);
+    const error = failure(pool, {
+      kernel: ({ address }) => (address === B ? 'exhausted' : new SyscallError('bind', -99)),
+    });
+    expect(error).toMatchObject({ code: 'ERR_PORT_RANGE_EXHAUSTED', cause: NO_PORT });
+    expect(error.message).toMatch(/\(1 without a free port toward it, 1 at the limit of connections, 1 failed\)/);
+  });
+});
+
+test('a family without a source is an error that names it', () => {
+  const pool = poolOf([A], { name: 'tenants' });
+  const error = failure(pool, { remote: REMOTE6 });
+  expect(error).toMatchObject({ name: 'SocketError', code: 'ERR_EGRESS_NO_SOURCE' });
+  expect(error.message).toMatch(/tenants has no IPv6 source to reach 2001:db8:ffff::1/);
+  expect(failure(poolOf(['2001:db8::1'])).message).toMatch(/no IPv4 source/);
+});
+
+test('an IPv4-mapped destination has IPv4 sources', () => {
+  expect(attempt(poolOf([A, '2001:db8::1']), { remote: '[::ffff:198.51.100.1]:443' }).source?.address).toBe(A);
+});
+
+describe('stats', () => {
+  test('add up, and held is 0 when all are closed, whatever happens', () => {
+    const outcome = fc.constantFrom('taken', 'exhausted', 'failed', 'fatal');
+    const step = fc.record({
+      outcomes: fc.array(outcome, { minLength: 6, maxLength: 6 }),
+      close: fc.nat(5),
+      refused: fc.boolean(),
+    });
+    const strategy = fc.constantFrom('round-robin', 'random', 'least-used', 'sticky');
+    fc.assert(
+      fc.property(strategy, fc.array(step, { maxLength: 40 }), (name, steps) => {
+        const pool = poolOf([A, B, NET], { strategy: name as 'random', limit: 5, limitPerAddress: 3, exhaustedFor: 0 });
+        const open: Attempt[] = [];
+        let expected = { total: 0, exhausted: 0, failed: 0 };
+        for (const { outcomes, close, refused: isRefused } of steps) {
+          let next = 0;
+          try {
+            open.push(
+              attempt(pool, {
+                key: String(close),
+                kernel: () => {
+                  const result = outcomes[next++ % outcomes.length];
+                  if (result === 'taken') expected = { ...expected, total: expected.total + 1 };
+                  else if (result === 'exhausted') expected = { ...expected, exhausted: expected.exhausted + 1 };
+                  else expected = { ...expected, failed: expected.failed + 1 };
+                  if (result === 'failed') return new SyscallError('bind', -99);
+                  if (result === 'fatal') return new SyscallError('socket', -24);
+                  return result!;
+                },
+              }),
+            );
+          } catch {
+            // Whatever it was, it is counted.
+          }
+          if (close < open.length) {
+            open.splice(close, 1)[0]?.close(isRefused ? refused : undefined);
+            if (isRefused) expected = { ...expected, failed: expected.failed + 1 };
+          }
+          const stats = pool.stats();
+          expect(stats).toMatchObject({ ...expected, held: open.length });
+          for (const source of stats.sources) expect(source.held).toBeLessThanOrEqual(5);
+        }
+        for (const { close } of open) close();
+        expect(pool.stats().held).toBe(0);
+        expect(pool.stats().sources.map(({ held }) => held)).toEqual([0, 0, 0]);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test('name the sources as they are written, in their order', () => {
+    const pool = poolOf(['2001:DB8::/64', A]);
+    expect(pool.stats()).toEqual({
+      held: 0,
+      total: 0,
+      exhausted: 0,
+      failed: 0,
+      aside: 0,
+      sources: [
+        { source: '2001:db8::/64', held: 0, total: 0, exhausted: 0, failed: 0, aside: 0 },
+        { source: A, held: 0, total: 0, exhausted: 0, failed: 0, aside: 0 },
+      ],
+    });
+  });
+});
+
+describe('sources come and go', () => {
+  test('a new one is used', () => {
+    const pool = poolOf([A]);
+    pool.addSource('2001:db8::1');
+    pool.addSource(B);
+    expect(pool.sources).toEqual([A, '2001:db8::1', B]);
+    expect(addresses(pool, 3).sort()).toEqual([A, A, B].sort());
+    expect(addresses(pool, 1, { remote: REMOTE6 })).toEqual(['2001:db8::1']);
+  });
+
+  test('one that is gone is not, and its connections close as ever', () => {
+    const pool = poolOf([A, B]);
+    const { close } = attempt(pool);
+    expect(pool.removeSource(A)).toBe(true);
+    expect(pool.removeSource(A)).toBe(false);
+    expect(pool.stats().held).toBe(0);
+    close();
+    expect(addresses(pool, 2)).toEqual([B, B]);
+    expect(pool.removeSource(B)).toBe(true);
+    expect(failure(pool).code).toBe('ERR_EGRESS_NO_SOURCE');
+  });
+
+  test('an attempt goes on with the sources that it began with', () => {
+    const pool = poolOf([A, B]);
+    const taken = attempt(pool, {
+      kernel: ({ address }) => {
+        pool.removeSource(B);
+        return address === A ? 'exhausted' : 'taken';
+      },
+    });
+    expect(taken.tried).toEqual([A, B]);
+  });
+
+  test.each([
+    [A, 'ERR_INVALID_ARG_VALUE'],
+    ['192.0.2.0/24', 'ERR_INVALID_ARG_VALUE'],
+    ['name', 'ERR_INVALID_ARG_VALUE'],
+    [7, 'ERR_INVALID_ARG_TYPE'],
+  ])('%j is refused', (source, code) => {
+    const pool = poolOf([A]);
+    expect(() => pool.addSource(source as string)).toThrow(expect.objectContaining({ code }) as Error);
+    expect(pool.sources).toEqual([A]);
+  });
+});
+
+describe('diagnostics_channel', () => {
+  test('tells what becomes of each source that is tried', () => {
+    const messages: [string, unknown][] = [];
+    const channels = ['connect', 'exhausted', 'failed', 'closed'].map((name) => `linux-sockets.egress.${name}`);
+    const listener = (message: unknown, name: string | symbol): void => void messages.push([String(name), message]);
+    for (const name of channels) subscribe(name, listener);
+    try {
+      const pool = poolOf([A, B, NET], { name: 'tenants' });
+      const notLocal = new SyscallError('bind', -99);
+      const kernel = ({ address }: { address: string | undefined }) =>
+        address === A ? 'exhausted' : address === B ? notLocal : 'taken';
+      attempt(pool, { key: 'k', kernel }).close(refused);
+      const common = { pool: 'tenants', remoteAddress: '198.51.100.1', remotePort: 443, key: 'k' };
+      const taken = { ...common, source: NET, address: '10.1.0.0' };
+      expect(messages).toEqual([
+        ['linux-sockets.egress.exhausted', { ...common, source: A, address: A, error: NO_PORT, aside: 1000 }],
+        ['linux-sockets.egress.failed', { ...common, source: B, address: B, error: notLocal }],
+        ['linux-sockets.egress.connect', taken],
+        ['linux-sockets.egress.closed', { ...taken, error: refused, duration: expect.any(Number) as number }],
+      ]);
+    } finally {
+      for (const name of channels) unsubscribe(name, listener);
+    }
+  });
+});
+
+describe('arguments', () => {
+  test.each<[Record<string, unknown>, string]>([
+    [{}, 'ERR_INVALID_ARG_TYPE'],
+    [{ sources: A }, 'ERR_INVALID_ARG_TYPE'],
+    [{ sources: [] }, 'ERR_INVALID_ARG_VALUE'],
+    [{ sources: [A, A] }, 'ERR_INVALID_ARG_VALUE'],
+    [{ sources: ['192.0.2.0/24', 'fd00::1', '192.0.2.77'] }, 'ERR_INVALID_ARG_VALUE'],
+    [{ sources: [7] }, 'ERR_INVALID_ARG_TYPE'],
+    [{ sources: [A], strategy: 'fastest' }, 'ERR_INVALID_ARG_VALUE'],
+    [{ sources: [A], strategy: 7 }, 'ERR_INVALID_ARG_TYPE'],
+    [{ sources: [A], localPortRange: [2, 1] }, 'ERR_OUT_OF_RANGE'],
+    [{ sources: [A], localPortRange: [1, 2] }, 'ERR_OUT_OF_RANGE'],
+    [{ sources: [A], limit: 0 }, 'ERR_OUT_OF_RANGE'],
+    [{ sources: [A], limit: '1' }, 'ERR_INVALID_ARG_TYPE'],
+    [{ sources: [A], limitPerAddress: 1.5 }, 'ERR_OUT_OF_RANGE'],
+    [{ sources: [A], exhaustedFor: NaN }, 'ERR_OUT_OF_RANGE'],
+    [{ sources: [A], exhaustedFor: -1 }, 'ERR_OUT_OF_RANGE'],
+    [{ sources: [A], freebind: 1 }, 'ERR_INVALID_ARG_TYPE'],
+    [{ sources: [A], transparent: null }, 'ERR_INVALID_ARG_TYPE'],
+    [{ sources: [A], mark: -1 }, 'ERR_OUT_OF_RANGE'],
+    [{ sources: [A], mark: 2 ** 32 }, 'ERR_OUT_OF_RANGE'],
+    [{ sources: [A], device: 7 }, 'ERR_INVALID_ARG_TYPE'],
+    [{ sources: [A], sockopts: 7 }, 'ERR_INVALID_ARG_TYPE'],
+    [{ sources: [A], sockopts: { TCP_NODELAI: true } }, 'ERR_INVALID_ARG_VALUE'],
+    [{ sources: [A], sockopts: { TCP_NODELAY: 1 } }, 'ERR_INVALID_ARG_TYPE'],
+    [{ sources: [A], name: 7 }, 'ERR_INVALID_ARG_TYPE'],
+    [{ sources: [A], sorces: [B] }, 'ERR_INVALID_ARG_VALUE'],
+  ])('%j is refused with %s', (options, code) => {
+    expect(() => new EgressPool(options as unknown as EgressPoolOptions)).toThrow(
+      expect.objectContaining({ code }) as Error,
+    );
+  });
+
+  test('an overlap is told with both sources', () => {
+    expect(() => poolOf(['192.0.2.77', '192.0.2.0/24'])).toThrow(
+      /lies in another source, 192\.0\.2\.0\/24\. Received type string \('192\.0\.2\.77'\)/,
+    );
+    expect(() => poolOf([A, B, A])).toThrow(/it is there twice/);
+  });
+});
+
+function endpoint(text: string): Endpoint {
+  return Endpoint.from(text);
+}
