@@ -1,5 +1,6 @@
 // A suite's files without a route and with one, and what the difference is.
 import { EXPECTED_LOSSES } from './expected-losses.mjs';
+import { controlOf } from './routes.mjs';
 import { runFile } from './run-file.mjs';
 
 /** @typedef {import('./routes.mjs').Route} Route */
@@ -76,11 +77,7 @@ export async function compare(suite, files, route, without, machine) {
     return before.passed && !(after?.passed && after.skipped === before.skipped);
   });
   // The same places, but Node's own net.connect: is it the route itself that a test cannot bear?
-  const control = await runSuite(
-    [...new Set(lost.map(([, { file }]) => file))],
-    route === 'connect' ? 'node' : 'node-source',
-    machine,
-  );
+  const control = await runSuite([...new Set(lost.map(([, { file }]) => file))], controlOf(route), machine);
   const losses = EXPECTED_LOSSES.filter(
     ({ suite: its, lines = [machine.major], routes = [route] }) =>
       its === suite && lines.includes(machine.major) && routes.includes(route),

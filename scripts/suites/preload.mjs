@@ -1,39 +1,108 @@
 // Loaded into every process of a test (NODE_OPTIONS), before the test: from then on TCP connections that Node, a library
-// or the test itself makes by net.connect, an http or https agent, tls.connect or http2.connect are made by the route.
-// What it cannot reach: `new net.Socket().connect()`, which is no call of net.connect.
+// or the test itself makes by net.connect, net.Socket, tls.connect and what is built on them are made by the route.
 import { appendFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import net from 'node:net';
 import tls from 'node:tls';
-import * as lib from '../../lib/index.js';
-import { PORTS, SOURCES } from './routes.mjs';
+import { connect, connector, EgressPool } from '../../lib/index.js';
+import { POOL, PORTS, SOURCES } from './routes.mjs';
 
 /** @typedef {net.TcpNetConnectOpts & { path?: string, fd?: number, handle?: unknown }} ConnectOptions */
-/** @typedef {(...args: readonly unknown[]) => net.Socket} Connect */
+/** @typedef {tls.ConnectionOptions & ConnectOptions} TlsOptions */
+/**
+ * @typedef {object} Way
+ * @property {(options: ConnectOptions, listener?: () => void) => net.Socket} connect
+ * @property {(options: TlsOptions, listener?: () => void) => tls.TLSSocket} tls
+ * @property {((options: net.SocketConstructorOpts) => net.Socket) | undefined} socket that connects later; Node's own when
+ *   undefined
+ */
 
+const { connect: netConnect, Socket } = net;
+const { connect: tlsConnect } = tls;
 const route = process.env['SUITES_ROUTE'] ?? '';
 const log = process.env['SUITES_LOG'] ?? '';
-const { connect: netConnect } = net;
-const { connect: tlsConnect } = tls;
-const ours = route.startsWith('connect');
-const connect = /** @type {Connect} */ (/** @type {unknown} */ (ours ? lib.connect : netConnect));
-const fromSource = route.endsWith('-source');
+const way = wayOf(route);
 
-/** Set while the route runs: what it asks Node for is not its own affair again. */
+const laterBy = process.env['SUITES_SOCKETS'] === 'unix' ? undefined : way.socket;
+
+/** Set while the route is asked: what it asks Node for is not its own affair again. */
 let inside = false;
 
-Object.assign(net, { connect: routedConnect, createConnection: routedConnect });
+/** @type {typeof Socket} */
+const RoutedSocket = new Proxy(Socket, {
+  construct(target, args, newTarget) {
+    const options = args[0] ?? {};
+    const fresh = typeof options === 'object' && isTcp(options);
+    if (newTarget !== RoutedSocket || !fresh || inside || laterBy === undefined)
+      return Reflect.construct(target, args, newTarget);
+    return laterBy(options);
+  },
+  apply(target, self, args) {
+    return self instanceof target ? Reflect.apply(target, self, args) : new RoutedSocket(...args);
+  },
+});
+Object.assign(net, {
+  connect: routedConnect,
+  createConnection: routedConnect,
+  Socket: RoutedSocket,
+  Stream: RoutedSocket,
+});
 Object.assign(tls, { connect: routedTlsConnect });
 syncBuiltinESMExports(); // for `import { connect } from 'node:net'`
 // node:http is not loaded here: some lines of Node take net.createConnection over when it loads, for the agents.
 
+/** @param {string} name @returns {Way} */
+function wayOf(name) {
+  const plain = connector({});
+  const pool = new EgressPool({ sources: POOL, localPortRange: PORTS });
+  switch (name) {
+    case 'connect':
+      return { connect, tls: (...args) => plain.connectTls(...args), socket: (options) => plain.socket(options) };
+    case 'pool':
+      return {
+        connect: (options, listener) =>
+          isForSource(options) ? pool.createConnection(options, listener) : connect(options, listener),
+        tls: (options, listener) => (isForSource(options) ? pool : plain).connectTls(options, listener),
+        socket: (options) => pool.socket(options),
+      };
+    case 'connect-source':
+      return {
+        connect: (options, listener) => connect({ ...withSource(options), localPortRange: PORTS }, listener),
+        tls: (options, listener) => plain.connectTls({ ...withSource(options), localPortRange: PORTS }, listener),
+        socket: undefined,
+      };
+    case 'node-source':
+      return {
+        connect: (options, listener) => netConnect(withSource(options), listener),
+        tls: (options, listener) => tlsConnect(withSource(options), listener),
+        socket: undefined,
+      };
+    default:
+      return { connect: netConnect, tls: tlsConnect, socket: undefined };
+  }
+}
+
 /** @param {readonly unknown[]} args as net.connect has them @returns {net.Socket} */
 function routedConnect(...args) {
-  const [options] = normalize(args);
+  const [options, listener] = normalize(args);
   if (inside || !isTcp(options)) return Reflect.apply(netConnect, net, args);
+  return byRoute(() => way.connect(options, listener));
+}
+
+/** @param {readonly unknown[]} args as tls.connect has them @returns {tls.TLSSocket} */
+function routedTlsConnect(...args) {
+  const [tcp, listener] = normalize(args);
+  const more = args.slice(1, 3).find((arg) => typeof arg === 'object' && arg !== null);
+  const options = /** @type {TlsOptions} */ ({ ...tcp, ...more });
+  if (inside || options.socket || !isTcp(options)) return Reflect.apply(tlsConnect, tls, args);
+  return byRoute(() => way.tls(options, listener));
+}
+
+/** @template T @param {() => T} make @returns {T} */
+function byRoute(make) {
   inside = true;
   try {
-    const socket = fromSource ? connect(...withSource(args)) : connect(...args);
+    const socket = make();
     appendFileSync(log, '.');
     return socket;
   } finally {
@@ -41,71 +110,35 @@ function routedConnect(...args) {
   }
 }
 
-/**
- * TLS over a socket of ours, as whoever uses this package would do it.
- * @param {readonly unknown[]} args as tls.connect has them
- * @returns {tls.TLSSocket}
- */
-function routedTlsConnect(...args) {
-  const [tcp, listener] = normalize(args);
-  const more = args.slice(1, 3).find((arg) => typeof arg === 'object' && arg !== null);
-  const options = /** @type {ConnectOptions & tls.ConnectionOptions} */ ({ ...tcp, ...more });
-  if (inside || options.socket || !isTcp(options)) return Reflect.apply(tlsConnect, tls, args);
-  const wanted = TCP_OPTIONS.filter((name) => options[name] !== undefined);
-  const socket = routedConnect(Object.fromEntries(wanted.map((name) => [name, options[name]])));
-  try {
-    const secure = tlsConnect({ ...options, socket }, /** @type {() => void} */ (listener ?? undefined));
-    if (options.timeout) secure.setTimeout(options.timeout); // Node leaves that to whoever gives the socket
-    return secure;
-  } catch (error) {
-    socket.destroy();
-    throw error;
-  }
+/** @template {ConnectOptions} O @param {O} options @returns {O} */
+function withSource(options) {
+  if (!isForSource(options)) return options;
+  // A name's addresses may be of either family, a source is of one.
+  const family = net.isIP(options.host || '') || (options.family === 6 ? 6 : 4);
+  return { ...options, localAddress: SOURCES[family === 6 ? 6 : 4], family };
 }
 
-/** @param {readonly unknown[]} args */
-function withSource(args) {
-  const [options, listener] = normalize(args);
-  if (options.localAddress !== undefined || options.localPort !== undefined) return args;
-  const host = options.host || 'localhost';
-  const family = net.isIP(host) || (options.family === 6 ? 6 : 4);
-  const loopback = net.isIP(host) === 0 || host === '::1' || host.startsWith('127.');
-  if (!loopback) return args;
-  const source = { localAddress: SOURCES[family === 6 ? 6 : 4], ...(ours && { localPortRange: PORTS }) };
-  // A name's addresses may be of either family, a source is of one.
-  return [{ ...options, ...source, family }, ...(listener ? [listener] : [])];
+/** To loopback, and no source is chosen by the test. @param {ConnectOptions} options */
+function isForSource({ host, localAddress, localPort }) {
+  if (localAddress || localPort) return false; // undici gives null for none
+  return net.isIP(host ?? '') === 0 || host === '::1' || host?.startsWith('127.') === true;
 }
 
 /**
  * The arguments as Node itself reads them.
  * @param {readonly unknown[]} args
- * @returns {[ConnectOptions, unknown]}
+ * @returns {[ConnectOptions, (() => void) | undefined]}
  */
 function normalize(args) {
   const { _normalizeArgs } =
-    /** @type {{ _normalizeArgs: (args: readonly unknown[]) => [ConnectOptions, unknown] }} */ (
+    /** @type {{ _normalizeArgs: (args: readonly unknown[]) => [ConnectOptions, (() => void) | null] }} */ (
       /** @type {unknown} */ (net)
     );
-  return _normalizeArgs(args);
+  const [options, listener] = _normalizeArgs(args);
+  return [options, listener ?? undefined];
 }
 
 /** Not a Unix socket, nor one that is given. @param {ConnectOptions} options */
 function isTcp({ path, fd, handle }) {
-  return !path && fd === undefined && handle === undefined;
+  return !path && (fd ?? handle ?? undefined) === undefined;
 }
-
-const TCP_OPTIONS = /** @type {const} */ ([
-  'host',
-  'port',
-  'localAddress',
-  'localPort',
-  'family',
-  'hints',
-  'lookup',
-  'autoSelectFamily',
-  'autoSelectFamilyAttemptTimeout',
-  'noDelay',
-  'keepAlive',
-  'keepAliveInitialDelay',
-  'allowHalfOpen',
-]);

@@ -36,7 +36,7 @@ export async function runFile(file, route, { node, enter }) {
     const env = { ...environment(), ...file.env, NODE_TEST_DIR: scratch, ...routed(route, log) };
     const { status, output } = await finished(program, rest, file.cwd, env);
     const used = existsSync(log) ? readFileSync(log, 'utf8').length : 0;
-    const seen = route === 'connect-source' ? readCounters(join(scratch, 'counters')) : undefined;
+    const seen = route === 'connect-source' || route === 'pool' ? readCounters(join(scratch, 'counters')) : undefined;
     const tests = file.verdict === 'mocha' ? readReport(file, report) : { [file.name]: status === 'exit 0' };
     const skipped = status === 'exit 0' && /^1\.\.0 # Skipped/m.test(output);
     return {
@@ -158,7 +158,7 @@ const IN_NAMESPACE = `
 PATH="$PATH:/usr/sbin:/sbin"
 mount --bind "$0/hosts" /etc/hosts
 ip link set lo up
-case "$SUITES_ROUTE" in *-source)
+case "$SUITES_ROUTE" in *-source | pool)
   ip -6 route add local fd09::/64 dev lo
   echo 1 > /proc/sys/net/ipv6/ip_nonlocal_bind
   nft -f "$0/rules";;
@@ -166,6 +166,6 @@ esac
 set +e
 "$@"
 status=$?
-case "$SUITES_ROUTE" in *-source) nft list counters > "$0/counters";; esac
+case "$SUITES_ROUTE" in *-source | pool) nft list counters > "$0/counters";; esac
 exit $status
 `;

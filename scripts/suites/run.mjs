@@ -10,7 +10,7 @@ import { ROOT } from './cache.mjs';
 import { compare, flaky, passes, runSuite } from './compare.mjs';
 import { faults, print, table } from './report.mjs';
 import { endAll } from './run-file.mjs';
-import { ROUTES } from './routes.mjs';
+import { ROUTES, USUAL } from './routes.mjs';
 import { SUITES } from './suites.mjs';
 
 const HELP = `npm run test:suites [-- SUITE …] [options]
@@ -20,7 +20,7 @@ SUITE: ${Object.keys(SUITES).join(', ')}; all when none is given.
 
   --node LINE      another line of Node than the running one: 20, 22, 24, 26
   --only REGEXP    only the test files whose name matches
-  --route ROUTE    ${ROUTES.join(' or ')} (from a source and a range of ports); may be given twice; both by default
+  --route ROUTE    ${ROUTES.join(', ')}; may be given several times; ${USUAL.join(' and ')} by default
   --json           the results as JSON on standard output`;
 
 const { values, positionals } = parseArgs({
@@ -33,7 +33,7 @@ const { values, positionals } = parseArgs({
     help: { type: 'boolean', default: false },
   },
 });
-const routes = ROUTES.filter((route) => values.route?.includes(route) ?? true);
+const routes = ROUTES.filter((route) => (values.route ?? USUAL).includes(route));
 const unknown = [
   ...positionals.filter((name) => !(name in SUITES)),
   ...(values.route ?? []).filter((route) => !ROUTES.some((known) => known === route)),
@@ -61,7 +61,13 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => p
 
 const node = values.node === undefined ? process.execPath : fetchNode(values.node);
 const version = spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout.trim();
-const machine = { node, major: Number.parseInt(version.slice(1)), enter: found.enter, workers: availableParallelism() };
+// Most of the tests wait most of the time.
+const machine = {
+  node,
+  major: Number.parseInt(version.slice(1)),
+  enter: found.enter,
+  workers: 2 * availableParallelism(),
+};
 const only = new RegExp(values.only ?? '');
 
 /** @type {import('./report.mjs').Row[]} */

@@ -56,7 +56,7 @@ function nodeTest(directory, folder, file) {
     name: `${folder}/${basename(file, extname(file))}`,
     args: [...(flags ? flags.split(/\s+/) : []), path],
     cwd: directory,
-    env: {},
+    env: UNIX_SOCKETS.has(file) ? { SUITES_SOCKETS: 'unix' } : {},
     verdict: 'exit',
   };
 }
@@ -132,7 +132,11 @@ function install(directory, packages) {
     cwd: directory,
     encoding: 'utf8',
   });
-  return status === 0 ? undefined : `npm install ${packages.join(' ')}: ${stderr.trim()}`;
+  if (status !== 0) return `npm install ${packages.join(' ')}: ${stderr.trim()}`;
+  // The one package whose script is needed: it makes the keys that it is for.
+  if (packages.some((name) => name.startsWith('https-pem@')))
+    spawnSync('npm', ['rebuild', 'https-pem'], { cwd: directory, stdio: 'ignore' });
+  return undefined;
 }
 
 /** @param {string} directory @param {RegExp} belongs */
@@ -142,6 +146,8 @@ function list(directory, belongs) {
     .sort();
 }
 
+// Tests whose sockets without a destination get a Unix path as theirs: the route would have made them for TCP.
+const UNIX_SOCKETS = new Set(['test-net-connect-options-path.js']);
 const NEWEST_IN_DEBIAN = 24;
 const NODE_MEMBERS = ['common', 'fixtures', 'parallel', 'sequential'].map((folder) => `*/test/${folder}`);
 // Of undici's development dependencies, those that lint, measure, or test in a browser.
