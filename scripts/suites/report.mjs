@@ -28,6 +28,9 @@ export function faults({ suite, files, share, routes }) {
 
 /** @param {Row} row */
 export function print(row) {
+  if (row.failed.length > 0) console.log(`\n${row.suite}: fail as they are: ${row.failed.join(', ')}`);
+  const flaky = [...new Set([row.flaky, ...row.routes.map((one) => one.flaky)].flat())];
+  if (flaky.length > 0) console.log(`\n${row.suite}: passed at the second try: ${flaky.join(', ')}`);
   for (const { route, lost, kept } of row.routes) {
     for (const { test, expected, withNodes, output } of lost) {
       const why = expected ?? (withNodes ? "lost with Node's own net.connect in the same places, too" : 'LOST');
