@@ -19,6 +19,22 @@ export const EXPECTED_LOSSES = [
       'Replaces net.Socket.prototype.connect and expects the argument that net.connect gives to it inside Node: an array with a hidden mark.',
   },
   {
+    suite: 'http',
+    test: 'parallel/test-http-parser-lazy-loaded',
+    reason:
+      "Replaces the HTTP parser inside Node before node:http is loaded; this package's agents have loaded it by then.",
+  },
+  {
+    suite: 'http',
+    test: 'parallel/test-http-agent-uninitialized-with-handle',
+    reason: 'Gives a new net.Socket a `_handle` that it made up itself; a socket of the route refuses another handle.',
+  },
+  {
+    suite: 'http',
+    test: 'parallel/test-http-client-immediate-error',
+    reason: 'Gives a new net.Socket a `_handle` that it made up itself; a socket of the route refuses another handle.',
+  },
+  {
     suite: 'net',
     test: 'sequential/test-net-reconnect-error',
     routes: ['connect-source'],

@@ -1,6 +1,7 @@
 // Loaded into every process of a test (NODE_OPTIONS), before the test: from then on TCP connections that Node, a library
 // or the test itself makes by net.connect, net.Socket, tls.connect and what is built on them are made by the route.
 import { appendFileSync } from 'node:fs';
+import http from 'node:http';
 import { syncBuiltinESMExports } from 'node:module';
 import net from 'node:net';
 import tls from 'node:tls';
@@ -48,8 +49,10 @@ Object.assign(net, {
   Stream: RoutedSocket,
 });
 Object.assign(tls, { connect: routedTlsConnect });
+// In Node 20 the agents have taken net.createConnection over; later ones look it up.
+const agent = /** @type {{ createConnection?: unknown }} */ (/** @type {unknown} */ (http.Agent.prototype));
+if (agent.createConnection === netConnect) agent.createConnection = routedConnect;
 syncBuiltinESMExports(); // for `import { connect } from 'node:net'`
-// node:http is not loaded here: some lines of Node take net.createConnection over when it loads, for the agents.
 
 /** @param {string} name @returns {Way} */
 function wayOf(name) {
