@@ -27,8 +27,11 @@ export interface NetlinkAnswer<T> {
   readonly consistent: boolean;
 }
 
-/** Makes a row of a message's payload, undefined to leave it out. The bytes are valid during the call only. */
-export type NetlinkDecoder<T> = (payload: DataView, type: number) => T | undefined;
+/**
+ * Makes a row of a message's payload, undefined to leave it out. The payload lies in a larger buffer, which is written
+ * over after the call.
+ */
+export type NetlinkDecoder<T> = (buffer: DataView, start: number, end: number, type: number) => T | undefined;
 
 /**
  * Asks, and reads all of the answer. Nothing is waited for: the kernel has answered when sendmsg(2) returns, and goes
@@ -64,13 +67,16 @@ export function attribute(type: number, value: Uint8Array): Uint8Array {
   return bytes;
 }
 
-/** The attributes from `offset` to the end of a payload: type → where its value lies in the payload's bytes. */
-export function* attributes(payload: DataView, offset: number): Iterable<{ type: number; value: DataView }> {
-  for (let at = offset; at + 4 <= payload.byteLength;) {
-    const length = payload.getUint16(at, LITTLE_ENDIAN);
-    if (length < 4 || at + length > payload.byteLength) return;
-    const value = new DataView(payload.buffer, payload.byteOffset + at + 4, length - 4);
-    yield { type: payload.getUint16(at + 2, LITTLE_ENDIAN) & NLA_TYPE_MASK, value };
+/** The attributes between two offsets: type, and where the value lies. */
+export function* attributes(
+  buffer: DataView,
+  start: number,
+  end: number,
+): Iterable<{ readonly type: number; readonly at: number; readonly length: number }> {
+  for (let at = start; at + 4 <= end;) {
+    const length = buffer.getUint16(at, LITTLE_ENDIAN);
+    if (length < 4 || at + length > end) return;
+    yield { type: buffer.getUint16(at + 2, LITTLE_ENDIAN) & NLA_TYPE_MASK, at: at + 4, length: length - 4 };
     at += align(length);
   }
 }
@@ -81,16 +87,23 @@ function askOnce<T>(handle: Handle, request: NetlinkRequest, decode: NetlinkDeco
   const rows: T[] = [];
   let consistent = true;
   for (;;) {
-    const received = receive(handle);
-    if (received === undefined) return undefined;
-    for (const { type, flags, payload } of messages(received)) {
+    const datagram = receive(handle);
+    if (datagram === undefined) return undefined;
+    for (let next = 0; next + HEADER_SIZE <= datagram.byteLength;) {
+      const at = next;
+      const length = datagram.getUint32(at, LITTLE_ENDIAN);
+      if (length < HEADER_SIZE || at + length > datagram.byteLength) break;
+      next += align(length);
+      if (datagram.getUint32(at + 8, LITTLE_ENDIAN) !== SEQUENCE) continue;
+      const type = datagram.getUint16(at + 4, LITTLE_ENDIAN);
+      const flags = datagram.getUint16(at + 6, LITTLE_ENDIAN);
       if ((flags & NLM_F_DUMP_INTR) !== 0) consistent = false;
       if (type === NLMSG_ERROR || type === NLMSG_DONE) {
-        const errno = payload.byteLength < 4 ? 0 : payload.getInt32(0, LITTLE_ENDIAN);
+        const errno = length < HEADER_SIZE + 4 ? 0 : datagram.getInt32(at + HEADER_SIZE, LITTLE_ENDIAN);
         return { errno: Math.min(errno, 0), rows: errno < 0 ? [] : rows, consistent };
       }
       if (type < NLMSG_MIN_TYPE) continue; // NLMSG_NOOP
-      const row = decode(payload, type);
+      const row = decode(datagram, at + HEADER_SIZE, at + length, type);
       if (row !== undefined) rows.push(row);
       if ((flags & NLM_F_MULTI) === 0) return { errno: 0, rows, consistent };
     }
@@ -111,21 +124,6 @@ function receive(handle: Handle): DataView | undefined {
     // Whoever has CAP_NET_ADMIN may send to any netlink socket; the kernel's port is 0.
     const port = new DataView(sender.buffer).getUint32(4, LITTLE_ENDIAN);
     if (port === 0) return new DataView(buffer.buffer, 0, received);
-  }
-}
-
-/** The messages of a datagram that answer this question. */
-function* messages(datagram: DataView): Iterable<{ type: number; flags: number; payload: DataView }> {
-  for (let at = 0; at + HEADER_SIZE <= datagram.byteLength;) {
-    const length = datagram.getUint32(at, LITTLE_ENDIAN);
-    if (length < HEADER_SIZE || at + length > datagram.byteLength) return;
-    const type = datagram.getUint16(at + 4, LITTLE_ENDIAN);
-    const flags = datagram.getUint16(at + 6, LITTLE_ENDIAN);
-    if (datagram.getUint32(at + 8, LITTLE_ENDIAN) === SEQUENCE) {
-      const start = datagram.byteOffset + at + HEADER_SIZE;
-      yield { type, flags, payload: new DataView(datagram.buffer, start, length - HEADER_SIZE) };
-    }
-    at += align(length);
   }
 }
 

@@ -53,6 +53,7 @@ function socketName(text: string): SocketName {
 
 function passes({ state, local, remote }: SocketRow, filter: SocketFilter): boolean {
   const { states, localPorts, remote: wanted } = filter;
+  if (filter.local !== undefined && local.address !== filter.local.split('%')[0]) return false;
   if (states?.includes(state) === false) return false;
   if (localPorts !== undefined && (local.port < localPorts[0] || local.port > localPorts[1])) return false;
   return wanted === undefined || (remote.port === wanted.port && remote.address === wanted.address.split('%')[0]);

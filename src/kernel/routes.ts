@@ -46,7 +46,9 @@ export function routeTo(address: string | { readonly address: string }): Route {
   const body = [rtmsg(family, bytes.length * 8), attribute(RTA_DST, bytes)];
   if (zone !== 0) body.push(attribute(RTA_OIF, uint32(zone)));
   const request = { protocol: NETLINK_ROUTE, type: RTM_GETROUTE, dump: false, body: Buffer.concat(body) };
-  const { errno, rows } = askKernel(request, (payload, type) => (type === RTM_NEWROUTE ? decode(payload) : undefined));
+  const { errno, rows } = askKernel(request, (buffer, start, end, type) =>
+    type === RTM_NEWROUTE ? decode(buffer, start, end) : undefined,
+  );
   if (errno !== 0 && !UNROUTED.includes(errno)) {
     throw new SyscallError('sendmsg', errno, { remedy: 'The kernel did not answer the question for a route' });
   }
@@ -77,18 +79,18 @@ function zoneIndex(zone: string): number {
 }
 
 /** struct rtmsg and its attributes. */
-function decode(payload: DataView): Route {
-  const family = payload.getUint8(0);
+function decode(buffer: DataView, start: number, end: number): Route {
+  const family = buffer.getUint8(start);
   let out = 0;
   let source: string | undefined;
-  for (const { type, value } of attributes(payload, RTMSG_SIZE)) {
-    if (type === RTA_OIF) out = value.getUint32(0, LITTLE_ENDIAN);
+  for (const { type, at } of attributes(buffer, start + RTMSG_SIZE, end)) {
+    if (type === RTA_OIF) out = buffer.getUint32(at, LITTLE_ENDIAN);
     else if (type === RTA_PREFSRC) {
-      const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-      source = family === AF_INET ? readIPv4(bytes, 0) : readIPv6(bytes, 0);
+      const bytes = new Uint8Array(buffer.buffer, buffer.byteOffset);
+      source = family === AF_INET ? readIPv4(bytes, at) : readIPv6(bytes, at);
     }
   }
-  return { type: TYPES[payload.getUint8(7)] ?? 'other', interface: out, source, errno: 0 };
+  return { type: TYPES[buffer.getUint8(start + 7)] ?? 'other', interface: out, source, errno: 0 };
 }
 
 function rtmsg(family: number, destinationBits: number): Uint8Array {

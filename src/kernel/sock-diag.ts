@@ -16,9 +16,9 @@ export interface SocketRows {
 }
 
 /**
- * The sockets that pass a filter, IPv4 and IPv6. The kernel filters, so that only rows that are wanted cost anything:
- * about 1 µs each (28,000 sockets toward one destination 30 ms, of which the kernel takes the half), and a pass over its
- * hash tables. It takes the event loop's time: for when something has failed, not for every connection.
+ * The sockets that pass a filter, IPv4 and IPv6. The kernel filters, but it looks at every socket of the namespace, and
+ * a row costs 4 µs: 28,000 connections toward one destination are 110 ms of the event loop, of which the kernel takes
+ * 25. For when something has failed, not for every connection; `visitTcpSockets` is twice as fast.
  * @throws SyscallError where neither AF_NETLINK nor /proc can be used
  */
 export function tcpSockets(filter: SocketFilter = {}): SocketRows {
@@ -29,25 +29,26 @@ export function tcpSockets(filter: SocketFilter = {}): SocketRows {
   }
 }
 
+/** What `visitTcpSockets` tells of a socket. */
+export type SocketVisitor = (port: number, state: SocketState, waitsMs: number, device: number) => void;
+
 /**
- * The local ports alone, the cheapest question: port → milliseconds until the last of its sockets ends by itself, which
- * is Infinity but for those that were closed (`timeWait`).
+ * As tcpSockets, in half the time: each socket's local port, its state, the milliseconds until it ends by itself, which
+ * is Infinity but for those that were closed (`timeWait`), and the interface that it is tied to, 0 for none.
  * @throws as tcpSockets
  */
-export function tcpLocalPorts(filter: SocketFilter): ReadonlyMap<number, number> {
-  const ports = new Map<number, number>();
-  const add = (port: number, ms: number): void => void ports.set(port, Math.max(ms, ports.get(port) ?? 0));
+export function visitTcpSockets(filter: SocketFilter, visit: SocketVisitor): void {
   try {
-    diagSockets(filter, (payload) => {
-      const waits = payload.getUint8(2) === TIMER_TIME_WAIT;
-      add(payload.getUint16(4), waits ? payload.getUint32(52, LITTLE_ENDIAN) : Infinity);
+    diagSockets(filter, (buffer, at) => {
+      const waitsMs = buffer.getUint8(at + 2) === TIMER_TIME_WAIT ? buffer.getUint32(at + 52, LITTLE_ENDIAN) : Infinity;
+      visit(buffer.getUint16(at + 4), stateAt(buffer, at), waitsMs, buffer.getUint32(at + 40, LITTLE_ENDIAN));
       return undefined;
     });
   } catch (error) {
-    for (const { local, timeWait, timerMs } of withoutDiag(filter, error))
-      add(local.port, timeWait ? timerMs : Infinity);
+    for (const { local, state, timeWait, timerMs } of withoutDiag(filter, error)) {
+      visit(local.port, state, timeWait ? timerMs : Infinity, 0);
+    }
   }
-  return ports;
 }
 
 function withoutDiag(filter: SocketFilter, error: unknown): SocketRow[] {
@@ -56,9 +57,9 @@ function withoutDiag(filter: SocketFilter, error: unknown): SocketRow[] {
   return rows;
 }
 
-function diagSockets<T>(filter: SocketFilter, decoder: (payload: DataView) => T | undefined): T[] {
-  const select: NetlinkDecoder<T> = (payload, type) =>
-    type === SOCK_DIAG_BY_FAMILY && payload.byteLength >= MESSAGE_SIZE ? decoder(payload) : undefined;
+function diagSockets<T>(filter: SocketFilter, decoder: (buffer: DataView, at: number) => T | undefined): T[] {
+  const select: NetlinkDecoder<T> = (buffer, start, end, type) =>
+    type === SOCK_DIAG_BY_FAMILY && end - start >= MESSAGE_SIZE ? decoder(buffer, start) : undefined;
   const rows: T[] = [];
   for (const family of [AF_INET, AF_INET6]) {
     const request = { protocol: NETLINK_SOCK_DIAG, type: SOCK_DIAG_BY_FAMILY, dump: true, body: body(family, filter) };
@@ -93,9 +94,10 @@ function stateMask(states: readonly SocketState[] | undefined): number {
  * The filter as the kernel runs it (linux/inet_diag.h): each operation goes on with the next one, or jumps four bytes
  * behind the end, which rejects.
  */
-function bytecode({ localPorts, remote }: SocketFilter): Uint8Array {
+function bytecode({ local, localPorts, remote }: SocketFilter): Uint8Array {
   const operations: Uint8Array[] = [];
-  if (remote !== undefined) operations.push(hostCondition(remote));
+  if (remote !== undefined) operations.push(hostCondition(INET_DIAG_BC_D_COND, remote));
+  if (local !== undefined) operations.push(hostCondition(INET_DIAG_BC_S_COND, { address: local, port: ANY_PORT }));
   if (localPorts !== undefined) {
     operations.push(portCondition(INET_DIAG_BC_S_LE, localPorts[1]), portCondition(INET_DIAG_BC_S_GE, localPorts[0]));
   }
@@ -117,10 +119,10 @@ function portCondition(code: number, port: number): Uint8Array {
 }
 
 /** struct inet_diag_bc_op and struct inet_diag_hostcond. The kernel lets an IPv4 address match the mapped one, too. */
-function hostCondition({ address, port }: SocketName): Uint8Array {
+function hostCondition(code: number, { address, port }: SocketName): Uint8Array {
   const ipv4 = isIPv4(address);
   const operation = new Uint8Array(12 + (ipv4 ? 4 : 16));
-  operation[0] = INET_DIAG_BC_D_COND;
+  operation[0] = code;
   operation[1] = operation.length;
   operation[4] = ipv4 ? AF_INET : AF_INET6;
   operation[5] = ipv4 ? 32 : 128;
@@ -131,25 +133,29 @@ function hostCondition({ address, port }: SocketName): Uint8Array {
 }
 
 /** struct inet_diag_msg */
-function decode(payload: DataView): SocketRow {
-  const family = payload.getUint8(0);
-  const timer = payload.getUint8(2);
+function decode(buffer: DataView, at: number): SocketRow {
+  const family = buffer.getUint8(at);
+  const timer = buffer.getUint8(at + 2);
   return {
-    state: SOCKET_STATES[payload.getUint8(1)] ?? 'UNKNOWN',
+    state: stateAt(buffer, at),
     timeWait: timer === TIMER_TIME_WAIT,
-    local: { address: readAddress(payload, family, 8), port: payload.getUint16(4) },
-    remote: { address: readAddress(payload, family, 24), port: payload.getUint16(6) },
-    interface: payload.getUint32(40, LITTLE_ENDIAN),
-    timerMs: timer === 0 ? 0 : payload.getUint32(52, LITTLE_ENDIAN),
-    uid: payload.getUint32(64, LITTLE_ENDIAN),
-    inode: payload.getUint32(68, LITTLE_ENDIAN),
+    local: { address: readAddress(buffer, family, at + 8), port: buffer.getUint16(at + 4) },
+    remote: { address: readAddress(buffer, family, at + 24), port: buffer.getUint16(at + 6) },
+    interface: buffer.getUint32(at + 40, LITTLE_ENDIAN),
+    timerMs: timer === 0 ? 0 : buffer.getUint32(at + 52, LITTLE_ENDIAN),
+    uid: buffer.getUint32(at + 64, LITTLE_ENDIAN),
+    inode: buffer.getUint32(at + 68, LITTLE_ENDIAN),
   };
 }
 
-function readAddress(payload: DataView, family: number, offset: number): string {
-  const bytes = new Uint8Array(payload.buffer, payload.byteOffset + offset, 16);
-  if (family === AF_INET) return readIPv4(bytes, 0);
-  return isMapped(bytes, 0) ? readIPv4(bytes, 12) : readIPv6(bytes, 0);
+function stateAt(buffer: DataView, at: number): SocketState {
+  return SOCKET_STATES[buffer.getUint8(at + 1)] ?? 'UNKNOWN';
+}
+
+function readAddress(buffer: DataView, family: number, offset: number): string {
+  const bytes = new Uint8Array(buffer.buffer, buffer.byteOffset);
+  if (family === AF_INET) return readIPv4(bytes, offset);
+  return isMapped(bytes, offset) ? readIPv4(bytes, offset + 12) : readIPv6(bytes, offset);
 }
 
 /** No such module, not permitted, or no AF_NETLINK at all. */
@@ -173,5 +179,7 @@ const TIMER_TIME_WAIT = 3;
 const INET_DIAG_REQ_BYTECODE = 1;
 const INET_DIAG_BC_S_GE = 2;
 const INET_DIAG_BC_S_LE = 3;
+const INET_DIAG_BC_S_COND = 7;
 const INET_DIAG_BC_D_COND = 8;
+const ANY_PORT = -1;
 const ENOENT = -2;

@@ -52,6 +52,8 @@ export interface SocketFilter {
   readonly states?: readonly SocketState[];
   /** The local port lies in it. */
   readonly localPorts?: PortRange;
+  /** The own address; a socket that is bound to the wildcard does not have it. */
+  readonly local?: string;
   /** The other side. */
   readonly remote?: SocketName;
 }

@@ -30,7 +30,10 @@ beforeAll(async () => {
 afterAll(() => far[Symbol.asyncDispose]());
 checkDescriptors();
 
-type Address = { address: string; family: number };
+interface Address {
+  address: string;
+  family: number;
+}
 const four = (address: string): Address => ({ address, family: 4 });
 const six = (address: string): Address => ({ address, family: 6 });
 
@@ -97,7 +100,7 @@ test('each failed attempt says why, and the whole names them all', async () => {
   await connected(held.add(connect({ host: '127.0.0.1', port: server.port, localPortRange: range })));
   await connected(held.add(connect({ host: '::1', port: server.port, localPortRange: range })));
   const socket = connect({ ...to([four('127.0.0.1'), six('::1')], server.port), localPortRange: range });
-  const attempts: { reason?: string }[] = [];
+  const attempts: Error[] = [];
   socket.on('connectionAttemptFailed', (_address, _port, _family, error) => attempts.push(error));
   const error = await failing(socket);
   expect(error.name).toBe('AggregateError');
@@ -112,7 +115,7 @@ test('options that cannot be set fail each attempt, and none leaves', async () =
   await using server = await peer('::');
   const socket = connect({ ...to([four('127.0.0.1'), six('::1')], server.port), device: 'nope0' });
   const attempts: unknown[] = [];
-  socket.on('connectionAttemptFailed', (_address, _port, _family, error) => attempts.push((error as Error).message));
+  socket.on('connectionAttemptFailed', (_address, _port, _family, error) => attempts.push(error.message));
   const error = await failing(socket);
   expect(error.errors).toHaveLength(2);
   for (const one of error.errors ?? []) {

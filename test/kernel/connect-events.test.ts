@@ -65,7 +65,7 @@ async function same(
   options: TcpNetConnectOpts & Record<string, unknown>,
   act?: (socket: Socket) => void,
 ): Promise<string[]> {
-  const nodes = await logOf(netConnect as Connect, options, act);
+  const nodes = await logOf(netConnect, options, act);
   const ours = await logOf(connect, options, act);
   expect(ours).toEqual(nodes);
   return ours;

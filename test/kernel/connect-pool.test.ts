@@ -41,11 +41,15 @@ function pool(...sources: Partial<Source>[]): {
           taken: () => {
             log.push(`taken ${name(source)}`);
             return (error) =>
-              log.push(`closed ${name(source)}${error === undefined ? '' : ` ${(error as SyscallError).code}`}`);
+              log.push(
+                `closed ${name(source)}${error === undefined ? '' : ` ${(error as NodeJS.ErrnoException).code}`}`,
+              );
           },
-          exhausted: (error) => void log.push(`exhausted ${name(source)} ${(error as SyscallError).code}`),
+          exhausted: (error) => void log.push(`exhausted ${name(source)} ${(error as NodeJS.ErrnoException).code}`),
           failed: (error) => {
-            log.push(`failed ${name(source)} ${(error as SyscallError).syscall} ${(error as SyscallError).code}`);
+            log.push(
+              `failed ${name(source)} ${(error as NodeJS.ErrnoException).syscall} ${(error as NodeJS.ErrnoException).code}`,
+            );
             return true;
           },
         };

@@ -1,6 +1,6 @@
 // Port ranges in full use: shared between destinations, waited for, and what Node's own sockets do instead.
 import { once } from 'node:events';
-import { connect as netConnect, type Socket } from 'node:net';
+import { connect as netConnect, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { connect, type ConnectOptions } from '../../src/index.js';
@@ -24,10 +24,11 @@ describe.each(BOTH)('over $family', ({ loopback, other }) => {
     await using a = await peer(loopback, 5001);
     await using b = await peer(loopback, 5002);
     await using c = await peer(loopback, 5003);
-    for (const [make, expected] of [
+    const sides: readonly (readonly [(options: TcpNetConnectOpts) => Socket, number])[] = [
       [netConnect, 10],
       [connect, 30],
-    ] as const) {
+    ];
+    for (const [make, expected] of sides) {
       using held = holding();
       const outcomes: string[] = [];
       for (let i = 0; i < 10; i++) {
@@ -151,7 +152,7 @@ describe.each(BOTH)('over $family', ({ loopback, other }) => {
       const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
       const before = timers();
       const controller = new AbortController();
-      const aborted = connect(options(server, { signal: controller.signal } as never));
+      const aborted = connect(options(server, { signal: controller.signal }));
       const destroyed = connect(options(server));
       await Promise.all([once(aborted, 'connectionAttempt'), once(destroyed, 'connectionAttempt')]);
       const error = failing(aborted);

@@ -75,7 +75,7 @@ export function holding(): Disposable & { add(socket: Socket): Socket; readonly 
       return socket;
     },
     [Symbol.dispose]: () => {
-      for (const socket of sockets) socket.destroyed || socket.resetAndDestroy();
+      for (const socket of sockets) if (!socket.destroyed) socket.resetAndDestroy();
     },
   };
 }

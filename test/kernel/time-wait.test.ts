@@ -56,7 +56,11 @@ async function run(program: Program): Promise<Attempt[]> {
   const { family, address, closes = 'client', pauseMs = 10, attempts = ATTEMPTS } = program;
   const port = nextPort++; // what a run leaves in TIME-WAIT is none of the next one's
   const range: SocketOptions = program.bind === 'port' ? {} : { IP_LOCAL_PORT_RANGE: [port, port] };
-  using listener = NativeSocket.create({ family, type: 'stream', sockopts: { [freebind(family)]: true } });
+  using listener = NativeSocket.create({
+    family,
+    type: 'stream',
+    sockopts: { [freebind(family)]: true, IP_LOCAL_PORT_RANGE: [50000, 60999] },
+  });
   listener.bind({ address, port: 0 });
   listener.listen();
   const results: Attempt[] = [];
@@ -253,6 +257,12 @@ test('the settings are those of this namespace', () => {
     finTimeoutMs: 7000,
     timestamps: false,
   });
+});
+
+test('where a setting cannot be read it is what the kernel has by itself; before Linux 6.14 the delay is a second', () => {
+  const defaults = { reuse: 2, reuseDelayMs: 1000, delayIsSettable: false, finTimeoutMs: 60_000, timestamps: true };
+  expect(timeWaitSettings(() => undefined)).toEqual(defaults);
+  expect(timeWaitSettings(() => 'what is this')).toEqual({ ...defaults, delayIsSettable: true });
 });
 
 test('tcp_tw_reuse_delay is 1 to 60000', () => {

@@ -41,6 +41,14 @@ test('every js block of the page is run', () => {
     expect(recipes.some(({ code }) => code.includes(library))).toBe(true);
 });
 
+test('the example of docs/egress.md runs', async () => {
+  const guide = readFileSync(new URL('../../docs/egress.md', import.meta.url), 'utf8');
+  const [, code = ''] = /<!-- run -->\s*```js\n(.*?)```/s.exec(guide) ?? [];
+  const { stdout, stderr } = await runNode(code);
+  expect(stderr).toBe('');
+  expect(stdout).toMatch(/source: '127\.2\.0\.0\/24'[^]*connect ECONNREFUSED 127\.0\.0\.1:80/);
+});
+
 for (const [i, { heading, needs, code }] of recipes.entries()) {
   const name = `${heading} (${i + 1}): the server sees the pool's addresses and ports`;
   const missing = needs === undefined ? undefined : missingDatabase(needs);

@@ -67,7 +67,7 @@ class FakeKernel {
 
   ask(request: NetlinkRequest): NetlinkAnswer<number> {
     try {
-      return askKernel(request, (payload) => payload.getUint32(0, LITTLE_ENDIAN), this.newHandle);
+      return askKernel(request, (buffer, start) => buffer.getUint32(start, LITTLE_ENDIAN), this.newHandle);
     } finally {
       expect(this.open).toBe(0);
     }
@@ -206,9 +206,9 @@ test('attributes are read as they are written, and end at one that is cut', () =
   const bytes = Buffer.concat([attribute(1, Uint8Array.of(1, 2, 3)), attribute(0x8002, Uint8Array.of(4))]);
   expect(bytes).toHaveLength(16);
   const read = (length: number): [number, number[]][] =>
-    [...attributes(new DataView(bytes.buffer, bytes.byteOffset, length), 0)].map(({ type, value }) => [
+    [...attributes(new DataView(bytes.buffer, bytes.byteOffset), 0, length)].map(({ type, at, length: size }) => [
       type,
-      [...new Uint8Array(value.buffer, value.byteOffset, value.byteLength)],
+      [...bytes.subarray(at, at + size)],
     ]);
   expect(read(16)).toEqual([
     [1, [1, 2, 3]],

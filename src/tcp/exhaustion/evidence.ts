@@ -1,8 +1,8 @@
 // Why no port was free: which sockets hold the ports of a range toward a destination, and until when.
 import { native } from '../../binding.js';
 import { routeTo } from '../../kernel/routes.js';
-import { tcpLocalPorts, tcpSockets } from '../../kernel/sock-diag.js';
-import type { SocketRow, SocketState } from '../../kernel/socket-row.js';
+import { visitTcpSockets, type SocketVisitor } from '../../kernel/sock-diag.js';
+import type { SocketState } from '../../kernel/socket-row.js';
 import { localPortRange, reservedPorts, type PortRange } from '../../kernel/sysctl.js';
 import { TIME_WAIT_MS, timeWaitReusable, type TimeWaitSettings } from '../../kernel/time-wait.js';
 import { Endpoint } from '../../wire/endpoint.js';
@@ -44,7 +44,10 @@ export interface PortCounts {
 export interface Evidence {
   readonly range: PortRange;
   readonly counts: PortCounts;
-  /** Milliseconds until the first of the ports becomes free by itself; undefined when none does. */
+  /**
+   * Milliseconds until the first of the ports can become free by itself; undefined when none does. Reuse comes on time;
+   * where a timer has to run out (FIN-WAIT-2, TIME-WAIT without reuse) the kernel may be late by an eighth of it.
+   */
   readonly retryAfterMs: number | undefined;
   /** Ports in TIME-WAIT that the kernel reuses before it is over. */
   readonly reusable: number;
@@ -59,10 +62,13 @@ export function gatherEvidence(search: FailedSearch, settings: TimeWaitSettings)
   const range = effectiveRange(search.range);
   const ports = new PortTable(range);
   for (const [lo, hi] of reservedPorts()) ports.take(lo, hi, RESERVED);
-  for (const row of blockers(search, range)) takeByRow(ports, row, settings, search.search === 'bind');
-  for (const port of tcpLocalPorts({ localPorts: range, states: HOLDERS }).keys()) ports.take(port, port, BOUND);
-  if (ports.count(FREE) > 0 && search.search !== 'bind') takeByTheUnseen(ports, range);
-  return ports.evidence();
+  const asked = performance.now();
+  takeByConnections(ports, search, settings);
+  visitTcpSockets({ localPorts: range, states: HOLDERS }, (port) => {
+    ports.take(port, port, BOUND);
+  });
+  if (ports.count(FREE) > 0 && search.search !== 'bind') takeByTheUnseen(ports);
+  return ports.evidence(performance.now() - asked);
 }
 
 /** What the kernel makes of a range: each bound that lies outside the sysctl's is passed over. */
@@ -72,39 +78,44 @@ export function effectiveRange([lo, hi]: PortRange): PortRange {
 }
 
 /** The sockets whose 4-tuple stands in the way, or for bind(2) whose address does. */
-function blockers({ remote, local, search }: FailedSearch, range: PortRange): SocketRow[] {
-  const source = local ?? (search === 'bind' ? undefined : routeTo(remote.address).source);
-  const wanted = source === undefined ? undefined : canonical(source);
-  const { rows } = tcpSockets(search === 'bind' ? { localPorts: range } : { localPorts: range, remote });
-  return rows.filter(
-    ({ local: { address } }) =>
-      wanted === undefined || address === wanted || (search === 'bind' && WILDCARDS.includes(address)),
-  );
-}
-
-function takeByRow(ports: PortTable, row: SocketRow, settings: TimeWaitSettings, bind: boolean): void {
-  const { port } = row.local;
-  if (!row.timeWait) {
-    ports.take(port, port, CONNECTION);
-  } else if (row.state === 'FIN_WAIT2') {
-    ports.take(port, port, FIN_WAIT2, row.timerMs);
+function takeByConnections(ports: PortTable, search: FailedSearch, settings: TimeWaitSettings): void {
+  const { remote, search: kind } = search;
+  const source = search.local ?? (kind === 'bind' ? undefined : routeTo(remote.address).source);
+  const local = source === undefined ? undefined : canonical(source);
+  const ends = { local: { address: local ?? '' }, remote };
+  const take: SocketVisitor = (port, state, waitsMs, device) => {
+    if (waitsMs === Infinity) {
+      ports.take(port, port, CONNECTION);
+    } else if (state === 'FIN_WAIT2') {
+      ports.take(port, port, FIN_WAIT2, waitsMs);
+    } else {
+      const after = kind === 'bind' ? Infinity : timeWaitReusable({ ...ends, interface: device }, settings);
+      // The kernel waits until the delay is over, not just reached; its timers are told to the tick.
+      if (after === Infinity) ports.take(port, port, TIME_WAIT, waitsMs);
+      else ports.take(port, port, REUSABLE, Math.max(0, after + 1 - (TIME_WAIT_MS - waitsMs)) + TICK_MS);
+    }
+  };
+  const localPorts = ports.range;
+  if (kind !== 'bind') {
+    visitTcpSockets({ localPorts, remote, ...(local !== undefined && { local }) }, take);
+  } else if (local === undefined) {
+    visitTcpSockets({ localPorts }, take);
   } else {
-    const after = bind ? Infinity : timeWaitReusable(row, settings);
-    const age = TIME_WAIT_MS - row.timerMs;
-    // The kernel waits until the delay is over, not just reached; its timers are told to the tick.
-    const left = after === Infinity ? row.timerMs : Math.max(0, after + 1 - age);
-    ports.take(port, port, after === Infinity ? TIME_WAIT : REUSABLE, left + TICK_MS);
+    for (const address of [local, '0.0.0.0', '::']) visitTcpSockets({ localPorts, local: address }, take);
   }
 }
 
 /**
  * bind(2) of a port keeps it from connect's search, wherever its socket has gone since: a connection elsewhere of a
- * socket that was bound by number, or of a listener that is closed. The kernel keeps that to itself, but such a port has
- * a socket, and none that leads to our destination.
+ * socket that was bound by number, or of a listener that is closed. The kernel keeps that to itself, but after a search
+ * that failed such a port has a socket, and none that leads to our destination.
  */
-function takeByTheUnseen(ports: PortTable, range: PortRange): void {
-  if (!showsBoundSockets()) ports.take(range[0], range[1], ELSEWHERE);
-  for (const [port, ms] of tcpLocalPorts({ localPorts: range })) ports.take(port, port, ELSEWHERE, ms + TICK_MS);
+function takeByTheUnseen(ports: PortTable): void {
+  const [lo, hi] = ports.range;
+  if (!showsBoundSockets()) ports.take(lo, hi, ELSEWHERE);
+  visitTcpSockets({ localPorts: [lo, hi] }, (port, _state, waitsMs) => {
+    ports.take(port, port, ELSEWHERE, waitsMs);
+  });
 }
 
 let boundAreShown: boolean | undefined;
@@ -119,7 +130,9 @@ function showsBoundSockets(): boolean {
     const bound = handle.bind(Endpoint.from('127.0.0.1:0').sockaddr()) === 0 && handle.getsockname(name) > 0;
     const port = bound ? Endpoint.decode(name)?.port : undefined;
     if (port === undefined) return false; // all ports are taken
-    return (boundAreShown = tcpLocalPorts({ localPorts: [port, port], states: ['BOUND'] }).size > 0);
+    let shown = false;
+    visitTcpSockets({ localPorts: [port, port], states: ['BOUND'] }, () => (shown = true));
+    return (boundAreShown = shown);
   } finally {
     handle.close();
   }
@@ -127,19 +140,19 @@ function showsBoundSockets(): boolean {
 
 /** What each port of a range is taken by: of several, what stays longest. */
 class PortTable {
-  readonly #range: PortRange;
+  readonly range: PortRange;
   readonly #taken: Uint8Array;
   readonly #freeAfterMs: Float64Array;
 
   constructor(range: PortRange) {
-    this.#range = range;
+    this.range = range;
     this.#taken = new Uint8Array(Math.max(0, range[1] - range[0] + 1));
     this.#freeAfterMs = new Float64Array(this.#taken.length).fill(Infinity);
   }
 
   take(lo: number, hi: number, by: number, freeAfterMs = Infinity): void {
-    const from = Math.max(lo, this.#range[0]) - this.#range[0];
-    const to = Math.min(hi, this.#range[1]) - this.#range[0];
+    const from = Math.max(lo, this.range[0]) - this.range[0];
+    const to = Math.min(hi, this.range[1]) - this.range[0];
     for (let i = from; i <= to; i++) {
       const before = this.#taken[i] ?? FREE;
       if (before > by) continue;
@@ -153,12 +166,13 @@ class PortTable {
     return this.#taken.reduce((count, taken) => (taken === by ? count + 1 : count), 0);
   }
 
-  evidence(): Evidence {
+  /** @param ageMs how old the times are */
+  evidence(ageMs: number): Evidence {
     const free = this.count(FREE);
     const soonest = free > 0 ? 0 : this.#freeAfterMs.reduce((least, ms) => Math.min(least, ms), Infinity);
     const reusable = this.count(REUSABLE);
     return {
-      range: this.#range,
+      range: this.range,
       counts: {
         ports: this.#taken.length,
         established: this.count(CONNECTION),
@@ -168,7 +182,7 @@ class PortTable {
         reserved: this.count(RESERVED),
         free,
       },
-      retryAfterMs: soonest === Infinity ? undefined : Math.ceil(soonest),
+      retryAfterMs: soonest === Infinity ? undefined : Math.ceil(Math.max(0, soonest - ageMs)),
       reusable,
     };
   }
@@ -190,7 +204,6 @@ const BOUND = 6;
 const RESERVED = 7;
 
 const HOLDERS: readonly SocketState[] = ['LISTEN', 'BOUND'];
-const WILDCARDS: readonly string[] = ['0.0.0.0', '::'];
-/** The kernel's tick is 1 to 10 ms, 4 where nobody chose another (CONFIG_HZ). */
-const TICK_MS = 4;
+/** The kernel's tick is 1 to 10 ms (CONFIG_HZ), and what it says of its timers is that coarse. */
+const TICK_MS = 10;
 const SOCK_STREAM = 1;

@@ -5,47 +5,67 @@ import { explainExhaustion, type Exhaustion } from './explain.js';
 /**
  * How long to wait before the next search, in milliseconds; undefined to give up with the error there is.
  * @param attempt the search that failed
- * @param n how many searches of this attempt have been repeated so far, from 0
+ * @param n how many searches have failed in a row before this one, from 0
  */
 export type RetryDelay = (attempt: FailedSearch, n: number) => number | undefined;
+
+/** As RetryDelay, for several that wait for the same ports: `leftMs` is the time of the one that waits longest. */
+export type SearchPause = (search: FailedSearch, n: number, leftMs: number) => number | undefined;
 
 export interface RetryOptions {
   /** Give up so many milliseconds after the first search that failed. */
   readonly timeout: number;
-  /** For tests. */
+}
+
+/** For tests. */
+export interface RetryWorld {
   readonly explain?: (search: FailedSearch) => Exhaustion | undefined;
   readonly now?: () => number;
 }
 
+/** The waits of one attempt to connect: `searchPauses` until the time is over. */
+export function retryWhenExhausted({ timeout }: RetryOptions, world: RetryWorld = {}): RetryDelay {
+  const { now = () => performance.now() } = world;
+  const pause = searchPauses(world);
+  let deadline: number | undefined;
+  return (attempt, n) => {
+    deadline ??= now() + timeout;
+    const milliseconds = pause(attempt, n, deadline - now());
+    const left = deadline - now();
+    return milliseconds === undefined || left <= 0 ? undefined : Math.ceil(Math.min(milliseconds, left));
+  };
+}
+
 /**
- * The waits of one attempt to connect. It waits until a port becomes free by itself, and looks sooner now and then,
- * since a connection of any process may close at any moment: every 20 ms at first, every second in the end, because a
- * search that fails takes 3 to 4 ms of the event loop, and evidence more (it is gathered for the first wait, and again
- * when what it foretold did not come true). It gives up at once when nothing can become free in time.
+ * The pauses between searches for the same ports. Each lasts until a port becomes free by itself, or is shorter, since a
+ * connection of any process may close at any moment: 20 ms at first, a second in the end, because a search that fails
+ * takes 3 to 4 ms of the event loop, and evidence more (it is gathered before the first pause, and again when what it
+ * foretold did not come true). Undefined when nothing can become free in time.
  */
-export function retryWhenExhausted({
-  timeout,
+export function searchPauses({
   explain = explainExhaustion,
   now = () => performance.now(),
-}: RetryOptions): RetryDelay {
-  let deadline: number | undefined;
+}: RetryWorld = {}): SearchPause {
   let expected = Infinity; // when the first port becomes free by itself
   let askAgain = -Infinity;
-  return (attempt, n) => {
+  let first = 0; // since which search the pauses grow
+  return (search, n, leftMs) => {
     const asked = now();
-    deadline ??= asked + timeout;
-    if (asked >= deadline) return undefined;
-    if (asked >= expected) expected = Infinity; // somebody else was faster
+    if (leftMs <= 0) return undefined;
+    if (n < first) first = n;
+    if (asked >= expected) {
+      // Somebody else was faster, or the kernel's timer is late: look more often for a while.
+      expected = Infinity;
+      first = Math.max(first, n - 3);
+    }
     if (expected === Infinity && asked >= askAgain) {
-      const found = explain(attempt);
-      if (found !== undefined && isHopeless(found, deadline - asked)) return undefined;
-      expected = asked + (found?.retryAfterMs ?? Infinity);
+      const found = explain(search);
+      if (found !== undefined && isHopeless(found, leftMs)) return undefined;
+      expected = now() + (found?.retryAfterMs ?? Infinity);
       askAgain = now() + Math.max(LEAST_BETWEEN_EVIDENCE_MS, 10 * (now() - asked)); // a tenth of the time at most
     }
-    const left = deadline - now();
-    if (left <= 0) return undefined;
-    const poll = Math.min(MOST_MS, LEAST_MS * 2 ** Math.min(n, 16)) * (1 - Math.random() / 4); // not all at once
-    return Math.ceil(Math.min(left, poll, Math.max(LEAST_MS / 4, expected - now())));
+    const pause = Math.min(LONGEST_MS, SHORTEST_MS * 2 ** Math.min(n - first, 16)) * (1 - Math.random() / 4); // not all at once
+    return Math.min(pause, Math.max(SHORTEST_MS / 4, expected - now()));
   };
 }
 
@@ -57,6 +77,6 @@ function isHopeless({ counts, retryAfterMs }: Exhaustion, leftMs: number): boole
   return retryAfterMs === undefined || retryAfterMs > leftMs;
 }
 
-const LEAST_MS = 20;
-const MOST_MS = 1000;
+const SHORTEST_MS = 20;
+const LONGEST_MS = 1000;
 const LEAST_BETWEEN_EVIDENCE_MS = 1000;

@@ -1,0 +1,43 @@
+// Types of connect, checked by `npm run types` and never run.
+import type { Socket } from 'node:net';
+import { expectTypeOf } from 'vitest';
+import {
+  connect,
+  type ConnectOptions,
+  type PortRange,
+  type RetryOptions,
+  type SourceOptions,
+} from '../../src/index.js';
+
+export function connecting(signal: AbortSignal): void {
+  expectTypeOf(connect({ host: 'example.org', port: 443 })).toEqualTypeOf<Socket>();
+  connect(443);
+  connect(443, 'example.org');
+  connect(443, 'example.org', () => undefined);
+  connect(443, () => undefined);
+  connect('/run/some.sock');
+  connect({ port: 443, localAddress: '192.0.2.9', localPort: 40_000, freebind: true, transparent: true });
+  connect({ port: 443, localPortRange: [40_000, 40_999], shareLocalPort: true, mark: 7, device: 'eth0' });
+  connect({ port: 443, sockopts: { TCP_USER_TIMEOUT: 1000 }, retry: { whenExhausted: true, timeout: 5000 } });
+  connect({ port: 443, signal, timeout: 1000, noDelay: true, autoSelectFamily: true, family: 6, allowHalfOpen: true });
+  // @ts-expect-error the port is needed
+  connect({ host: 'example.org' });
+  // @ts-expect-error a range has two ends
+  connect({ port: 443, localPortRange: [40_000] });
+  // @ts-expect-error a number is no boolean
+  connect({ port: 443, freebind: 1 });
+  // @ts-expect-error a number is no name of an interface
+  connect({ port: 443, device: 2 });
+  // @ts-expect-error an option's value has its type
+  connect({ port: 443, sockopts: { TCP_USER_TIMEOUT: '1s' } });
+  // @ts-expect-error whether to wait is said
+  connect({ port: 443, retry: { timeout: 1000 } });
+  // @ts-expect-error it is misspelt
+  connect({ port: 443, localPorts: [1, 2] });
+}
+
+export function typesOfOptions(): void {
+  expectTypeOf<ConnectOptions>().toExtend<SourceOptions>();
+  expectTypeOf<SourceOptions['localPortRange']>().toEqualTypeOf<PortRange | undefined>();
+  expectTypeOf<ConnectOptions['retry']>().toEqualTypeOf<RetryOptions | undefined>();
+}
