@@ -164,6 +164,17 @@ test('destroyed at once, during the lookup, and between the events', async () =>
   }
 });
 
+test('connect() a second time, before the first is done', async () => {
+  using hole = await blackHole(IPV4);
+  const there = { host: '127.0.0.1', port: hole.local.port };
+  const from = { ...there, localAddress: '127.0.0.5' };
+  for (const options of [there, from]) {
+    const again = (socket: Socket): void =>
+      void socket.once('connectionAttempt', () => setImmediate(() => socket.connect(options)));
+    await same(options, again);
+  }
+});
+
 test('an AbortSignal, before and during', async () => {
   using hole = await blackHole(IPV4);
   const there = { host: '127.0.0.1', port: hole.local.port };

@@ -16,6 +16,7 @@ import {
   reservedPorts,
   route,
   thrown,
+  until,
 } from './fixtures.js';
 import { closed, connected, failing, holding, peer } from './connect-support.js';
 
@@ -243,6 +244,7 @@ test('mapped addresses, both ways', async () => {
 
 test('a link-local address with its zone', async () => {
   ip('addr', 'add', 'fe80::77/64', 'dev', 'lo', 'nodad');
+  await until(() => ip('-6', 'route', 'show', 'table', 'local').includes('fe80::77')); // a work queue adds it
   await using server = await peer('::');
   const socket = await connected(connect({ host: 'fe80::77%lo', port: server.port, localAddress: 'fe80::77%lo' }));
   expect(await server.next()).toMatch(/^fe80::77/);

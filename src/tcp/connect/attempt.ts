@@ -74,7 +74,8 @@ export class Attempt {
   /** In the place of Node's bind, which comes before connect when `localAddress` or `localPort` were given. */
   bind(address: string, port: number, family: Family): number {
     const { from, refusals } = this.#job;
-    if (this.#opened) return this.#base[family === 'ipv6' ? 'bind6' : 'bind'](address, port);
+    // Bound already: the kernel says what it thinks of that.
+    if (this.#opened) return this.#base[family === 'ipv6' ? 'bind6' : 'bind'].call(this.#handle, address, port);
     const mine = typeof from !== 'function' && boundAddress(from, family) === address && from.port === port;
     if (!mine) return refusals.tell(otherSourceFailure(address, port), address, port);
     const its: Family = address.includes(':') ? 'ipv6' : 'ipv4';
