@@ -10,6 +10,9 @@
  * @property {string} reason
  */
 
+const COUNTS_END =
+  "Counts Node's own 'end' listeners on the socket; a pool has one there, to know which side closed first.";
+
 /** @type {readonly Loss[]} */
 export const EXPECTED_LOSSES = [
   {
@@ -41,11 +44,7 @@ export const EXPECTED_LOSSES = [
     reason:
       'Calls socket.connect(port) again, now without the family that the route had given: ::1 is tried first, and refused for the IPv4 source before the kernel can refuse the connection.',
   },
-  {
-    suite: 'net',
-    test: 'parallel/test-net-socket-no-halfopen-enforcer',
-    routes: ['pool'],
-    reason:
-      "Counts the 'end' listeners of a new socket; a pool has one of its own there, to know which side closed first.",
-  },
+  { suite: 'net', test: 'parallel/test-net-socket-no-halfopen-enforcer', routes: ['pool'], reason: COUNTS_END },
+  { suite: 'http', test: 'parallel/test-http-agent-keepalive', routes: ['pool'], reason: COUNTS_END },
+  { suite: 'http', test: 'parallel/test-http-connect', routes: ['pool'], reason: COUNTS_END },
 ];
