@@ -26,6 +26,7 @@ import { RULES } from './routes.mjs';
  */
 export async function runFile(file, route, { node, enter }) {
   const scratch = mkdtempSync(join(tmpdir(), 'suites-'));
+  scratches.add(scratch);
   try {
     const log = join(scratch, 'used');
     const report = join(scratch, 'report.json');
@@ -48,6 +49,7 @@ export async function runFile(file, route, { node, enter }) {
       astray: seen?.astray ?? 0,
     };
   } finally {
+    scratches.delete(scratch);
     rmSync(scratch, { recursive: true, force: true, maxRetries: 3 });
   }
 }
@@ -101,10 +103,13 @@ function finished(program, args, cwd, env) {
 /** Ends the tests that run, for a run that is ended itself. */
 export function endAll() {
   for (const end of running) end();
+  for (const scratch of scratches) rmSync(scratch, { recursive: true, force: true, maxRetries: 3 });
 }
 
 /** @type {Set<() => void>} */
 const running = new Set();
+/** @type {Set<string>} */
+const scratches = new Set();
 
 /** Ours, without what npm and other runs of Node have put there. @returns {Record<string, string>} */
 function environment() {
