@@ -1,10 +1,9 @@
 // `npm run test:nodes [-- 22 24 26] [-- vitest arguments]`: the whole suite on other lines of Node: vitest, the test processes and their
-// children. The binaries come from npm (the packages that the `node` package is made of). The addon is not built again: one binary
-// serves them all.
+// children. The binaries come from npm. The addon is not built again: one binary serves them all.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { fetchNode } from './fetch-node.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const lines = process.argv.slice(2).filter((argument) => /^\d+(\.\d+)*$/.test(argument));
@@ -31,27 +30,3 @@ const results = lines.map((line) => {
 console.log('');
 for (const { version, passed } of results) console.log(`Node ${version}: ${passed ? 'passed' : 'FAILED'}`);
 process.exitCode = results.every(({ passed }) => passed) ? 0 : 1;
-
-/**
- * The program of that line of Node, fetched once.
- * @param {string} line
- */
-function fetchNode(line) {
-  const name = `node-linux-${process.arch}`;
-  const directory = join(root, 'node_modules/.cache/nodes', line);
-  const node = join(directory, 'node_modules', name, 'bin/node');
-  if (existsSync(node)) return node;
-  mkdirSync(directory, { recursive: true });
-  // A project of its own, so that npm leaves ours alone.
-  writeFileSync(join(directory, 'package.json'), '{ "private": true }\n');
-  const options = ['--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'];
-  const { status } = spawnSync('npm', ['install', ...options, `${name}@${line}`], {
-    cwd: directory,
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
-  if (status !== 0 || !existsSync(node)) {
-    console.error(`Node ${line} could not be fetched (npm install ${name}@${line}).`);
-    process.exit(1);
-  }
-  return node;
-}
