@@ -8,7 +8,7 @@ import type { PortRange } from '../kernel/sysctl.js';
 import { applyOptions, encodeOption } from '../options/access.js';
 import type { SocketOptions } from '../options/table.js';
 import { optionAccess, refuseOption, type OptionAccess, type OwnSocket } from '../options/target.js';
-import { LOSES_GUARANTEE } from '../tcp/guarantee.js';
+import { LOSES_GUARANTEE } from '../tcp/reserve/guarantee.js';
 import { checkRange, contains, refuseOutside } from '../tcp/port-range.js';
 import { Endpoint, SOCKADDR_SIZE, type EndpointLike } from '../wire/endpoint.js';
 import { familyNumber, type Family } from '../wire/families.js';
