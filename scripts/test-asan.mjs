@@ -18,6 +18,7 @@ const { status } = spawnSync(process.execPath, [join(root, 'scripts/test.mjs'), 
     ...process.env,
     LINUX_SOCKETS_BINDING: binding,
     LINUX_SOCKETS_PRELOAD: preload,
+    LINUX_SOCKETS_REPEATS: 'fewer',
     // Leaks are not looked for: V8 does not free its heap at exit.
     ASAN_OPTIONS: `detect_leaks=0:log_path=${join(reports, 'asan')}`,
     // UBSan shares ASan's log only in name: what it finds goes to stderr and ends the process, which test/support/child.ts looks at.

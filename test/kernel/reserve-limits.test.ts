@@ -104,7 +104,7 @@ describe('reserveMany', () => {
   const remote = { address: '127.0.0.1', port: 9 };
 
   test('makes as many reservations as it is asked for, each with a port of its own', () => {
-    const reservations = reserveMany(100, { remote });
+    const reservations = reserveMany(300, { remote });
     using _ = all(reservations);
     expect(new Set(reservations.map(({ local }) => local.port)).size).toBe(100);
     expect(new Set(reservations.map(({ fd }) => fd)).size).toBe(100);
@@ -199,7 +199,7 @@ testWith({ tools: ['prlimit'] })(
     const before = countSockets();
     const { stdout } = await promisify(execFile)(
       'prlimit',
-      ['--nofile=64', process.execPath, '--input-type=module', '--eval', OUT_OF_DESCRIPTORS],
+      ['--nofile=256', process.execPath, '--input-type=module', '--eval', OUT_OF_DESCRIPTORS],
       { env: nodeEnvironment() },
     );
     expect(JSON.parse(stdout)).toEqual({
@@ -227,7 +227,7 @@ const OUT_OF_DESCRIPTORS = `
   };
   reserve({ remote }).release();
   const before = fds();
-  const many = attempt(() => reserveMany(100, { remote }));
+  const many = attempt(() => reserveMany(300, { remote }));
   const afterMany = fds() - before;
   const held = [];
   const one = attempt(() => {

@@ -90,7 +90,7 @@ describe('create', () => {
     async () => {
       const { stdout } = await promisify(execFile)(
         'prlimit',
-        ['--nofile=64', process.execPath, '--input-type=module', '--eval', EMFILE_SCRIPT],
+        ['--nofile=256', process.execPath, '--input-type=module', '--eval', EMFILE_SCRIPT],
         { env: nodeEnvironment() },
       );
       expect(JSON.parse(stdout)).toEqual(['EMFILE', 'socket', 'EMFILE', 'accept', 'connected']);

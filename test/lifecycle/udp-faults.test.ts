@@ -3,6 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { afterEach, describe, expect, test } from 'vitest';
 import { runNode } from '../support/child.js';
+import { repeats } from '../support/repeats.js';
 
 /** A slow queue holds what was sent, and with it the buffers of the senders; loopback alone never does. */
 function slowLoopback(rate: string): void {
@@ -175,7 +176,7 @@ describe('a worker that is terminated fifty times', () => {
       let most = 0;
       await round(); // what Node opens with its first worker stays
       const before = fds();
-      for (let i = 0; i < 50; i += 5) await Promise.all([round(), round(), round(), round(), round()]);
+      for (let i = 0; i < ${repeats(50)}; i += 5) await Promise.all([round(), round(), round(), round(), round()]);
       if (most < before + 20) throw new Error('the workers held nothing: ' + most);
       console.log(fds() - before);
     `,

@@ -1,6 +1,7 @@
 // A worker that is terminated while its UdpSockets work leaks no descriptor, and takes nothing down with it.
 import { expect, test } from 'vitest';
 import { runNode, runWorker } from '../support/child.js';
+import { repeats } from '../support/repeats.js';
 
 /** A hundred sockets, and one that sends itself datagrams for ever. */
 const HOLD = `
@@ -56,7 +57,7 @@ const states: Record<string, string> = {
 const often = ['in batch callbacks that never stop', 'busy inside a batch callback', 'receiving without a pause'];
 
 test.each(Object.entries(states))('terminated again and again while %s', async (name, state) => {
-  const times = often.includes(name) ? 60 : 20;
+  const times = repeats(often.includes(name) ? 60 : 20);
   const script = `
     import { readdirSync } from 'node:fs';
     import { Worker } from 'node:worker_threads';

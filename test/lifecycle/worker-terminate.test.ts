@@ -1,6 +1,7 @@
 // A worker that is terminated leaks no descriptor and takes nothing down with it, whatever it was doing.
 import { expect, test } from 'vitest';
 import { runNode } from '../support/child.js';
+import { repeats } from '../support/repeats.js';
 
 /** What a worker holds: a hundred sockets of each sort. */
 const HOLD = `
@@ -95,7 +96,7 @@ const often = [
 ];
 
 test.each(Object.entries(states))('terminated again and again while %s', async (name, state) => {
-  const times = often.includes(name) ? 100 : 20;
+  const times = repeats(often.includes(name) ? 100 : 20);
   const script = `
     import { readdirSync } from 'node:fs';
     import { Worker } from 'node:worker_threads';
