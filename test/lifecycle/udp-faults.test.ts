@@ -80,7 +80,7 @@ describe('a worker that is terminated fifty times', () => {
       `,
       '40mbit',
     ],
-    ["busy inside a 'drain' listener", `blocked().on('drain', () => { ready(); for (;;); });`, '40mbit'],
+    ["busy inside a 'drain' listener", `blocked().on('drain', () => { ready(); for (;;); });`, '4mbit'],
     [
       'waiting for room with batches',
       `
@@ -236,7 +236,7 @@ describe('process.exit', () => {
       `,
     ],
   ])('%s', async (_, script) => {
-    slowLoopback('8mbit');
+    slowLoopback('4mbit');
     slow = true;
     // The collector may warn of a socket that the script has forgotten, which is not what this is about.
     const options = { allowFailure: true, execArgv: ['--no-warnings'] };
@@ -245,7 +245,7 @@ describe('process.exit', () => {
   });
 
   test('by an error that nobody handles, in a callback while sends wait', async () => {
-    slowLoopback('8mbit');
+    slowLoopback('4mbit');
     slow = true;
     const { code, signal, stderr } = await runNode(
       `${PROLOGUE} blocked(); sink.on('batch', () => { throw new Error('thrown by the user'); }); make().trySend(data, { to });`,
