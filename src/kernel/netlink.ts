@@ -1,0 +1,172 @@
+// Netlink: what the kernel knows about routes and sockets, asked over an AF_NETLINK socket of our own (netlink(7)).
+import { native, type Handle } from '../binding.js';
+import { check, SyscallError } from '../errors.js';
+import { LITTLE_ENDIAN } from '../wire/byte-order.js';
+
+/** NETLINK_* of linux/netlink.h, those that are asked here. */
+export const NETLINK_ROUTE = 0;
+export const NETLINK_SOCK_DIAG = 4;
+
+/** What the kernel is asked. */
+export interface NetlinkRequest {
+  /** NETLINK_* */
+  readonly protocol: number;
+  /** nlmsg_type: RTM_GETROUTE, SOCK_DIAG_BY_FAMILY, … */
+  readonly type: number;
+  /** True for all there is of a kind, false for one answer. */
+  readonly dump: boolean;
+  /** What stands behind the header: the struct of this type, then its attributes. */
+  readonly body: Uint8Array;
+}
+
+export interface NetlinkAnswer<T> {
+  /** 0, or the negative errno that the kernel answered with: ENETUNREACH is an answer, no failure of the question. */
+  readonly errno: number;
+  readonly rows: readonly T[];
+  /** False when what was dumped kept changing meanwhile (NLM_F_DUMP_INTR): rows may be missing, or there twice. */
+  readonly consistent: boolean;
+}
+
+/**
+ * Makes a row of a message's payload, undefined to leave it out. The payload lies in a larger buffer, which is written
+ * over after the call.
+ */
+export type NetlinkDecoder<T> = (buffer: DataView, start: number, end: number, type: number) => T | undefined;
+
+/**
+ * Asks, and reads all of the answer. Nothing is waited for: the kernel has answered when sendmsg(2) returns, and goes
+ * on with a dump in recvmsg(2). The socket is made for this one question.
+ * @throws SyscallError of socket (EAFNOSUPPORT where AF_NETLINK is forbidden, EMFILE), sendmsg or recvmsg
+ */
+export function askKernel<T>(
+  request: NetlinkRequest,
+  decode: NetlinkDecoder<T>,
+  newHandle: () => Handle = () => new (native().Handle)(),
+): NetlinkAnswer<T> {
+  for (let left = MOST_ATTEMPTS - 1; ; left--) {
+    const handle = newHandle(); // a socket on which a dump broke off takes no other
+    check('socket', handle.socket(AF_NETLINK, SOCK_RAW, request.protocol), {
+      remedy: 'Routes and sockets are asked of the kernel over AF_NETLINK, which this process may not use',
+    });
+    try {
+      const answer = askOnce(handle, request, decode);
+      if (left === 0 || answer?.consistent === true) return answer ?? fail('recvmsg', ENOBUFS);
+    } finally {
+      handle.close();
+    }
+  }
+}
+
+/** Writes an attribute, struct rtattr or nlattr with its value; the next one begins at a multiple of four. */
+export function attribute(type: number, value: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(align(4 + value.length));
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, 4 + value.length, LITTLE_ENDIAN);
+  view.setUint16(2, type, LITTLE_ENDIAN);
+  bytes.set(value, 4);
+  return bytes;
+}
+
+/** The attributes between two offsets: type, and where the value lies. */
+export function* attributes(
+  buffer: DataView,
+  start: number,
+  end: number,
+): Iterable<{ readonly type: number; readonly at: number; readonly length: number }> {
+  for (let at = start; at + 4 <= end;) {
+    const length = buffer.getUint16(at, LITTLE_ENDIAN);
+    if (length < 4 || at + length > end) return;
+    yield { type: buffer.getUint16(at + 2, LITTLE_ENDIAN) & NLA_TYPE_MASK, at: at + 4, length: length - 4 };
+    at += align(length);
+  }
+}
+
+/** Undefined when a part of the answer was lost, and the question has to be put again. */
+function askOnce<T>(handle: Handle, request: NetlinkRequest, decode: NetlinkDecoder<T>): NetlinkAnswer<T> | undefined {
+  check('sendmsg', handle.sendmsg([message(request)], EMPTY, EMPTY, 0));
+  const rows: T[] = [];
+  let consistent = true;
+  for (;;) {
+    const datagram = receive(handle);
+    if (datagram === undefined) return undefined;
+    for (let next = 0; next + HEADER_SIZE <= datagram.byteLength;) {
+      const at = next;
+      const length = datagram.getUint32(at, LITTLE_ENDIAN);
+      if (length < HEADER_SIZE || at + length > datagram.byteLength) break;
+      next += align(length);
+      if (datagram.getUint32(at + 8, LITTLE_ENDIAN) !== SEQUENCE) continue;
+      const type = datagram.getUint16(at + 4, LITTLE_ENDIAN);
+      const flags = datagram.getUint16(at + 6, LITTLE_ENDIAN);
+      if ((flags & NLM_F_DUMP_INTR) !== 0) consistent = false;
+      if (type === NLMSG_ERROR || type === NLMSG_DONE) {
+        const errno = length < HEADER_SIZE + 4 ? 0 : datagram.getInt32(at + HEADER_SIZE, LITTLE_ENDIAN);
+        return { errno: Math.min(errno, 0), rows: errno < 0 ? [] : rows, consistent };
+      }
+      if (type < NLMSG_MIN_TYPE) continue; // NLMSG_NOOP
+      const row = decode(datagram, at + HEADER_SIZE, at + length, type);
+      if (row !== undefined) rows.push(row);
+      if ((flags & NLM_F_MULTI) === 0) return { errno: 0, rows, consistent };
+    }
+  }
+}
+
+/** The next datagram of the answer, undefined for ENOBUFS. */
+function receive(handle: Handle): DataView | undefined {
+  for (;;) {
+    // What does not fit is lost, so its length is asked first: a message may be longer than any buffer we think of.
+    const length = handle.recvmsg([], sender, EMPTY, MSG_PEEK | MSG_TRUNC, result);
+    if (length === ENOBUFS) return undefined;
+    check('recvmsg', length);
+    if (length > buffer.length) buffer = new Uint8Array(length);
+    const received = handle.recvmsg([buffer], sender, EMPTY, 0, result);
+    if (received === ENOBUFS) return undefined;
+    check('recvmsg', received);
+    // Whoever has CAP_NET_ADMIN may send to any netlink socket; the kernel's port is 0.
+    const port = new DataView(sender.buffer).getUint32(4, LITTLE_ENDIAN);
+    if (port === 0) return new DataView(buffer.buffer, 0, received);
+  }
+}
+
+/** struct nlmsghdr and the body. */
+function message({ type, dump, body }: NetlinkRequest): Uint8Array {
+  const bytes = new Uint8Array(HEADER_SIZE + body.length);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, bytes.length, LITTLE_ENDIAN);
+  view.setUint16(4, type, LITTLE_ENDIAN);
+  view.setUint16(6, dump ? NLM_F_REQUEST | NLM_F_DUMP : NLM_F_REQUEST, LITTLE_ENDIAN);
+  view.setUint32(8, SEQUENCE, LITTLE_ENDIAN);
+  bytes.set(body, HEADER_SIZE);
+  return bytes;
+}
+
+function fail(syscall: string, errno: number): never {
+  throw new SyscallError(syscall, errno);
+}
+
+function align(length: number): number {
+  return (length + 3) & ~3;
+}
+
+const MOST_ATTEMPTS = 3;
+const SEQUENCE = 1; // of the one question that a socket is asked
+
+const AF_NETLINK = 16;
+const SOCK_RAW = 3;
+const MSG_PEEK = 0x2;
+const MSG_TRUNC = 0x20;
+const HEADER_SIZE = 16; // struct nlmsghdr
+const NLMSG_ERROR = 2;
+const NLMSG_DONE = 3;
+const NLMSG_MIN_TYPE = 16;
+const NLM_F_REQUEST = 0x1;
+const NLM_F_MULTI = 0x2;
+const NLM_F_DUMP_INTR = 0x10;
+const NLM_F_DUMP = 0x300;
+const NLA_TYPE_MASK = 0x3fff;
+const ENOBUFS = -105;
+
+const EMPTY = new Uint8Array(0);
+// The kernel fills dumps up to the size of the buffer that it was last read with, 32 KiB at most.
+let buffer = new Uint8Array(32768);
+const sender = new Uint8Array(12); // struct sockaddr_nl
+const result = new Uint8Array(12);
