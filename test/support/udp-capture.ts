@@ -22,7 +22,7 @@ export class UdpCapture implements Disposable {
     if (index === undefined) throw new Error(`there is no device ${device}`);
     this.#handle = new (native().Handle)();
     check('socket', this.#handle.socket(AF_PACKET, SOCK_RAW, 0));
-    check('setsockopt', this.#handle.setsockopt(SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20));
+    this.#handle.setsockopt(SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20); // in a user namespace it stays as it is
     const address = Buffer.alloc(20); // struct sockaddr_ll
     address.writeUInt16LE(AF_PACKET, 0);
     address.writeUInt16BE(ETH_P_ALL, 2);
