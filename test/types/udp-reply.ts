@@ -1,5 +1,6 @@
 // Types of replies, the error queue, reservations and the hand-over to dgram.
 import type { Socket } from 'node:dgram';
+import { expectTypeOf } from 'vitest';
 import {
   reserveUdp,
   toDgram,
@@ -8,13 +9,12 @@ import {
   type ReplyInfo,
   type SyscallError,
   type UdpReservation,
-} from 'linux-sockets';
+} from '../../src/index.js';
 
 export async function use(): Promise<void> {
   const udp = UdpSocket.create({ family: 'ipv6', pktinfo: true, errorQueue: true, txTime: { deadline: true } });
   udp.on('message', (data, info) => {
-    const sent: boolean = udp.reply(info, data, { ecn: info.ecn ?? 0 });
-    void sent;
+    expectTypeOf(udp.reply(info, data, { ecn: info.ecn ?? 0 })).toEqualTypeOf<boolean>();
     // @ts-expect-error -- where it goes is what it answers
     udp.reply(info, data, { to: info.source });
     // @ts-expect-error -- an index is for batches
@@ -27,11 +27,13 @@ export async function use(): Promise<void> {
     // @ts-expect-error -- the index is missing
     udp.reply(received, received.data(0));
   });
-  udp.on('sendError', (error: SyscallError, info: ReplyInfo) => void [error.code, info.source.address]);
+  udp.on('sendError', (error, info) => {
+    expectTypeOf(error).toEqualTypeOf<SyscallError>();
+    expectTypeOf(info).toEqualTypeOf<ReplyInfo>();
+  });
   for await (const error of udp.errorQueue) {
-    const { mtu }: NetworkError = error;
-    const bytes: number | undefined = mtu ?? udp.pathMtu;
-    void bytes;
+    expectTypeOf(error).toEqualTypeOf<NetworkError>();
+    expectTypeOf(error.mtu ?? udp.pathMtu).toEqualTypeOf<number | undefined>();
   }
   using reservation: UdpReservation = reserveUdp({ remote: '192.0.2.1:443', local: { address: '192.0.2.7' } });
   const socket: Socket = toDgram(reservation.toUdpSocket({ gro: false }));
