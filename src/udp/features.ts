@@ -2,7 +2,10 @@
 // that has not got one does not make the socket fail, unless the feature was required.
 import type { Handle } from '../binding.js';
 import { check, errnoName, SyscallError } from '../errors.js';
+import { interfaceName } from '../kernel/interfaces.js';
+import { honoursTransmitTime, qdiscs } from '../kernel/qdiscs.js';
 import { encodeOption } from '../options/access.js';
+import type { TransmitTime } from '../options/kinds/timestamping.js';
 import type { WritableOptionName } from '../options/table.js';
 import { LITTLE_ENDIAN } from '../wire/byte-order.js';
 import type { Family } from '../wire/families.js';
@@ -14,10 +17,10 @@ export interface Feature {
   readonly on: boolean;
   /**
    * Why not, where it was wanted: the kernel does not know it, it takes a privilege, net.core.rmem_max or wmem_max cut the
-   * size. Absent where it was not wanted.
+   * size, no device's queueing discipline looks at transmit times ('notHonoured'). Absent where it was not wanted.
    */
-  readonly reason?: 'unsupported' | 'notPermitted' | 'clamped';
-  /** The kernel's error, 'ENOPROTOOPT'; absent for 'clamped'. */
+  readonly reason?: 'unsupported' | 'notPermitted' | 'clamped' | 'notHonoured';
+  /** The kernel's error, 'ENOPROTOOPT'; absent for 'clamped' and 'notHonoured'. */
   readonly code?: string;
   /** Negative. */
   readonly errno?: number;
@@ -25,13 +28,15 @@ export interface Feature {
   readonly option?: string;
   /** Of a buffer: the bytes that it has, in the unit in which they were asked for. */
   readonly size?: number;
+  /** Of `txTime`: the devices whose queueing discipline is fq or etf when the socket is made. */
+  readonly devices?: readonly string[];
 }
 
 /** Flags that are on or off. */
 export type FlagFeature =
   'gro' | 'pktinfo' | 'originalDestination' | 'ecn' | 'ttl' | 'timestamps' | 'dropCounter' | 'mark' | 'errorQueue';
 
-export type FeatureName = FlagFeature | 'gso' | 'pathMtuDiscovery' | 'receiveBuffer' | 'sendBuffer';
+export type FeatureName = FlagFeature | (typeof OTHERS)[number];
 
 /** What of path MTU discovery: IP_MTU_DISCOVER of ip(7). */
 export type PathMtuDiscovery = (typeof PATH_MTU_DISCOVERY)[number];
@@ -60,6 +65,8 @@ const FLAGS: Readonly<Record<FlagFeature, Readonly<Record<Family, readonly Writa
 
 export const FLAG_FEATURES = Object.keys(FLAGS) as readonly FlagFeature[];
 
+const OTHERS = ['gso', 'pathMtuDiscovery', 'txTime', 'receiveBuffer', 'sendBuffer'] as const;
+
 /** The features of one socket: turned on one after the other, and kept to be read. */
 export class Features {
   readonly #handle: Handle;
@@ -69,9 +76,10 @@ export class Features {
   constructor(handle: Handle, family: Family) {
     this.#handle = handle;
     this.#family = family;
-    this.#found = Object.fromEntries(
-      [...FLAG_FEATURES, 'gso', 'pathMtuDiscovery', 'receiveBuffer', 'sendBuffer'].map((name) => [name, OFF]),
-    ) as Record<FeatureName, Feature>;
+    this.#found = Object.fromEntries([...FLAG_FEATURES, ...OTHERS].map((name) => [name, OFF])) as Record<
+      FeatureName,
+      Feature
+    >;
   }
 
   /** What became of each, by name. */
@@ -103,6 +111,16 @@ export class Features {
     this.#found.gso = result >= 0 ? { on: true } : failed(result, 'UDP_SEGMENT');
   }
 
+  /**
+   * SO_TXTIME: the kernel takes the times, and whether anybody looks at them is up to the queueing discipline of the device.
+   * @throws SyscallError: EPERM for other clocks than CLOCK_MONOTONIC without CAP_NET_ADMIN
+   */
+  transmitTime(wanted: TransmitTime): void {
+    this.#set('txTime', ['SO_TXTIME'], wanted, true);
+    const devices = honoursTransmitTime(qdiscs()).map((index) => interfaceName(index) ?? `${index}`);
+    this.#found.txTime = devices.length > 0 ? { on: true, devices } : { on: false, reason: 'notHonoured', devices };
+  }
+
   /** Sets the size of a buffer, beyond the sysctl's limit where that is permitted, and reads what it has become. */
   buffer(name: 'receiveBuffer' | 'sendBuffer', bytes: number): void {
     const { force, plain } = BUFFERS[name];
@@ -114,7 +132,7 @@ export class Features {
     this.#found[name] = size >= bytes ? { on: true, size } : { on: false, reason: 'clamped', size };
   }
 
-  #set(name: FeatureName, options: readonly WritableOptionName[], value: boolean | number, required: boolean): void {
+  #set(name: FeatureName, options: readonly WritableOptionName[], value: unknown, required: boolean): void {
     for (const option of options) {
       const encoded = encodeOption(option, value as never);
       const result = this.#handle.setsockopt(encoded.level, encoded.name, encoded.value);

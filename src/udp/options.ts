@@ -1,7 +1,8 @@
 // What UdpSocket.create takes: the types, the checks and the defaults.
 import { boolean, integer, invalidType, invalidValue, oneOf, options as checkOptions } from '../arguments.js';
-import { applyOptions } from '../options/access.js';
+import { applyOptions, encodeOption } from '../options/access.js';
 import type { BpfInstruction } from '../options/kinds/filter.js';
+import type { TransmitTime } from '../options/kinds/timestamping.js';
 import type { SocketOptions } from '../options/table.js';
 import type { OptionAccess } from '../options/target.js';
 import { FAMILIES, type Family } from '../wire/families.js';
@@ -48,6 +49,12 @@ export interface UdpSocketOptions extends SenderOptions, EgressOptions {
    * than the path MTU that is known; 'interface' and 'omit' trust no ICMP message: ip(7). @default the sysctl's
    */
   readonly pathMtuDiscovery?: PathMtuDiscovery;
+  /**
+   * Let datagrams leave at a time of their own, `txTime` of a send (SO_TXTIME). `clock` is CLOCK_MONOTONIC unless you say so;
+   * any other takes CAP_NET_ADMIN. Only the queueing disciplines fq and etf look at the times: where no device has one,
+   * `features.txTime` is not on ('notHonoured'), and datagrams leave at once. @default none
+   */
+  readonly txTime?: true | (Partial<Pick<TransmitTime, 'clock'>> & Omit<TransmitTime, 'clock'>);
   /** Hear IPv6 only (IPV6_V6ONLY); of IPv6 sockets. @default net.ipv6.bindv6only: false */
   readonly ipv6Only?: boolean;
   /**
@@ -56,8 +63,9 @@ export interface UdpSocketOptions extends SenderOptions, EgressOptions {
    */
   readonly reuseAddress?: boolean;
   /**
-   * SO_REUSEPORT: several sockets of one user share the datagrams of one address and port; `steer` says which of them gets
-   * one, see steerByCpu. The program of the first socket of the group counts. @default false
+   * SO_REUSEPORT: several sockets of one user, in one process or several, share the datagrams of one address and port. `steer`
+   * says which of them gets one, see steerByCpu; their numbers are the order of their binds. The program is the group's, set
+   * by bind: give all of them the same. @default false
    */
   readonly reusePort?: boolean | { readonly steer: readonly BpfInstruction[] };
   /** Let bind take an address that is not local, or not yet (IP_FREEBIND, IPV6_FREEBIND). @default false */
@@ -105,8 +113,12 @@ export function checkUdpOptions(options: UdpSocketOptions): void {
   const { reusePort } = options;
   if (reusePort !== undefined && typeof reusePort !== 'boolean')
     checkOptions('options.reusePort', reusePort, ['steer']);
+  if (typeof reusePort === 'object') encodeOption('SO_ATTACH_REUSEPORT_CBPF', reusePort.steer);
   if (options.pathMtuDiscovery !== undefined) {
     oneOf('options.pathMtuDiscovery', options.pathMtuDiscovery, PATH_MTU_DISCOVERY);
+  }
+  if (options.txTime !== undefined && options.txTime !== true) {
+    checkOptions('options.txTime', options.txTime, ['clock', 'deadline', 'reportErrors']);
   }
   for (const [name, low, high] of RANGES) {
     if (options[name] !== undefined) integer(`options.${name}`, options[name], low, high);
@@ -126,12 +138,14 @@ export function checkUdpOptions(options: UdpSocketOptions): void {
 /** Sets what must be, in an order in which each finds what it needs. @throws SyscallError */
 export function applyUdpOptions(access: OptionAccess, features: Features, options: UdpSocketOptions): void {
   const { family, reusePort, mark, sockopts } = options;
-  const steer = typeof reusePort === 'object' ? reusePort.steer : undefined;
   for (const name of FLAG_FEATURES) {
     const wanted = options[name];
     if (wanted !== undefined && typeof wanted !== 'number') features.flag(name, wanted);
   }
   if (options.pathMtuDiscovery !== undefined) features.pathMtuDiscovery(options.pathMtuDiscovery);
+  if (options.txTime !== undefined) {
+    features.transmitTime({ clock: 'CLOCK_MONOTONIC', ...(options.txTime !== true && options.txTime) });
+  }
   features.segmentation(options.gso ?? 'auto');
   if (options.receiveBuffer !== undefined) features.buffer('receiveBuffer', options.receiveBuffer);
   if (options.sendBuffer !== undefined) features.buffer('sendBuffer', options.sendBuffer);
@@ -139,7 +153,6 @@ export function applyUdpOptions(access: OptionAccess, features: Features, option
     ...(options.ipv6Only !== undefined && { IPV6_V6ONLY: options.ipv6Only }),
     ...(options.reuseAddress === true && { SO_REUSEADDR: true }),
     ...(reusePort !== undefined && reusePort !== false && { SO_REUSEPORT: true }),
-    ...(steer !== undefined && { SO_ATTACH_REUSEPORT_CBPF: steer }),
     ...(options.freebind === true && (family === 'ipv4' ? { IP_FREEBIND: true } : { IPV6_FREEBIND: true })),
     ...(options.transparent === true && (family === 'ipv4' ? { IP_TRANSPARENT: true } : { IPV6_TRANSPARENT: true })),
     ...(typeof mark === 'number' && { SO_MARK: mark }),
@@ -184,7 +197,16 @@ const RANGES = [
 ] as const;
 
 const KEYS: readonly (keyof UdpSocketOptions)[] = [
-  ...(['family', ...FLAG_FEATURES, 'pathMtuDiscovery', 'ipv6Only', 'reuseAddress', 'reusePort', 'freebind'] as const),
+  ...([
+    'family',
+    ...FLAG_FEATURES,
+    'pathMtuDiscovery',
+    'txTime',
+    'ipv6Only',
+    'reuseAddress',
+    'reusePort',
+    'freebind',
+  ] as const),
   ...(['transparent', 'receiveBuffer', 'sendBuffer', 'sockopts', 'slots', 'maxDatagram', 'controlLength'] as const),
   ...(['replySockets', 'replySocketTimeout', 'debug'] as const),
   ...SENDER_OPTIONS,

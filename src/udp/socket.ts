@@ -3,6 +3,8 @@ import { inspect, type InspectOptions } from 'node:util';
 import { invalidType, options as checkOptions } from '../arguments.js';
 import { canWait, native, type Handle } from '../binding.js';
 import { check, SocketError } from '../errors.js';
+import { applyOptions } from '../options/access.js';
+import type { BpfInstruction } from '../options/kinds/filter.js';
 import { optionAccess, refuseOption, type OptionAccess, type OwnSocket } from '../options/target.js';
 import { READABLE, WRITABLE } from '../readiness.js';
 import type { WaitOptions } from '../socket.js';
@@ -15,7 +17,7 @@ import { Features, type Feature, type FeatureName } from './features.js';
 import { applyUdpOptions, checkUdpOptions, receiverOptions, senderOptions, type UdpSocketOptions } from './options.js';
 import { pathMtu } from './path-mtu.js';
 import { ReceivedBatch } from './receive/batch.js';
-import { addStats, type EgressOptions } from './reply/egress.js';
+import { addStats } from './reply/egress.js';
 import { Replier, type ReplyInfo, type ReplyStats } from './reply/replier.js';
 import type { Message } from './receive/messages.js';
 import { Receiver, type ReceiverOptions, type ReceiveStats } from './receive/receiver.js';
@@ -62,6 +64,7 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
   readonly #sender: Sender;
   readonly #replier: Replier;
   readonly #errorQueue: ErrorQueue | undefined;
+  readonly #steer: readonly BpfInstruction[] | undefined;
   #bound = false;
   #remote: Endpoint | undefined;
   #closed: Promise<void> | undefined;
@@ -72,7 +75,7 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
     features: Features,
     receiver: ReceiverOptions,
     sender: SenderOptions,
-    replies: EgressOptions,
+    options: UdpSocketOptions,
   ) {
     super();
     this.family = family;
@@ -118,8 +121,9 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
           if (this.listenerCount('sendError') > 0) setImmediate(() => this.emit('sendError', error, info));
         },
       },
-      replies,
+      options,
     );
+    this.#steer = typeof options.reusePort === 'object' ? options.reusePort.steer : undefined;
     this.#sender.replies = this.#replier;
     this.watchListeners(this.#receiver);
     const { degraded } = features;
@@ -248,7 +252,8 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
 
   /**
    * bind(2). Without an address, to all of this host's, on a port that the kernel picks.
-   * @throws SyscallError with `address` and `port`; EADDRNOTAVAIL for an address that is not local, unless `freebind`
+   * @throws SyscallError with `address` and `port`; EADDRNOTAVAIL for an address that is not local, unless `freebind`; of
+   *   setsockopt when the program of `reusePort` is none that the kernel takes
    */
   bind(endpoint: EndpointLike = { address: this.family === 'ipv4' ? '0.0.0.0' : '::', port: 0 }): void {
     const local = Endpoint.from(endpoint);
@@ -263,6 +268,8 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
     });
     this.#bound = true;
     this.#replier.moved();
+    // A socket that has a program already cannot join a group that has one.
+    if (this.#steer !== undefined) applyOptions(this.#handle, { SO_ATTACH_REUSEPORT_CBPF: this.#steer });
   }
 
   /**

@@ -104,7 +104,7 @@ describe('reserveMany', () => {
   const remote = { address: '127.0.0.1', port: 9 };
 
   test('makes as many reservations as it is asked for, each with a port of its own', () => {
-    const reservations = reserveMany(300, { remote });
+    const reservations = reserveMany(100, { remote });
     using _ = all(reservations);
     expect(new Set(reservations.map(({ local }) => local.port)).size).toBe(100);
     expect(new Set(reservations.map(({ fd }) => fd)).size).toBe(100);

@@ -116,6 +116,10 @@ describe.each(WAYS)('%s', (_, family, wire) => {
     // IPv4 routers cut what does not forbid it; those of IPv6 never do.
     expect(codes).toEqual(wire === 'ipv4' ? ['ECONNREFUSED', 'ECONNREFUSED'] : ['ECONNREFUSED']);
     expect(udp.pathMtu).toBe(1500);
+    // The device's own MTU is another thing.
+    const send = () => udp.trySend(Buffer.alloc(2000));
+    if (mode === 'omit') expect(send()).toBe(2000);
+    else expect(await errorOf(send)).toMatchObject({ code: 'EMSGSIZE', mtu: 1500 });
   });
 
   test("'dont': without don't-fragment the router cuts", async () => {

@@ -2,11 +2,16 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { NativeSocket, setOption, UdpSocket, type SyscallError, type UdpSocketOptions } from '../../src/index.js';
 import { expectNoNewFds } from '../support/fds.js';
-import { testWith } from '../support/kernel.js';
 import type { NetworkNamespace } from '../support/namespace.js';
-import { steer } from '../support/sk-lookup.js';
+import { missingForSteering, steer } from '../support/sk-lookup.js';
 import { UdpCapture } from '../support/udp-capture.js';
 import { ask, FAR, ip, makePeer, nft } from './udp-reply-fixtures.js';
+
+const missing = missingForSteering();
+const steeringTest = (name: string, body: () => Promise<void>, timeout: number): void => {
+  if (missing === undefined) test(name, body, timeout);
+  else test.skip(`${name} (${missing})`);
+};
 
 let peer: NetworkNamespace;
 beforeAll(async () => {
@@ -106,7 +111,7 @@ describe.each(WAYS)('$way', ({ family, wildcard, loopback, any, other }) => {
     30_000,
   );
 
-  testWith({ capabilities: ['CAP_BPF', 'CAP_NET_ADMIN'], tools: ['clang', 'gcc'] })(
+  steeringTest(
     'sk_lookup: a socket on loopback answers for all addresses and ports that are steered to it',
     async () => {
       const options = { family, pktinfo: true, originalDestination: true } as const;
@@ -121,7 +126,7 @@ describe.each(WAYS)('$way', ({ family, wildcard, loopback, any, other }) => {
     60_000,
   );
 
-  testWith({ capabilities: ['CAP_BPF', 'CAP_NET_ADMIN'], tools: ['clang', 'gcc'] })(
+  steeringTest(
     'sk_lookup: a reply with a loopback address as its source is refused, and nothing leaves',
     async () => {
       const { udp, errors } = echo({ family }, loopback, 5320);

@@ -37,7 +37,13 @@ describe.each(['ipv4', 'ipv6'] as const)('over %s', (family) => {
     await using udp = UdpSocket.create({ family });
     const { gso, ...others } = udp.features;
     expect(gso).toEqual({ on: true });
-    expect(Object.keys(others)).toEqual([...Object.keys(FLAGS), 'pathMtuDiscovery', 'receiveBuffer', 'sendBuffer']);
+    expect(Object.keys(others)).toEqual([
+      ...Object.keys(FLAGS),
+      'pathMtuDiscovery',
+      'txTime',
+      'receiveBuffer',
+      'sendBuffer',
+    ]);
     for (const feature of Object.values(others)) expect(feature).toEqual({ on: false });
   });
 

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { missingNeeds } from './kernel.js';
 
 const PROGRAM = `
 #include <linux/bpf.h>
@@ -81,6 +82,12 @@ int main(int argc, char **argv) {
   return read(0, log_buffer, 1) < 0;
 }
 `;
+
+/** Loading such a program takes CAP_BPF of the machine; that of a user namespace does not count. What is missing, or undefined. */
+export function missingForSteering(): string | undefined {
+  if (!/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'utf8'))) return 'needs real root, for BPF';
+  return missingNeeds({ capabilities: ['CAP_BPF', 'CAP_NET_ADMIN'], tools: ['clang', 'gcc'] });
+}
 
 /** Steers what comes for UDP ports `low` to `high` of this namespace to the socket, or to the one of its family. Until it is disposed of. */
 export async function steer(fds: readonly number[], low: number, high: number): Promise<AsyncDisposable> {

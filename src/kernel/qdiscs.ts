@@ -1,0 +1,39 @@
+// Queueing disciplines of the devices of this network namespace: rtnetlink(7), RTM_GETQDISC. It needs no privilege.
+import { LITTLE_ENDIAN } from '../wire/byte-order.js';
+import { askKernel, attributes, NETLINK_ROUTE } from './netlink.js';
+
+export interface Qdisc {
+  /** Index of the device. */
+  readonly interface: number;
+  /** 'fq', 'fq_codel', 'noqueue', … */
+  readonly kind: string;
+}
+
+/** All of them, also those below others (mq). @throws SyscallError of socket where AF_NETLINK is forbidden */
+export function qdiscs(): readonly Qdisc[] {
+  const request = { protocol: NETLINK_ROUTE, type: RTM_GETQDISC, dump: true, body: new Uint8Array(TCMSG_SIZE) };
+  return askKernel(request, (buffer, start, end, type) =>
+    type === RTM_NEWQDISC ? decode(buffer, start, end) : undefined,
+  ).rows;
+}
+
+/** Devices that let a packet leave at the time that it says (SO_TXTIME); the others pass over it. */
+export function honoursTransmitTime(rows: readonly Qdisc[]): readonly number[] {
+  return [...new Set(rows.filter(({ kind }) => kind === 'fq' || kind === 'etf').map((row) => row.interface))];
+}
+
+function decode(buffer: DataView, start: number, end: number): Qdisc | undefined {
+  for (const { type, at, length } of attributes(buffer, start + TCMSG_SIZE, end)) {
+    if (type !== TCA_KIND) continue;
+    const kind = Buffer.from(buffer.buffer, buffer.byteOffset + at, length)
+      .toString('latin1')
+      .replace(/\0.*$/s, '');
+    return { interface: buffer.getInt32(start + 4, LITTLE_ENDIAN), kind };
+  }
+  return undefined;
+}
+
+const RTM_NEWQDISC = 36;
+const RTM_GETQDISC = 38;
+const TCMSG_SIZE = 20; // struct tcmsg
+const TCA_KIND = 1;
