@@ -24,6 +24,11 @@ beforeAll(async () => {
   for (const ip of Object.values(PEER)) {
     execFileSync('ip', ['neigh', 'replace', ip, 'lladdr', link.address, 'dev', 'near']);
   }
+  // An ICMP error that has to wait for an answer of a neighbour comes too late, or not at all.
+  const [near] = JSON.parse(execFileSync('ip', ['-j', 'link', 'show', 'near']).toString()) as [{ address: string }];
+  for (const ip of ['10.79.0.1', 'fd79::1']) {
+    await namespace.run('ip', 'neigh', 'replace', ip, 'lladdr', near.address, 'dev', 'far');
+  }
   // As many ICMP errors as there are reasons for.
   await namespace.run(
     'sh',
