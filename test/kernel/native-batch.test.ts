@@ -23,10 +23,14 @@ let address: Uint8Array;
 beforeEach(() => {
   before = listFds();
   handle = datagramHandle();
-  receiver = datagramHandle();
-  expect(receiver.bind(Endpoint.from('127.0.0.1:0').sockaddr())).toBe(0);
   address = new Uint8Array(16);
-  expect(receiver.getsockname(address)).toBe(16);
+  do {
+    receiver?.close();
+    receiver = datagramHandle();
+    expect(receiver.bind(Endpoint.from('127.0.0.1:0').sockaddr())).toBe(0);
+    expect(receiver.getsockname(address)).toBe(16);
+    // Where records have a name that is two bytes off, the port is half of an address, and must not make a group's of it.
+  } while (address[2]! >= 224);
   expect(handle.connect(address)).toBe(0);
 });
 

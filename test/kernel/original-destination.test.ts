@@ -7,6 +7,7 @@ import net from 'node:net';
 import type tls from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { NativeSocket, originalDestination, reserve, setOption, type ListenOptions } from '../../src/index.js';
+import { until } from './fixtures.js';
 import { missingNeeds } from '../support/kernel.js';
 import { NetworkNamespace } from '../support/namespace.js';
 import { accepted, errorOf, tcp, tcpPair, udp } from '../support/sockets.js';
@@ -134,6 +135,8 @@ test('without any rule it is the socket’s address, without its zone', async ()
   listener.listen();
   const [, zone] = /: (veth\d+|\S+)@/.exec(execFileSync('ip', ['-o', 'link', 'show', 'type', 'veth']).toString()) ?? [];
   const [, linkLocal] = /inet6 (fe80::[0-9a-f:]+)/.exec(execFileSync('ip', ['-6', 'addr', 'show', zone!]).toString())!;
+  // As long as it is looked for duplicates of it, a connection to it leaves from another address.
+  await until(() => !execFileSync('ip', ['-6', 'addr', 'show', zone!]).toString().includes('tentative'));
   using socket = tcp('ipv6');
   socket.connect({ address: `${linkLocal!}%${zone!}`, port: listener.local.port });
   await socket.connected();

@@ -24,9 +24,11 @@ afterEach(() => {
   slow = false;
 });
 
+/** Where `kept` is set nothing is forgotten, since what the collector finds is warned of. */
 const TOOLS = `
-  const make = (options) => { const udp = UdpSocket.create({ family: 'ipv4', ...options }); udp.bind('127.0.0.1:0'); return udp; };
-  const sink = make();
+  const keep = (udp) => { globalThis.kept?.push(udp); return udp; };
+  const make = (options) => { const udp = UdpSocket.create({ family: 'ipv4', ...options }); udp.bind('127.0.0.1:0'); return keep(udp); };
+  const sink = globalThis.sink = make();
   const to = sink.local;
   const data = Buffer.alloc(3000);
   const blocked = (count = 20) => {
@@ -34,7 +36,7 @@ const TOOLS = `
     for (let i = 0; i < count; i++) udp.send(data, { to, segmentSize: 1000 }).catch(() => {});
     return udp;
   };
-  const refused = () => { const udp = UdpSocket.create({ family: 'ipv4' }); udp.connect('127.0.0.1:1'); return udp; };
+  const refused = () => { const udp = UdpSocket.create({ family: 'ipv4' }); udp.connect('127.0.0.1:1'); return keep(udp); };
   const unsummed = () => make({ sockopts: { SO_NO_CHECK: true } });
 `;
 
@@ -42,6 +44,7 @@ describe('a worker that is terminated fifty times', () => {
   const HOLD = `
     const { UdpSocket } = await import('linux-sockets');
     const { parentPort } = require('node:worker_threads');
+    globalThis.kept = [];
     ${TOOLS}
     globalThis.held = Array.from({ length: 20 }, () => make());
     const ready = () => parentPort.postMessage('ready');
