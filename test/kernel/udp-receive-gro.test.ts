@@ -1,6 +1,8 @@
 // UDP_GRO: datagrams that the kernel has merged, in a batch as they are, as messages cut where they were.
+import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import type { UdpSocket } from '../../src/index.js';
+import { nodeEnvironment } from '../support/child.js';
 import { NetworkNamespace } from '../support/namespace.js';
 import { errorOf, udp as plainUdp } from '../support/sockets.js';
 import { checkDescriptors } from './fixtures.js';
@@ -142,9 +144,10 @@ describe.each(['ipv4', 'ipv6'] as const)('%s over a veth pair', (family) => {
       for (let i = 0; i < 20; i++) await udp.send(data, { to: { address: '${here}', port: ${udp.local.port} }, segmentSize: 1200 });
       await udp.close();
     `;
-    const running = other.run(process.execPath, '--input-type=module', '--eval', script);
+    const sender = other.spawn(process.execPath, ['--input-type=module', '--eval', script], { env: nodeEnvironment() });
+    const ended = once(sender, 'exit');
     const got = await nextMessages(udp, 80);
-    await running;
+    expect(await ended).toEqual([0, null]);
     const round = ['a', 'b', 'c'].map((letter) => letter.repeat(1200));
     expect(got).toEqual(Array.from({ length: 20 }, () => [...round, 'd'.repeat(77)]).flat());
     const { datagrams, bytes, truncated } = udp.stats.received;
