@@ -195,13 +195,13 @@ describe('a tunnel', () => {
     'the %s killed in mid-flight: an error for each, and no descriptor is left',
     async (victim) => {
       await using proxy = await startProxy('--source', '10.9.0.0/24', '--idle-timeout', '1');
-      const before = proxy.fds;
+      const before = await proxy.fds();
       const clients = await Promise.all(Array.from({ length: 20 }, () => proxy.tunnel(upstream.address)));
       for (const client of clients) {
         client.write('x');
         await once(client, 'readable');
       }
-      expect(proxy.fds).toBe(before + 40);
+      expect(await proxy.fds()).toBe(before + 40);
       const closed = clients.map((client) => new Promise((resolve) => client.once('close', resolve)));
       if (victim === 'upstream') upstream.kill();
       else if (victim === 'client') for (const client of clients) client.resetAndDestroy();
@@ -213,7 +213,7 @@ describe('a tunnel', () => {
       const ended = await proxy.logged('ended', 20);
       for (const line of ended) expect(line['error']).toEqual(expect.any(String));
       await Promise.all(closed);
-      await expect.poll(() => proxy.fds).toBe(before);
+      await expect.poll(() => proxy.fds()).toBe(before);
       expect(await proxy.metrics()).toContain('egress_proxy_tunnels_total{protocol="http",result="failed"} 20');
       if (victim === 'route') await exec('ip', ['route', 'add', 'local', '10.9.0.0/24', 'dev', 'lo']);
     },

@@ -64,12 +64,17 @@ export class RunningChild implements AsyncDisposable {
 
   /** What the child has printed so far, once it has printed something that matches. Fails when it ends before that. */
   async printed(pattern: RegExp): Promise<RegExpExecArray> {
+    return await this.until((stdout) => pattern.exec(stdout) ?? undefined, String(pattern));
+  }
+
+  /** What `find` makes of the child's output, once that is not undefined. Fails when it ends before that. */
+  async until<T>(find: (stdout: string) => T | undefined, what = find.toString()): Promise<T> {
     for (;;) {
-      const match = pattern.exec(this.#stdout);
-      if (match) return match;
+      const found = find(this.#stdout);
+      if (found !== undefined) return found;
       if (this.#ended) {
         await this.result;
-        throw new Error(`the child never printed ${String(pattern)}:\n${this.#stdout}${this.#stderr}`);
+        throw new Error(`the child never printed ${what}:\n${this.#stdout}${this.#stderr}`);
       }
       await new Promise<void>((resolve) => this.#wakers.add(resolve));
     }

@@ -39,18 +39,21 @@ export class RunningProxy implements AsyncDisposable {
 
   /** Waits for `count` lines of the log that have this event. */
   async logged(event: string, count = 1): Promise<LogLine[]> {
-    const line = `[^\\n]*"event":"${event}"[^\\n]*\\n`;
-    const { input } = await this.#child.printed(new RegExp(`(?:${line}(?:[^\\n]*\\n)*?){${count}}`));
-    return input
-      .split('\n')
-      .slice(0, -1)
-      .map((text) => JSON.parse(text) as LogLine)
-      .filter((entry) => entry.event === event);
+    return await this.#child.until((stdout) => {
+      const lines = stdout.split('\n').slice(0, -1);
+      const found = lines.map((text) => JSON.parse(text) as LogLine).filter((line) => line.event === event);
+      return found.length >= count ? found : undefined;
+    }, `${count} × ${event}`);
   }
 
-  /** How many descriptors it has. */
-  get fds(): number {
-    return readdirSync(`/proc/${this.#child.child.pid ?? 0}/fd`).length;
+  /** How many descriptors it has. Rejects with its output when it has ended. */
+  async fds(): Promise<number> {
+    const { child } = this.#child;
+    if (child.exitCode !== null || child.signalCode !== null) {
+      const { stdout, stderr } = await this.#child.result;
+      throw new Error(`the proxy has ended (${child.signalCode ?? child.exitCode}):\n${stdout}${stderr}`);
+    }
+    return readdirSync(`/proc/${child.pid ?? 0}/fd`).length;
   }
 
   async metrics(): Promise<string> {
