@@ -1,9 +1,9 @@
 // Readiness of a UDP socket: one poll for its receiver and for all who wait. Nothing is polled for that nobody wants, so
 // that an idle socket wakes nobody.
-import { abortSignal } from '../arguments.js';
 import { canWait, native, type Handle, type Poll } from '../binding.js';
-import { AbortError, check, SocketError, SyscallError } from '../errors.js';
+import { check, SocketError, SyscallError } from '../errors.js';
 import { PRIORITIZED, READABLE, WRITABLE } from '../readiness.js';
+import { notAborted, Waiters } from '../waiters.js';
 
 /** Who is called from the event loop. */
 export interface SocketListener {
@@ -13,17 +13,11 @@ export interface SocketListener {
   readonly onError: () => void;
 }
 
-interface Waiter {
-  readonly events: number;
-  readonly resolve: () => void;
-  readonly reject: (error: Error) => void;
-}
-
 /** The poll of one Handle. While started it keeps itself, the listener and the event loop alive. */
 export class SocketEvents {
   readonly #handle: Handle;
   readonly #listener: SocketListener;
-  readonly #waiters = new Set<Waiter>();
+  readonly #waiters = new Waiters(() => this.#update());
   /** The poll holds its callback only while it is started, so that an idle socket can be collected. */
   readonly #onEvent = (status: number, events: number): void => {
     this.#wake(status, events);
@@ -68,27 +62,10 @@ export class SocketEvents {
 
   /** Resolves when one of the events is there, or an error is. @throws AbortError; EBADF when closed meanwhile */
   async wait(events: number, signal?: AbortSignal): Promise<void> {
-    const aborting = abortSignal('signal', signal);
-    if (aborting?.aborted === true) throw new AbortError(aborting);
+    const aborting = notAborted(signal);
     if (this.#closed) throw new SyscallError('poll', EBADF);
     this.#ready();
-    let abort: (() => void) | undefined;
-    try {
-      await new Promise<void>((resolve, reject) => {
-        const waiter: Waiter = { events, resolve, reject };
-        abort = () => {
-          // Its event, or the close, may have been first.
-          if (aborting === undefined || !this.#waiters.delete(waiter)) return;
-          this.#update();
-          reject(new AbortError(aborting));
-        };
-        aborting?.addEventListener('abort', abort, { once: true });
-        this.#waiters.add(waiter);
-        this.#update();
-      });
-    } finally {
-      if (abort !== undefined) aborting?.removeEventListener('abort', abort);
-    }
+    await this.#waiters.wait(events, aborting);
   }
 
   /** Ends the poll; pending waits reject with EBADF. To be called before the descriptor is closed. */
@@ -97,8 +74,7 @@ export class SocketEvents {
     this.#listening = false;
     this.#poll?.close();
     this.#polled = 0;
-    for (const waiter of this.#waiters) waiter.reject(new SyscallError('poll', EBADF));
-    this.#waiters.clear();
+    this.#waiters.close();
   }
 
   /** The listeners come last: what they throw must not keep anybody from being woken. */
@@ -107,11 +83,7 @@ export class SocketEvents {
     if (failed) this.#polled = 0; // libuv has stopped it
     const erred = failed || (events & PRIORITIZED) !== 0;
     const happened = erred ? READABLE | WRITABLE : events;
-    for (const waiter of this.#waiters) {
-      if ((waiter.events & happened) === 0) continue;
-      this.#waiters.delete(waiter);
-      waiter.resolve();
-    }
+    this.#waiters.wake(happened);
     this.#update();
     if (erred) this.#listener.onError();
     if ((happened & READABLE) !== 0 && this.#isListening()) this.#listener.onReadable();
@@ -127,7 +99,7 @@ export class SocketEvents {
     if (this.#closed) return;
     let wanted = this.#listening ? READABLE : 0;
     if (this.#errors !== 'ignored') wanted |= PRIORITIZED;
-    for (const waiter of this.#waiters) wanted |= waiter.events;
+    wanted |= this.#waiters.events;
     if (wanted === 0 && this.#polled === 0) return;
     const poll = this.#ready();
     const keep =
