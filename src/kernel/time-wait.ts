@@ -57,7 +57,7 @@ export function timeWaitReusable(
 }
 
 /** As tcp_tw_reuse=2 sees it: one of the addresses is 127.0.0.0/8 or ::1. AnyIP addresses on lo are not. */
-export function countsAsLoopback({ local, remote, interface: device }: ClosedConnection): boolean {
+function countsAsLoopback({ local, remote, interface: device }: ClosedConnection): boolean {
   return isLoopback(local.address) || isLoopback(remote.address) || device === LOOPBACK_IFINDEX;
 }
 

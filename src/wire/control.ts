@@ -76,11 +76,6 @@ export function decodeControl(control: Uint8Array, length: number = control.leng
   return messages;
 }
 
-/** Bytes of msg_control for one message with `size` bytes of data: CMSG_SPACE. */
-export function controlSpace(size: number): number {
-  return align(HEADER + size);
-}
-
 function toRaw(message: ControlMessage, index: number): RawControlMessage {
   const name = `control[${String(index)}]`;
   if (typeof message !== 'object' || message === null) throw invalidType(name, 'of type object', message);

@@ -4,36 +4,16 @@ import { explainExhaustion, type Exhaustion } from './explain.js';
 
 /**
  * How long to wait before the next search, in milliseconds; undefined to give up with the error there is.
- * @param attempt the search that failed
- * @param n how many searches have failed in a row before this one, from 0
+ * @param search the one that failed
+ * @param n how many have failed in a row before it, from 0
+ * @param leftMs the time of the one that waits longest
  */
-export type RetryDelay = (attempt: FailedSearch, n: number) => number | undefined;
-
-/** As RetryDelay, for several that wait for the same ports: `leftMs` is the time of the one that waits longest. */
 export type SearchPause = (search: FailedSearch, n: number, leftMs: number) => number | undefined;
-
-export interface RetryOptions {
-  /** Give up so many milliseconds after the first search that failed. */
-  readonly timeout: number;
-}
 
 /** For tests. */
 export interface RetryWorld {
   readonly explain?: (search: FailedSearch) => Exhaustion | undefined;
   readonly now?: () => number;
-}
-
-/** The waits of one attempt to connect: `searchPauses` until the time is over. */
-export function retryWhenExhausted({ timeout }: RetryOptions, world: RetryWorld = {}): RetryDelay {
-  const { now = () => performance.now() } = world;
-  const pause = searchPauses(world);
-  let deadline: number | undefined;
-  return (attempt, n) => {
-    deadline ??= now() + timeout;
-    const milliseconds = pause(attempt, n, deadline - now());
-    const left = deadline - now();
-    return milliseconds === undefined || left <= 0 ? undefined : Math.ceil(Math.min(milliseconds, left));
-  };
 }
 
 /**
