@@ -3,8 +3,10 @@ import { inspect, type InspectOptions } from 'node:util';
 import { bytes, integer, invalidType, oneOf, options as checkOptions } from './arguments.js';
 import { native, type Handle } from './binding.js';
 import { check, SocketError, SyscallError } from './errors.js';
-import { applyOptions, portAssigned } from './options/access.js';
+import { applyOptions } from './options/access.js';
 import { isDeferred } from './options/deferred.js';
+import { localEndpoint, portAssigned } from './options/local-endpoint.js';
+import { checkSockopts } from './options/sockopts.js';
 import type { SocketOptions } from './options/table.js';
 import { optionAccess, type OptionAccess, type OwnSocket } from './options/target.js';
 import { Readiness, READABLE, WRITABLE } from './readiness.js';
@@ -105,10 +107,11 @@ export class NativeSocket implements OwnSocket, Disposable {
     const type = oneOf('options.type', options.type, TYPES);
     const { protocol = 0 } = options;
     integer('options.protocol', protocol, 0, 65535);
+    const sockopts = checkSockopts(options.sockopts);
     const handle = new (native().Handle)();
     check('socket', handle.socket(familyNumber(family), TYPE_NUMBERS[type], protocol));
     try {
-      applyOptions(handle, options.sockopts);
+      applyOptions(handle, sockopts);
     } catch (error) {
       handle.close();
       throw error;
@@ -146,10 +149,7 @@ export class NativeSocket implements OwnSocket, Disposable {
 
   /** The own address, getsockname(2); port 0 while none is assigned. @throws SyscallError (EBADF) */
   get local(): Endpoint {
-    const length = check('getsockname', this.#handle.getsockname(scratchAddress));
-    const endpoint = Endpoint.decode(scratchAddress, length);
-    if (endpoint === undefined) throw new SocketError('ERR_UNSUPPORTED', 'The socket has no IP address.');
-    return endpoint;
+    return localEndpoint(this.#handle);
   }
 
   /** The other side's address, getpeername(2); undefined while not connected. @throws SyscallError (EBADF) */
@@ -348,8 +348,7 @@ function phaseOf(handle: Handle): Phase {
   if (isDeferred(handle)) return 'connected';
   const state = handle.getsockopt(IPPROTO_TCP, TCP_INFO, scratch4);
   if (state > 0 && (scratch4[0] === SYN_SENT || scratch4[0] === SYN_RECV)) return 'connecting';
-  const local = Endpoint.decode(scratchAddress, handle.getsockname(scratchAddress));
-  return local === undefined || local.port === 0 ? 'open' : 'bound';
+  return portAssigned(handle) ? 'bound' : 'open';
 }
 
 function readInt(fd: number, name: number): number {

@@ -1,10 +1,10 @@
 // setOption and getOption: one socket option by its kernel name with a typed value, or by numbers with bytes.
 import { bytes as checkBytes, integer, invalidType, invalidValue } from '../arguments.js';
 import { check, SocketError, SyscallError } from '../errors.js';
-import { Endpoint, SOCKADDR_SIZE } from '../wire/endpoint.js';
 import { KINDS } from './kinds.js';
 import type { Codec } from './kinds/codec.js';
 import { hasIPv6Group } from './kinds/groups.js';
+import { portAssigned } from './local-endpoint.js';
 import { LEVELS, type OptionRow } from './row.js';
 import { OPTIONS, type ReadableOptionName, type SocketOptions, type WritableOptionName } from './table.js';
 import { accessOf, refusalOf, type OptionAccess, type OptionTarget } from './target.js';
@@ -88,12 +88,6 @@ export function encodeList(options: readonly EncodedOption[]): Uint8Array {
     return [level, name, value];
   });
   return new Uint8Array(Int32Array.from(ints).buffer);
-}
-
-/** Is a local port assigned? Then some options come too late. */
-export function portAssigned(access: OptionAccess): boolean {
-  const length = access.getsockname(scratchAddress);
-  return length >= 4 && (Endpoint.decode(scratchAddress, length)?.port ?? 0) !== 0;
 }
 
 function applyOption(access: OptionAccess, name: string, value: unknown): void {
@@ -207,5 +201,4 @@ const EPERM = -1;
 const EACCES = -13;
 const scratch = new Uint8Array(16);
 const scratch4 = scratch.subarray(0, 4);
-const scratchAddress = new Uint8Array(SOCKADDR_SIZE);
 const scratchState = new Uint8Array(1);

@@ -39,13 +39,13 @@ export function explainOption(option: string, errno: number): SyscallError {
   return new SyscallError('setsockopt', errno, { option, ...optionRemedy(option, errno) });
 }
 
-/** EADDRNOTAVAIL of bind(2). `what` says what is made: 'reserve', 'connect'. */
-export function addressNotLocal(address: string, family: Family, what: string): Explanation {
+/** EADDRNOTAVAIL of bind(2), and what was to be done. */
+export function addressNotLocal(address: string, family: Family, what: 'reserve' | 'connect' | 'listen'): Explanation {
   return {
     reason: 'addressNotLocal',
     remedy:
       `The address is not assigned to this host. Assign it; or ${what} with freebind: true, and route it here ` +
-      `(\`${localRoute(address, family)}\`), or nothing will come back`,
+      `(\`${localRoute(address, family)}\`, or its whole prefix), or nothing will come to it`,
   };
 }
 
@@ -56,10 +56,22 @@ export function localRoute(address: string, family: Family): string {
 }
 
 /** EACCES of bind(2). */
-export const LOW_PORT: Explanation = {
-  reason: 'notPermitted',
-  remedy: 'A port below net.ipv4.ip_unprivileged_port_start needs CAP_NET_BIND_SERVICE',
-};
+export function lowPort(): Explanation {
+  const lowest = readSysctl('net.ipv4.ip_unprivileged_port_start') ?? '1024';
+  return {
+    reason: 'notPermitted',
+    remedy: `A port below net.ipv4.ip_unprivileged_port_start (${lowest}) needs CAP_NET_BIND_SERVICE`,
+  };
+}
+
+/** A link-local address that does not say on which link, EINVAL of bind(2) and connect(2). */
+export function lacksZone({ address, scopeId }: Endpoint): boolean {
+  return /^fe[89ab]/.test(address) && scopeId === 0;
+}
+
+export function noZone({ address }: Endpoint): Explanation {
+  return { reason: 'noZone', remedy: `A link-local address needs the interface as its zone: ${address}%eth0` };
+}
 
 /** EADDRNOTAVAIL of connect(2) where nothing was bound and `hasSource` says no. */
 export const NO_SOURCE: Explanation = {
@@ -78,12 +90,7 @@ export function routeRemedy(errno: number, remote: Endpoint): Explanation | unde
     case EACCES:
       return noRoute('A route forbids it (prohibit), or a broadcast address was meant');
     case EINVAL:
-      if (/^fe[89ab]/.test(remote.address) && remote.scopeId === 0) {
-        return {
-          reason: 'noZone',
-          remedy: `A link-local address needs the interface as its zone: ${remote.address}%eth0`,
-        };
-      }
+      if (lacksZone(remote)) return noZone(remote);
       return noRoute(
         `The route to it is a black hole, or the source cannot be used for it: see \`ip route get ${remote.address}\``,
       );

@@ -1,6 +1,6 @@
 // A descriptor becomes a net.Socket: Node owns it from then on. Only where the runtime really takes the descriptor that
 // it is given: Bun passes over it, Deno connects another, and both would leave from the wrong address.
-import { Socket } from 'node:net';
+import { Socket, type SocketConstructorOpts } from 'node:net';
 import { isSupported, type Handle } from '../binding.js';
 import { SocketError } from '../errors.js';
 import { descriptorOf } from '../options/descriptor.js';
@@ -14,12 +14,12 @@ export function requireAdoption(): void {
   );
 }
 
-/** A net.Socket over a connected or deferred descriptor. It owns the descriptor now; when this throws, nobody does any more. */
-export function toStream(handle: Handle): Socket {
+/** A net.Socket over a TCP descriptor, which it owns from now on; when this throws, nobody does any more. */
+export function toStream(handle: Handle, options: SocketConstructorOpts = { readable: true, writable: true }): Socket {
   const fd = handle.fd();
   let socket: Socket | undefined;
   try {
-    socket = new Socket({ fd, readable: true, writable: true });
+    socket = new Socket({ ...options, fd });
     if (descriptorOf(socket) !== fd)
       throw new SocketError('ERR_UNSUPPORTED', 'net.Socket did not take the descriptor that it was given.');
   } catch (error) {

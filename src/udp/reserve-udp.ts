@@ -6,11 +6,14 @@ import { native, type Handle } from '../binding.js';
 import { check, SocketError, SyscallError } from '../errors.js';
 import type { PortRange } from '../kernel/sysctl.js';
 import { applyOptions, encodeOption } from '../options/access.js';
+import { localEndpoint } from '../options/local-endpoint.js';
+import { checkSockopts } from '../options/sockopts.js';
 import type { SocketOptions } from '../options/table.js';
 import { optionAccess, refuseOption, type OptionAccess, type OwnSocket } from '../options/target.js';
+import { endsOf } from '../tcp/reserve/ends.js';
 import { LOSES_GUARANTEE } from '../tcp/reserve/guarantee.js';
 import { checkRange, contains, refuseOutside } from '../tcp/port-range.js';
-import { Endpoint, SOCKADDR_SIZE, type EndpointLike } from '../wire/endpoint.js';
+import { type Endpoint, type EndpointLike } from '../wire/endpoint.js';
 import { familyNumber, type Family } from '../wire/families.js';
 import type { UdpSocketOptions } from './options.js';
 import { fromReservation, type UdpSocket } from './socket.js';
@@ -137,29 +140,17 @@ interface Plan {
   readonly remote: Endpoint;
   readonly local: Endpoint | undefined;
   readonly range: PortRange | undefined;
-  readonly sockopts: SocketOptions;
+  readonly sockopts: SocketOptions | undefined;
   readonly own: SocketOptions;
 }
 
 function planOf(options: ReserveUdpOptions): Plan {
   checkOptions('options', options, KNOWN);
-  const remote = Endpoint.from(options.remote, 'options.remote');
-  if (remote.port === 0) throw outOfRange('options.remote.port', '>= 1 and <= 65535, where somebody can listen', 0);
-  const local = localOf(options.local);
-  if (local !== undefined && local.family !== remote.family) {
-    throw invalidValue('options.local', local.toString(), `its family is not that of the remote, ${remote.toString()}`);
-  }
-  const family = remote.family === 'ipv6' || remote.mapped || local?.mapped === true ? 'ipv6' : 'ipv4';
-  const { freebind = false, transparent = false, localPortRange, sockopts = {} } = options;
+  const { family, remote, local } = endsOf(options);
+  const { freebind = false, transparent = false, localPortRange } = options;
   boolean('options.freebind', freebind);
   boolean('options.transparent', transparent);
-  if (typeof sockopts !== 'object' || sockopts === null) {
-    throw invalidType('options.sockopts', 'of type object', sockopts);
-  }
-  for (const [name, value] of Object.entries(sockopts)) {
-    const why = LOSES_GUARANTEE.get(name) ?? (SET_HERE.includes(name) ? 'reserveUdp sets it itself' : undefined);
-    if (why !== undefined) throw invalidValue(`options.sockopts.${name}`, value, why);
-  }
+  const sockopts = checkSockopts(options.sockopts, REFUSED);
   const range = localPortRange === undefined ? undefined : checkRange('options.localPortRange', localPortRange);
   if (range !== undefined && local !== undefined && local.port !== 0 && !contains(range, local.port)) {
     throw outOfRange('options.local.port', `inside options.localPortRange, ${range.join('-')}`, local.port);
@@ -196,9 +187,7 @@ function hold(handle: Handle, plan: Plan): Endpoint {
     });
     throw connected === EAGAIN ? exhausted(plan, error) : error;
   }
-  const length = check('getsockname', handle.getsockname(scratchAddress));
-  const held = Endpoint.decode(scratchAddress, length);
-  if (held === undefined) throw new SocketError('ERR_UNSUPPORTED', 'The socket has no IP address.');
+  const held = localEndpoint(handle);
   if (range !== undefined && !contains(range, held.port)) {
     refuseOutside('options.localPortRange', range);
     throw new SocketError(
@@ -229,23 +218,19 @@ function exhausted({ range, local }: Plan, cause: SyscallError): SocketError {
   );
 }
 
-function localOf(value: ReserveUdpOptions['local']): Endpoint | undefined {
-  if (value === undefined) return undefined;
-  if (typeof value === 'object' && value !== null && 'address' in value && value.port === undefined) {
-    return Endpoint.from({ address: value.address, port: 0 }, 'options.local');
-  }
-  return Endpoint.from(value as EndpointLike, 'options.local');
-}
-
 const KNOWN = ['remote', 'local', 'localPortRange', 'freebind', 'transparent', 'sockopts'] as const;
 const DECIDED = ['family', 'ipv6Only', 'reuseAddress', 'reusePort', 'freebind', 'transparent'] as const;
-const SET_HERE: readonly string[] = [
-  ...['IP_BIND_ADDRESS_NO_PORT', 'IP_LOCAL_PORT_RANGE'],
-  ...['IP_FREEBIND', 'IPV6_FREEBIND', 'IP_TRANSPARENT', 'IPV6_TRANSPARENT'],
-];
+const REFUSED: ReadonlyMap<string, string> = new Map([
+  ...LOSES_GUARANTEE,
+  ['IP_BIND_ADDRESS_NO_PORT', 'reserveUdp sets it itself'],
+  ['IP_LOCAL_PORT_RANGE', 'use `localPortRange`'],
+  ['IP_FREEBIND', 'use `freebind`'],
+  ['IPV6_FREEBIND', 'use `freebind`'],
+  ['IP_TRANSPARENT', 'use `transparent`'],
+  ['IPV6_TRANSPARENT', 'use `transparent`'],
+]);
 const SOCK_DGRAM = 2;
 const EAGAIN = -11;
 const EADDRINUSE = -98;
 const EADDRNOTAVAIL = -99;
 const ENETUNREACH = -101;
-const scratchAddress = new Uint8Array(SOCKADDR_SIZE);

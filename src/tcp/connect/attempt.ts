@@ -41,6 +41,14 @@ export interface ConnectRequest {
     ((status: number, handle: unknown, request: unknown, readable: boolean, writable: boolean) => void) | undefined;
 }
 
+/** Where an attempt goes, and the request that is told how it has ended. */
+interface Target {
+  readonly request: ConnectRequest;
+  readonly address: string;
+  readonly port: number;
+  readonly family: Family;
+}
+
 /** What all attempts of one connect() have in common. */
 export interface Job {
   /** The one source that was asked for, or what a pool offers. */
@@ -90,19 +98,20 @@ export class Attempt {
 
   /** In the place of Node's connect. A negative errno fails the attempt at once; 0 leaves it to `request`. */
   connect(request: ConnectRequest, address: string, port: number, family: Family): number {
+    const target: Target = { request, address, port, family };
     // A second connect on the same handle: the kernel has its own answer to that.
-    if (this.#opened && !this.#ready) return this.#callNode(request, address, port, family);
+    if (this.#opened && !this.#ready) return this.#callNode(target);
     const { retry, refusals, socket } = this.#job;
-    const key = retry === undefined ? undefined : this.#keyOf(address, port);
+    const key = retry === undefined ? undefined : this.#keyOf(target);
     // Others wait for a port to there: one search for all of them is enough.
     if (retry !== undefined && isAwaited(key)) {
-      this.#waitFor(key, retry, undefined, request, address, port, family);
+      this.#waitFor(key, retry, undefined, target);
       return 0;
     }
-    const failed = this.#try(request, address, port, family);
+    const failed = this.#try(target);
     if (failed === undefined) return 0;
     if (failed.exhausted && retry !== undefined) {
-      this.#waitFor(key, retry, failed, request, address, port, family);
+      this.#waitFor(key, retry, failed, target);
       return 0;
     }
     if (socket?.autoSelectFamilyAttemptedAddresses !== undefined) refusals.explainNextAttempt(socket);
@@ -128,28 +137,20 @@ export class Attempt {
     this.#wait?.unref();
   }
 
-  #try(request: ConnectRequest, address: string, port: number, family: Family): Failure | undefined {
+  #try(target: Target): Failure | undefined {
     const { from } = this.#job;
-    return typeof from === 'function'
-      ? this.#tryCandidates(from, request, address, port, family)
-      : this.#trySource(from, request, address, port, family, false);
+    return typeof from === 'function' ? this.#tryCandidates(from, target) : this.#trySource(from, target, false);
   }
 
-  #trySource(
-    source: Source,
-    request: ConnectRequest,
-    address: string,
-    port: number,
-    family: Family,
-    mapped: boolean,
-  ): Failure | undefined {
+  #trySource(source: Source, target: Target, mapped: boolean): Failure | undefined {
+    const { request, address, port, family } = target;
     if (!this.#ready) {
       const failed = install(this.#handle, this.#opened, source, family, mapped);
       if (failed !== undefined) return failed;
       this.#opened = true;
     }
     this.#ready = false;
-    const connected = this.#callNode(request, address, port, family);
+    const connected = this.#callNode(target);
     if (connected < 0) return connectFailure(connected, address, port, source);
     if (this.#isFrom(source, family)) return undefined;
     request.oncomplete = undefined; // whoever asks for the handle is told now
@@ -157,20 +158,15 @@ export class Attempt {
   }
 
   /** One candidate after the other, until one is taken or there is none left. */
-  #tryCandidates(
-    candidates: Candidates,
-    request: ConnectRequest,
-    address: string,
-    port: number,
-    family: Family,
-  ): Failure | undefined {
+  #tryCandidates(candidates: Candidates, target: Target): Failure | undefined {
+    const { address, port } = target;
     let last: Failure | undefined;
     try {
       const remote = Endpoint.from({ address, port });
       for (const candidate of candidates(remote)) {
-        const failed = this.#trySource(candidate.source, request, address, port, family, remote.mapped);
+        const failed = this.#trySource(candidate.source, target, remote.mapped);
         if (failed === undefined) {
-          this.#take(candidate.source, candidate.taken(), request, address, port);
+          this.#take(candidate.source, candidate.taken(), target);
           return undefined;
         }
         last = failed;
@@ -191,13 +187,8 @@ export class Attempt {
     return failure(EADDRNOTAVAIL, none, true);
   }
 
-  #take(
-    source: Source,
-    answer: (error?: Error, reset?: boolean) => void,
-    request: ConnectRequest,
-    address: string,
-    port: number,
-  ): void {
+  #take(source: Source, answer: (error?: Error, reset?: boolean) => void, target: Target): void {
+    const { request, address, port } = target;
     this.#answer = answer;
     const { oncomplete } = request;
     request.oncomplete = (status, ...rest) => {
@@ -216,16 +207,9 @@ export class Attempt {
   }
 
   /** The attempt goes on, as far as Node knows: its request is completed by the connect that succeeds, or here. */
-  #waitFor(
-    key: unknown,
-    retry: RetryPolicy,
-    failed: Failure | undefined,
-    request: ConnectRequest,
-    address: string,
-    port: number,
-    family: Family,
-  ): void {
-    const again = (): Failure | undefined => this.#try(request, address, port, family);
+  #waitFor(key: unknown, retry: RetryPolicy, failed: Failure | undefined, target: Target): void {
+    const { request, address, port } = target;
+    const again = (): Failure | undefined => this.#try(target);
     let last = failed;
     const fail = (): void => {
       this.#wait = undefined;
@@ -236,7 +220,7 @@ export class Attempt {
       request.oncomplete?.call(request, errno, this.#handle, request, false, false);
     };
     this.#wait = waitForPort(key, retry, {
-      failed: this.#searchOf(address, port),
+      failed: this.#searchOf(target),
       hasRef: this.#base.hasRef.call(this.#handle),
       search: () => {
         last = again();
@@ -252,22 +236,22 @@ export class Attempt {
     });
   }
 
-  #searchOf(address: string, port: number): FailedSearch | undefined {
+  #searchOf({ address, port, family }: Target): FailedSearch | undefined {
     const { from } = this.#job;
     if (typeof from === 'function' || from.port !== 0) return undefined;
     // With a port that is bound before connect, it is bind that looks for one that is free toward all.
-    const binds = !from.shareLocalPort && boundAddress(from, address.includes(':') ? 'ipv6' : 'ipv4') !== undefined;
+    const binds = !from.shareLocalPort && boundAddress(from, family) !== undefined;
     return { remote: { address, port }, local: from.address, range: from.range, search: binds ? 'bind' : 'connect' };
   }
 
   /** Attempts with the same key need the same ports. A pool knows by itself which of its sources are used up. */
-  #keyOf(address: string, port: number): unknown {
+  #keyOf({ address, port }: Target): unknown {
     const { from } = this.#job;
     if (typeof from === 'function') return this;
     return `${from.address ?? ''} ${String(from.port)} ${from.range.join('-')} ${address} ${String(port)}`;
   }
 
-  #callNode(request: ConnectRequest, address: string, port: number, family: Family): number {
+  #callNode({ request, address, port, family }: Target): number {
     return family === 'ipv6'
       ? this.#base.connect6.call(this.#handle, request, address, port)
       : this.#base.connect.call(this.#handle, request, address, port);

@@ -4,6 +4,7 @@ import { SyscallError } from '../../errors.js';
 import { applyOptions, encodeList, encodeOption, type EncodedOption } from '../../options/access.js';
 import { Endpoint } from '../../wire/endpoint.js';
 import { familyNumber, type Family } from '../../wire/families.js';
+import { WILDCARD } from '../../wire/wildcard.js';
 import { passedOver } from '../port-range.js';
 import { optionRemedy } from '../remedies.js';
 import { bindFailure, failure, familyFailure, refused, socketFailure, type Failure } from './failure.js';
@@ -187,7 +188,6 @@ let latest:
 const recipes = new Map<string, Recipe>();
 const endpoints = new Map<string, Endpoint>();
 const MOST_KEPT = 1024;
-const WILDCARD: Readonly<Record<Family, string>> = { ipv4: '0.0.0.0', ipv6: '::' };
 const encoder = new TextEncoder();
 const SOCK_STREAM = 1;
 const SOL_SOCKET = 1;

@@ -6,7 +6,7 @@ import {
   addressNotLocal,
   hasSource,
   localRoute,
-  LOW_PORT,
+  lowPort,
   NO_SOURCE,
   portsTaken,
   routeRemedy,
@@ -67,7 +67,7 @@ function explainBind(errno: number, address: string, family: Family, source: Sou
     case EADDRNOTAVAIL:
       return addressNotLocal(address, family, 'connect');
     case EACCES:
-      return LOW_PORT;
+      return lowPort();
     default:
       return {};
   }

@@ -1,18 +1,11 @@
 // What `connect` is asked for beyond net.connect, checked before anything is made.
 import { isIP, type TcpNetConnectOpts } from 'node:net';
-import {
-  boolean,
-  integer,
-  invalidType,
-  invalidValue,
-  options as checkOptions,
-  outOfRange,
-  string,
-} from '../../arguments.js';
+import { boolean, integer, invalidValue, options as checkOptions, outOfRange, string } from '../../arguments.js';
 import type { PortRange } from '../../kernel/sysctl.js';
+import { TIME_WAIT_MS } from '../../kernel/time-wait.js';
 import { encodeOption } from '../../options/access.js';
-import type { OptionRow } from '../../options/row.js';
-import { OPTIONS, type SocketOptions, type WritableOptionName } from '../../options/table.js';
+import { checkSockopts } from '../../options/sockopts.js';
+import type { SocketOptions } from '../../options/table.js';
 import { checkRange, contains, isEphemeral, WHOLE_RANGE } from '../port-range.js';
 import { endpointOf } from './descriptor.js';
 import type { RetryPolicy } from './retry.js';
@@ -85,7 +78,7 @@ export function sourceOf(options: ConnectOptions): Source {
     transparent,
     mark,
     device,
-    sockopts: sockopts === undefined ? undefined : checkSockopts(sockopts),
+    sockopts: checkSockopts(sockopts, OF_THEIR_OWN),
   };
 }
 
@@ -123,21 +116,6 @@ function portOf(port: unknown): number {
   return integer('options.localPort', port, 0, 65535);
 }
 
-/** Encodes them to see whether they can be; they are set for each attempt. */
-function checkSockopts(sockopts: SocketOptions): SocketOptions {
-  if (typeof sockopts !== 'object' || sockopts === null)
-    throw invalidType('options.sockopts', 'of type object', sockopts);
-  for (const [name, value] of Object.entries(sockopts)) {
-    const own = OF_THEIR_OWN.get(name);
-    if (own !== undefined) throw invalidValue(`options.sockopts.${name}`, value, `use \`${own}\``);
-    if (value === undefined) continue;
-    const row = (OPTIONS as Readonly<Record<string, OptionRow>>)[name];
-    if (row?.access === 'get') throw invalidValue(`options.sockopts.${name}`, value, 'this option can only be read');
-    encodeOption(name as WritableOptionName, value as never);
-  }
-  return { ...sockopts };
-}
-
 const OWN = [
   'localPortRange',
   'freebind',
@@ -151,11 +129,10 @@ const OWN = [
 
 /** What the source depends on: set behind its back, it could not be verified. */
 const OF_THEIR_OWN: ReadonlyMap<string, string> = new Map([
-  ['IP_BIND_ADDRESS_NO_PORT', 'shareLocalPort'],
-  ['IP_LOCAL_PORT_RANGE', 'localPortRange'],
-  ['IP_FREEBIND', 'freebind'],
-  ['IPV6_FREEBIND', 'freebind'],
-  ['IP_TRANSPARENT', 'transparent'],
-  ['IPV6_TRANSPARENT', 'transparent'],
+  ['IP_BIND_ADDRESS_NO_PORT', 'use `shareLocalPort`'],
+  ['IP_LOCAL_PORT_RANGE', 'use `localPortRange`'],
+  ['IP_FREEBIND', 'use `freebind`'],
+  ['IPV6_FREEBIND', 'use `freebind`'],
+  ['IP_TRANSPARENT', 'use `transparent`'],
+  ['IPV6_TRANSPARENT', 'use `transparent`'],
 ]);
-const TIME_WAIT_MS = 60_000;

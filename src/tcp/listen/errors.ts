@@ -1,9 +1,8 @@
 // What a failed listen means and what to do about it. The shape is what Node makes of its own listeners' failures: bind(2)
 // and listen(2) are both `syscall: 'listen'`, which servers' error handlers look for.
 import { SyscallError } from '../../errors.js';
-import { readSysctl } from '../../kernel/sysctl.js';
 import type { Endpoint } from '../../wire/endpoint.js';
-import { localRoute, type Explanation } from '../remedies.js';
+import { addressNotLocal, lacksZone, lowPort, noZone, type Explanation } from '../remedies.js';
 
 /** The error of bind(2) or listen(2). @param inWorker in a cluster worker, where listeners are not shared */
 export function explainListen(errno: number, endpoint: Endpoint, inWorker: boolean): SyscallError {
@@ -14,12 +13,7 @@ export function explainListen(errno: number, endpoint: Endpoint, inWorker: boole
 function explanation(errno: number, endpoint: Endpoint, inWorker: boolean): Explanation {
   switch (errno) {
     case EADDRNOTAVAIL:
-      return {
-        reason: 'addressNotLocal',
-        remedy:
-          'The address is not assigned to this host. Assign it; or listen with freebind: true, and route it here ' +
-          `(\`${localRoute(endpoint.address, endpoint.family)}\`, or its whole prefix), or nothing will reach it`,
-      };
+      return addressNotLocal(endpoint.address, endpoint.family, 'listen');
     case EADDRINUSE:
       if (endpoint.port === 0) return { reason: 'portRangeExhausted', remedy: 'Every ephemeral port is taken' };
       // Nothing is added to what everybody knows, but in a cluster the same code has just succeeded elsewhere.
@@ -31,20 +25,9 @@ function explanation(errno: number, endpoint: Endpoint, inWorker: boolean): Expl
           }
         : { reason: 'portInUse' };
     case EACCES:
-      return {
-        reason: 'notPermitted',
-        remedy:
-          'A port below net.ipv4.ip_unprivileged_port_start ' +
-          `(${readSysctl('net.ipv4.ip_unprivileged_port_start') ?? '1024'}) needs CAP_NET_BIND_SERVICE`,
-      };
+      return lowPort();
     case EINVAL:
-      if (/^fe[89ab]/i.test(endpoint.address) && endpoint.scopeId === 0) {
-        return {
-          reason: 'noZone',
-          remedy: `A link-local address needs the interface as its zone: ${endpoint.address}%eth0`,
-        };
-      }
-      return {};
+      return lacksZone(endpoint) ? noZone(endpoint) : {};
     default:
       return {};
   }

@@ -12,9 +12,9 @@ import {
 } from '../../arguments.js';
 import { encodeOption, type EncodedOption } from '../../options/access.js';
 import type { BpfInstruction } from '../../options/kinds/filter.js';
-import type { OptionRow } from '../../options/row.js';
+import { checkSockopts } from '../../options/sockopts.js';
 import { steerByCpu, steerByHash, steerRandomly } from '../../options/steering.js';
-import { OPTIONS, type SocketOptions, type WritableOptionName } from '../../options/table.js';
+import type { SocketOptions } from '../../options/table.js';
 import { Endpoint } from '../../wire/endpoint.js';
 import type { Family } from '../../wire/families.js';
 
@@ -175,23 +175,6 @@ function queueOf(fastOpen: unknown, backlog: number): number {
   if (fastOpen === true) return backlog;
   if (typeof fastOpen !== 'number') throw invalidType('options.fastOpen', 'a boolean or a number', fastOpen);
   return integer('options.fastOpen', fastOpen, 1, 2 ** 31 - 1);
-}
-
-/** Every name and value, so that a wrong one throws before there is a socket. */
-function checkSockopts(sockopts: SocketOptions | undefined): SocketOptions | undefined {
-  if (sockopts === undefined) return undefined;
-  if (typeof sockopts !== 'object' || sockopts === null || Array.isArray(sockopts)) {
-    throw invalidType('options.sockopts', 'of type object', sockopts);
-  }
-  const rows: Readonly<Record<string, OptionRow>> = OPTIONS;
-  for (const [name, value] of Object.entries(sockopts)) {
-    if (value === undefined) continue;
-    if (rows[name]?.access === 'get') {
-      throw invalidValue(`options.sockopts.${name}`, value, 'this option can only be read');
-    }
-    encodeOption(name as WritableOptionName, value as never);
-  }
-  return sockopts;
 }
 
 const KNOWN = [

@@ -2,6 +2,7 @@
 // address; under REDIRECT and DNAT connection tracking remembers it.
 import type { Socket } from 'node:net';
 import { SocketError, SyscallError } from '../../errors.js';
+import { localEndpoint } from '../../options/local-endpoint.js';
 import { accessOf, type OptionAccess } from '../../options/target.js';
 import { TCP_STATES } from '../../options/tcp-info.js';
 import { NativeSocket } from '../../socket.js';
@@ -48,10 +49,8 @@ function requireConnected(access: OptionAccess): void {
 }
 
 function localOf(access: OptionAccess): Endpoint {
-  const length = access.getsockname(address);
-  if (length < 0) throw new SyscallError('getsockname', length);
-  const local = Endpoint.decode(address, length);
-  if (local !== undefined && local.port !== 0) return local;
+  const local = localEndpoint(access);
+  if (local.port !== 0) return local;
   throw new SocketError('ERR_INVALID_STATE', 'The socket is no accepted connection: it has no address.');
 }
 

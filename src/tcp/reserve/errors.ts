@@ -2,10 +2,11 @@
 import { SocketError, SyscallError } from '../../errors.js';
 import type { PortRange } from '../../kernel/sysctl.js';
 import type { Endpoint } from '../../wire/endpoint.js';
+import { isWildcard } from '../../wire/wildcard.js';
 import {
   addressNotLocal,
   hasSource,
-  LOW_PORT,
+  lowPort,
   NO_SOURCE,
   portsTaken,
   routeRemedy,
@@ -39,7 +40,7 @@ export function explainBind(errno: number, bind: Endpoint, wanted: Wanted): Erro
       remedy: 'Another socket holds the port, and this one was to have it alone',
     });
   if (errno === EADDRNOTAVAIL) return error(addressNotLocal(bind.address, bind.family, 'reserve'));
-  if (errno === EACCES) return error(LOW_PORT);
+  if (errno === EACCES) return error(lowPort());
   return error();
 }
 
@@ -77,10 +78,6 @@ function exhausted({ remote, bind, range }: Wanted, cause: SyscallError, search:
     `No local port is free from ${local ?? 'any address'} to ${remote.toString()}. ${portsTaken({ remote, local, range, search })}.`,
     { cause },
   );
-}
-
-function isWildcard({ address }: Endpoint): boolean {
-  return address === '0.0.0.0' || address === '::';
 }
 
 const NO_PORT: Explanation = { reason: 'portRangeExhausted' };

@@ -1,14 +1,17 @@
 // reserve and reserveMany: a local port toward a destination, kept by the kernel, with nothing sent. The recipe of the
 // talk "What makes the panda sad?" (Linux Plumbers 2024): a TCP Fast Open connect that waits for its first data.
-import { boolean, integer, invalidType, invalidValue, options as checkOptions, outOfRange } from '../../arguments.js';
+import { boolean, integer, options as checkOptions, outOfRange } from '../../arguments.js';
 import { native, type Handle } from '../../binding.js';
 import { check, SocketError } from '../../errors.js';
 import type { PortRange } from '../../kernel/sysctl.js';
 import { applyOptions, encodeList, encodeOption, type EncodedOption } from '../../options/access.js';
 import { isDeferred } from '../../options/deferred.js';
+import { checkSockopts } from '../../options/sockopts.js';
 import type { SocketOptions } from '../../options/table.js';
 import { Endpoint, SOCKADDR_SIZE, type EndpointLike } from '../../wire/endpoint.js';
 import { familyNumber, type Family } from '../../wire/families.js';
+import { isWildcard, WILDCARD } from '../../wire/wildcard.js';
+import { endsOf } from './ends.js';
 import { LOSES_GUARANTEE, SET_BY_RESERVE } from './guarantee.js';
 import { checkRange, contains, isEphemeral, passedOver, refuseOutside, WHOLE_RANGE } from '../port-range.js';
 import { explainOption } from '../remedies.js';
@@ -89,12 +92,7 @@ export interface Plan {
 
 function planOf(options: ReserveOptions): Plan {
   checkOptions('options', options, KNOWN);
-  const wanted = Endpoint.from(options.remote, 'options.remote');
-  if (wanted.port === 0) throw outOfRange('options.remote.port', '>= 1 and <= 65535, where somebody can listen', 0);
-  const source = localOf(options.local);
-  const family = familyOf(wanted, source);
-  const remote = forFamily(wanted, family);
-  const local = source === undefined ? undefined : forFamily(source, family);
+  const { remote, local, family } = endsOf(options);
   const { exclusive = false, freebind = false, transparent = false } = options;
   boolean('options.exclusive', exclusive);
   boolean('options.freebind', freebind);
@@ -111,7 +109,7 @@ function planOf(options: ReserveOptions): Plan {
     freebind,
     transparent,
     recipe: ordinary ? ORDINARY : recipeOf(family, range, exclusive, freebind, transparent),
-    sockopts: checkSockopts(options.sockopts),
+    sockopts: checkSockopts(options.sockopts, REFUSED),
   };
 }
 
@@ -207,27 +205,6 @@ function recipeOf(
   return { options, list: encodeList(options) };
 }
 
-function localOf(value: ReserveOptions['local']): Endpoint | undefined {
-  if (value === undefined) return undefined;
-  if (typeof value === 'object' && value !== null && 'address' in value && value.port === undefined) {
-    return Endpoint.from({ address: value.address, port: 0 }, 'options.local');
-  }
-  return Endpoint.from(value as EndpointLike, 'options.local');
-}
-
-function familyOf(remote: Endpoint, local: Endpoint | undefined): Family {
-  if (local !== undefined && local.family !== remote.family) {
-    throw invalidValue('options.local', local.toString(), `its family is not that of the remote, ${remote.toString()}`);
-  }
-  return remote.family === 'ipv6' || remote.mapped || local?.mapped === true ? 'ipv6' : 'ipv4';
-}
-
-/** On an IPv6 socket an IPv4 address is a mapped one. */
-function forFamily(endpoint: Endpoint, family: Family): Endpoint {
-  if (family === 'ipv4' || endpoint.family === 'ipv6' || endpoint.mapped) return endpoint;
-  return Endpoint.from({ address: `::ffff:${endpoint.address}`, port: endpoint.port });
-}
-
 function rangeOf(wanted: unknown, port: number, exclusive: boolean): { range: PortRange; rangeWanted: boolean } {
   const range = wanted === undefined ? undefined : checkRange('options.localPortRange', wanted);
   if (port === 0) return { range: range ?? WHOLE_RANGE, rangeWanted: range !== undefined };
@@ -248,25 +225,11 @@ function rangeOf(wanted: unknown, port: number, exclusive: boolean): { range: Po
 /** A shared port is picked by connect, so bind gets none; an exclusive one is what bind takes, and needs an address. */
 function bindOf(local: Endpoint | undefined, family: Family, exclusive: boolean): Endpoint | undefined {
   if (!exclusive) return local?.withPort(0);
-  return local ?? Endpoint.from({ address: family === 'ipv4' ? '0.0.0.0' : '::', port: 0 });
-}
-
-function isWildcard(endpoint: Endpoint): boolean {
-  return endpoint.address === '0.0.0.0' || endpoint.address === '::';
-}
-
-function checkSockopts(sockopts: SocketOptions | undefined): SocketOptions | undefined {
-  if (sockopts === undefined) return undefined;
-  if (typeof sockopts !== 'object' || sockopts === null)
-    throw invalidType('options.sockopts', 'of type object', sockopts);
-  for (const [name, value] of Object.entries(sockopts)) {
-    const why = LOSES_GUARANTEE.get(name) ?? SET_BY_RESERVE.get(name);
-    if (why !== undefined) throw invalidValue(`options.sockopts.${name}`, value, why);
-  }
-  return sockopts;
+  return local ?? Endpoint.from({ address: WILDCARD[family], port: 0 });
 }
 
 const KNOWN = ['remote', 'local', 'localPortRange', 'exclusive', 'freebind', 'transparent', 'sockopts'] as const;
+const REFUSED: ReadonlyMap<string, string> = new Map([...LOSES_GUARANTEE, ...SET_BY_RESERVE]);
 const SOCK_STREAM = 1;
 const ENOPROTOOPT = -92;
 const EADDRINUSE = -98;

@@ -2,13 +2,15 @@
 // that its route to the peer has. docs/udp-replies.md has the table of the cases.
 import { integer, invalidType } from '../../arguments.js';
 import { SocketError, SyscallError } from '../../errors.js';
-import { Endpoint, SOCKADDR_SIZE } from '../../wire/endpoint.js';
+import { localEndpoint } from '../../options/local-endpoint.js';
+import { Endpoint } from '../../wire/endpoint.js';
 import type { Family } from '../../wire/families.js';
+import { isWildcard } from '../../wire/wildcard.js';
 import { ReceivedBatch } from '../receive/batch.js';
 import type { MessageInfo } from '../receive/messages.js';
 import type { ReplyRouter, SendBatch } from '../send/batch.js';
 import { NOTHING, type ReplyOptions } from '../send/envelope.js';
-import type { SendData } from '../send/queue.js';
+import type { SendData } from '../send/data.js';
 import type { Sender } from '../send/sender.js';
 import type { SendStats } from '../send/transmit.js';
 import { EgressSockets, type EgressContext, type EgressOptions } from './egress.js';
@@ -177,10 +179,7 @@ export class Replier implements ReplyRouter {
 
   #ownAddress(): Endpoint {
     if (this.#own !== undefined) return this.#own;
-    const length = this.#context.handle.getsockname(scratchAddress);
-    if (length < 0) throw new SyscallError('getsockname', length);
-    const own = Endpoint.decode(scratchAddress, length);
-    if (own === undefined) throw new SocketError('ERR_UNSUPPORTED', 'The socket has no IP address.');
+    const own = localEndpoint(this.#context.handle);
     if (own.port !== 0) this.#own = own;
     return own;
   }
@@ -272,10 +271,6 @@ function isLoopback4({ family, address }: Endpoint): boolean {
   return family === 'ipv4' && address.startsWith('127.');
 }
 
-function isWildcard({ address }: Endpoint): boolean {
-  return address === '0.0.0.0' || address === '::';
-}
-
 /** Multicast and the broadcast address; the broadcast addresses of subnets look like any other. */
 function isMany({ family, address }: Endpoint): boolean {
   if (family === 'ipv6') return address.startsWith('ff');
@@ -290,4 +285,3 @@ const EBADF = -9;
 const EAGAIN = -11;
 const EINVAL = -22;
 const ENOTSUP = -95;
-const scratchAddress = new Uint8Array(SOCKADDR_SIZE);

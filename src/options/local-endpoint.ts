@@ -1,0 +1,20 @@
+// A socket's own address, getsockname(2).
+import { check, SocketError } from '../errors.js';
+import { Endpoint, SOCKADDR_SIZE } from '../wire/endpoint.js';
+import type { OptionAccess } from './target.js';
+
+/** Port 0 while none is assigned. @throws SyscallError (EBADF); ERR_UNSUPPORTED for a socket without an IP address */
+export function localEndpoint(access: OptionAccess): Endpoint {
+  const length = check('getsockname', access.getsockname(scratchAddress));
+  const endpoint = Endpoint.decode(scratchAddress, length);
+  if (endpoint === undefined) throw new SocketError('ERR_UNSUPPORTED', 'The socket has no IP address.');
+  return endpoint;
+}
+
+/** Is a local port assigned? Then some options come too late. */
+export function portAssigned(access: OptionAccess): boolean {
+  const length = access.getsockname(scratchAddress);
+  return length >= 4 && (Endpoint.decode(scratchAddress, length)?.port ?? 0) !== 0;
+}
+
+const scratchAddress = new Uint8Array(SOCKADDR_SIZE);

@@ -1,0 +1,34 @@
+// `sockopts` of all that make a socket: checked before there is one, so that a wrong name or value makes nothing.
+import { invalidType, invalidValue } from '../arguments.js';
+import { encodeOption } from './access.js';
+import type { OptionRow } from './row.js';
+import { OPTIONS, type SocketOptions, type WritableOptionName } from './table.js';
+
+/**
+ * A copy of the options, each of which can be set as far as can be known without a socket.
+ * @param refused options that the caller sets by itself or must not have, and why
+ * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE
+ */
+export function checkSockopts(
+  sockopts: SocketOptions | undefined,
+  refused: ReadonlyMap<string, string> = NONE,
+): SocketOptions | undefined {
+  if (sockopts === undefined) return undefined;
+  if (typeof sockopts !== 'object' || sockopts === null || Array.isArray(sockopts)) {
+    throw invalidType('options.sockopts', 'of type object', sockopts);
+  }
+  const copy = { ...sockopts };
+  for (const [name, value] of Object.entries(copy)) {
+    const why = refused.get(name);
+    if (why !== undefined) throw invalidValue(`options.sockopts.${name}`, value, why);
+    if (value === undefined) continue;
+    if (ROWS[name]?.access === 'get') {
+      throw invalidValue(`options.sockopts.${name}`, value, 'this option can only be read');
+    }
+    encodeOption(name as WritableOptionName, value as never);
+  }
+  return copy;
+}
+
+const ROWS: Readonly<Record<string, OptionRow>> = OPTIONS;
+const NONE: ReadonlyMap<string, string> = new Map();

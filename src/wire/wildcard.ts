@@ -1,0 +1,8 @@
+// The address that stands for all of a host's own.
+import type { Family } from './families.js';
+
+export const WILDCARD: Readonly<Record<Family, string>> = { ipv4: '0.0.0.0', ipv6: '::' };
+
+export function isWildcard({ address }: { readonly address: string }): boolean {
+  return address === WILDCARD.ipv4 || address === WILDCARD.ipv6;
+}
