@@ -103,8 +103,9 @@ export { UdpSocket, type UdpStats } from './udp/socket.js';
 export { SendBatch, type SendBatchOptions } from './udp/send/batch.js';
 export type { ReplyOptions, SendOptions, SendSource } from './udp/send/envelope.js';
 export type { EqualTail, GsoDisabled, GsoDisabledReason, GsoMode, GsoOptions } from './udp/send/gso.js';
-export type { SendData } from './udp/send/queue.js';
-export type { SendEvents, SenderOptions } from './udp/send/sender.js';
+export type { SendData } from './udp/send/data.js';
+export type { SenderOptions } from './udp/send/options.js';
+export type { SendEvents } from './udp/send/sender.js';
 export type { SendStats } from './udp/send/transmit.js';
 export type { ControlMessage, RawControlMessage, ReceivedControlMessage } from './wire/control.js';
 export type {

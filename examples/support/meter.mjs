@@ -2,8 +2,8 @@
 import { styleText } from 'node:util';
 
 /**
- * What only grows. `calls`: system calls that sent or received something.
- * @typedef {{ datagrams: number, bytes: number, calls: number, drops?: number }} Totals
+ * What only grows. `syscalls`: those that sent or received something.
+ * @typedef {{ datagrams: number, bytes: number, syscalls: number, drops?: number }} Totals
  */
 
 export class Meter {
@@ -67,7 +67,7 @@ function moment(/** @type {Totals} */ totals) {
 function rates(/** @type {Moment} */ from, /** @type {Moment} */ to) {
   const milliseconds = Math.max(to.at - from.at, 1);
   const datagrams = to.datagrams - from.datagrams;
-  const calls = to.calls - from.calls;
+  const syscalls = to.syscalls - from.syscalls;
   return {
     seconds: round(milliseconds / 1000),
     datagrams,
@@ -76,7 +76,7 @@ function rates(/** @type {Moment} */ from, /** @type {Moment} */ to) {
     /** Of one processor. */
     cpuPercent: round(((to.cpu - from.cpu) / milliseconds) * 100),
     drops: to.drops - from.drops,
-    datagramsPerCall: calls === 0 ? 0 : round(datagrams / calls),
+    datagramsPerCall: syscalls === 0 ? 0 : round(datagrams / syscalls),
   };
 }
 

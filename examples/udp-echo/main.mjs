@@ -47,7 +47,7 @@ function flush() {
 
 const meter = new Meter(() => {
   const { datagrams, bytes, syscalls, drops } = udp.stats.received;
-  return { datagrams, bytes, calls: syscalls, drops: drops + unanswered };
+  return { datagrams, bytes, syscalls, drops: drops + unanswered };
 }, values.json === true);
 await over(seconds);
 meter.end();

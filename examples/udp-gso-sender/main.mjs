@@ -43,8 +43,8 @@ udp.on('gsoDisabled', ({ reason, code }) => {
 udp.connect(to);
 
 const meter = new Meter(() => {
-  const { datagrams, bytes, calls } = udp.stats.sent;
-  return { datagrams, bytes, calls };
+  const { datagrams, bytes, syscalls } = udp.stats.sent;
+  return { datagrams, bytes, syscalls };
 }, values.json === true);
 let ended = false;
 void over(seconds).then(() => (ended = true));

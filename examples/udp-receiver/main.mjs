@@ -40,7 +40,7 @@ udp.on('batch', (_received) => undefined);
 
 const meter = new Meter(() => {
   const { datagrams, bytes, syscalls, drops } = udp.stats.received;
-  return { datagrams, bytes, calls: syscalls, drops };
+  return { datagrams, bytes, syscalls, drops };
 }, values.json === true);
 await over(seconds);
 meter.end();

@@ -1,15 +1,24 @@
 // What UdpSocket.create takes: the types, the checks and the defaults.
-import { boolean, integer, invalidType, invalidValue, oneOf, options as checkOptions } from '../arguments.js';
+import {
+  boolean,
+  integer,
+  invalidType,
+  invalidValue,
+  oneOf,
+  options as checkOptions,
+  outOfRange,
+} from '../arguments.js';
 import { applyOptions, encodeOption } from '../options/access.js';
 import type { BpfInstruction } from '../options/kinds/filter.js';
 import type { TransmitTime } from '../options/kinds/timestamping.js';
+import { checkSockopts } from '../options/sockopts.js';
 import type { SocketOptions } from '../options/table.js';
 import type { OptionAccess } from '../options/target.js';
 import { FAMILIES, type Family } from '../wire/families.js';
 import { FLAG_FEATURES, PATH_MTU_DISCOVERY, type Features, type PathMtuDiscovery, type Wanted } from './features.js';
 import type { ReceiverOptions } from './receive/receiver.js';
 import type { EgressOptions } from './reply/egress.js';
-import { SENDER_OPTIONS, type SenderOptions } from './send/sender.js';
+import { checkSenderOptions, SENDER_OPTIONS, type SenderOptions } from './send/options.js';
 
 /**
  * What a socket is created with. Options that tell more of each datagram take `true` (if the kernel has it: `udp.features`
@@ -88,7 +97,10 @@ export interface UdpSocketOptions extends SenderOptions, EgressOptions {
    * it. @default 65535, which is enough for every datagram
    */
   readonly maxDatagram?: number;
-  /** Bytes of room for the control messages of a datagram, 0 to 65536. @default 320, which is enough for all of the above */
+  /**
+   * Bytes of room for the control messages of a datagram, 0 to 65536, with `gro` at least 216: what does not fit is cut off,
+   * and `controlTruncated`. @default 320, which is enough for all of the above
+   */
   readonly controlLength?: number;
   /** Write over what was received when it is not valid any more, to find whoever keeps a view of it. Slow. @default false */
   readonly debug?: boolean;
@@ -130,9 +142,15 @@ export function checkUdpOptions(options: UdpSocketOptions): void {
       'with gro it is 65535, since merged datagrams are longer',
     );
   }
-  if (options.sockopts !== undefined && Object.hasOwn(options.sockopts, 'UDP_GRO')) {
-    throw invalidValue('options.sockopts', options.sockopts, 'UDP_GRO is set by gro: true, which makes room for it');
+  checkSenderOptions(options);
+  if ((options.controlLength ?? DEFAULT_CONTROL) < GRO_CONTROL && options.gro !== undefined && options.gro !== false) {
+    throw outOfRange(
+      'options.controlLength',
+      `>= ${GRO_CONTROL} with gro: the size of the segments comes last, and is not to be cut off`,
+      options.controlLength,
+    );
   }
+  checkSockopts(options.sockopts, REFUSED);
 }
 
 /** Sets what must be, in an order in which each finds what it needs. @throws SyscallError */
@@ -181,6 +199,9 @@ export function senderOptions(options: UdpSocketOptions): SenderOptions {
 
 /** Everything that the typed features can tell takes 272 bytes on an IPv6 socket. */
 const DEFAULT_CONTROL = 320;
+/** UDP_GRO's own message, and all that SOL_SOCKET's options can put before it: time stamps (32 and 64), drops, mark, priority, Wi-Fi. */
+const GRO_CONTROL = 32 + 64 + 5 * 24;
+const REFUSED: ReadonlyMap<string, string> = new Map([['UDP_GRO', 'gro: true sets it, and makes room for it']]);
 const DEFAULT_SLOTS = 64;
 const MOST_DATA = 65535;
 /** The kernel doubles a buffer's size, in an int. */

@@ -5,11 +5,13 @@ import { canWait, native, type Handle } from '../binding.js';
 import { check, SocketError } from '../errors.js';
 import { applyOptions } from '../options/access.js';
 import type { BpfInstruction } from '../options/kinds/filter.js';
+import { localEndpoint } from '../options/local-endpoint.js';
 import { optionAccess, refuseOption, type OptionAccess, type OwnSocket } from '../options/target.js';
 import { READABLE, WRITABLE } from '../readiness.js';
 import type { WaitOptions } from '../socket.js';
 import { Endpoint, SOCKADDR_SIZE, UNSPECIFIED, type EndpointLike } from '../wire/endpoint.js';
 import { familyNumber, type Family } from '../wire/families.js';
+import { WILDCARD } from '../wire/wildcard.js';
 import { UdpEmitter } from './emitter.js';
 import { ErrorQueue, type ErrorQueueStats } from './error-queue.js';
 import { SocketEvents } from './events.js';
@@ -20,11 +22,11 @@ import { ReceivedBatch } from './receive/batch.js';
 import { addStats } from './reply/egress.js';
 import { Replier, type ReplyInfo, type ReplyStats } from './reply/replier.js';
 import type { Message } from './receive/messages.js';
-import { Receiver, type ReceiverOptions, type ReceiveStats } from './receive/receiver.js';
+import { Receiver, type ReceiveStats } from './receive/receiver.js';
 import type { SendBatch, SendBatchOptions } from './send/batch.js';
 import type { ReplyOptions, SendOptions } from './send/envelope.js';
-import type { SendData } from './send/queue.js';
-import { Sender, type SenderOptions } from './send/sender.js';
+import type { SendData } from './send/data.js';
+import { Sender } from './send/sender.js';
 import type { SendStats } from './send/transmit.js';
 
 /**
@@ -69,15 +71,12 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
   #remote: Endpoint | undefined;
   #closed: Promise<void> | undefined;
 
-  private constructor(
-    handle: Handle,
-    family: Family,
-    features: Features,
-    receiver: ReceiverOptions,
-    sender: SenderOptions,
-    options: UdpSocketOptions,
-  ) {
+  /** @param options checked */
+  private constructor(handle: Handle, options: UdpSocketOptions) {
     super();
+    const { family } = options;
+    const features = new Features(handle, family);
+    applyUdpOptions(handle, features, options);
     this.family = family;
     this.#handle = handle;
     this.#features = features;
@@ -98,8 +97,9 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
         onPendingError: (error) => this.emit('pendingError', error),
         drainErrors: this.#errorQueue && (() => this.#errorQueue?.drain()),
       },
-      receiver,
+      receiverOptions(options, features),
     );
+    const sendOptions = senderOptions(options);
     this.#sender = new Sender(
       {
         handle,
@@ -108,12 +108,12 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
         writable: () => this.#events.wait(WRITABLE),
         emit: (event, ...args) => this.emit(event, ...(args as never)),
       },
-      sender,
+      sendOptions,
     );
     const { pktinfo, originalDestination } = features.found;
     this.#replier = new Replier(
       {
-        ...{ handle, family, sender: this.#sender, senderOptions: sender },
+        ...{ handle, family, sender: this.#sender, senderOptions: sendOptions },
         tellsDestination: pktinfo.on || originalDestination.on,
         emit: (event, ...args) => this.emit(event, ...(args as never)),
         onError: (error, info) => {
@@ -136,20 +136,10 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
    */
   static create(options: UdpSocketOptions): UdpSocket {
     checkUdpOptions(options);
-    const { family } = options;
     const handle = new (native().Handle)();
-    check('socket', handle.socket(familyNumber(family), SOCK_DGRAM, 0));
+    check('socket', handle.socket(familyNumber(options.family), SOCK_DGRAM, 0));
     try {
-      const features = new Features(handle, family);
-      applyUdpOptions(handle, features, options);
-      return new UdpSocket(
-        handle,
-        family,
-        features,
-        receiverOptions(options, features),
-        senderOptions(options),
-        options,
-      );
+      return new UdpSocket(handle, options);
     } catch (error) {
       handle.close();
       throw error;
@@ -159,10 +149,7 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
   static {
     fromReservation = (handle, options, remote) => {
       checkUdpOptions(options);
-      const features = new Features(handle, options.family);
-      applyUdpOptions(handle, features, options);
-      const [receiver, sender] = [receiverOptions(options, features), senderOptions(options)];
-      const socket = new UdpSocket(handle, options.family, features, receiver, sender, options);
+      const socket = new UdpSocket(handle, options);
       socket.#bound = true; // disconnect keeps the port
       socket.#remote = remote;
       return socket;
@@ -190,10 +177,7 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
 
   /** The own address, getsockname(2); port 0 while none is assigned. @throws SyscallError (EBADF) */
   get local(): Endpoint {
-    const length = check('getsockname', this.#handle.getsockname(scratchAddress));
-    const endpoint = Endpoint.decode(scratchAddress, length);
-    if (endpoint === undefined) throw new SocketError('ERR_UNSUPPORTED', 'The socket has no IP address.');
-    return endpoint;
+    return localEndpoint(this.#handle);
   }
 
   /** Whom it is connected to; undefined when it is not. */
@@ -255,7 +239,7 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
    * @throws SyscallError with `address` and `port`; EADDRNOTAVAIL for an address that is not local, unless `freebind`; of
    *   setsockopt when the program of `reusePort` is none that the kernel takes
    */
-  bind(endpoint: EndpointLike = { address: this.family === 'ipv4' ? '0.0.0.0' : '::', port: 0 }): void {
+  bind(endpoint: EndpointLike = { address: WILDCARD[this.family], port: 0 }): void {
     const local = Endpoint.from(endpoint);
     const { address, port } = local;
     const result = this.#handle.bind(local.transientSockaddr(this.family));

@@ -29,6 +29,19 @@ async function nextEntries(udp: UdpSocket): Promise<{ bytes: number; segmentSize
 describe.each(PATHS)('$path on loopback', (path) => {
   const cut = (value: number) => [{ type: 'UDP_SEGMENT', value }] as const;
 
+  test('the least room for control messages is enough for the size of the segments, whatever else is told', async () => {
+    await using udp = receiver({
+      ...{ family: path.family, gro: 'require', controlLength: 216 },
+      ...{ pktinfo: true, originalDestination: true, ecn: true, ttl: true },
+      ...{ timestamps: true, dropCounter: true, mark: true },
+      sockopts: { SO_TIMESTAMPING: { flags: ['RX_SOFTWARE', 'SOFTWARE'] } },
+    });
+    using sender = plainUdp(path.from);
+    send(sender, udp, segments(1200, 1200, 600), cut(1200));
+    const seen = await nextBatch(udp, (received) => [received.segmentSize(0), received.controlTruncated(0)]);
+    expect(seen).toEqual([1200, true]);
+  });
+
   test.each([
     ['with a tail', [1200, 1200, 600], { bytes: 3000, segmentSize: 1200, segments: 3 }],
     ['with a tail of one byte', [1200, 1], { bytes: 1201, segmentSize: 1200, segments: 2 }],

@@ -36,7 +36,7 @@ describe.each<[string, Family, 'connected' | 'unconnected', boolean]>([
       const data = pattern(length);
       expect(it.sender.trySend(data, it.options)).toBe(length);
       expect(received(it.receiver)).toEqual([data]);
-      expect(it.stats).toMatchObject({ datagrams: 1, bytes: length, calls: 1, gsoFallbacks: 0 });
+      expect(it.stats).toMatchObject({ datagrams: 1, bytes: length, syscalls: 1, gsoFallbacks: 0 });
     },
   );
 
@@ -75,7 +75,7 @@ describe.each<[string, Family, 'connected' | 'unconnected', boolean]>([
     expect(datagrams.map((datagram) => datagram.length)).toEqual(cut(data, segmentSize).map((part) => part.length));
     expect(Buffer.concat(datagrams).equals(data), 'the data, in its order').toBe(true);
     expect(it.stats).toMatchObject({ datagrams: Math.ceil(length / segmentSize), bytes: length, gsoFallbacks: 0 });
-    expect(it.stats.calls, 'system calls: one, or sendmmsg for up to 64 messages').toBe(1);
+    expect(it.stats.syscalls, 'system calls: one, or sendmmsg for up to 64 messages').toBe(1);
     const batch = it.sender.createSendBatch({ bytes: length });
     batch.add(data, { ...it.options, segmentSize });
     expect(batch.length, 'messages').toBe(messages);

@@ -19,7 +19,7 @@ test('64 datagrams are one system call', () => {
   expect([batch.length, batch.remaining, batch.position]).toEqual([64, 0, 64]);
   expect(it.sender.sendBatch(batch), 'nothing goes twice').toBe(0);
   expect(received(receiver)).toEqual(Array.from({ length: 64 }, (_, i) => pattern(i)));
-  expect(it.sender.stats).toMatchObject({ datagrams: 64, calls: 1, bytes: (63 * 64) / 2 });
+  expect(it.sender.stats).toMatchObject({ datagrams: 64, syscalls: 1, bytes: (63 * 64) / 2 });
   batch.clear();
   expect([batch.length, batch.remaining, batch.position, batch.end]).toEqual([0, 0, 0, 0]);
   expect(batch.add(pattern(8), { to })).toBe(true);

@@ -241,7 +241,7 @@ describe('arguments', () => {
       expect(batch.length).toBe(0);
     }
     expect(it.socket.local.port, 'the kernel was not called').toBe(0);
-    expect(it.sender.stats.calls).toBe(0);
+    expect(it.sender.stats.syscalls).toBe(0);
   });
 
   test('a detached buffer is refused', async () => {

@@ -38,7 +38,7 @@ describe.each<Family>(['ipv4', 'ipv6'])('a real EIO over %s (UDP-Lite)', (family
     const [[event, info] = []] = it.events;
     expect(event).toBe('gsoDisabled');
     expect(info).toMatchObject({ destination: it.to, reason: 'path', code: 'EIO', errno: EIO });
-    expect(it.sender.stats).toMatchObject({ datagrams: 11, bytes: 10_000, calls: 3, gsoFallbacks: 1 });
+    expect(it.sender.stats).toMatchObject({ datagrams: 11, bytes: 10_000, syscalls: 3, gsoFallbacks: 1 });
   });
 
   test('the destination is remembered, then tried again', () => {

@@ -21,7 +21,7 @@ const VICTIM = `
     iterator: { gro: true, errorQueue: true },
     recvBatch: { ...everything },
     'little room': { ...everything, maxDatagram: 10, controlLength: 24, slots: 3 },
-    'merged, little room': { gro: true, ...everything, controlLength: 0, slots: 2 },
+    'merged, little room': { gro: true, ...everything, controlLength: 216, slots: 2 },
     debug: { gro: true, debug: true, ...everything },
   };
   const counts = { thrown: 0, rejected: 0, pongs: {} };
@@ -92,7 +92,7 @@ const VICTIM = `
   await lines.next();
   counts.errors = Object.values(sockets).reduce((sum, { stats }) => sum + stats.received.errors + stats.sent.pendingErrors, 0);
   counts.truncated = sockets['little room'].stats.received.truncated;
-  counts.controlTruncated = sockets['merged, little room'].stats.received.controlTruncated;
+  counts.controlTruncated = sockets['little room'].stats.received.controlTruncated;
   console.log(JSON.stringify(counts));
   process.exit();
 `;

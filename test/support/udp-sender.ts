@@ -2,7 +2,8 @@
 import type { Handle } from '../../src/binding.js';
 import { NativeSocket, type Endpoint, type Family, type SocketOptions } from '../../src/index.js';
 import { optionAccess } from '../../src/options/target.js';
-import { Sender, type SendEvents, type SenderOptions } from '../../src/udp/send/sender.js';
+import { Sender, type SendEvents } from '../../src/udp/send/sender.js';
+import type { SenderOptions } from '../../src/udp/send/options.js';
 
 export interface TestSender extends Disposable {
   readonly sender: Sender;

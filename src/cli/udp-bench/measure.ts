@@ -33,7 +33,7 @@ export interface Figures {
 
 interface Counters {
   datagrams: number;
-  calls: number;
+  syscalls: number;
 }
 
 /**
@@ -54,7 +54,7 @@ export async function measure(
   try {
     const ready = (await answer(receiver)) as ReceiverReady;
     udp.connect(Endpoint.from({ address: '127.0.0.1', port: ready.port }));
-    const counters: Counters = { datagrams: 0, calls: 0 };
+    const counters: Counters = { datagrams: 0, syscalls: 0 };
     const send = senders[way](udp, size, counters);
     await repeat(send, WARM_UP_SECONDS);
     const before = await sample(receiver, counters);
@@ -68,7 +68,7 @@ export async function measure(
     return {
       ...{ way, gro: ready.gro, sent, received },
       lost: Math.max(0, 1 - received.rate / sent.rate),
-      perCall: (after.sent.datagrams - before.sent.datagrams) / (after.sent.calls - before.sent.calls),
+      perCall: (after.sent.datagrams - before.sent.datagrams) / (after.sent.syscalls - before.sent.syscalls),
     };
   } finally {
     await udp.close();
@@ -86,7 +86,7 @@ const senders: Readonly<Record<Way, (udp: UdpSocket, size: number, counters: Cou
       const sent = udp.trySend(data) === size;
       if (sent) {
         counters.datagrams++;
-        counters.calls++;
+        counters.syscalls++;
       }
       return sent;
     };
@@ -102,7 +102,7 @@ const senders: Readonly<Record<Way, (udp: UdpSocket, size: number, counters: Cou
       }
       const sent = udp.sendBatch(batch);
       counters.datagrams += sent;
-      counters.calls++;
+      counters.syscalls++;
       return sent > 0;
     };
   },
@@ -113,7 +113,7 @@ const senders: Readonly<Record<Way, (udp: UdpSocket, size: number, counters: Cou
     return () => {
       const sent = udp.trySend(message, { segmentSize: size });
       counters.datagrams += sent / size;
-      counters.calls++;
+      counters.syscalls++;
       return sent > 0;
     };
   },

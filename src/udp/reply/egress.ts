@@ -5,7 +5,8 @@ import { check, SyscallError } from '../../errors.js';
 import type { SyscallContext } from '../../errors.js';
 import { Endpoint } from '../../wire/endpoint.js';
 import { familyNumber, type Family } from '../../wire/families.js';
-import { Sender, type SenderOptions, type SendEvents } from '../send/sender.js';
+import type { SenderOptions } from '../send/options.js';
+import { Sender, type SendEvents } from '../send/sender.js';
 import type { SendStats } from '../send/transmit.js';
 import { inheritSending } from './inherited.js';
 
@@ -39,7 +40,7 @@ export class EgressSockets {
   readonly #timeout: number;
   readonly #sockets = new Map<string, Egress>();
   readonly #past: Record<keyof SendStats, number> = {
-    ...{ datagrams: 0, bytes: 0, calls: 0, blocked: 0, pendingErrors: 0, gsoFallbacks: 0 },
+    ...{ datagrams: 0, bytes: 0, syscalls: 0, blocked: 0, pendingErrors: 0, gsoFallbacks: 0 },
   };
   #timer: NodeJS.Timeout | undefined;
 

@@ -193,16 +193,18 @@ export class SendBatch {
   /** Empties the batch, also of what has not been sent. */
   clear(): void {
     this.#targets.fill(undefined, 0, this.#length);
+    for (let index = 0; this.#replies !== undefined && index < this.#length; index++) {
+      const reply = this.#replies[index];
+      if (reply === undefined) continue;
+      reply.is = false;
+      reply.destination = undefined;
+    }
     this.#length = 0;
     this.#position = 0;
     this.#end = 0;
     this.#besideEnd = 0;
     this.#reserved = NONE;
     this.#lastTo = undefined;
-    for (const reply of this.#replies ?? []) {
-      reply.is = false;
-      reply.destination = undefined;
-    }
   }
 
   /** @internal */

@@ -51,6 +51,22 @@ export interface GsoDisabled {
   readonly errno: number;
 }
 
+/** With the defaults. @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
+export function checkGsoOptions(options: GsoOptions): Required<GsoOptions> {
+  const {
+    gso = 'auto',
+    gsoRetryAfter = TEN_MINUTES,
+    gsoMaxSegments = MOST_SEGMENTS,
+    gsoEqualTail = 'offload',
+  } = options;
+  return {
+    gso: oneOf('options.gso', gso, ['auto', 'off', 'require']),
+    gsoRetryAfter: integer('options.gsoRetryAfter', gsoRetryAfter, 0, 2 ** 31 - 1),
+    gsoMaxSegments: integer('options.gsoMaxSegments', gsoMaxSegments, 2, MOST_SEGMENTS),
+    gsoEqualTail: oneOf('options.gsoEqualTail', gsoEqualTail, ['offload', 'separate', 'sentinel']),
+  };
+}
+
 /** What one socket knows of segmentation offload. */
 export class GsoPolicy {
   readonly mode: GsoMode;
@@ -75,11 +91,10 @@ export class GsoPolicy {
     this.#handle = handle;
     this.#announce = announce;
     this.#now = now;
-    const { gso = 'auto', gsoRetryAfter = TEN_MINUTES, gsoMaxSegments, gsoEqualTail = 'offload' } = options;
-    const mode = oneOf('options.gso', gso, ['auto', 'off', 'require']);
-    this.#retryAfter = integer('options.gsoRetryAfter', gsoRetryAfter, 0, 2 ** 31 - 1);
-    this.mostSegments = integer('options.gsoMaxSegments', gsoMaxSegments ?? MOST_SEGMENTS, 2, MOST_SEGMENTS);
-    this.equalTail = oneOf('options.gsoEqualTail', gsoEqualTail, ['offload', 'separate', 'sentinel']);
+    const { gso: mode, gsoRetryAfter, gsoMaxSegments, gsoEqualTail } = checkGsoOptions(options);
+    this.#retryAfter = gsoRetryAfter;
+    this.mostSegments = gsoMaxSegments;
+    this.equalTail = gsoEqualTail;
     const switchedOff = process.env['LINUX_SOCKETS_GSO'] === 'off';
     if (mode === 'require' && (switchedOff || !this.#probe())) {
       throw new SocketError(

@@ -1,8 +1,7 @@
 // What waits until the kernel has room again: in order, in bounded memory, and each send knows when it is done.
 import { SocketError } from '../../errors.js';
+import type { SendData } from './data.js';
 import type { SendOptions } from './envelope.js';
-
-export type SendData = Uint8Array | readonly Uint8Array[];
 
 /** One send that the kernel has not taken whole. */
 export interface Queued {

@@ -1,6 +1,5 @@
 // Sender: how a UDP socket sends. At once (trySend), as soon as there is room (send), or many at a time (batches).
-import { types } from 'node:util';
-import { bytes as checkBytes, integer, invalidType, invalidValue } from '../../arguments.js';
+import { invalidType, invalidValue } from '../../arguments.js';
 import { SocketError, SyscallError } from '../../errors.js';
 import type { Endpoint } from '../../wire/endpoint.js';
 import type { Family } from '../../wire/families.js';
@@ -8,10 +7,13 @@ import { nothingToCut, SendBatch, type BatchOwner, type ReplyRouter, type SendBa
 import { ADDRESS_ROOM, BESIDE_ROOM, Memory, SEGMENT_CONTROL, writeSegment } from './control.js';
 import { Envelope, NOTHING, type ReplyOptions, type SendOptions } from './envelope.js';
 import { EAGAIN, EINVAL, EIO, mayBePending, sendError } from './errnos.js';
-import { GsoPolicy, type GsoDisabled, type GsoOptions } from './gso.js';
-import { SendQueue, type Queued, type SendData } from './queue.js';
+import { GsoPolicy, type GsoDisabled } from './gso.js';
+import { checkSenderOptions, type SenderOptions } from './options.js';
+import { checkData, isList, isWhole, lengthOf, rest, type SendData } from './data.js';
+import { SendQueue, type Queued } from './queue.js';
 import { Records, type Messages } from './records.js';
 import { fitsOneMessage, hasEqualTail, messageBytes, payloadLimit } from './segments.js';
+import { rejected, tolerate, withResolvers } from './promises.js';
 import { Transmitter, type SendHandle, type SendStats } from './transmit.js';
 
 /** The events that sending makes, with their arguments. They come in a later turn, never inside of a call. */
@@ -33,23 +35,6 @@ export interface SendContext {
   writable(): Promise<void>;
   emit<E extends keyof SendEvents>(event: E, ...args: SendEvents[E]): unknown;
 }
-
-export interface SenderOptions extends GsoOptions {
-  /** Bytes in the queue of `send` beyond which `writableNeedDrain` is true. @default 1048576 */
-  readonly sendHighWaterMark?: number;
-  /** Bytes that the queue of `send` holds at most; each send counts 256 beyond its data. @default 16777216 */
-  readonly maxQueueBytes?: number;
-}
-
-/** The names of SenderOptions, for a factory that refuses others. */
-export const SENDER_OPTIONS = [
-  'gso',
-  'gsoRetryAfter',
-  'gsoMaxSegments',
-  'gsoEqualTail',
-  'sendHighWaterMark',
-  'maxQueueBytes',
-] as const satisfies readonly (keyof SenderOptions)[];
 
 export class Sender implements BatchOwner {
   readonly envelope: Envelope;
@@ -77,9 +62,7 @@ export class Sender implements BatchOwner {
     this.#handle = context.handle;
     this.family = context.family;
     this.envelope = new Envelope(context);
-    const { sendHighWaterMark = 2 ** 20, maxQueueBytes = 2 ** 24 } = options;
-    integer('options.sendHighWaterMark', sendHighWaterMark, 0, 2 ** 40);
-    integer('options.maxQueueBytes', maxQueueBytes, 0, 2 ** 40);
+    const { sendHighWaterMark, maxQueueBytes } = checkSenderOptions(options);
     this.#queue = new SendQueue(sendHighWaterMark, maxQueueBytes);
     this.#gso = new GsoPolicy(this.#handle, options, (event) => this.#notify('gsoDisabled', event), now);
     this.sentinel = this.#gso.equalTail === 'sentinel';
@@ -90,12 +73,10 @@ export class Sender implements BatchOwner {
     return this.#transmitter.stats;
   }
 
-  /** Bytes that wait in the queue of `send`; each send counts 256 beyond its data. */
   get queuedBytes(): number {
     return this.#queue.bytes;
   }
 
-  /** The queue of `send` was filled beyond `sendHighWaterMark`: 'drain' comes when it is empty. */
   get writableNeedDrain(): boolean {
     return this.#queue.needsDrain;
   }
@@ -104,19 +85,9 @@ export class Sender implements BatchOwner {
     return this.#context.connectedTo();
   }
 
-  /**
-   * Sends as much as the kernel takes at once, and returns how many bytes that is: all, or a multiple of `segmentSize`,
-   * or 0 when it would block (wait for `writable()`). An empty datagram counts as 1 when it was sent. While sends of
-   * `send` wait, nothing overtakes them, and this is 0 too.
-   *
-   * With `segmentSize` and up to 128 segments of together at most 65,507 bytes (IPv6: 65,527) it is one system call;
-   * more are cut into several messages before. When an error comes after a part was sent the part is returned, and the
-   * next call meets the error.
-   * @throws SyscallError of sendmsg: docs/udp-sending.md has a table; ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE,
-   *   ERR_OUT_OF_RANGE, ERR_UNSUPPORTED
-   */
+  /** `UdpSocket.trySend` */
   trySend(data: SendData, options: SendOptions = NOTHING): number {
-    const checked = check(data);
+    const checked = checkData(data);
     const length = lengthOf(checked);
     this.envelope.read(options); // after it nothing of the caller's runs: getters could send as well
     return this.#queue.size > 0 ? 0 : this.#attempt(checked, length);
@@ -136,7 +107,7 @@ export class Sender implements BatchOwner {
     index: number,
     lost: (error: unknown) => void,
   ): number {
-    const checked = check(data);
+    const checked = checkData(data);
     this.envelope.readReply(options, to, from, index);
     if (this.#queue.size > 0) return 0;
     const length = lengthOf(checked);
@@ -148,24 +119,16 @@ export class Sender implements BatchOwner {
     return sent;
   }
 
-  /**
-   * Sends all of it, at once or when the kernel has room again: sends leave in the order of their calls. The data must
-   * not be changed until the promise resolves, when the kernel has taken all of it.
-   *
-   * What waits is bounded: beyond `sendHighWaterMark` bytes `writableNeedDrain` is true until 'drain', and beyond
-   * `maxQueueBytes` a send is rejected with ERR_SEND_QUEUE_FULL, with nothing of it sent or queued, unless it is the
-   * only one. A rejection that the network has caused is never an "unhandled" one.
-   * @throws (rejects) as `trySend`; `bytesSent` says what of the data had been sent. EBADF when closed before.
-   */
+  /** `UdpSocket.send` */
   send(data: SendData, options: SendOptions = NOTHING): Promise<void> {
     try {
-      const checked = check(data);
+      const checked = checkData(data);
       const length = lengthOf(checked);
       this.envelope.read(options);
       const sent = this.#queue.size > 0 ? 0 : this.#attempt(checked, length);
       return isWhole(sent, length) ? Promise.resolve() : this.#enqueue(checked, length, sent);
     } catch (error) {
-      return rejection(error as Error);
+      return rejected(error);
     }
   }
 
@@ -175,19 +138,12 @@ export class Sender implements BatchOwner {
     await this.#context.writable();
   }
 
-  /** Memory for datagrams that are sent together. @throws ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
+  /** `UdpSocket.createSendBatch` */
   createSendBatch(options: SendBatchOptions = {}): SendBatch {
     return new SendBatch(this, options);
   }
 
-  /**
-   * Sends what a batch holds from its place on, and returns how many messages that completes. 0: it would block, or
-   * nothing is left. The batch keeps its place: `await udp.writable()` and call again while `batch.remaining > 0`.
-   *
-   * When a message fails, the ones before it are returned first, and the next call throws its error: `batch.position`
-   * is the message, and `batch.skip()` passes over it.
-   * @throws as `trySend`; ERR_INVALID_ARG_VALUE for a batch of another socket
-   */
+  /** `UdpSocket.sendBatch` */
   sendBatch(batch: SendBatch): number {
     if (!(batch instanceof SendBatch)) throw invalidType('batch', 'a SendBatch', batch);
     if (batch.owner !== this) throw invalidValue('batch', batch, 'it is of another socket');
@@ -244,7 +200,7 @@ export class Sender implements BatchOwner {
     } else if (to === undefined) result = this.#handle.sendto(data);
     else result = this.#handle.sendto(data, to.sockaddr(this.family));
     const transmitter = this.#transmitter;
-    transmitter.stats.calls++;
+    transmitter.stats.syscalls++;
     if (result >= 0) {
       transmitter.count(length, segmentSize);
       return length === 0 ? 1 : length;
@@ -372,8 +328,8 @@ export class Sender implements BatchOwner {
   #enqueue(data: SendData, length: number, sent: number): Promise<void> {
     const { promise, resolve, reject } = withResolvers();
     const fail = (error: unknown): void => {
-      if (isPeersDoing(error)) promise.catch(ignore);
       reject(error);
+      void tolerate(promise, error);
     };
     this.#queue.push({ data, options: this.envelope.snapshot(), length, sent, resolve, reject: fail });
     this.#flushing ??= this.#flush();
@@ -432,61 +388,6 @@ export class Sender implements BatchOwner {
   #notify<E extends keyof SendEvents>(event: E, ...args: SendEvents[E]): void {
     setImmediate(() => this.#context.emit(event, ...args));
   }
-}
-
-/**
- * The data, checked; of an array the elements as they are now.
- * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE
- */
-function check(data: SendData): SendData {
-  if (!Array.isArray(data)) {
-    // The native side refuses one that is detached; an empty one needs a closer look.
-    if (types.isUint8Array(data)) return data.byteLength === 0 ? checkBytes('data', data) : data;
-    throw invalidType('data', 'an instance of Uint8Array, or an Array of them', data);
-  }
-  integer('data.length', data.length, 0, 1024); // UIO_MAXIOV
-  return Array.from(data, (part, i) => checkBytes(`data[${i}]`, part));
-}
-
-function isList(data: SendData): data is readonly Uint8Array[] {
-  return Array.isArray(data);
-}
-
-function lengthOf(data: SendData): number {
-  if (!isList(data)) return data.byteLength;
-  let length = 0;
-  for (const part of data) length += part.byteLength;
-  return length;
-}
-
-/** A peer can make a send fail, but not end the process because nobody looks at the promise. */
-function rejection(error: Error): Promise<void> {
-  const promise = Promise.reject(error);
-  if (isPeersDoing(error)) promise.catch(ignore);
-  return promise;
-}
-
-function isPeersDoing(error: unknown): boolean {
-  return error instanceof SyscallError && mayBePending(error.errno);
-}
-
-function ignore(): void {
-  // The caller's own handler, when there is one, hears of it.
-}
-
-/** Promise.withResolvers is newer than Node 20. */
-function withResolvers(): { promise: Promise<void>; resolve: () => void; reject: (error: unknown) => void } {
-  let settle!: { resolve: () => void; reject: (error: unknown) => void };
-  const promise = new Promise<void>((resolve, reject) => (settle = { resolve, reject }));
-  return { promise, ...settle };
-}
-
-function rest(data: SendData, sent: number): Uint8Array {
-  return (types.isUint8Array(data) ? data : Buffer.concat(data)).subarray(sent);
-}
-
-function isWhole(sent: number, length: number): boolean {
-  return length === 0 ? sent === 1 : sent === length;
 }
 
 const EMPTY = new Uint8Array(0);

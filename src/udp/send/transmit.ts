@@ -1,7 +1,7 @@
 // Getting messages into the kernel: batches, what stopped one, and the fall-backs. Each datagram goes once: a call that
 // fails has sent nothing, and a message that is sent in parts is the rest of itself from then on.
 import type { Handle } from '../../binding.js';
-import { portAssigned } from '../../options/access.js';
+import { portAssigned } from '../../options/local-endpoint.js';
 import type { OptionAccess } from '../../options/target.js';
 import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
 import { EAGAIN, EINVAL, EIO, mayBePending } from './errnos.js';
@@ -20,7 +20,7 @@ export interface SendStats {
   /** Their bytes, without headers. */
   readonly bytes: number;
   /** System calls that were made for it. */
-  readonly calls: number;
+  readonly syscalls: number;
   /** Calls that would have blocked. */
   readonly blocked: number;
   /** Errors for earlier datagrams that stood in the way of later ones, which then went. */
@@ -32,7 +32,7 @@ export interface SendStats {
 export type Counters = { -readonly [K in keyof SendStats]: SendStats[K] };
 
 export class Transmitter {
-  readonly stats: Counters = { datagrams: 0, bytes: 0, calls: 0, blocked: 0, pendingErrors: 0, gsoFallbacks: 0 };
+  readonly stats: Counters = { datagrams: 0, bytes: 0, syscalls: 0, blocked: 0, pendingErrors: 0, gsoFallbacks: 0 };
   /** Bytes that the last `transmit` has sent, also of a message that it has not finished. */
   bytes = 0;
   /** Why the last `transmit` stopped: 0 when it did not, or would have blocked; else a negative errno. */
@@ -108,7 +108,7 @@ export class Transmitter {
     let stop = at + 1;
     while (stop < end && this.#goesWhole(messages, stop)) stop++;
     const { data, beside, records } = messages;
-    this.stats.calls++;
+    this.stats.syscalls++;
     const sent = this.#handle.sendmmsg(data, beside.bytes, records.bytes, at, stop - at);
     for (let i = at; i < at + sent; i++) {
       this.bytes += records.length(i);
@@ -170,7 +170,7 @@ export class Transmitter {
         if (told) parts.setUncut(count, records, at);
         count++;
       }
-      this.stats.calls++;
+      this.stats.syscalls++;
       const sent = this.#handle.sendmmsg(data, beside.bytes, parts.bytes, 0, count);
       if (sent <= 0) return sent;
       for (let i = 0; i < sent; i++) {

@@ -1,0 +1,41 @@
+// What is sent: one buffer, or several as one datagram.
+import { types } from 'node:util';
+import { bytes as checkBytes, integer, invalidType } from '../../arguments.js';
+
+export type SendData = Uint8Array | readonly Uint8Array[];
+
+/**
+ * The data, checked; of an array the elements as they are now.
+ * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE
+ */
+export function checkData(data: SendData): SendData {
+  if (!Array.isArray(data)) {
+    // The native side refuses one that is detached; an empty one needs a closer look.
+    if (types.isUint8Array(data)) return data.byteLength === 0 ? checkBytes('data', data) : data;
+    throw invalidType('data', 'an instance of Uint8Array, or an Array of them', data);
+  }
+  integer('data.length', data.length, 0, 1024); // UIO_MAXIOV
+  return Array.from(data, (part, i) => checkBytes(`data[${i}]`, part));
+}
+
+export function isList(data: SendData): data is readonly Uint8Array[] {
+  return Array.isArray(data);
+}
+
+/** Bytes. */
+export function lengthOf(data: SendData): number {
+  if (!isList(data)) return data.byteLength;
+  let length = 0;
+  for (const part of data) length += part.byteLength;
+  return length;
+}
+
+/** What is left after `sent` bytes. */
+export function rest(data: SendData, sent: number): Uint8Array {
+  return (types.isUint8Array(data) ? data : Buffer.concat(data)).subarray(sent);
+}
+
+/** Has all of it been sent? An empty datagram counts as 1. */
+export function isWhole(sent: number, length: number): boolean {
+  return length === 0 ? sent === 1 : sent === length;
+}
