@@ -8,7 +8,7 @@ export function tolerate(promise: Promise<void>, error: unknown): Promise<void> 
   return promise;
 }
 
-export function rejected(error: unknown): Promise<void> {
+export function rejected(error: Error): Promise<void> {
   return tolerate(Promise.reject(error), error);
 }
 

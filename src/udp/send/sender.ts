@@ -128,7 +128,7 @@ export class Sender implements BatchOwner {
       const sent = this.#queue.size > 0 ? 0 : this.#attempt(checked, length);
       return isWhole(sent, length) ? Promise.resolve() : this.#enqueue(checked, length, sent);
     } catch (error) {
-      return rejected(error);
+      return rejected(error as Error);
     }
   }
 
