@@ -224,6 +224,7 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
 
   /** @internal */
   get [optionAccess](): OptionAccess {
+    this.#sender.sticky.forget(); // UDP_SEGMENT may be set
     return this.#handle;
   }
 
@@ -303,7 +304,7 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
    *
    * What waits is bounded: beyond `sendHighWaterMark` bytes `writableNeedDrain` is true until 'drain', and beyond
    * `maxQueueBytes` a send is rejected with ERR_SEND_QUEUE_FULL, with nothing of it sent or queued, unless it is the only
-   * one. A rejection that the network has caused is never an "unhandled" one.
+   * one. A rejection is never an "unhandled" one, unless it is for a mistake of the caller's.
    * @throws (rejects) as `trySend`; `bytesSent` says what of the data had been sent. EBADF when closed before
    */
   send(data: SendData, options?: SendOptions): Promise<void> {

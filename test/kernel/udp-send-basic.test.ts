@@ -103,6 +103,16 @@ function addressOf(socket: { readonly local: Endpoint }): { address: string; por
   return { address: socket.local.address, port: socket.local.port };
 }
 
+test('a message of a batch without a destination is told as one, whatever the others are for', async () => {
+  using it = testSender();
+  using receiver = boundUdp();
+  const batch = it.sender.createSendBatch();
+  batch.add(pattern(4));
+  batch.add(pattern(4), { to: receiver.local });
+  const error = await errorOf(() => it.sender.sendBatch(batch));
+  expect([error.code, error['address'], error['port']]).toEqual(['EDESTADDRREQ', undefined, undefined]);
+});
+
 test('without a destination it is EDESTADDRREQ, with what to do', async () => {
   using it = testSender();
   const error = await errorOf(() => it.sender.trySend(pattern(1)));

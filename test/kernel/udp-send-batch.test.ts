@@ -295,3 +295,19 @@ describe('Handle.sendmmsg', () => {
     expect(received(receiver)).toEqual([]);
   });
 });
+
+test('getters of the options that add to the batch take no room that commit has counted', async () => {
+  using receiver = boundUdp();
+  using it = testSender();
+  const batch = it.sender.createSendBatch({ bytes: 100 });
+  const options = {
+    get to() {
+      batch.add(pattern(50), { to: receiver.local });
+      return receiver.local;
+    },
+  };
+  expect(await errorOf(() => batch.commit(100, options))).toMatchObject({ code: 'ERR_OUT_OF_RANGE' });
+  expect([batch.length, batch.end]).toEqual([1, 50]);
+  it.sender.sendBatch(batch);
+  expect(received(receiver)).toEqual([pattern(50)]);
+});

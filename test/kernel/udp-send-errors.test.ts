@@ -244,6 +244,12 @@ describe('arguments', () => {
     expect(it.sender.stats.syscalls).toBe(0);
   });
 
+  test('an unknown key of the source', async () => {
+    using it = testSender();
+    const from = { address: '127.0.0.2', iface: 'lo' };
+    expect((await errorOf(() => it.sender.trySend(data, { to, from }))).message).toContain('iface');
+  });
+
   test('a detached buffer is refused', async () => {
     using it = testSender();
     const buffer = new ArrayBuffer(8);

@@ -312,3 +312,28 @@ test('a kernel without UDP_SEGMENT is never given it', async () => {
     code: 'ERR_UNSUPPORTED',
   });
 });
+
+test.each<TestSenderOptions>([{ gso: 'off' }, { gsoEqualTail: 'separate' }])(
+  '%o: what nobody has refused is no fall-back',
+  (options) => {
+    using receiver = boundUdp('ipv4', BIG);
+    using it = testSender('ipv4', options);
+    const data = pattern(4000);
+    it.sender.trySend(data, { to: receiver.local, segmentSize: 1000 });
+    const batch = it.sender.createSendBatch();
+    batch.add(data, { to: receiver.local, segmentSize: 1000 });
+    while (batch.remaining > 0) it.sender.sendBatch(batch);
+    expect(received(receiver)).toEqual([...cut(data, 1000), ...cut(data, 1000)]);
+    expect(it.sender.stats).toMatchObject({ datagrams: 8, gsoFallbacks: 0 });
+  },
+);
+
+test('segments of one byte have no shorter tail: they go one by one with the sentinel', () => {
+  using receiver = boundUdp('ipv4', BIG);
+  const { wrap, calls } = play();
+  using it = testSender('ipv4', { gsoEqualTail: 'sentinel', wrap });
+  const data = pattern(8);
+  it.sender.trySend(data, { to: receiver.local, segmentSize: 1 });
+  expect(received(receiver)).toEqual(cut(data, 1));
+  expect(calls).toEqual([['sendmmsg', 8, 8]]);
+});

@@ -1,6 +1,7 @@
 // send: in order, bounded, each promise by its own fate, nothing overtakes.
 import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { SyscallError } from '../../src/index.js';
 import { boundUdp, errorOf } from '../support/sockets.js';
 import { cut, pattern, play, received, testSender, type Step, type TestSenderOptions } from '../support/udp-sender.js';
 
@@ -132,6 +133,22 @@ describe('the bound', () => {
     expect(it.sender.writableNeedDrain).toBe(false);
   });
 
+  test("'drain' does not come while more has been sent", async () => {
+    using it = blockable([EAGAIN, 'ok', EAGAIN], { sendHighWaterMark: 1000 });
+    const { to } = it;
+    const first = it.sender.send(pattern(1000), { to });
+    it.open();
+    await first;
+    const second = it.sender.send(pattern(1000), { to });
+    expect(it.sender.queuedBytes).toBeGreaterThan(1000);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([it.events, it.sender.writableNeedDrain]).toEqual([[], true]);
+    it.open();
+    await second;
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([it.events, it.sender.writableNeedDrain]).toEqual([[['drain']], false]);
+  });
+
   test('no drain without need', async () => {
     using it = blockable([EAGAIN]);
     const sent = it.sender.send(pattern(400), { to: it.to });
@@ -222,6 +239,28 @@ test('close rejects what waits, once each', async () => {
   }
   await new Promise((resolve) => setImmediate(resolve));
   expect(it.events, 'no drain of what was thrown away').toEqual([]);
+});
+
+test.each([
+  ['close', undefined],
+  ['a wait that fails', new SyscallError('poll', -9)],
+])('%s tells each what had been sent of it', async (_, reason) => {
+  const { wrap } = play({ most: 2 }, EAGAIN);
+  using it = testSender('ipv4', {
+    wrap,
+    writable: () => (reason === undefined ? new Promise<never>(() => undefined) : Promise.reject(reason)),
+    gso: 'off',
+  });
+  using receiver = boundUdp();
+  const { local: to } = receiver;
+  const sends = [it.sender.send(pattern(4000), { to, segmentSize: 1000 }), it.sender.send(pattern(4), { to })];
+  if (reason === undefined) it.sender.close();
+  const errors = await Promise.all(sends.map((sent) => errorOf(() => sent)));
+  expect(errors.map(({ code, bytesSent }) => [code, bytesSent])).toEqual([
+    ['EBADF', 2000],
+    ['EBADF', undefined],
+  ]);
+  expect(received(receiver)).toHaveLength(2);
 });
 
 test('when waiting fails all that waits fails with it', async () => {

@@ -259,6 +259,63 @@ describe('process.exit', () => {
   });
 });
 
+describe('a send that nobody looks at', () => {
+  const run = async (script: string): Promise<unknown> => {
+    const { stdout } =
+      await runNode(`import { once } from 'node:events'; import { UdpSocket } from 'linux-sockets'; ${TOOLS}
+      const turns = async (count) => { for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve)); };
+      ${script}`);
+    return JSON.parse(stdout);
+  };
+
+  test('does not end the process when a peer has made it fail: a source port of 0, a queue that is full', async () => {
+    slowLoopback('4mbit');
+    slow = true;
+    const told = await run(`
+      const udp = make();
+      const codes = [];
+      const zero = { address: '127.0.0.1', port: 0 };
+      udp.send(data, { to: zero }).catch((error) => codes.push(error.code));
+      void udp.send(data, { to: zero });
+      await turns(5);
+      const full = make({ sockopts: { SO_SNDBUF: 8192 }, maxQueueBytes: 1000 });
+      for (let i = 0; i < 50; i++) void full.send(data, { to, segmentSize: 1000 });
+      await turns(5);
+      await full.close();
+      await turns(5);
+      console.log(JSON.stringify(codes));
+      process.exit();
+    `);
+    expect(told).toEqual(['EINVAL']);
+  });
+
+  test('does not end the process when the socket closes: the rest of a reply', async () => {
+    slowLoopback('8mbit');
+    slow = true;
+    const told = await run(`
+      const udp = make({ sendBuffer: 200_000 });
+      const [client] = [make()];
+      client.trySend(Buffer.from('?'), { to: udp.local });
+      const [, info] = await once(udp, 'message');
+      const replied = udp.reply(info, new Uint8Array(2_000_000), { segmentSize: 1200 });
+      const waits = udp.queuedBytes > 0;
+      await udp.close();
+      await turns(5);
+      console.log(JSON.stringify([replied, waits, udp.stats.replies.errors]));
+      process.exit();
+    `);
+    expect(told).toEqual([true, true, 0]);
+  });
+
+  test('but a mistake of the caller is not passed over', async () => {
+    const { code, stderr } = await runNode(
+      `import { UdpSocket } from 'linux-sockets'; ${TOOLS} make().send('text', { to });`,
+      { allowFailure: true },
+    );
+    expect([code, stderr]).toEqual([1, expect.stringContaining('ERR_INVALID_ARG_TYPE')]);
+  });
+});
+
 describe('a socket that is forgotten', () => {
   const run = async (script: string): Promise<unknown> => {
     const { stdout } = await runNode(

@@ -39,20 +39,26 @@ export function testSender(family: Family = 'ipv4', options: TestSenderOptions =
   const real = socket[optionAccess] as Handle;
   const events: TestSender['events'] = [];
   let heard: () => void = () => undefined;
-  const sender = new Sender(
-    {
-      handle: wrap === undefined ? real : wrap(real),
-      family,
-      connectedTo: () => socket.remote,
-      writable: writable ?? (() => socket.writable()),
-      emit: (...event) => {
-        events.push(event as unknown as TestSender['events'][number]);
-        heard();
+  let sender: Sender;
+  try {
+    sender = new Sender(
+      {
+        handle: wrap === undefined ? real : wrap(real),
+        family,
+        connectedTo: () => socket.remote,
+        writable: writable ?? (() => socket.writable()),
+        emit: (...event) => {
+          events.push(event as unknown as TestSender['events'][number]);
+          heard();
+        },
       },
-    },
-    rest,
-    now,
-  );
+      rest,
+      now,
+    );
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
   return {
     sender,
     socket,

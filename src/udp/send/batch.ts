@@ -6,8 +6,9 @@ import type { Family } from '../../wire/families.js';
 import { ADDRESS_ROOM, BESIDE_ROOM, Memory, writeSegment } from './control.js';
 import { NOTHING, type Envelope, type ReplyOptions, type SendOptions } from './envelope.js';
 import type { ReceivedBatch } from '../receive/batch.js';
-import { Records, type Messages } from './records.js';
+import { Records, UNCUT, type Messages } from './records.js';
 import { hasEqualTail } from './segments.js';
+import type { Sticky } from './sticky.js';
 
 export interface SendBatchOptions {
   /** Messages that it has room for, 1 to 65536. @default 64 */
@@ -30,6 +31,7 @@ export interface BatchOwner {
   /** Used again and again: read by one call, and forgotten before the next. */
   readonly envelope: Envelope;
   readonly sentinel: boolean;
+  readonly sticky: Sticky;
   readonly replies: ReplyRouter | undefined;
   connectedTo(): Endpoint | undefined;
   /** Bytes of each of the messages that so much data makes: all, or a multiple of the segment size. */
@@ -174,10 +176,10 @@ export class SendBatch {
    * @throws ERR_OUT_OF_RANGE for more than was reserved, or than there is
    */
   commit(length: number, options: SendOptions = NOTHING): boolean {
+    const { envelope } = this.#owner;
+    envelope.read(options); // first, since getters may add to the batch
     const room = this.#reserved === NONE ? this.data.length - this.#end : this.#reserved;
     integer('length', length, 0, room);
-    const { envelope } = this.#owner;
-    envelope.read(options);
     if (!this.#append(length, envelope)) return false;
     this.#reserved = NONE;
     this.#end += length;
@@ -241,14 +243,25 @@ export class SendBatch {
       addressLength = this.#lastAddressLength;
     }
     const control = this.#besideEnd;
+    const cut = segmentSize !== 0 && length > segmentSize;
+    // Messages of a single segment, the last one or all of them, when the socket would cut them by itself.
+    const single = most > segmentSize ? length - (count - 1) * most : Math.min(most, length);
+    const uncut = segmentSize !== 0 && single <= segmentSize && this.#owner.sticky.cuts(single);
     let plainControl = control;
-    if (segmentSize !== 0 && length > segmentSize) plainControl = writeSegment(this.#beside, control, segmentSize);
+    if (cut || uncut) plainControl = writeSegment(this.#beside, control, cut ? segmentSize : 0);
     const controlEnd = envelope.writeControl(this.#beside, plainControl);
     this.#besideEnd = controlEnd;
+    if (cut && uncut) {
+      const copy = writeSegment(this.#beside, controlEnd, 0);
+      this.#beside.bytes.copyWithin(copy, plainControl, controlEnd);
+      this.#besideEnd = copy + controlEnd - plainControl;
+    }
     for (let offset = 0, index = this.#length; index < this.#length + count; offset += most, index++) {
       const size = Math.min(most, length - offset);
       const segmented = size > segmentSize && segmentSize !== 0;
-      const start = segmented ? control : plainControl;
+      let start = segmented ? control : plainControl;
+      let end = controlEnd;
+      if (uncut && !segmented) [start, end] = cut ? [controlEnd, this.#besideEnd] : [control, controlEnd];
       const tail = segmented && this.#owner.sentinel && hasEqualTail(size, segmentSize);
       this.#records.set(
         index,
@@ -257,9 +270,9 @@ export class SendBatch {
         address,
         addressLength,
         start,
-        controlEnd - start,
+        end - start,
         tail,
-        segmented ? segmentSize : 0,
+        segmented ? segmentSize : uncut ? UNCUT : 0,
       );
       this.#targets[index] = to;
     }

@@ -19,37 +19,40 @@ import {
 /** Where a datagram leaves from: an address of this host (or one with freebind), an interface, or both. */
 export interface SendSource {
   /** An address literal; a link-local one may have its zone (`fe80::1%eth0`). */
-  readonly address?: string;
+  readonly address?: string | undefined;
   /** Name or index. */
-  readonly interface?: string | number;
+  readonly interface?: string | number | undefined;
 }
 
 /** How one send goes. All of it is per message; what is left out is as the socket has it. */
 export interface SendOptions {
   /** The destination. @default where the socket is connected to */
-  readonly to?: EndpointLike;
+  readonly to?: EndpointLike | undefined;
   /**
    * Bytes of each datagram, 1 to 65535: the data is cut into datagrams of this size, the last one may be shorter. The
    * kernel, or the network card, does the cutting where it can (UDP_SEGMENT). Without it the data is one datagram.
    */
-  readonly segmentSize?: number;
-  /** The source: an address, or an address and an interface. IP_PKTINFO, IPV6_PKTINFO; ip(7), ipv6(7). */
-  readonly from?: string | SendSource;
+  readonly segmentSize?: number | undefined;
+  /**
+   * The source: an address, or an address and an interface. The port stays the socket's, whatever an Endpoint says.
+   * IP_PKTINFO, IPV6_PKTINFO; ip(7), ipv6(7).
+   */
+  readonly from?: string | Endpoint | SendSource | undefined;
   /** Explicit congestion notification, 0 to 3: 1 is ECT(1), 2 is ECT(0), 3 is CE; RFC 3168. */
-  readonly ecn?: number;
+  readonly ecn?: number | undefined;
   /**
    * Differentiated services, 0 to 63; RFC 2474.
    * @default the socket's (IP_TOS, IPV6_TCLASS); with `ecn` it costs a system call to ask for it
    */
-  readonly dscp?: number;
+  readonly dscp?: number | undefined;
   /** Time to live, or hop limit, 1 to 255. */
-  readonly ttl?: number;
+  readonly ttl?: number | undefined;
   /** When it is to leave: nanoseconds of the clock that SO_TXTIME has chosen. Needs SO_TXTIME on the socket. */
-  readonly txTime?: bigint;
+  readonly txTime?: bigint | undefined;
   /** SO_MARK for routing and firewalls, 0 to 4294967295. Needs CAP_NET_ADMIN or CAP_NET_RAW. */
-  readonly mark?: number;
+  readonly mark?: number | undefined;
   /** IPv6 only: never fragment it (IPV6_DONTFRAG), or do (false). IPv4 has this per socket: IP_MTU_DISCOVER. */
-  readonly dontFragment?: boolean;
+  readonly dontFragment?: boolean | undefined;
 }
 
 /** How a reply goes: where to and where from is what the datagram says that is answered. */
@@ -95,14 +98,14 @@ export class Envelope {
       this.hasControl = false;
       return;
     }
-    checkKeys(options, KEYS);
+    checkKeys('options', options, KEYS);
     const { to, from } = options;
     this.#read(to === undefined || to instanceof Endpoint ? to : Endpoint.from(to, 'options.to'), from, options);
   }
 
   /** Reads the options of a reply, whose addresses are known. @param index of the interface, 0 for any @throws as `read` */
   readReply(options: ReplyOptions, to: Endpoint, from: Endpoint | undefined, index: number): void {
-    checkKeys(options, REPLY_KEYS);
+    checkKeys('options', options, REPLY_KEYS);
     this.#read(to, undefined, options, from, index);
   }
 
@@ -237,20 +240,22 @@ export class Envelope {
 }
 
 /** As `options` of arguments.ts, which is asked only when something is wrong: this is on the path of every datagram. */
-function checkKeys<T extends object>(options: T, known: ReadonlySet<keyof T & string>): void {
+function checkKeys<T extends object>(name: string, options: T, known: ReadonlySet<keyof T & string>): void {
   if (typeof options === 'object' && options !== null && !Array.isArray(options)) {
     let all = true;
     for (const key in options) all &&= known.has(key);
     if (all) return;
   }
-  checkOptions('options', options, [...known]);
+  checkOptions(name, options, [...known]);
 }
 
-function sourceOf(from: string | SendSource, ipv4: boolean): readonly [Endpoint | undefined, number] {
+function sourceOf(from: string | Endpoint | SendSource, ipv4: boolean): readonly [Endpoint | undefined, number] {
   if (typeof from === 'string') return addressOf(from, ipv4, 'options.from');
+  if (from instanceof Endpoint) return ofFamily(from, ipv4, 'options.from');
   if (typeof from !== 'object' || from === null) {
     throw invalidType('options.from', 'an address or { address, interface }', from);
   }
+  checkKeys('options.from', from, SOURCE_KEYS);
   const { address, interface: device } = from;
   const index = device === undefined ? 0 : indexOf(device);
   if (address === undefined) {
@@ -263,11 +268,14 @@ function sourceOf(from: string | SendSource, ipv4: boolean): readonly [Endpoint 
 
 function addressOf(address: string, ipv4: boolean, name: string): readonly [Endpoint, number] {
   if (typeof address !== 'string') throw invalidType(name, 'of type string', address);
-  const endpoint = sources.get(address) ?? remember(address, name);
-  if ((endpoint.family === 'ipv4') !== ipv4) {
-    throw invalidValue(name, address, `the datagram goes to an ${ipv4 ? 'IPv4' : 'IPv6'} address`);
+  return ofFamily(sources.get(address) ?? remember(address, name), ipv4, name);
+}
+
+function ofFamily(source: Endpoint, ipv4: boolean, name: string): readonly [Endpoint, number] {
+  if ((source.family === 'ipv4') !== ipv4) {
+    throw invalidValue(name, source.address, `the datagram goes to an ${ipv4 ? 'IPv4' : 'IPv6'} address`);
   }
-  return [endpoint, endpoint.scopeId];
+  return [source, source.scopeId];
 }
 
 /** Sources are few and come again. A zone may come to mean another interface, so those are not kept. */
@@ -299,6 +307,7 @@ const REPLY_KEYS: ReadonlySet<keyof ReplyOptions> = new Set([
   'dontFragment',
 ] as const);
 const KEYS: ReadonlySet<keyof SendOptions> = new Set(['to', 'from', ...REPLY_KEYS] as const);
+const SOURCE_KEYS: ReadonlySet<keyof SendSource> = new Set(['address', 'interface'] as const);
 /** No options at all. */
 export const NOTHING: SendOptions = {};
 const NONE = -1;

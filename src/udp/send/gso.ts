@@ -4,7 +4,7 @@ import { integer, oneOf } from '../../arguments.js';
 import type { Handle } from '../../binding.js';
 import { errnoName, SocketError } from '../../errors.js';
 import type { Endpoint } from '../../wire/endpoint.js';
-import { MOST_SEGMENTS } from './segments.js';
+import { hasEqualTail, MOST_SEGMENTS } from './segments.js';
 
 /**
  * 'auto': where it works, and one datagram per message where it does not. 'off': never. 'require': an error where it
@@ -105,6 +105,18 @@ export class GsoPolicy {
       );
     }
     this.mode = switchedOff ? 'off' : mode;
+  }
+
+  /** Whether it is wanted, and a destination, or the kernel, has refused it. */
+  refuses(destination: Endpoint | undefined): boolean {
+    return this.mode !== 'off' && !this.allows(destination);
+  }
+
+  /** Whether data must go one datagram per message because its last segment is as long as the others. */
+  separates(length: number, segmentSize: number): boolean {
+    if (this.equalTail === 'offload' || !hasEqualTail(length, segmentSize)) return false;
+    // A tail of one byte is as long as a segment of one.
+    return this.equalTail === 'separate' || segmentSize === 1;
   }
 
   /** Whether to try it with a destination. */

@@ -1,10 +1,12 @@
-// Promises of sends. A peer can make a send fail, but not end the process because nobody looks at the promise.
-import { SyscallError } from '../../errors.js';
-import { mayBePending } from './errnos.js';
+// Promises of sends. A peer can make a send fail, or wait until there are too many, but not end the process because nobody
+// looks at the promise.
+import { SocketError, SyscallError } from '../../errors.js';
 
-/** The promise, which is never an unhandled rejection when the network has caused `error`. */
+/** The promise, which is never an unhandled rejection, unless `error` is a mistake of the caller's. */
 export function tolerate(promise: Promise<void>, error: unknown): Promise<void> {
-  if (error instanceof SyscallError && mayBePending(error.errno)) promise.catch(ignore);
+  if (error instanceof SyscallError || (error instanceof SocketError && NO_MISTAKES.has(error.code))) {
+    promise.catch(ignore);
+  }
   return promise;
 }
 
@@ -22,3 +24,6 @@ export function withResolvers(): { promise: Promise<void>; resolve: () => void; 
 function ignore(): void {
   // The caller's own handler, when there is one, hears of it.
 }
+
+/** The second one is about options that do not go with the peer's family. */
+const NO_MISTAKES: ReadonlySet<string> = new Set(['ERR_SEND_QUEUE_FULL', 'ERR_UNSUPPORTED']);

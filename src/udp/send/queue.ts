@@ -65,13 +65,13 @@ export class SendQueue {
     this.#head = 0;
   }
 
-  /** Takes all out. */
-  rejectAll(error: Error): void {
+  /** Takes all out, each with an error of its own. */
+  rejectAll(errorOf: (entry: Queued) => Error): void {
     const entries = this.#entries.slice(this.#head);
     this.#entries = [];
     this.#head = 0;
     this.bytes = 0;
-    for (const entry of entries) entry.reject(error);
+    for (const entry of entries) entry.reject(errorOf(entry));
   }
 }
 

@@ -11,6 +11,9 @@ const [DATA, LENGTH, ADDRESS, ADDRESS_LENGTH, CONTROL, CONTROL_LENGTH, TAIL, SEG
 /** Added to a segment size that the socket has by setsockopt(2), and the message not by a control message. */
 const STICKY = 0x10000;
 
+/** In the place of a segment size: the control messages say that it is not to be cut (UDP_SEGMENT 0). */
+export const UNCUT = 0x20000;
+
 /** A fixed number of records. */
 export class Records {
   readonly bytes: Uint8Array;
@@ -53,6 +56,11 @@ export class Records {
   /** 0 for an ordinary datagram. */
   segment(index: number): number {
     return (this.#words[index * WORDS + SEGMENT] ?? 0) & 0xffff;
+  }
+
+  /** Told not to be cut, whatever the socket does by itself. */
+  isUncut(index: number): boolean {
+    return this.#words[index * WORDS + SEGMENT] === UNCUT;
   }
 
   /** The segment size is the socket's own. */

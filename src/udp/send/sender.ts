@@ -11,8 +11,9 @@ import { GsoPolicy, type GsoDisabled } from './gso.js';
 import { checkSenderOptions, type SenderOptions } from './options.js';
 import { checkData, isList, isWhole, lengthOf, rest, type SendData } from './data.js';
 import { SendQueue, type Queued } from './queue.js';
-import { Records, type Messages } from './records.js';
+import { Records, UNCUT, type Messages } from './records.js';
 import { fitsOneMessage, hasEqualTail, messageBytes, payloadLimit } from './segments.js';
+import { Sticky } from './sticky.js';
 import { rejected, tolerate, withResolvers } from './promises.js';
 import { Transmitter, type SendHandle, type SendStats } from './transmit.js';
 
@@ -40,6 +41,7 @@ export class Sender implements BatchOwner {
   readonly envelope: Envelope;
   readonly family: Family;
   readonly sentinel: boolean;
+  readonly sticky: Sticky;
   /** Set by the socket, which knows more than how to send. @internal */
   replies: ReplyRouter | undefined;
   readonly #context: SendContext;
@@ -48,7 +50,7 @@ export class Sender implements BatchOwner {
   readonly #transmitter: Transmitter;
   readonly #queue: SendQueue;
   /** The address and the control messages of the send at hand; UDP_SEGMENT stands at 32, the others behind it. */
-  readonly #beside = new Memory(BESIDE_ROOM);
+  readonly #beside = new Memory(2 * BESIDE_ROOM);
   /** Whose address it is. */
   #written: Endpoint | undefined;
   readonly #records = new Records(CHUNK);
@@ -65,6 +67,7 @@ export class Sender implements BatchOwner {
     const { sendHighWaterMark, maxQueueBytes } = checkSenderOptions(options);
     this.#queue = new SendQueue(sendHighWaterMark, maxQueueBytes);
     this.#gso = new GsoPolicy(this.#handle, options, (event) => this.#notify('gsoDisabled', event), now);
+    this.sticky = new Sticky(this.#handle);
     this.sentinel = this.#gso.equalTail === 'sentinel';
     this.#transmitter = new Transmitter(this.#handle, this.#gso, (errno) => this.#onPendingError(errno));
   }
@@ -96,7 +99,7 @@ export class Sender implements BatchOwner {
   /**
    * `trySend` of a reply. When the kernel takes a part of it, the rest of it waits in the queue.
    * @param index of the interface, 0 for any
-   * @param lost hears of the rest's failure
+   * @param lost hears of the rest's failure, but for that the socket was closed before
    * @internal
    */
   tryReply(
@@ -105,7 +108,7 @@ export class Sender implements BatchOwner {
     to: Endpoint,
     from: Endpoint | undefined,
     index: number,
-    lost: (error: unknown) => void,
+    lost: (error: SyscallError) => void,
   ): number {
     const checked = checkData(data);
     this.envelope.readReply(options, to, from, index);
@@ -114,7 +117,9 @@ export class Sender implements BatchOwner {
     const sent = this.#attempt(checked, length);
     if (sent > 0 && !isWhole(sent, length)) {
       const copy = Uint8Array.from(rest(checked, sent));
-      this.#enqueue(copy, copy.length, 0).catch(lost);
+      this.#enqueue(copy, copy.length, 0).catch((error: unknown) => {
+        if (!this.#closed && error instanceof SyscallError && error.errno !== EBADF) lost(error);
+      });
     }
     return sent;
   }
@@ -180,7 +185,7 @@ export class Sender implements BatchOwner {
   /** Rejects the sends that wait. To be called before the descriptor is closed. */
   close(): void {
     this.#closed = true;
-    this.#queue.rejectAll(new SyscallError('sendmsg', EBADF));
+    this.#queue.rejectAll(({ sent }) => withBytesSent(new SyscallError('sendmsg', EBADF), sent));
   }
 
   /** What `envelope` says, with this data: bytes sent, 1 for an empty datagram, 0 when it would block. */
@@ -190,12 +195,13 @@ export class Sender implements BatchOwner {
     if (segmentSize !== 0 && length === 0) throw nothingToCut();
     const cut = segmentSize !== 0 && length > segmentSize;
     if (cut && !this.#isOneMessage(length, segmentSize)) return this.#inMessages(data, length, 0);
+    const told = cut || (segmentSize !== 0 && this.sticky.cuts(length));
+    const start = told ? ADDRESS_ROOM : PLAIN;
     let result: number;
-    if (isList(data)) result = this.#gather(data, cut);
-    else if (cut || envelope.hasControl) {
+    if (isList(data)) result = this.#gather(data, start, cut);
+    else if (told || envelope.hasControl) {
       const addressLength = to === undefined ? 0 : this.#writeAddress(to);
-      const start = cut ? ADDRESS_ROOM : PLAIN;
-      const controlLength = this.#writeControl(cut) - start;
+      const controlLength = this.#writeControl(cut ? segmentSize : 0) - start;
       result = this.#handle.sendto(data, this.#beside.bytes, addressLength, start, controlLength);
     } else if (to === undefined) result = this.#handle.sendto(data);
     else result = this.#handle.sendto(data, to.sockaddr(this.family));
@@ -211,7 +217,8 @@ export class Sender implements BatchOwner {
       if (transmitter.errno === 0) return 0;
     } else if (mayBePending(result)) return this.#inMessages(data, length, result);
     else if (result === EIO || result === EINVAL) return this.#inMessages(data, length, 0);
-    throw this.#error(result, segmentSize === 0 ? length : Math.min(length, segmentSize), cut, 0);
+    const size = segmentSize === 0 ? length : Math.min(length, segmentSize);
+    throw this.#error(result, size, cut, 0, envelope.destination);
   }
 
   /** Whether data that is to be cut goes to its destination by one call. */
@@ -231,7 +238,7 @@ export class Sender implements BatchOwner {
     const whole = isList(data) ? Buffer.concat(data) : data;
     const cut = segmentSize !== 0 && length > segmentSize;
     const addressLength = to === undefined ? 0 : this.#writeAddress(to);
-    const end = this.#writeControl(cut);
+    const end = this.#writeControl(cut ? segmentSize : 0);
     const most = cut ? this.bytesPerMessage(length, segmentSize, ipv4) : length;
     const records = this.#records;
     const destination = envelope.destination;
@@ -244,10 +251,16 @@ export class Sender implements BatchOwner {
       for (let offset = sent; count < CHUNK && (offset < length || length === 0); offset += most) {
         const size = Math.min(most, length - offset);
         const segmented = cut && size > segmentSize;
-        const start = segmented ? ADDRESS_ROOM : PLAIN;
         const tail = segmented && this.sentinel && hasEqualTail(size, segmentSize);
-        const segment = segmented ? segmentSize : 0;
-        records.set(count++, offset, size, 0, addressLength, start, end - start, tail, segment);
+        if (segmented || segmentSize === 0 || !this.sticky.cuts(size)) {
+          const start = segmented ? ADDRESS_ROOM : PLAIN;
+          const segment = segmented ? segmentSize : 0;
+          records.set(count++, offset, size, 0, addressLength, start, end - start, tail, segment);
+        } else {
+          if (cut) this.#copyUncut(end);
+          const start = cut ? end : ADDRESS_ROOM;
+          records.set(count++, offset, size, 0, addressLength, start, end - ADDRESS_ROOM, false, UNCUT);
+        }
         if (length === 0) break;
       }
       const completed = transmitter.transmit(messages, 0, count, suspect);
@@ -261,9 +274,9 @@ export class Sender implements BatchOwner {
   }
 
   /** Several buffers as one message. */
-  #gather(data: readonly Uint8Array[], cut: boolean): number {
+  #gather(data: readonly Uint8Array[], start: number, cut: boolean): number {
     const address = this.envelope.to?.sockaddr(this.family) ?? EMPTY;
-    const control = this.#beside.bytes.subarray(cut ? ADDRESS_ROOM : PLAIN, this.#writeControl(cut));
+    const control = this.#beside.bytes.subarray(start, this.#writeControl(cut ? this.envelope.segmentSize : 0));
     return this.#handle.sendmsg(data, address, control, 0);
   }
 
@@ -278,9 +291,14 @@ export class Sender implements BatchOwner {
   }
 
   /** Where the control messages end; they begin at ADDRESS_ROOM with UDP_SEGMENT, and at PLAIN without. */
-  #writeControl(cut: boolean): number {
-    if (cut) writeSegment(this.#beside, ADDRESS_ROOM, this.envelope.segmentSize);
+  #writeControl(segmentSize: number): number {
+    writeSegment(this.#beside, ADDRESS_ROOM, segmentSize);
     return this.envelope.writeControl(this.#beside, PLAIN);
+  }
+
+  /** The control messages once more, behind their end: with UDP_SEGMENT as 0. */
+  #copyUncut(end: number): void {
+    this.#beside.bytes.copyWithin(writeSegment(this.#beside, end, 0), PLAIN, end);
   }
 
   /** The error of a message that the transmitter has stopped at. */
@@ -298,7 +316,7 @@ export class Sender implements BatchOwner {
     length: number,
     cut: boolean,
     bytesSent: number,
-    destination: Endpoint | undefined = this.envelope.destination,
+    destination: Endpoint | undefined,
   ): SyscallError {
     const ipv4 = this.family === 'ipv4' || destination?.family === 'ipv4';
     const gsoRequired = cut && this.#gso.mode === 'require';
@@ -316,12 +334,17 @@ export class Sender implements BatchOwner {
       }
     } catch (error) {
       // The socket cannot be waited for: it is closed, or this runtime has no way.
-      this.#queue.rejectAll(error as Error);
+      this.#queue.rejectAll(({ sent }) => withBytesSent(ownError(error), sent));
     }
     this.#flushing = undefined;
-    if (!this.#queue.needsDrain) return;
+    if (this.#queue.needsDrain) setImmediate(() => this.#drained());
+  }
+
+  #drained(): void {
+    // Who has sent more meanwhile waits for the end of that.
+    if (this.#closed || !this.#queue.needsDrain || this.#queue.size > 0) return;
     this.#queue.needsDrain = false;
-    if (!this.#closed) this.#notify('drain');
+    this.#context.emit('drain');
   }
 
   /** @throws ERR_SEND_QUEUE_FULL */
@@ -361,16 +384,9 @@ export class Sender implements BatchOwner {
       if (!isWhole(sent, length) && entry.sent < length) return false;
       entry.resolve();
     } catch (error) {
-      this.#reject(entry, error);
+      entry.reject(withBytesSent(error, entry.sent));
     }
     return true;
-  }
-
-  #reject(entry: Queued, error: unknown): void {
-    if (error instanceof SyscallError && entry.sent > 0) {
-      Object.defineProperty(error, 'bytesSent', { value: entry.sent, enumerable: true });
-    }
-    entry.reject(error);
   }
 
   #onPendingError(errno: number): void {
@@ -388,6 +404,18 @@ export class Sender implements BatchOwner {
   #notify<E extends keyof SendEvents>(event: E, ...args: SendEvents[E]): void {
     setImmediate(() => this.#context.emit(event, ...args));
   }
+}
+
+/** Says how much of the data had been sent before. */
+function withBytesSent<T>(error: T, sent: number): T {
+  if (sent > 0 && error instanceof Error) Object.defineProperty(error, 'bytesSent', { value: sent, enumerable: true });
+  return error;
+}
+
+/** Several sends fail by one error: each gets one that it may add to. */
+function ownError(error: unknown): Error {
+  if (!(error instanceof SyscallError)) return error as Error;
+  return new SyscallError(error.syscall, error.errno);
 }
 
 const EMPTY = new Uint8Array(0);

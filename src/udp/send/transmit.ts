@@ -3,12 +3,12 @@
 import type { Handle } from '../../binding.js';
 import { portAssigned } from '../../options/local-endpoint.js';
 import type { OptionAccess } from '../../options/target.js';
-import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
 import { EAGAIN, EINVAL, EIO, mayBePending } from './errnos.js';
 import type { GsoPolicy } from './gso.js';
 import { BESIDE_ROOM, Memory } from './control.js';
 import { Records, type Messages } from './records.js';
 import { FEWER_SEGMENTS, hasEqualTail, segmentCount } from './segments.js';
+import { stickySize } from './sticky.js';
 
 /** What of a Handle sending needs. */
 export type SendHandle = Pick<Handle, 'sendto' | 'sendmmsg' | 'sendmsg'> & OptionAccess;
@@ -102,7 +102,7 @@ export class Transmitter {
   /** Messages that were completed, 1 or more; or why not even one was. */
   #step(messages: Messages, at: number, end: number): number {
     if (!this.#goesWhole(messages, at)) {
-      this.stats.gsoFallbacks++;
+      if (this.#gso.refuses(messages.target(at))) this.stats.gsoFallbacks++;
       return this.#inParts(messages, at, 1);
     }
     let stop = at + 1;
@@ -121,7 +121,7 @@ export class Transmitter {
     const { records } = messages;
     const segment = records.segment(at);
     if (segment === 0) return true;
-    if (this.#gso.equalTail === 'separate' && hasEqualTail(records.length(at), segment)) return false;
+    if (this.#gso.separates(records.length(at), segment)) return false;
     return this.#gso.allows(messages.target(at));
   }
 
@@ -156,7 +156,7 @@ export class Transmitter {
     const segment = records.segment(at);
     const sentinel = this.#gso.equalTail === 'sentinel';
     // A socket that cuts by itself must be told not to; else UDP_SEGMENT is left out.
-    const told = segments === 1 && this.#stickySize() > 0;
+    const told = segments === 1 && stickySize(this.#handle) > 0;
     const beside = told ? this.#beside : messages.beside;
     if (told) records.copyUncut(at, messages.beside, beside);
     for (;;) {
@@ -185,22 +185,13 @@ export class Transmitter {
 
   /** Whether the socket itself cuts what it is given (setsockopt UDP_SEGMENT), and this message is longer than that. */
   #isSticky(records: Records, at: number): boolean {
-    const size = this.#stickySize();
+    if (records.isUncut(at)) return false;
+    const size = stickySize(this.#handle);
     if (size === 0 || records.length(at) <= size) return false;
     records.setSticky(at, size);
     return true;
-  }
-
-  #stickySize(): number {
-    const got = this.#handle.getsockopt(SOL_UDP, UDP_SEGMENT, scratch);
-    return got < 4 ? 0 : Math.max(0, scratchView.getInt32(0, LITTLE_ENDIAN));
   }
 }
 
 /** Parts of one message that go to the kernel at once. */
 const PARTS = 64;
-
-const SOL_UDP = 17;
-const UDP_SEGMENT = 103;
-const scratch = new Uint8Array(4);
-const scratchView = new DataView(scratch.buffer);
