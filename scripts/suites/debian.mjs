@@ -1,8 +1,8 @@
-// Sources of Debian packages, for the tests that npm's packages do not hold: found in Debian's signed index by an apt of our
-// own, without root and without a look at the machine's apt, and unpacked as far as they are wanted.
-import { spawnSync } from 'node:child_process';
+// Sources of Debian packages, for the tests that npm's packages do not hold: found in Debian's signed index, and
+// unpacked as far as they are wanted.
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Apt, lastLine, MIRROR, missingForApt, run } from '../debian-apt.mjs';
 import { CACHE } from './cache.mjs';
 
 /** @typedef {{ version: string, directory: string, file: string, sha256: string }} Source one upstream tarball */
@@ -30,21 +30,21 @@ export function debianSource(name, wanted, members) {
  * @returns {{ directory: string, version: string } | { reason: string }}
  */
 function fetch(name, wanted, members) {
-  const missing = ['apt-get', 'apt-cache', 'tar', 'xz'].filter((tool) => spawnSync(tool, ['--version']).error);
-  if (missing.length > 0) return { reason: `${missing.join(' and ')} not found` };
-  if (!existsSync(KEYRING)) return { reason: `${KEYRING} not found (apt-get install debian-archive-keyring)` };
+  const reason = missingForApt(['apt-cache', 'tar', 'xz']);
+  if (reason !== undefined) return { reason };
 
   mkdirSync(CACHE, { recursive: true });
   const work = mkdtempSync(join(CACHE, 'apt-'));
   try {
-    const index = readIndex(work, name);
+    const apt = new Apt(work, 'deb-src', RELEASES);
+    const index = readIndex(apt, name);
     if ('reason' in index) return index;
     const candidates = index.sources.filter(({ version }) => wanted(version));
     /** @type {string[]} */
     const reasons = [];
     for (const source of candidates) {
       const directory = join(CACHE, `${name}-${source.version}`);
-      const reason = unpack(work, source, members, directory);
+      const reason = unpack(apt, work, source, members, directory);
       if (reason === undefined) return { directory, version: source.version };
       reasons.push(reason);
     }
@@ -55,19 +55,14 @@ function fetch(name, wanted, members) {
 }
 
 /**
- * @param {string} work
+ * @param {Apt} apt
  * @param {string} name
  * @returns {{ sources: Source[] } | { reason: string }} newest first
  */
-function readIndex(work, name) {
-  for (const directory of ['state/lists/partial', 'cache/archives/partial'])
-    mkdirSync(join(work, directory), { recursive: true });
-  writeFileSync(join(work, 'status'), '');
-  const lines = RELEASES.map((release) => `deb-src [signed-by=${KEYRING}] ${MIRROR} ${release} main\n`);
-  writeFileSync(join(work, 'sources.list'), lines.join(''));
-  const update = run('apt-get', [...aptOptions(work), 'update'], work);
-  if (update.status !== 0) return { reason: `apt-get update: ${lastLine(update.stderr) ?? 'it took too long'}` };
-  const shown = run('apt-cache', [...aptOptions(work), 'showsrc', '--only-source', name], work);
+function readIndex(apt, name) {
+  const update = apt.run('apt-get', 'update');
+  if (update.status !== 0) return { reason: `apt-get update: ${lastLine(update.stderr)}` };
+  const shown = apt.run('apt-cache', 'showsrc', '--only-source', name);
   const sources = shown.stdout.split(/\n\n+/).flatMap(parse);
   const unique = new Map(sources.map((source) => [source.version, source]));
   return { sources: [...unique.values()].sort((a, b) => newestFirst(a.version, b.version)) };
@@ -89,19 +84,20 @@ function parse(paragraph) {
 }
 
 /**
+ * @param {Apt} apt
  * @param {string} work
  * @param {Source} source
  * @param {readonly string[]} members
  * @param {string} target appears only when everything went well
  * @returns {string | undefined} why it could not be done
  */
-function unpack(work, { directory, file, sha256 }, members, target) {
+function unpack(apt, work, { directory, file, sha256 }, members, target) {
   const url = `${MIRROR}/${directory}/${file}`;
   const archive = join(work, file);
   // apt's own download: it knows proxies, and keeps nothing whose sum is not the index's.
-  const download = run(APT_HELPER, [...aptOptions(work), 'download-file', url, archive, `SHA256:${sha256}`], work);
+  const download = apt.run(APT_HELPER, 'download-file', url, archive, `SHA256:${sha256}`);
   const answer = /^Err:.*\n +(.*\S)/m.exec(download.stdout)?.[1];
-  if (download.status !== 0) return `${url}: ${answer ?? lastLine(download.stderr) ?? 'it took too long'}`;
+  if (download.status !== 0) return `${url}: ${answer ?? lastLine(download.stderr)}`;
   const unpacked = join(work, 'unpacked');
   mkdirSync(unpacked);
   const options = ['--strip-components=1', '--wildcards', '--no-wildcards-match-slash', '--no-same-owner'];
@@ -113,41 +109,10 @@ function unpack(work, { directory, file, sha256 }, members, target) {
   return undefined;
 }
 
-/** Neither the machine's sources nor its state take part. @param {string} work */
-function aptOptions(work) {
-  const options = {
-    'Dir::State': join(work, 'state'),
-    'Dir::State::status': join(work, 'status'),
-    'Dir::Cache': join(work, 'cache'),
-    'Dir::Etc::sourcelist': join(work, 'sources.list'),
-    'Dir::Etc::sourceparts': '-',
-    'Acquire::Languages': 'none',
-    'Acquire::http::Timeout': '15',
-    'APT::Sandbox::User': '',
-  };
-  return ['-q', ...Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`])];
-}
-
-/**
- * @param {string} program
- * @param {readonly string[]} args
- * @param {string} cwd
- */
-function run(program, args, cwd) {
-  return spawnSync(program, args, { cwd, encoding: 'utf8', timeout: 300_000, maxBuffer: 2 ** 26 });
-}
-
-/** @param {string} text */
-function lastLine(text) {
-  return text.trim().split('\n').at(-1);
-}
-
 /** @param {string} a @param {string} b */
 function newestFirst(a, b) {
   return b.localeCompare(a, 'en', { numeric: true });
 }
 
-const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
-const MIRROR = 'http://deb.debian.org/debian';
 const RELEASES = ['trixie', 'testing', 'sid'];
 const APT_HELPER = '/usr/lib/apt/apt-helper';
