@@ -1,10 +1,10 @@
 // Segmentation offload over a veth pair: what is on the wire, whether the device takes segments whole or the kernel cuts
 // them before it, around the sizes where limits are. Loopback's MTU would hide them.
-import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Endpoint, setOption, type Family } from '../../src/index.js';
 import { setFeatures } from '../support/ethtool.js';
-import { NetworkNamespace } from '../support/namespace.js';
+import type { NetworkNamespace } from '../support/namespace.js';
+import { createNeighbour, neighbourAddresses } from '../support/neighbour.js';
 import { errorOf } from '../support/sockets.js';
 import { UdpCapture, type WireDatagram } from '../support/udp-capture.js';
 import { cut, pattern, testSender, type TestSenderOptions } from '../support/udp-sender.js';
@@ -12,21 +12,12 @@ import { cut, pattern, testSender, type TestSenderOptions } from '../support/udp
 const MTU = 1500;
 const PORT = 4433;
 const HEADERS = { ipv4: 28, ipv6: 48 } as const;
-const PEER = { ipv4: '10.77.0.2', ipv6: 'fd77::2' } as const;
+const PEER = neighbourAddresses(77);
 
 let peer: NetworkNamespace;
 beforeAll(async () => {
-  peer = await NetworkNamespace.create();
-  await peer.link('current', {
-    ...{ name: 'far', peerName: 'near' },
-    addresses: ['10.77.0.2/24', 'fd77::2/64'],
-    peerAddresses: ['10.77.0.1/24', 'fd77::1/64'],
-  });
-  // No neighbour is asked for in the middle of a test; and nobody answers there, for which nobody is to be told.
-  const address = JSON.parse(await peer.run('ip', '-j', 'link', 'show', 'far')) as [{ address: string }];
-  for (const ip of Object.values(PEER)) {
-    execFileSync('ip', ['neigh', 'replace', ip, 'lladdr', address[0].address, 'dev', 'near']);
-  }
+  peer = await createNeighbour(77);
+  // Nobody answers there, for which nobody is to be told.
   await peer.run('nft', 'add table inet t; add chain inet t in { type filter hook input priority 0; policy drop; }');
 });
 afterAll(async () => {

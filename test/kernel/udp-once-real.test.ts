@@ -3,32 +3,19 @@
 import { execFileSync } from 'node:child_process';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { SyscallError, UdpSocket, type Endpoint, type Family, type SendOptions } from '../../src/index.js';
-import { NetworkNamespace } from '../support/namespace.js';
+import type { NetworkNamespace } from '../support/namespace.js';
+import { createNeighbour, neighbourAddresses } from '../support/neighbour.js';
 import { UdpPeer } from '../support/udp-peer.js';
 
 const PORT = 9000;
-const PEER = { ipv4: '10.79.0.2', ipv6: 'fd79::2' } as const;
+const PEER = neighbourAddresses(79);
 /** Bytes of a datagram that is all right, and of one that a firewall knows. */
 const [SIZE, MARKED] = [100, 150];
 
 let namespace: NetworkNamespace;
 let peer: UdpPeer;
 beforeAll(async () => {
-  namespace = await NetworkNamespace.create();
-  await namespace.link('current', {
-    ...{ name: 'far', peerName: 'near' },
-    addresses: ['10.79.0.2/24', 'fd79::2/64'],
-    peerAddresses: ['10.79.0.1/24', 'fd79::1/64'],
-  });
-  const [link] = JSON.parse(await namespace.run('ip', '-j', 'link', 'show', 'far')) as [{ address: string }];
-  for (const ip of Object.values(PEER)) {
-    execFileSync('ip', ['neigh', 'replace', ip, 'lladdr', link.address, 'dev', 'near']);
-  }
-  // An ICMP error that has to wait for an answer of a neighbour comes too late, or not at all.
-  const [near] = JSON.parse(execFileSync('ip', ['-j', 'link', 'show', 'near']).toString()) as [{ address: string }];
-  for (const ip of ['10.79.0.1', 'fd79::1']) {
-    await namespace.run('ip', 'neigh', 'replace', ip, 'lladdr', near.address, 'dev', 'far');
-  }
+  namespace = await createNeighbour(79);
   // As many ICMP errors as there are reasons for.
   await namespace.run(
     'sh',

@@ -1,33 +1,23 @@
 // The matrix of the kernel's selftest udpgso: every size, over IPv4, IPv6 and mapped, connected or not, the segment size by
 // control message or by setsockopt, in one piece or by MSG_MORE, and with segments cut by the kernel or behind it. What a
 // peer receives and what its device hears is compared, checksums included.
-import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Endpoint, NativeSocket, setOption, UdpSocket, type Family } from '../../src/index.js';
 import { setFeatures } from '../support/ethtool.js';
-import { NetworkNamespace } from '../support/namespace.js';
+import type { NetworkNamespace } from '../support/namespace.js';
+import { createNeighbour, neighbourAddresses } from '../support/neighbour.js';
 import { UdpPeer } from '../support/udp-peer.js';
 import { pattern } from '../support/udp-sender.js';
 import { gsoCases, type GsoCase, type Outcome } from './udpgso-cases.js';
 
 const PORT = 9000;
-const PEER = { ipv4: '10.78.0.2', ipv6: 'fd78::2' } as const;
+const PEER = neighbourAddresses(78);
 const MSG_MORE = 0x8000;
 
 let namespace: NetworkNamespace;
 let peer: UdpPeer;
 beforeAll(async () => {
-  namespace = await NetworkNamespace.create();
-  await namespace.link('current', {
-    ...{ name: 'far', peerName: 'near' },
-    addresses: ['10.78.0.2/24', 'fd78::2/64'],
-    peerAddresses: ['10.78.0.1/24', 'fd78::1/64'],
-  });
-  // No neighbour is asked for in the middle of a test.
-  const [link] = JSON.parse(await namespace.run('ip', '-j', 'link', 'show', 'far')) as [{ address: string }];
-  for (const ip of Object.values(PEER)) {
-    execFileSync('ip', ['neigh', 'replace', ip, 'lladdr', link.address, 'dev', 'near']);
-  }
+  namespace = await createNeighbour(78);
   peer = await UdpPeer.start(namespace, 'far', PORT);
 });
 afterAll(async () => {

@@ -1,7 +1,8 @@
 // A worker that is terminated while its UdpSockets work leaks no descriptor, and takes nothing down with it.
 import { expect, test } from 'vitest';
-import { runNode, runWorker } from '../support/child.js';
+import { runWorker } from '../support/child.js';
 import { repeats } from '../support/repeats.js';
+import { NOTHING_LEFT, terminateWorkers } from '../support/worker-rounds.js';
 
 /** A hundred sockets, and one that sends itself datagrams for ever. */
 const HOLD = `
@@ -58,27 +59,7 @@ const often = ['in batch callbacks that never stop', 'busy inside a batch callba
 
 test.each(Object.entries(states))('terminated again and again while %s', async (name, state) => {
   const times = repeats(often.includes(name) ? 60 : 20);
-  const script = `
-    import { readdirSync } from 'node:fs';
-    import { Worker } from 'node:worker_threads';
-    const source = ${JSON.stringify(`(async () => { ${HOLD} ${state} })();`)};
-    const fds = () => readdirSync('/proc/self/fd').length;
-    const round = () => new Promise((resolve, reject) => {
-      const worker = new Worker(source, { eval: true, execArgv: [] });
-      worker.once('error', reject).once('message', () => {
-        most = Math.max(most, fds());
-        worker.terminate().then(resolve, reject);
-      });
-    });
-    let most = 0;
-    await round(); // what Node opens with its first worker stays
-    const before = fds();
-    for (let i = 0; i < ${times}; i += 4) await Promise.all([round(), round(), round(), round()]);
-    if (most < before + 100) throw new Error('the workers held nothing: ' + most);
-    console.log(fds() - before);
-  `;
-  const { stdout, stderr } = await runNode(script, { timeout: 100_000 });
-  expect([stdout, stderr]).toEqual(['0\n', '']);
+  expect(await terminateWorkers(HOLD + state, { times, held: 100 })).toEqual(NOTHING_LEFT);
 });
 
 test('a worker receives and sends as the main thread does', async () => {

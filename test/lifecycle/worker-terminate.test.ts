@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { runNode } from '../support/child.js';
 import { repeats } from '../support/repeats.js';
+import { NOTHING_LEFT, terminateWorkers } from '../support/worker-rounds.js';
 
 /** What a worker holds: a hundred sockets of each sort. */
 const HOLD = `
@@ -97,27 +98,7 @@ const often = [
 
 test.each(Object.entries(states))('terminated again and again while %s', async (name, state) => {
   const times = repeats(often.includes(name) ? 100 : 20);
-  const script = `
-    import { readdirSync } from 'node:fs';
-    import { Worker } from 'node:worker_threads';
-    const source = ${JSON.stringify(`(async () => { ${HOLD} ${state} })();`)};
-    const fds = () => readdirSync('/proc/self/fd').length;
-    const round = () => new Promise((resolve, reject) => {
-      const worker = new Worker(source, { eval: true, execArgv: [] });
-      worker.once('error', reject).once('message', () => {
-        most = Math.max(most, fds());
-        worker.terminate().then(resolve, reject);
-      });
-    });
-    let most = 0;
-    await round(); // what Node opens with its first worker stays
-    const before = fds();
-    for (let i = 0; i < ${times}; i += 4) await Promise.all([round(), round(), round(), round()]);
-    if (most < before + 200) throw new Error('the workers held nothing: ' + most);
-    console.log(fds() - before);
-  `;
-  const { stdout, stderr } = await runNode(script, { timeout: 100_000 });
-  expect([stdout, stderr]).toEqual(['0\n', '']);
+  expect(await terminateWorkers(HOLD + state, { times, held: 200 })).toEqual(NOTHING_LEFT);
 });
 
 test('a worker that ends by itself, or by an error, leaks none either, and the error arrives', async () => {
