@@ -9,6 +9,7 @@ import { localEndpoint } from '../options/local-endpoint.js';
 import { optionAccess, refuseOption, type OptionAccess, type OwnSocket } from '../options/target.js';
 import { READABLE, WRITABLE } from '../readiness.js';
 import type { WaitOptions } from '../socket.js';
+import { notAborted } from '../waiters.js';
 import { Endpoint, SOCKADDR_SIZE, UNSPECIFIED, type EndpointLike } from '../wire/endpoint.js';
 import { familyNumber, type Family } from '../wire/families.js';
 import { WILDCARD } from '../wire/wildcard.js';
@@ -385,9 +386,14 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
     return this.#receiver.pull(batch);
   }
 
-  /** Resolves when there is something to read, or an error is. @throws AbortError; EBADF when closed meanwhile */
+  /**
+   * Resolves when there is something to read, or an error is; at once when a consumer that has gone left messages that were
+   * read. @throws AbortError; EBADF when closed, also meanwhile
+   */
   async readable(options: WaitOptions = {}): Promise<void> {
     checkOptions('options', options, ['signal']);
+    notAborted(options.signal);
+    if (this.#receiver.holdsMessages) return; // the kernel does not know of them
     await this.#events.wait(READABLE, options.signal);
   }
 
