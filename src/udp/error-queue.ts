@@ -92,8 +92,9 @@ export class ErrorQueue implements AsyncIterable<NetworkError, undefined> {
         return new Promise((resolve) => this.#waiting.push(resolve));
       },
       return: () => {
-        if (!ended) this.#iterating = false;
+        if (ended) return Promise.resolve(DONE); // those who wait now are another one's
         ended = true;
+        this.#iterating = false;
         this.#finish();
         return Promise.resolve(DONE);
       },

@@ -81,6 +81,16 @@ describe.each(PATHS)('$path', ({ family, from, address }) => {
   });
 });
 
+test('return() of an iterator that is over does not end the one after it', async () => {
+  const udp = make({ pathMtuDiscovery: 'do' });
+  const over = udp.errorQueue[Symbol.asyncIterator]();
+  await over.return?.();
+  const next = udp.errorQueue[Symbol.asyncIterator]().next();
+  await over.return?.();
+  tooLong(udp);
+  expect(await next).toMatchObject({ done: false, value: { code: 'EMSGSIZE' } });
+});
+
 describe('nobody iterates', () => {
   test('the queue is read all the same, and then nobody is woken', async () => {
     const drain = vi.spyOn(ErrorQueue.prototype, 'drain');
