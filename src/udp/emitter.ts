@@ -35,6 +35,8 @@ export interface ListenerWatch {
 
 export class UdpEmitter extends EventEmitter<UdpSocketEvents> {
   #watch: ListenerWatch | undefined;
+  /** A listener of it is on its way: a listener of 'newListener' may come and go before it is there. */
+  #adding: keyof UdpSocketEvents | undefined;
 
   /** @internal */
   protected watchListeners(watch: ListenerWatch): void {
@@ -72,16 +74,21 @@ export class UdpEmitter extends EventEmitter<UdpSocketEvents> {
 
   #add(event: keyof UdpSocketEvents, add: () => unknown): this {
     if (event === 'batch' || event === 'message') this.#watch?.attach(event);
+    const outer = this.#adding;
+    this.#adding = event;
     try {
       add();
     } finally {
+      this.#adding = outer;
       this.#update(); // it may have been no function
     }
     return this;
   }
 
   #update(): void {
-    for (const event of WATCHED) if (this.listenerCount(event) === 0) this.#watch?.detach(event);
+    for (const event of WATCHED) {
+      if (event !== this.#adding && this.listenerCount(event) === 0) this.#watch?.detach(event);
+    }
   }
 }
 

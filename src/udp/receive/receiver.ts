@@ -231,6 +231,7 @@ export class Receiver {
   }
 
   #fillForIterator(): void {
+    if (this.#cursor.hasNext) this.#iterator?.deliver(); // to those who wait since it was paused
     // It is busy with what it has: that the kernel holds the rest is the back-pressure.
     if (this.#cursor.hasNext) this.#context.events.listen(false);
     else if (this.#fill()) this.#iterator?.deliver();
