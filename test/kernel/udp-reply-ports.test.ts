@@ -5,6 +5,7 @@ import { expectNoNewFds } from '../support/fds.js';
 import type { NetworkNamespace } from '../support/namespace.js';
 import { missingForSteering, steer } from '../support/sk-lookup.js';
 import { UdpCapture } from '../support/udp-capture.js';
+import { errorOf } from '../support/sockets.js';
 import { ask, FAR, ip, makePeer, nft } from './udp-reply-fixtures.js';
 
 const missing = missingForSteering();
@@ -235,6 +236,20 @@ describe('sockets for other ports', () => {
     await new Promise((resolve) => setImmediate(resolve));
     expect(errors).toMatchObject([{ code: 'EADDRINUSE', syscall: 'bind', address: '192.0.2.7', port: 6010 }]);
     expect(errors[0]?.message).toContain('reuseAddress');
+  });
+
+  test('are not made for wrong arguments, nor when the socket is closed', async () => {
+    const udp = proxied();
+    expect(udp.reply(from(5353), Buffer.from('x'))).toBe(true); // the own address is known from now on
+    for (const [data, options] of [['text'], [Buffer.from('x'), { ttl: 256 }], [Buffer.from('x'), { misspelt: 1 }]]) {
+      expect((await errorOf(() => udp.reply(from(6030), data as never, options as never))).code).toMatch(/^ERR_/);
+    }
+    expect(udp.stats.replies).toEqual({ errors: 0, sockets: 0 });
+    await udp.close();
+    await expectNoNewFds(async () => {
+      expect((await errorOf(() => udp.reply(from(6030), Buffer.from('x')))).code).toBe('EBADF');
+    });
+    expect(udp.stats.replies).toEqual({ errors: 0, sockets: 0 });
   });
 
   test("without the privilege that others' addresses take: told", () => {

@@ -10,7 +10,7 @@ import { ReceivedBatch } from '../receive/batch.js';
 import type { MessageInfo } from '../receive/messages.js';
 import type { ReplyRouter, SendBatch } from '../send/batch.js';
 import { NOTHING, type ReplyOptions } from '../send/envelope.js';
-import type { SendData } from '../send/data.js';
+import { checkData, type SendData } from '../send/data.js';
 import type { Sender } from '../send/sender.js';
 import type { SendStats } from '../send/transmit.js';
 import { EgressSockets, type EgressContext, type EgressOptions } from './egress.js';
@@ -93,7 +93,7 @@ export class Replier implements ReplyRouter {
     ];
     const { sender } = this.#context;
     try {
-      this.#route(source, destination, local, index);
+      this.#route(source, destination, local, index, options);
       if (this.#sender === sender) {
         sender.envelope.readReply(options, source, this.#from, this.#from?.scopeId ?? 0);
         return batch.addRead(data, destination);
@@ -115,6 +115,7 @@ export class Replier implements ReplyRouter {
   }
 
   close(): void {
+    this.#own = undefined; // a later reply is to ask the descriptor, and to hear that it is closed
     this.#egress.close();
   }
 
@@ -126,9 +127,10 @@ export class Replier implements ReplyRouter {
     data: SendData,
     options: ReplyOptions,
   ): boolean {
+    const checked = checkData(data); // before anything is made for it
     try {
-      this.#route(source, destination, local, index);
-      return this.#send(data, options);
+      this.#route(source, destination, local, index, options);
+      return this.#send(checked, options);
     } catch (error) {
       this.#handle(error, source, destination, local, index);
       return false;
@@ -140,9 +142,17 @@ export class Replier implements ReplyRouter {
     if (to === undefined) return false;
     return (
       this.#sender.tryReply(data, options, to, from, from?.scopeId ?? 0, (error) => {
-        this.#handle(error, to, from, undefined, undefined);
+        this.#lost(error, to, from);
       }) > 0
     );
+  }
+
+  /** The rest of a reply waited, and will not be sent. Nobody is there to catch anything: it is told, whatever it is. */
+  #lost(error: unknown, source: Endpoint, destination: Endpoint | undefined): void {
+    const known = error instanceof SyscallError && error.errno !== EBADF && error.address !== undefined;
+    // Its socket was closed, perhaps for another one, or cannot be waited for: there was no room in time.
+    const told = known ? error : new SyscallError('sendmsg', EAGAIN, { ...addressOf(source), cause: error });
+    this.#handle(told, source, destination, undefined, undefined);
   }
 
   /** Which socket it goes from, and which address. @throws SyscallError, ERR_INVALID_STATE */
@@ -151,10 +161,9 @@ export class Replier implements ReplyRouter {
     destination: Endpoint | undefined,
     local: Endpoint | undefined,
     index: number | undefined,
+    options: ReplyOptions,
   ): void {
     const own = this.#ownAddress();
-    this.#to = source;
-    this.#sender = this.#context.sender;
     // Of what came to many, `local` is the interface's own address, or there is none and the kernel has to find one.
     const from = local ?? (destination === undefined || isMany(destination) ? undefined : destination);
     const answers = from ?? own;
@@ -162,10 +171,13 @@ export class Replier implements ReplyRouter {
     if (leaks(answers, source, index)) throw loopbackSource(source, answers);
     const port = destination?.port ?? 0;
     if (from !== undefined && port !== 0 && port !== own.port) {
-      this.#from = undefined;
-      this.#sender = this.#egress.from(from.withPort(port));
+      this.#context.sender.envelope.readReply(options, source, undefined, 0); // wrong ones make no socket
+      const sender = this.#egress.from(from.withPort(port));
+      [this.#to, this.#from, this.#sender] = [source, undefined, sender];
       return;
     }
+    this.#to = source;
+    this.#sender = this.#context.sender;
     this.#from = from === undefined || from.address === own.address ? undefined : from;
     if (this.#from?.family === 'ipv6' && !this.#freebind) this.#setFreebind();
   }
