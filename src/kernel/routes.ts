@@ -38,13 +38,33 @@ export function isLocal(address: string | { readonly address: string }): boolean
   return routeTo(address).type === 'local';
 }
 
+/** More of a packet that is to be routed: what `ip rule` can look at. */
+export interface Flow {
+  /** The source address, a literal of the destination's family. */
+  readonly source?: string;
+  /** SO_MARK */
+  readonly mark?: number;
+  /** Of UDP. */
+  readonly sourcePort?: number;
+  readonly destinationPort?: number;
+}
+
 /** @throws as isLocal */
-export function routeTo(address: string | { readonly address: string }): Route {
+export function routeTo(address: string | { readonly address: string }, flow: Flow = {}): Route {
   const { family, bytes, zone } = parse(address);
   // As connect(2) has it; the lookup for :: would find the default route.
   if (bytes.every((byte) => byte === 0)) return { ...NO_ROUTE, type: 'local', errno: 0 };
-  const body = [rtmsg(family, bytes.length * 8), attribute(RTA_DST, bytes)];
+  const source = flow.source === undefined ? EMPTY : parse(flow.source).bytes;
+  const body = [rtmsg(family, bytes.length * 8, source.length * 8), attribute(RTA_DST, bytes)];
+  if (source.length > 0) body.push(attribute(RTA_SRC, source));
   if (zone !== 0) body.push(attribute(RTA_OIF, uint32(zone)));
+  if (flow.mark !== undefined) body.push(attribute(RTA_MARK, uint32(flow.mark)));
+  for (const [type, port] of [
+    [RTA_SPORT, flow.sourcePort],
+    [RTA_DPORT, flow.destinationPort],
+  ] as const) {
+    if (port !== undefined) body.push(attribute(RTA_IP_PROTO, UDP), attribute(type, bigEndian16(port)));
+  }
   const request = { protocol: NETLINK_ROUTE, type: RTM_GETROUTE, dump: false, body: Buffer.concat(body) };
   const { errno, rows } = askKernel(request, (buffer, start, end, type) =>
     type === RTM_NEWROUTE ? decode(buffer, start, end) : undefined,
@@ -93,11 +113,16 @@ function decode(buffer: DataView, start: number, end: number): Route {
   return { type: TYPES[buffer.getUint8(start + 7)] ?? 'other', interface: out, source, errno: 0 };
 }
 
-function rtmsg(family: number, destinationBits: number): Uint8Array {
+function rtmsg(family: number, destinationBits: number, sourceBits: number): Uint8Array {
   const bytes = new Uint8Array(RTMSG_SIZE);
   bytes[0] = family;
   bytes[1] = destinationBits;
+  bytes[2] = sourceBits;
   return bytes;
+}
+
+function bigEndian16(value: number): Uint8Array {
+  return Uint8Array.of(value >> 8, value & 0xff);
 }
 
 function uint32(value: number): Uint8Array {
@@ -115,8 +140,15 @@ const RTM_NEWROUTE = 24;
 const RTM_GETROUTE = 26;
 const RTMSG_SIZE = 12;
 const RTA_DST = 1;
+const RTA_SRC = 2;
 const RTA_OIF = 4;
 const RTA_PREFSRC = 7;
+const RTA_MARK = 16;
+const RTA_IP_PROTO = 27;
+const RTA_SPORT = 28;
+const RTA_DPORT = 29;
+const UDP = Uint8Array.of(17);
+const EMPTY = new Uint8Array(0);
 
 /** Answers, not failures: no route (EACCES is a prohibit route, EINVAL a black hole), no such interface, no such family. */
 const UNROUTED: readonly number[] = [

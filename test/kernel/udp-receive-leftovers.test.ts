@@ -39,20 +39,24 @@ test('what is wrong, aborted or closed is so before', async () => {
   expect((await errorOf(() => udp.readable())).code).toBe('EBADF');
 });
 
-test('an iterator that was paused with a message left gives it out, and goes on to the kernel', { timeout: 5000 }, async () => {
-  await using udp = receiver({ family: 'ipv4' });
-  using sender = plainUdp();
-  for (const text of ['0', '1']) send(sender, udp, text);
-  const iterator = udp[Symbol.asyncIterator]();
-  await iterator.next();
-  udp.pause();
-  const waiting = [iterator.next(), iterator.next()];
-  send(sender, udp, '2');
-  // In a timer's turn the poll comes next, and what `resume` has scheduled after it.
-  setTimeout(() => udp.resume(), 1);
-  const messages = await Promise.all(waiting);
-  expect(messages.map(({ value }) => value?.data.toString())).toEqual(['1', '2']);
-});
+test(
+  'an iterator that was paused with a message left gives it out, and goes on to the kernel',
+  { timeout: 5000 },
+  async () => {
+    await using udp = receiver({ family: 'ipv4' });
+    using sender = plainUdp();
+    for (const text of ['0', '1']) send(sender, udp, text);
+    const iterator = udp[Symbol.asyncIterator]();
+    await iterator.next();
+    udp.pause();
+    const waiting = [iterator.next(), iterator.next()];
+    send(sender, udp, '2');
+    // In a timer's turn the poll comes next, and what `resume` has scheduled after it.
+    setTimeout(() => udp.resume(), 1);
+    const messages = await Promise.all(waiting);
+    expect(messages.map(({ value }) => value?.data.toString())).toEqual(['1', '2']);
+  },
+);
 
 test('a listener is heard also when one of newListener goes as it comes', async () => {
   await using udp = receiver({ family: 'ipv4' });

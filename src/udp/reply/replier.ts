@@ -14,6 +14,7 @@ import { checkData, type SendData } from '../send/data.js';
 import type { Sender } from '../send/sender.js';
 import type { SendStats } from '../send/transmit.js';
 import { EgressSockets, type EgressContext, type EgressOptions } from './egress.js';
+import { mayLeak, staysHere } from './loopback.js';
 
 /** What of a datagram an answer needs to know: the info of a 'message', or one's own of the same form. */
 export type ReplyInfo = Pick<MessageInfo, 'source'> & Partial<Pick<MessageInfo, 'destination' | 'local' | 'interface'>>;
@@ -168,10 +169,14 @@ export class Replier implements ReplyRouter {
     const from = local ?? (destination === undefined || isMany(destination) ? undefined : destination);
     const answers = from ?? own;
     if (from === undefined && destination === undefined && isWildcard(own)) throw this.#unknown(source);
-    if (leaks(answers, source, index)) throw loopbackSource(source, answers);
-    const port = destination?.port ?? 0;
-    if (from !== undefined && port !== 0 && port !== own.port) {
-      this.#context.sender.envelope.readReply(options, source, undefined, 0); // wrong ones make no socket
+    const port = destination === undefined || destination.port === 0 ? own.port : destination.port;
+    if (mayLeak(answers, source, index)) {
+      this.#check(options, source);
+      const here = index === undefined && staysHere(this.#context.handle, source, port, options.mark);
+      if (!here) throw loopbackSource(source, answers);
+    }
+    if (from !== undefined && port !== own.port) {
+      this.#check(options, source); // wrong ones make no socket
       const sender = this.#egress.from(from.withPort(port));
       [this.#to, this.#from, this.#sender] = [source, undefined, sender];
       return;
@@ -180,6 +185,11 @@ export class Replier implements ReplyRouter {
     this.#sender = this.#context.sender;
     this.#from = from === undefined || from.address === own.address ? undefined : from;
     if (this.#from?.family === 'ipv6' && !this.#freebind) this.#setFreebind();
+  }
+
+  /** @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE, ERR_UNSUPPORTED */
+  #check(options: ReplyOptions, source: Endpoint): void {
+    this.#context.sender.envelope.readReply(options, source, undefined, 0);
   }
 
   /** Without it an IPv6 address that is local by a route only (AnyIP) is no source, while an IPv4 one is. */
@@ -257,14 +267,6 @@ function checkInfo(info: ReplyInfo): {
   };
 }
 
-/**
- * Would it leave this host with a loopback address as its source? For IPv4 the kernel sees to it (EINVAL); for IPv6 it lets
- * it go (kernel-notes: `::1` on the wire). What came over the loopback device itself is from this host.
- */
-function leaks(from: Endpoint, to: Endpoint, index: number | undefined): boolean {
-  return from.family === 'ipv6' && from.address === '::1' && to.address !== '::1' && index !== LOOPBACK_INDEX;
-}
-
 function loopbackSource(to: Endpoint, from: Endpoint): SyscallError {
   return new SyscallError('sendmsg', EINVAL, {
     ...addressOf(to),
@@ -291,8 +293,6 @@ function isMany({ family, address }: Endpoint): boolean {
 
 const IPPROTO_IPV6 = 41;
 const IPV6_FREEBIND = 78;
-/** Of `lo` in every network namespace: LOOPBACK_IFINDEX. */
-const LOOPBACK_INDEX = 1;
 const EBADF = -9;
 const EAGAIN = -11;
 const EINVAL = -22;
