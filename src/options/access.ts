@@ -20,7 +20,8 @@ export interface RawOption {
 
 /**
  * Sets an option, setsockopt(2). By name, the value's type follows from the name. By numbers, the value is an int32 or
- * bytes, nothing is checked, and an option that comes too late is passed over as the kernel does.
+ * bytes, which are not checked, and an option that comes too late is passed over as the kernel does. What a socket of this
+ * package refuses, a reservation SO_REUSEADDR and a UdpSocket UDP_GRO, it refuses by numbers, too.
  * @throws SyscallError; ERR_OPTION_TOO_LATE where the kernel would accept the value and pass over it;
  * ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE (no such option), ERR_OUT_OF_RANGE; ERR_INVALID_STATE (no descriptor)
  */
@@ -33,12 +34,13 @@ export function setOption(target: OptionTarget, option: RawOption, value: Uint8A
 export function setOption(target: OptionTarget, option: string | RawOption, value: unknown): void {
   const access = accessOf(target);
   if (typeof option !== 'string') {
-    setRaw(access, option, value);
+    setRaw(target, access, option, value);
     return;
   }
-  const refusal = refusalOf(target, option);
+  const found = known(option);
+  const refusal = refusalOf(target, found.level, found.row.name);
   if (refusal !== undefined) throw invalidValue('name', option, refusal);
-  applyOption(access, option, value);
+  applyOption(access, option, value, found);
 }
 
 /**
@@ -90,8 +92,8 @@ export function encodeList(options: readonly EncodedOption[]): Uint8Array {
   return new Uint8Array(Int32Array.from(ints).buffer);
 }
 
-function applyOption(access: OptionAccess, name: string, value: unknown): void {
-  const { row, level, groupLevel, codec } = known(name);
+function applyOption(access: OptionAccess, name: string, value: unknown, found = known(name)): void {
+  const { row, level, groupLevel, codec } = found;
   if (row.access === 'get') throw invalidValue('name', name, 'this option can only be read');
   const encoded = codec.encode(value, name, row);
   if (row.late !== undefined) refuseLate(access, name, row.late);
@@ -165,8 +167,10 @@ function known(name: string): Known {
   return found;
 }
 
-function setRaw(access: OptionAccess, option: RawOption, value: unknown): void {
+function setRaw(target: OptionTarget, access: OptionAccess, option: RawOption, value: unknown): void {
   const { level, name } = checkRaw(option);
+  const refusal = refusalOf(target, level, name);
+  if (refusal !== undefined) throw invalidValue('option', option, refusal);
   const encoded =
     typeof value === 'number' ? integer('value', value, -(2 ** 31), 2 ** 31 - 1) : checkBytes('value', value);
   check('setsockopt', access.setsockopt(level, name, encoded), { option: `${String(level)}/${String(name)}` });

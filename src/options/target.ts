@@ -22,7 +22,8 @@ export const refuseOption: unique symbol = Symbol('linux-sockets.refuseOption');
 
 export interface OwnSocket {
   readonly [optionAccess]: OptionAccess;
-  [refuseOption]?(name: string): string | undefined;
+  /** By its numbers, which the raw form has as well. */
+  [refuseOption]?(level: number, name: number): string | undefined;
 }
 
 /** node:net's BoundSocket (Node 24.19, 26.4) has its descriptor behind a method. */
@@ -37,8 +38,8 @@ export interface BoundSocketLike {
 export type OptionTarget = OwnSocket | Socket | Server | DgramSocket | BoundSocketLike | number;
 
 /** Why this target must not have this option set, undefined when it may. */
-export function refusalOf(target: OptionTarget, name: string): string | undefined {
-  return typeof target === 'object' ? (target as Partial<OwnSocket>)[refuseOption]?.(name) : undefined;
+export function refusalOf(target: OptionTarget, level: number, name: number): string | undefined {
+  return typeof target === 'object' ? (target as Partial<OwnSocket>)[refuseOption]?.(level, name) : undefined;
 }
 
 /** @throws ERR_INVALID_ARG_TYPE, and ERR_INVALID_STATE for a socket that has no descriptor (yet, or any more) */

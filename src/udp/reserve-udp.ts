@@ -11,7 +11,7 @@ import { checkSockopts } from '../options/sockopts.js';
 import type { SocketOptions } from '../options/table.js';
 import { optionAccess, refuseOption, type OptionAccess, type OwnSocket } from '../options/target.js';
 import { endsOf } from '../tcp/reserve/ends.js';
-import { LOSES_GUARANTEE } from '../tcp/reserve/guarantee.js';
+import { LOSES_GUARANTEE, losesGuarantee } from '../tcp/reserve/guarantee.js';
 import { checkRange, contains, refuseOutside } from '../tcp/port-range.js';
 import { type Endpoint, type EndpointLike } from '../wire/endpoint.js';
 import { familyNumber, type Family } from '../wire/families.js';
@@ -124,9 +124,9 @@ export class UdpReservation implements OwnSocket, Disposable {
   }
 
   /** @internal */
-  [refuseOption](name: string): string | undefined {
+  [refuseOption](level: number, name: number): string | undefined {
     if (this.#state !== 'held') return `the reservation is ${this.#state}`;
-    return LOSES_GUARANTEE.get(name);
+    return losesGuarantee(level, name);
   }
 
   [inspect.custom](_depth: number, options: InspectOptions, inspectValue: typeof inspect): string {

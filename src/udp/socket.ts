@@ -230,8 +230,8 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
   }
 
   /** @internal */
-  [refuseOption](name: string): string | undefined {
-    return name === 'UDP_GRO'
+  [refuseOption](level: number, name: number): string | undefined {
+    return name === UDP_GRO && (level === IPPROTO_UDP || level === IPPROTO_UDPLITE)
       ? 'it is fixed when the socket is created (gro: true): merged datagrams that wait already would lose their borders'
       : undefined;
   }
@@ -476,5 +476,9 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
 
 const SOCK_DGRAM = 2;
 const EADDRNOTAVAIL = -99;
+const IPPROTO_UDP = 17;
+/** Which the kernel takes for the same. */
+const IPPROTO_UDPLITE = 136;
+const UDP_GRO = 104;
 // What a call writes is read before the next call.
 const scratchAddress = new Uint8Array(SOCKADDR_SIZE);

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { reserve, setOption, type PortReservation, type SocketOptions } from '../../src/index.js';
+import { OPTIONS, reserve, setOption, type PortReservation, type SocketOptions } from '../../src/index.js';
 import {
   addOtherAddresses,
   BOTH,
@@ -257,6 +257,14 @@ test.each([
     await refused(
       () => {
         setOption(reservation, name, value);
+      },
+      { name: 'TypeError', code: 'ERR_INVALID_ARG_VALUE' },
+      why,
+    );
+    await refused(
+      () => {
+        const bytes = typeof value === 'string' ? Buffer.from(value) : Number(value);
+        setOption(reservation, { level: 1, name: OPTIONS[name].name }, bytes);
       },
       { name: 'TypeError', code: 'ERR_INVALID_ARG_VALUE' },
       why,

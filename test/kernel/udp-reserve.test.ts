@@ -2,7 +2,14 @@
 import { execFileSync } from 'node:child_process';
 import { inspect } from 'node:util';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { NativeSocket, reserveUdp, setOption, type UdpReservation, type ReserveUdpOptions } from '../../src/index.js';
+import {
+  getOption,
+  NativeSocket,
+  reserveUdp,
+  setOption,
+  type UdpReservation,
+  type ReserveUdpOptions,
+} from '../../src/index.js';
 import { expectNoNewFds } from '../support/fds.js';
 import { boundUdp, errorOf, LOOPBACK } from '../support/sockets.js';
 import { setSysctl } from '../support/sysctl.js';
@@ -131,12 +138,31 @@ test('an exhausted sysctl range, without and with an address', async () => {
 });
 
 test('options that would take the guarantee away are refused, before and after', async () => {
-  for (const name of ['SO_REUSEADDR', 'SO_REUSEPORT'] as const) {
+  for (const [name, number] of [
+    ['SO_REUSEADDR', 2],
+    ['SO_REUSEPORT', 15],
+  ] as const) {
     expect((await errorOf(() => hold({ sockopts: { [name]: true } }))).code).toBe('ERR_INVALID_ARG_VALUE');
-    expect((await errorOf(() => setOption(hold(), name, true))).code).toMatch(/^ERR_/);
+    const reservation = hold();
+    expect((await errorOf(() => setOption(reservation, name, true))).code).toBe('ERR_INVALID_ARG_VALUE');
+    const raw = { level: 1, name: number };
+    expect((await errorOf(() => setOption(reservation, raw, 1))).code).toBe('ERR_INVALID_ARG_VALUE');
+    expect(getOption(reservation, name)).toBe(false);
   }
   expect((await errorOf(() => hold({ sockopts: { IP_FREEBIND: true } }))).code).toBe('ERR_INVALID_ARG_VALUE');
   setOption(hold({ sockopts: { SO_PRIORITY: 3 } }), 'IP_TOS', 8);
+});
+
+test('no option is set by way of a reservation that a socket has come of', async () => {
+  const reservation = hold();
+  const udp = reservation.toUdpSocket();
+  open.push(udp);
+  for (const option of ['IP_TOS', { level: 0, name: 1 }, { level: 17, name: 104 }]) {
+    const error = await errorOf(() => setOption(reservation, option as never, 8 as never));
+    expect(error).toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' });
+    expect(error.message).toContain('converted');
+  }
+  expect([getOption(udp, 'IP_TOS'), getOption(udp, 'UDP_GRO')]).toEqual([0, false]);
 });
 
 test('leaves no descriptor behind, whatever happens', async () => {

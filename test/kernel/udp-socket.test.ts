@@ -188,6 +188,7 @@ describe('options', () => {
     ['no room for the control message of gro', { family: 'ipv4', gro: true, controlLength: 215 }, 'ERR_OUT_OF_RANGE'],
     ['when to try again', { family: 'ipv4', errorQueue: true, gsoRetryAfter: -1 }, 'ERR_OUT_OF_RANGE'],
     ['a queue', { family: 'ipv4', errorQueue: true, maxQueueBytes: NaN }, 'ERR_OUT_OF_RANGE'],
+    ['null for options', { family: 'ipv4', sockopts: null }, 'ERR_INVALID_ARG_TYPE'],
     ['options in an array', { family: 'ipv4', sockopts: [] }, 'ERR_INVALID_ARG_TYPE'],
     ['an option that can only be read', { family: 'ipv4', sockopts: { SO_TYPE: 2 } }, 'ERR_INVALID_ARG_VALUE'],
     ['UDP_GRO by the back door', { family: 'ipv4', sockopts: { UDP_GRO: true } }, 'ERR_INVALID_ARG_VALUE'],
@@ -259,6 +260,17 @@ describe('setOption', () => {
       message: expect.stringContaining('gro: true') as unknown,
     });
     expect(getOption(udp, 'UDP_GRO')).toBe(true);
+    // By its numbers as well; IPPROTO_UDPLITE does the same.
+    await using plain = UdpSocket.create({ family: 'ipv4' });
+    for (const level of [17, 136]) {
+      for (const value of [1, Uint8Array.of(1, 0, 0, 0)]) {
+        const error = await errorOf(() => setOption(plain, { level, name: 104 }, value));
+        expect(error).toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' });
+      }
+      expect(getOption(plain, 'UDP_GRO')).toBe(false);
+    }
+    setOption(plain, { level: 0, name: 2 }, 9); // IP_TTL
+    expect(getOption(plain, 'IP_TTL')).toBe(9);
   });
 
   test('what it turns on later is told as well', async () => {

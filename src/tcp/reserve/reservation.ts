@@ -11,7 +11,7 @@ import { isDeferred } from '../../options/deferred.js';
 import { accessOf, optionAccess, refuseOption, type OptionAccess, type OwnSocket } from '../../options/target.js';
 import { Readiness } from '../../readiness.js';
 import { Endpoint, SOCKADDR_SIZE, type EndpointLike } from '../../wire/endpoint.js';
-import { LOSES_GUARANTEE } from './guarantee.js';
+import { losesGuarantee } from './guarantee.js';
 import { handshake } from './handshake.js';
 import { ignoreEmptyWrites, requireAdoption, toStream } from '../stream.js';
 
@@ -206,8 +206,8 @@ export class PortReservation implements OwnSocket, Disposable {
   }
 
   /** @internal */
-  [refuseOption](name: string): string | undefined {
-    return LOSES_GUARANTEE.get(name);
+  [refuseOption](level: number, name: number): string | undefined {
+    return losesGuarantee(level, name);
   }
 
   [inspect.custom](_depth: number, options: InspectOptions, inspectValue: typeof inspect): string {
