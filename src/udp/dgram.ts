@@ -4,6 +4,7 @@ import { integer, invalidType } from '../arguments.js';
 import { isSupported, type Handle } from '../binding.js';
 import { check, SocketError } from '../errors.js';
 import { descriptorOf } from '../options/descriptor.js';
+import { portAssigned } from '../options/local-endpoint.js';
 import { accessOf, type OptionAccess } from '../options/target.js';
 import { NativeSocket } from '../socket.js';
 import { LITTLE_ENDIAN } from '../wire/byte-order.js';
@@ -14,11 +15,11 @@ import { handOver, UdpSocket } from './socket.js';
  * Makes a dgram.Socket of a UdpSocket, which is closed by it ('close' included): for libraries that take nothing else. What
  * the socket has been set to stays; what waits in the kernel's receive buffer is a 'message' of the dgram.Socket.
  *
- * It is bound when this returns, and 'listening' was emitted before: call what you would do on 'listening'. libuv sets
+ * One that is not bound is bound to all addresses first. It is bound when this returns, and 'listening' was emitted before: call what you would do on 'listening'. libuv sets
  * SO_REUSEADDR on every descriptor that it is given, and others could then take the port; that is undone.
  * @throws ERR_UNSUPPORTED with `gro` (dgram would show merged datagrams as one) and on a runtime whose dgram takes no
- * descriptor; ERR_INVALID_STATE when it is closed or connected, when sends of it wait, or messages that were read; what dgram
- * throws, and then the socket is closed
+ * descriptor; ERR_INVALID_STATE when it is closed or connected, when sends of it wait, or messages that were read; SyscallError
+ * of bind; what dgram throws, and then the socket is closed
  */
 export function toDgram(udp: UdpSocket): Socket {
   if (!(udp instanceof UdpSocket)) throw invalidType('udp', 'a UdpSocket', udp);
@@ -28,6 +29,7 @@ export function toDgram(udp: UdpSocket): Socket {
   if (udp.queuedBytes > 0) {
     throw new SocketError('ERR_INVALID_STATE', 'Sends of this socket still wait: await them, or writable(), first.');
   }
+  if (!portAssigned(found.access)) udp.bind();
   return handOver(udp, (handle) => give(handle, found));
 }
 
@@ -35,7 +37,7 @@ export function toDgram(udp: UdpSocket): Socket {
  * Makes a dgram.Socket of a UDP socket that is bound: a NativeSocket, or a descriptor, which the dgram.Socket then owns. As
  * `toDgram`; when this throws, it still is the caller's.
  * @throws ERR_UNSUPPORTED with UDP_GRO, for what is no UDP socket, and on a runtime whose dgram takes no descriptor;
- * ERR_INVALID_STATE when it is connected; ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE; SyscallError (EBADF); what dgram throws
+ * ERR_INVALID_STATE when it is connected or not bound; ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE; SyscallError (EBADF); what dgram throws
  */
 export function adoptDgram(target: NativeSocket | number): Socket {
   const native = target instanceof NativeSocket ? target : undefined;
@@ -45,6 +47,12 @@ export function adoptDgram(target: NativeSocket | number): Socket {
   requireDgram();
   const fd = native === undefined ? integer('target', target, 0, 2 ** 31 - 1) : native.fd;
   const found = inspectSocket(target, fd, native?.remote !== undefined);
+  if (!portAssigned(found.access)) {
+    throw new SocketError(
+      'ERR_INVALID_STATE',
+      'The socket is not bound, and dgram would believe that it is: bind it first.',
+    );
+  }
   return give({ fd: () => fd, detach: () => native?.detach() ?? fd }, found);
 }
 

@@ -84,6 +84,17 @@ describe.each<[string, Family, string, Partial<UdpSocketOptions>]>([
   });
 });
 
+test.each(['ipv4', 'ipv6'] as const)('a socket that is not bound is bound to all addresses: %s', async (family) => {
+  const udp = UdpSocket.create({ family });
+  const socket = kept(toDgram(udp));
+  const { address, port } = socket.address();
+  expect(address).toBe(family === 'ipv4' ? '0.0.0.0' : '::');
+  expect(port).toBeGreaterThan(0);
+  using peer = boundUdp(family);
+  peer.sendmsg({ data: Buffer.from('x'), to: { address: LOOPBACK[family], port } });
+  expect(await next(socket)).toEqual(['x', peer.local.port]);
+});
+
 test("libuv's SO_REUSEADDR is undone: nobody else can take the port", async () => {
   const udp = make();
   const { port } = udp.local;
@@ -174,6 +185,12 @@ describe('adoptDgram', () => {
         expect((await errorOf(action)).code).toBe('ERR_UNSUPPORTED');
       }
       expect([stream, gro, udp].every(({ fd }) => fd > 2)).toBe(true);
+      using unbound = NativeSocket.create({ family: 'ipv4', type: 'dgram' });
+      for (const target of [unbound, unbound.fd]) {
+        const error = await errorOf(() => adoptDgram(target));
+        expect([error.code, error.message]).toEqual(['ERR_INVALID_STATE', expect.stringContaining('bind')]);
+      }
+      expect(unbound.local.port).toBe(0);
       gro.close();
       expect((await errorOf(() => adoptDgram(gro))).code).toBe('EBADF');
       expect((await errorOf(() => adoptDgram('5' as never))).code).toBe('ERR_INVALID_ARG_TYPE');
