@@ -17,10 +17,11 @@ export interface Feature {
   readonly on: boolean;
   /**
    * Why not, where it was wanted: the kernel does not know it, it takes a privilege, net.core.rmem_max or wmem_max cut the
-   * size, no device's queueing discipline looks at transmit times ('notHonoured'). Absent where it was not wanted.
+   * size, no device's queueing discipline looks at transmit times ('notHonoured'), LINUX_SOCKETS_GSO=off in the environment
+   * forbids it ('switchedOff', which is no degradation: it is what was asked for). Absent where it was not wanted.
    */
-  readonly reason?: 'unsupported' | 'notPermitted' | 'clamped' | 'notHonoured';
-  /** The kernel's error, 'ENOPROTOOPT'; absent for 'clamped' and 'notHonoured'. */
+  readonly reason?: 'unsupported' | 'notPermitted' | 'clamped' | 'notHonoured' | 'switchedOff';
+  /** The kernel's error, 'ENOPROTOOPT'; absent for 'clamped', 'notHonoured' and 'switchedOff'. */
   readonly code?: string;
   /** Negative. */
   readonly errno?: number;
@@ -89,7 +90,8 @@ export class Features {
 
   /** Those that were wanted and are not on. */
   get degraded(): [FeatureName, Feature][] {
-    return (Object.entries(this.#found) as [FeatureName, Feature][]).filter(([, { reason }]) => reason !== undefined);
+    const found = Object.entries(this.#found) as [FeatureName, Feature][];
+    return found.filter(([, { reason }]) => reason !== undefined && reason !== 'switchedOff');
   }
 
   /** @throws SyscallError when it was required and cannot be had */
@@ -106,7 +108,11 @@ export class Features {
 
   /** Whether the kernel has UDP_SEGMENT; nothing is set, since each send says how it is to be cut. */
   segmentation(mode: GsoMode): void {
-    if (mode === 'off' || process.env['LINUX_SOCKETS_GSO'] === 'off') return;
+    if (mode === 'off') return;
+    if (process.env['LINUX_SOCKETS_GSO'] === 'off') {
+      this.#found.gso = { on: false, reason: 'switchedOff' };
+      return;
+    }
     const result = this.#handle.getsockopt(IPPROTO_UDP, UDP_SEGMENT, scratch);
     this.#found.gso = result >= 0 ? { on: true } : failed(result, 'UDP_SEGMENT');
   }

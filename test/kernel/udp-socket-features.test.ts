@@ -79,7 +79,13 @@ test("gso: 'off' and the environment's switch are no degradation", async () => {
   process.env['LINUX_SOCKETS_GSO'] = 'off';
   try {
     await using switched = UdpSocket.create({ family: 'ipv4' });
-    expect(switched.features.gso).toEqual({ on: false });
+    const degraded: FeatureName[] = [];
+    switched.on('degraded', (name) => degraded.push(name));
+    expect(switched.features.gso).toEqual({ on: false, reason: 'switchedOff' });
+    await using wanted = UdpSocket.create({ family: 'ipv4', gso: 'off' });
+    expect(wanted.features.gso).toEqual({ on: false });
+    await turns(2);
+    expect(degraded).toEqual([]);
     expect(await errorOf(() => UdpSocket.create({ family: 'ipv4', gso: 'require' }))).toMatchObject({
       code: 'ERR_UNSUPPORTED',
     });
