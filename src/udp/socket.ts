@@ -5,7 +5,7 @@ import { canWait, native, type Handle } from '../binding.js';
 import { check, SocketError } from '../errors.js';
 import { applyOptions } from '../options/access.js';
 import type { BpfInstruction } from '../options/kinds/filter.js';
-import { localEndpoint } from '../options/local-endpoint.js';
+import { localEndpoint, portAssigned } from '../options/local-endpoint.js';
 import { optionAccess, refuseOption, type OptionAccess, type OwnSocket } from '../options/target.js';
 import { READABLE, WRITABLE } from '../readiness.js';
 import type { WaitOptions } from '../socket.js';
@@ -266,14 +266,19 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
   connect(endpoint: EndpointLike): void {
     const remote = Endpoint.from(endpoint);
     const { address, port } = remote;
-    check('connect', this.#handle.connect(remote.transientSockaddr(this.family)), { address, port });
+    const sockaddr = remote.transientSockaddr(this.family);
+    // A send may have picked a port, to which its answers come. One that connect picks goes with the connection.
+    const bound = this.#bound || (this.#remote === undefined && portAssigned(this.#handle));
+    check('connect', this.#handle.connect(sockaddr), { address, port });
+    this.#bound = bound;
     this.#remote = remote;
     this.#replier.moved();
   }
 
   /**
-   * Dissolves the connection, connect(2) with AF_UNSPEC: a bound socket hears everybody again, on the same port; one whose
-   * port connect has picked gives it back. @throws SyscallError; EADDRINUSE when somebody else has taken the port just then
+   * Dissolves the connection, connect(2) with AF_UNSPEC: a socket that had a port before `connect`, by bind or by a send,
+   * hears everybody again, on the same port; one whose port connect has picked gives it back.
+   * @throws SyscallError; EADDRINUSE when somebody else has taken the port just then
    */
   disconnect(): void {
     const port = this.#bound ? this.local.port : 0;

@@ -74,6 +74,19 @@ describe.each(['ipv4', 'ipv6'] as const)('over %s', (family) => {
     udp.bind({ address: loopback, port: 0 });
   });
 
+  test('a port that a send has picked stays after connect and disconnect: answers to it come', async () => {
+    await using udp = UdpSocket.create({ family });
+    using asked = boundUdp(family);
+    udp.trySend(Buffer.from('?'), { to: asked.local });
+    const { port } = udp.local;
+    udp.connect({ address: loopback, port: 9 });
+    udp.connect({ address: loopback, port: 10 });
+    udp.disconnect();
+    expect(udp.local).toMatchObject({ address: wildcard, port });
+    send(asked, udp, 'late');
+    expect(await nextBatch(udp, texts)).toEqual(['late']);
+  });
+
   test('connect may be repeated, and goes to the last', async () => {
     await using udp = UdpSocket.create({ family });
     using first = boundUdp(family);
