@@ -21,7 +21,7 @@ export interface UdpSocketEvents extends SendEvents, ReplyEvents {
   pendingError: [error: SyscallError];
   /** A feature that was wanted is not on; once for each, in the turn after `create`. */
   degraded: [name: FeatureName, feature: Feature];
-  /** After `close()`. */
+  /** After `close()`. No event comes after it; what was due when the socket was closed does not come. */
   close: [];
 }
 

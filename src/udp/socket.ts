@@ -13,7 +13,7 @@ import { notAborted } from '../waiters.js';
 import { Endpoint, SOCKADDR_SIZE, UNSPECIFIED, type EndpointLike } from '../wire/endpoint.js';
 import { familyNumber, type Family } from '../wire/families.js';
 import { WILDCARD } from '../wire/wildcard.js';
-import { UdpEmitter } from './emitter.js';
+import { UdpEmitter, type UdpSocketEvents } from './emitter.js';
 import { ErrorQueue, type ErrorQueueStats } from './error-queue.js';
 import { SocketEvents } from './events.js';
 import { Features, type Feature, type FeatureName } from './features.js';
@@ -95,7 +95,7 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
         events: this.#events,
         onBatch: (batch) => this.emit('batch', batch),
         onMessage: (data, info) => this.emit('message', data, info),
-        onPendingError: (error) => this.emit('pendingError', error),
+        onPendingError: (error) => this.#tell('pendingError', error),
         drainErrors: this.#errorQueue && (() => this.#errorQueue?.drain()),
       },
       receiverOptions(options, features),
@@ -107,7 +107,7 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
         family,
         connectedTo: () => this.#remote,
         writable: () => this.#events.wait(WRITABLE),
-        emit: (event, ...args) => this.emit(event, ...(args as never)),
+        emit: (event, ...args) => this.#tell(event, ...(args as never)),
       },
       sendOptions,
     );
@@ -116,10 +116,10 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
       {
         ...{ handle, family, sender: this.#sender, senderOptions: sendOptions },
         tellsDestination: pktinfo.on || originalDestination.on,
-        emit: (event, ...args) => this.emit(event, ...(args as never)),
+        emit: (event, ...args) => this.#tell(event, ...(args as never)),
         onError: (error, info) => {
           // In a turn of its own, so that what a listener throws does not look like a reply that was not sent.
-          if (this.listenerCount('sendError') > 0) setImmediate(() => this.emit('sendError', error, info));
+          if (this.listenerCount('sendError') > 0) setImmediate(() => this.#tell('sendError', error, info));
         },
       },
       options,
@@ -459,6 +459,11 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
     // Nothing throws here, also not for a descriptor that was closed behind its back.
     const open = this.#handle.getsockname(scratchAddress) >= 0;
     return `UdpSocket ${inspectValue(open ? { family, fd, local: this.local, remote } : { family, closed: true }, options)}`;
+  }
+
+  /** An event that was due in a later turn: 'close' is the last. */
+  #tell<E extends keyof UdpSocketEvents>(event: E, ...args: UdpSocketEvents[E]): void {
+    if (this.#closed === undefined) this.emit(event, ...(args as never));
   }
 
   #close(): Promise<void> {

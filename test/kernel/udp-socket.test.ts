@@ -13,7 +13,7 @@ import {
   type UdpSocketOptions,
 } from '../../src/index.js';
 import { expectNoNewFds } from '../support/fds.js';
-import { boundUdp, errorOf, udp as plainUdp } from '../support/sockets.js';
+import { boundUdp, closedPort, errorOf, udp as plainUdp } from '../support/sockets.js';
 import { checkDescriptors } from './fixtures.js';
 import { nextBatch, nextMessages, receiver, send, texts, turns } from './udp-receive-fixtures.js';
 
@@ -338,6 +338,11 @@ describe('close', () => {
       .ref()
       .unref();
     for await (const _ of udp) throw new Error('there is nothing');
+    // What is wrong is wrong whatever the state.
+    for (const wrong of [7, null, '127.0.0.1', '[::1]:9']) {
+      expect((await errorOf(() => udp.bind(wrong as never))).code).toMatch(/^ERR_INVALID_ARG/);
+      expect((await errorOf(() => udp.connect(wrong as never))).code).toMatch(/^ERR_INVALID_ARG/);
+    }
     expect(udp.stats.received.datagrams).toBe(0);
     expect(inspect(udp)).toBe("UdpSocket { family: 'ipv4', closed: true }");
   });
@@ -349,6 +354,34 @@ describe('close', () => {
     await nextBatch(udp, texts);
     await udp.close();
     expect(udp.stats.received).toMatchObject({ datagrams: 1, bytes: 4, syscalls: 1 });
+  });
+
+  test.each<[string, (udp: UdpSocket) => unknown]>([
+    ['pendingError', (udp) => udp.recvBatch(udp.createReceiveBatch())],
+    ['pendingError', (udp) => udp.trySend(Buffer.from('x'))],
+    ['sendError', (udp) => udp.reply({ source: Endpoint.from('127.0.0.1:0') }, Buffer.from('x'))],
+  ])('is the last event: %s', async (name, cause) => {
+    const udp = UdpSocket.create({ family: 'ipv4' });
+    udp.bind('127.0.0.1:0');
+    udp.connect({ address: '127.0.0.1', port: closedPort() });
+    udp.trySend(Buffer.from('refused'));
+    const events: string[] = [];
+    for (const event of ['pendingError', 'sendError', 'close'] as const) udp.on(event, () => events.push(event));
+    cause(udp);
+    const { received, sent, replies } = udp.stats;
+    expect(received.errors + sent.pendingErrors + replies.errors, `a cause of ${name}`).toBeGreaterThan(0);
+    await udp.close();
+    await turns(2);
+    expect(events).toEqual(['close']);
+  });
+
+  test("comes after 'degraded'", async () => {
+    const udp = UdpSocket.create({ family: 'ipv4', txTime: true });
+    const events: string[] = [];
+    for (const event of ['degraded', 'close'] as const) udp.on(event, () => events.push(event));
+    await udp.close();
+    await turns(2);
+    expect(events).toEqual(['degraded', 'close']);
   });
 
   test.each(['batch', 'message'] as const)(
