@@ -151,6 +151,22 @@ export class Features {
   }
 }
 
+/** Remembers the flags of a socket. What it returns sets them so again: what was to be made of it has failed. */
+export function keepFlags(handle: Handle, family: Family): () => void {
+  const options = Object.values(FLAGS).flatMap((names) => names[family].map((option) => encodeOption(option, true)));
+  const before = options.map(({ level, name }) => readInt(handle, level, name));
+  return () => {
+    for (const [i, { level, name }] of options.entries()) {
+      handle.setsockopt(level, name, before[i] ?? 0);
+    }
+  };
+}
+
+/** 0 for what this kernel has not got, and for what it cannot read: UDP_GRO before 5.12 (98184612aca0). */
+function readInt(handle: Handle, level: number, name: number): number {
+  return handle.getsockopt(level, name, scratch) < 4 ? 0 : scratchView.getInt32(0, LITTLE_ENDIAN);
+}
+
 function failed(errno: number, option: WritableOptionName): Feature {
   const reason = errno === EPERM || errno === EACCES ? 'notPermitted' : 'unsupported';
   return { on: false, reason, code: errnoName(errno), errno, option };

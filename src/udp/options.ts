@@ -153,6 +153,11 @@ export function checkUdpOptions(options: UdpSocketOptions): void {
   checkSockopts(options.sockopts, REFUSED);
 }
 
+/** Is this UDP_GRO? Of IPPROTO_UDPLITE the kernel takes it for the same. */
+export function isGro(level: number, name: number): boolean {
+  return name === UDP_GRO && (level === IPPROTO_UDP || level === IPPROTO_UDPLITE);
+}
+
 /** Sets what must be, in an order in which each finds what it needs. @throws SyscallError */
 export function applyUdpOptions(access: OptionAccess, features: Features, options: UdpSocketOptions): void {
   const { family, reusePort, mark, sockopts } = options;
@@ -202,6 +207,9 @@ const DEFAULT_CONTROL = 320;
 /** UDP_GRO's own message, and all that SOL_SOCKET's options can put before it: time stamps (32 and 64), drops, mark, priority, Wi-Fi. */
 const GRO_CONTROL = 32 + 64 + 5 * 24;
 const REFUSED: ReadonlyMap<string, string> = new Map([['UDP_GRO', 'gro: true sets it, and makes room for it']]);
+const IPPROTO_UDP = 17;
+const IPPROTO_UDPLITE = 136;
+const UDP_GRO = 104;
 const DEFAULT_SLOTS = 64;
 const MOST_DATA = 65535;
 /** The kernel doubles a buffer's size, in an int. */

@@ -15,7 +15,7 @@ import { LOSES_GUARANTEE, losesGuarantee } from '../tcp/reserve/guarantee.js';
 import { checkRange, contains, refuseOutside } from '../tcp/port-range.js';
 import { type Endpoint, type EndpointLike } from '../wire/endpoint.js';
 import { familyNumber, type Family } from '../wire/families.js';
-import type { UdpSocketOptions } from './options.js';
+import { isGro, type UdpSocketOptions } from './options.js';
 import { fromReservation, type UdpSocket } from './socket.js';
 
 export interface ReserveUdpOptions {
@@ -29,7 +29,7 @@ export interface ReserveUdpOptions {
   readonly freebind?: boolean;
   /** Send from an address of others (IP_TRANSPARENT, IPV6_TRANSPARENT); CAP_NET_ADMIN or CAP_NET_RAW. @default false */
   readonly transparent?: boolean;
-  /** Set before bind. Not those that would take the guarantee away: SO_REUSEADDR, SO_REUSEPORT, SO_BINDTODEVICE. */
+  /** Set before bind. Not those that would take the guarantee away: SO_REUSEADDR, SO_REUSEPORT, SO_BINDTODEVICE; nor UDP_GRO. */
   readonly sockopts?: SocketOptions;
 }
 
@@ -126,7 +126,7 @@ export class UdpReservation implements OwnSocket, Disposable {
   /** @internal */
   [refuseOption](level: number, name: number): string | undefined {
     if (this.#state !== 'held') return `the reservation is ${this.#state}`;
-    return losesGuarantee(level, name);
+    return isGro(level, name) ? GRO : losesGuarantee(level, name);
   }
 
   [inspect.custom](_depth: number, options: InspectOptions, inspectValue: typeof inspect): string {
@@ -220,8 +220,10 @@ function exhausted({ range, local }: Plan, cause: SyscallError): SocketError {
 
 const KNOWN = ['remote', 'local', 'localPortRange', 'freebind', 'transparent', 'sockopts'] as const;
 const DECIDED = ['family', 'ipv6Only', 'reuseAddress', 'reusePort', 'freebind', 'transparent'] as const;
+const GRO = 'toUdpSocket({ gro: true }) sets it, and makes room for it';
 const REFUSED: ReadonlyMap<string, string> = new Map([
   ...LOSES_GUARANTEE,
+  ['UDP_GRO', GRO],
   ['IP_BIND_ADDRESS_NO_PORT', 'reserveUdp sets it itself'],
   ['IP_LOCAL_PORT_RANGE', 'use `localPortRange`'],
   ['IP_FREEBIND', 'use `freebind`'],

@@ -16,8 +16,15 @@ import { WILDCARD } from '../wire/wildcard.js';
 import { UdpEmitter, type UdpSocketEvents } from './emitter.js';
 import { ErrorQueue, type ErrorQueueStats } from './error-queue.js';
 import { SocketEvents } from './events.js';
-import { Features, type Feature, type FeatureName } from './features.js';
-import { applyUdpOptions, checkUdpOptions, receiverOptions, senderOptions, type UdpSocketOptions } from './options.js';
+import { Features, keepFlags, type Feature, type FeatureName } from './features.js';
+import {
+  applyUdpOptions,
+  checkUdpOptions,
+  isGro,
+  receiverOptions,
+  senderOptions,
+  type UdpSocketOptions,
+} from './options.js';
 import { pathMtu } from './path-mtu.js';
 import { ReceivedBatch } from './receive/batch.js';
 import { addStats } from './reply/egress.js';
@@ -87,7 +94,6 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
     });
     if (features.found.errorQueue.on) {
       this.#errorQueue = new ErrorQueue({ handle, wanted: (wanted) => this.#events.watchErrors(wanted) });
-      if (canWait) this.#events.watchErrors(false);
     }
     this.#receiver = new Receiver(
       {
@@ -127,6 +133,8 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
     this.#steer = typeof options.reusePort === 'object' ? options.reusePort.steer : undefined;
     this.#sender.replies = this.#replier;
     this.watchListeners(this.#receiver);
+    // The last that may fail: a poll keeps what it polls for alive.
+    if (this.#errorQueue !== undefined && canWait) this.#events.watchErrors(false);
     const { degraded } = features;
     if (degraded.length > 0) process.nextTick(() => degraded.forEach((entry) => this.emit('degraded', ...entry)));
   }
@@ -150,10 +158,16 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
   static {
     fromReservation = (handle, options, remote) => {
       checkUdpOptions(options);
-      const socket = new UdpSocket(handle, options);
-      socket.#bound = true; // disconnect keeps the port
-      socket.#remote = remote;
-      return socket;
+      const restore = keepFlags(handle, options.family);
+      try {
+        const socket = new UdpSocket(handle, options);
+        socket.#bound = true; // disconnect keeps the port
+        socket.#remote = remote;
+        return socket;
+      } catch (error) {
+        restore();
+        throw error;
+      }
     };
     handOver = (socket, take) => {
       if (socket.#receiver.holdsMessages) {
@@ -231,7 +245,7 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
 
   /** @internal */
   [refuseOption](level: number, name: number): string | undefined {
-    return name === UDP_GRO && (level === IPPROTO_UDP || level === IPPROTO_UDPLITE)
+    return isGro(level, name)
       ? 'it is fixed when the socket is created (gro: true): merged datagrams that wait already would lose their borders'
       : undefined;
   }
@@ -486,9 +500,5 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
 
 const SOCK_DGRAM = 2;
 const EADDRNOTAVAIL = -99;
-const IPPROTO_UDP = 17;
-/** Which the kernel takes for the same. */
-const IPPROTO_UDPLITE = 136;
-const UDP_GRO = 104;
 // What a call writes is read before the next call.
 const scratchAddress = new Uint8Array(SOCKADDR_SIZE);

@@ -1,7 +1,7 @@
 // reserveUdp: what it holds against whom, what waits for the socket that it becomes, and what it says when it cannot.
 import { execFileSync } from 'node:child_process';
 import { inspect } from 'node:util';
-import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import {
   getOption,
   NativeSocket,
@@ -153,6 +153,17 @@ test('options that would take the guarantee away are refused, before and after',
   setOption(hold({ sockopts: { SO_PRIORITY: 3 } }), 'IP_TOS', 8);
 });
 
+test('UDP_GRO is for toUdpSocket: one who does not ask for it would get datagrams merged', async () => {
+  expect((await errorOf(() => hold({ sockopts: { UDP_GRO: true } }))).message).toContain('toUdpSocket');
+  const reservation = hold();
+  for (const option of ['UDP_GRO', { level: 17, name: 104 }, { level: 136, name: 104 }]) {
+    const error = await errorOf(() => setOption(reservation, option as never, 1 as never));
+    expect(error).toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' });
+    expect(error.message).toContain('toUdpSocket');
+  }
+  expect(getOption(reservation, 'UDP_GRO')).toBe(false);
+});
+
 test('no option is set by way of a reservation that a socket has come of', async () => {
   const reservation = hold();
   const udp = reservation.toUdpSocket();
@@ -163,6 +174,23 @@ test('no option is set by way of a reservation that a socket has come of', async
     expect(error.message).toContain('converted');
   }
   expect([getOption(udp, 'IP_TOS'), getOption(udp, 'UDP_GRO')]).toEqual([0, false]);
+});
+
+test('a socket that could not be made leaves the reservation as it was, to be tried again', async () => {
+  const reservation = hold();
+  vi.stubEnv('LINUX_SOCKETS_GSO', 'off');
+  const options = { errorQueue: true, gro: true, gso: 'require' } as const;
+  expect((await errorOf(() => reservation.toUdpSocket(options))).code).toBe('ERR_UNSUPPORTED');
+  vi.unstubAllEnvs();
+  expect(reservation.state).toBe('held');
+  expect([getOption(reservation, 'UDP_GRO'), getOption(reservation, 'IP_RECVERR')]).toEqual([false, false]);
+  const udp = reservation.toUdpSocket(options);
+  open.push(udp);
+  udp.trySend(Buffer.from('nobody hears it'));
+  for await (const { code } of udp.errorQueue) {
+    expect(code).toBe('ECONNREFUSED');
+    break;
+  }
 });
 
 test('leaves no descriptor behind, whatever happens', async () => {
