@@ -99,7 +99,7 @@ export class Sender implements BatchOwner {
   /**
    * `trySend` of a reply. When the kernel takes a part of it, the rest of it waits in the queue.
    * @param index of the interface, 0 for any
-   * @param lost hears of the rest's failure, but for that the socket was closed before
+   * @param lost hears of the rest's failure; it must not throw
    * @internal
    */
   tryReply(
@@ -108,7 +108,7 @@ export class Sender implements BatchOwner {
     to: Endpoint,
     from: Endpoint | undefined,
     index: number,
-    lost: (error: SyscallError) => void,
+    lost: (error: unknown) => void,
   ): number {
     const checked = checkData(data);
     this.envelope.readReply(options, to, from, index);
@@ -117,9 +117,7 @@ export class Sender implements BatchOwner {
     const sent = this.#attempt(checked, length);
     if (sent > 0 && !isWhole(sent, length)) {
       const copy = Uint8Array.from(rest(checked, sent));
-      this.#enqueue(copy, copy.length, 0).catch((error: unknown) => {
-        if (!this.#closed && error instanceof SyscallError && error.errno !== EBADF) lost(error);
-      });
+      this.#enqueue(copy, copy.length, 0).catch(lost);
     }
     return sent;
   }
