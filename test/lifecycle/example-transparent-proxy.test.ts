@@ -207,7 +207,7 @@ describe.skipIf(missing !== undefined)(`with nft${missing === undefined ? '' : `
 test('wrong arguments and a port in use are errors', async () => {
   for (const args of [['--port', '65536'], ['--port', 'http'], ['--grace', '-1'], ['--nope'], ['extra']]) {
     const { code, stderr } = await runNode(EXAMPLE, { args, allowFailure: true });
-    expect({ args, code }).toEqual({ args, code: 1 });
+    expect({ args, code }).toEqual({ args, code: 2 });
     expect(stderr).toMatch(/^error: /);
   }
   await using _ = await started();
