@@ -213,7 +213,8 @@ export class EgressPool extends Connector {
       if (value !== undefined && value !== null) throw invalidValue(`options.${decided}`, value, 'the pool decides it');
     }
     const { family, autoSelectFamily = getDefaultAutoSelectFamily(), retry = this.#retry } = options;
-    const sockopts = options.sockopts && sourceOf({ port: 0, sockopts: options.sockopts }).sockopts;
+    const sockopts =
+      options.sockopts === undefined ? undefined : sourceOf({ port: 0, sockopts: options.sockopts }).sockopts;
     const { ipv4, ipv6 } = this.#byFamily;
     // Where Node tries one address only, it has to be one that there is a source for.
     const one = !autoSelectFamily && !family && (ipv4.length === 0) !== (ipv6.length === 0);
