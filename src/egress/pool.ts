@@ -119,7 +119,8 @@ export class EgressPool extends Connector {
 
   /**
    * Connects from the source that is next; the socket's 'error' tells when there is none.
-   * - ERR_PORT_RANGE_EXHAUSTED: no source has a port left toward the destination; the kernel's error is its `cause`
+   * - ERR_PORT_RANGE_EXHAUSTED: no source has a port left toward the destination; the kernel's error is its
+   *   `cause`, whose `exhaustedBy` says what has the ports, where that is known
    * - ERR_EGRESS_LIMIT: all sources are at their limit
    * - ERR_EGRESS_NO_SOURCE: none has the destination's family
    * - ERR_EGRESS_STRATEGY: the strategy function threw, or returned no source of this pool

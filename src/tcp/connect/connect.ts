@@ -23,7 +23,8 @@ import type { Candidates, Source } from './source.js';
  * leave from that source or fail. Without `localPortRange` the kernel's whole range is set, which keeps the search for a port
  * fast in a full range; see docs/connect.md. A `path` goes to net.connect as it is.
  *
- * Errors of the socket are Node's, with the kernel's `code`, and `reason`: 'portRangeExhausted', 'portInUse',
+ * Errors of the socket are Node's, with the kernel's `code`, and `reason`: 'portRangeExhausted' (then `exhaustedBy` says
+ * by what: 'connections', 'timeWait', 'boundPorts', 'reservedPorts', 'mixed'; it is not always known), 'portInUse',
  * 'addressNotLocal', 'sourceNotLocal', 'familyMismatch', 'noSourceAddress', 'noRoute', 'noZone', 'notPermitted',
  * 'noDevice', 'fastopenClientOff', 'unsupported', 'otherSource'.
  * @param options or a port of localhost, or a path
