@@ -1,6 +1,15 @@
 // Every error that this package makes: a failed system call, and what is no system call's failure. Branch on `code`.
 import { getSystemErrorMap } from 'node:util';
 
+/**
+ * What takes the ports of a range that is exhausted: one thing three quarters of them or more, or several ('mixed').
+ * - 'connections': open ones, and reservations
+ * - 'timeWait': connections that were closed here, TIME-WAIT and FIN-WAIT-2
+ * - 'boundPorts': sockets that listen on them, or are bound to them
+ * - 'reservedPorts': net.ipv4.ip_local_reserved_ports
+ */
+export type ExhaustedBy = 'connections' | 'timeWait' | 'boundPorts' | 'reservedPorts' | 'mixed';
+
 /** Where a failed call was aimed, and what to do about it. */
 export interface SyscallContext {
   /** The address of the other side, or for bind the own one. */
@@ -12,6 +21,8 @@ export interface SyscallContext {
   readonly option?: string | undefined;
   /** Why, where the code alone does not tell: 'portRangeExhausted', 'addressNotLocal', … */
   readonly reason?: string | undefined;
+  /** With reason 'portRangeExhausted', where the kernel's list of sockets shows it. */
+  readonly exhaustedBy?: ExhaustedBy | undefined;
   /** The path MTU in bytes, headers included, for EMSGSIZE where it is known. */
   readonly mtu?: number | undefined;
   /** Bytes of the same data that the kernel had taken before. */
@@ -23,7 +34,8 @@ export interface SyscallContext {
 
 /**
  * A system call failed. The shape is Node's own: `code` ('EADDRINUSE'), `errno` (negative), `syscall` ('bind'), and
- * `address`, `port`, `localAddress`, `localPort`, `option`, `reason` where they apply.
+ * `address`, `port`, `localAddress`, `localPort`, `option`, `reason` where they apply. With reason 'portRangeExhausted'
+ * `exhaustedBy` says what has the ports, where that is known.
  */
 export class SyscallError extends Error {
   override readonly name: string = 'SyscallError';
@@ -36,6 +48,7 @@ export class SyscallError extends Error {
   declare readonly localPort?: number;
   declare readonly option?: string;
   declare readonly reason?: string;
+  declare readonly exhaustedBy?: ExhaustedBy;
   declare readonly mtu?: number;
   declare readonly bytesSent?: number;
 
@@ -51,7 +64,17 @@ export class SyscallError extends Error {
   }
 }
 
-const CONTEXT_KEYS = ['address', 'port', 'localAddress', 'localPort', 'option', 'reason', 'mtu', 'bytesSent'] as const;
+const CONTEXT_KEYS = [
+  'address',
+  'port',
+  'localAddress',
+  'localPort',
+  'option',
+  'reason',
+  'exhaustedBy',
+  'mtu',
+  'bytesSent',
+] as const;
 
 /** Codes of errors that no single system call is to blame for. */
 export type SocketErrorCode =
@@ -70,10 +93,17 @@ export type SocketErrorCode =
 export class SocketError extends Error {
   override readonly name: string = 'SocketError';
   readonly code: SocketErrorCode;
+  /** With ERR_PORT_RANGE_EXHAUSTED of `reserve`, where it is known; with that of a pool, the `cause` has it. */
+  declare readonly exhaustedBy?: ExhaustedBy;
 
-  constructor(code: SocketErrorCode, message: string, options?: ErrorOptions) {
+  constructor(
+    code: SocketErrorCode,
+    message: string,
+    { exhaustedBy, ...options }: ErrorOptions & { readonly exhaustedBy?: ExhaustedBy | undefined } = {},
+  ) {
     super(message, options);
     this.code = code;
+    if (exhaustedBy !== undefined) this.exhaustedBy = exhaustedBy;
   }
 }
 

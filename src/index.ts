@@ -1,6 +1,6 @@
 // The public surface. Everything here has a docstring where it is defined; nothing is defined here.
 export { isSupported } from './binding.js';
-export { AbortError, SocketError, SyscallError, type SocketErrorCode } from './errors.js';
+export { AbortError, SocketError, SyscallError, type ExhaustedBy, type SocketErrorCode } from './errors.js';
 export {
   connector,
   type Connector,

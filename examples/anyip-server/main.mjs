@@ -3,11 +3,12 @@
 import { createServer } from 'node:http';
 import { Command, InvalidArgumentError } from 'commander';
 import { isLocal, listen } from 'linux-sockets';
+import { wrongUseIsTwo } from '../support/usage.mjs';
 import { insideOnly, parsePrefix, routeCommand } from './prefix.mjs';
 
 const EXAMPLE = { text: 'fd00:1009:bacc::/48', family: /** @type {const} */ ('ipv6') };
 
-const program = new Command('anyip-server')
+const program = wrongUseIsTwo(new Command('anyip-server'))
   .description('Serves HTTP on every address of a prefix with one listener.')
   .argument('<prefix>', 'such as fd00:1009:bacc::/48 or 192.0.2.0/24; one address (/128, /32) may be foreign', prefixOf)
   .option('-p, --port <port>', 'the port; 0 for any', portOf, 8080)

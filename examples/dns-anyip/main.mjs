@@ -3,7 +3,7 @@
 import { BlockList } from 'node:net';
 import { UdpSocket } from 'linux-sockets';
 import { over } from '../support/meter.mjs';
-import { numberOf, readArguments, wrongUse } from '../support/usage.mjs';
+import { numberOf, orEnd, readArguments, wholeNumberOf, wrongUse } from '../support/usage.mjs';
 import { answer } from './answer.mjs';
 
 const USAGE = `Usage: node examples/dns-anyip/main.mjs --prefix ADDRESS/BITS[,…] [--port N] [--seconds N] [--json]
@@ -29,12 +29,15 @@ const values = readArguments(USAGE, {
 });
 const prefixes = new BlockList();
 for (const prefix of values.prefix?.split(',') ?? wrongUse('--prefix is missing')) add(prefix);
-const port = numberOf('--port', values.port, 1, 65535);
+const port = wholeNumberOf('--port', values.port, 1, 65535);
 const seconds = values.seconds === undefined ? undefined : numberOf('--seconds', values.seconds, 0.1, 1e6);
 
 // One socket for both families. The kernel says of each datagram which address it was sent to; reply() answers from there.
-const udp = UdpSocket.create({ family: 'ipv6', pktinfo: 'require' });
-udp.bind({ address: '::', port });
+const udp = orEnd(() => {
+  const socket = UdpSocket.create({ family: 'ipv6', pktinfo: 'require' });
+  socket.bind({ address: '::', port });
+  return socket;
+});
 say({ local: `${udp.local}` }, `Answering at port ${udp.local.port} of ${values.prefix}.`);
 
 udp.on('message', (data, info) => {

@@ -4,18 +4,22 @@
 //
 // See --help. Ends on SIGTERM and SIGINT: takes no more, and gives the tunnels time to end.
 import { EgressPool } from 'linux-sockets';
+import { orEnd } from '../support/usage.mjs';
 import { Metrics } from './metrics.mjs';
 import { readOptions } from './options.mjs';
 import { EgressProxy } from './proxy.mjs';
 
 const options = readOptions(process.argv);
-const pool = new EgressPool({
-  sources: options.sources,
-  strategy: options.strategy,
-  ...(options.ports === undefined ? {} : { localPortRange: options.ports }),
-  ...(options.limit === undefined ? {} : { limit: options.limit }),
-  ...(options.freebind ? { freebind: true } : {}),
-});
+const pool = orEnd(
+  () =>
+    new EgressPool({
+      sources: options.sources,
+      strategy: options.strategy,
+      ...(options.ports === undefined ? {} : { localPortRange: options.ports }),
+      ...(options.limit === undefined ? {} : { limit: options.limit }),
+      ...(options.freebind ? { freebind: true } : {}),
+    }),
+);
 const metrics = new Metrics(pool);
 const proxy = new EgressProxy({ ...options, pool, metrics, log: options.quiet ? () => undefined : line });
 

@@ -1,6 +1,8 @@
 // The command line. A wrong argument is one line on stderr and status 2.
 import { BlockList, isIP } from 'node:net';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { wrongUseIsTwo } from '../support/usage.mjs';
+import { addressesOf } from './destination.mjs';
 
 /** @typedef {{ address: string, port: number }} Listener */
 /**
@@ -37,7 +39,7 @@ Try it:
 
 /** @param {string[]} argv @returns {ProxyOptions} */
 export function readOptions(argv) {
-  const command = new Command('egress-proxy')
+  const command = wrongUseIsTwo(new Command('egress-proxy'))
     .description('An HTTP CONNECT and SOCKS5 proxy that leaves from a pool of addresses and a slice of ports.')
     .requiredOption('--source <address>', 'an address or a prefix to leave from; several times for more', collect)
     .option('--ports <lo-hi>', 'local ports to leave from, inside net.ipv4.ip_local_port_range', portRange)
@@ -59,7 +61,6 @@ export function readOptions(argv) {
     .addOption(lasts('--grace <seconds>', 'for the tunnels to end on SIGTERM', '10'))
     .option('--quiet', 'no line per connection', false)
     .addHelpText('after', HELP)
-    .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
     .parse(argv);
   const given = command.opts();
   const listeners = /** @type {Record<'http' | 'socks' | 'metrics', Listener | undefined>} */ (
@@ -138,8 +139,10 @@ function listener(value) {
 
 /** @param {string} value @param {BlockList} [before] */
 function deny(value, before = new BlockList()) {
-  const [address = '', length] = value.split('/');
+  const [, address = '', length] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(value) ?? [];
   const family = isIP(address);
+  if (family === 6 && isIP(addressesOf(address)[0]) === 4)
+    throw new InvalidArgumentError('Write it as the IPv4 address or prefix that it is.');
   const bits = length === undefined ? (family === 4 ? 32 : 128) : Number(length);
   try {
     before.addSubnet(address, bits, family === 6 ? 'ipv6' : 'ipv4');

@@ -2,8 +2,9 @@
 import { once } from 'node:events';
 import { lookup as dnsLookup } from 'node:dns';
 import { isIP } from 'node:net';
-import { Endpoint, isLocal } from 'linux-sockets';
+import { isLocal } from 'linux-sockets';
 import { mayPass } from './credentials.mjs';
+import { addressesOf, isIn, isUnspecified } from './destination.mjs';
 import { createConnectServer } from './http-connect.mjs';
 import { createSocksServer } from './socks5.mjs';
 import { tunnel } from './tunnel.mjs';
@@ -193,19 +194,18 @@ export class EgressProxy {
 
   /** @param {string} host a name is not forbidden before it is looked up @param {number} port */
   #forbidden(host, port) {
-    const family = isIP(host);
-    if (family === 0) return undefined;
-    if (this.#options.denied.check(host, family === 6 ? 'ipv6' : 'ipv4')) return 'denied';
-    return this.#isOurs(host, port) ? 'loop' : undefined;
+    if (isIP(host) === 0) return undefined;
+    const addresses = addressesOf(host);
+    if (addresses.some((address) => isUnspecified(address) || isIn(this.#options.denied, address))) return 'denied';
+    return addresses.some((address) => this.#isOurs(address, port)) ? 'loop' : undefined;
   }
 
-  /** Would it come back to this proxy? @param {string} host @param {number} port */
-  #isOurs(host, port) {
-    const { address } = Endpoint.from({ address: host, port });
+  /** Would it come back to this proxy? @param {string} address @param {number} port */
+  #isOurs(address, port) {
     return this.#servers.some((server) => {
       const own = /** @type {import('node:net').AddressInfo | null} */ (server.address());
       if (own?.port !== port) return false;
-      return own.address === address || (WILDCARDS.includes(own.address) && isLocal(address));
+      return addressesOf(own.address)[0] === address || (isUnspecified(own.address) && isLocal(address));
     });
   }
 }
@@ -255,5 +255,4 @@ const WHY = new Map([
   ['ECONNREFUSED', 'refused'],
   ['ETIMEDOUT', 'timeout'],
 ]);
-const WILDCARDS = ['0.0.0.0', '::'];
 const LINGER_MS = 5000;

@@ -1,12 +1,13 @@
 // A transparent TCP proxy: clients dial their servers, an nft rule (TPROXY) brings the connections here, and the servers see
 // the clients' own addresses.
 import { Command, InvalidArgumentError } from 'commander';
+import { wrongUseIsTwo } from '../support/usage.mjs';
 import { proxy } from './proxy.mjs';
 import { setUp } from './set-up.mjs';
 
 const PORT = 3129;
 
-const program = new Command('transparent-proxy')
+const program = wrongUseIsTwo(new Command('transparent-proxy'))
   .description("Passes TCP connections on to where they were dialled, from the client's own address.")
   .option('-p, --port <port>', 'where the rule brings connections', numberOf(0, 65535), PORT)
   .option('-g, --grace <seconds>', 'how long connections may go on after SIGTERM', numberOf(0, 86_400), 10)

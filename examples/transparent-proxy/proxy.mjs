@@ -23,9 +23,10 @@ export function proxy({ port, log }) {
       return;
     }
     const from = `${source}:${remotePort}`;
-    const to = destinationOf(client, server);
-    if (to === undefined) {
-      log(`${from} refused: it dialled the proxy itself`);
+    const to = originalDestination(client);
+    const refusal = refusalOf(to, server);
+    if (refusal !== undefined) {
+      log(`${from} refused: ${refusal}`);
       client.destroy();
       return;
     }
@@ -67,14 +68,15 @@ export function proxy({ port, log }) {
 }
 
 /**
- * Where the client wanted to go; undefined when it dialled the proxy, which would connect to itself for ever.
- * @param {import('node:net').Socket} client
+ * Nobody dials the unspecified address, but a packet may have it, and connect(2) takes it for this host. A connection to the
+ * proxy would connect to itself for ever.
+ * @param {import('linux-sockets').OriginalDestination} to
  * @param {import('node:net').Server} server
  */
-function destinationOf(client, server) {
-  const to = originalDestination(client);
+function refusalOf({ address, port }, server) {
+  if (address === '::' || address.startsWith('0.')) return 'it dialled the unspecified address';
   const own = /** @type {import('node:net').AddressInfo} */ (server.address());
-  return to.port === own.port && isLocal(to.address) ? undefined : to;
+  return port === own.port && isLocal(address) ? 'it dialled the proxy itself' : undefined;
 }
 
 /**

@@ -2,7 +2,7 @@
 // another one. `socat - UDP:127.0.0.1:7007` talks to it.
 import { UdpSocket } from 'linux-sockets';
 import { Meter, over } from '../support/meter.mjs';
-import { endpointOf, numberOf, readArguments } from '../support/usage.mjs';
+import { endpointOf, numberOf, orEnd, readArguments } from '../support/usage.mjs';
 
 const USAGE = `Usage: node examples/udp-echo/main.mjs [--bind ADDRESS:PORT] [--seconds N] [--json]
 
@@ -21,8 +21,11 @@ const bind = endpointOf('--bind', values.bind);
 const seconds = values.seconds === undefined ? undefined : numberOf('--seconds', values.seconds, 0.1, 1e6);
 
 // The address that a datagram was sent to: a socket of all addresses would otherwise answer from any of them.
-const udp = UdpSocket.create({ family: bind.family, pktinfo: 'require', dropCounter: true });
-udp.bind(bind);
+const udp = orEnd(() => {
+  const socket = UdpSocket.create({ family: bind.family, pktinfo: 'require', dropCounter: true });
+  socket.bind(bind);
+  return socket;
+});
 process.stdout.write(values.json ? `${JSON.stringify({ local: `${udp.local}` })}\n` : `Echoing at ${udp.local}.\n`);
 
 const replies = udp.createSendBatch({ messages: 64, bytes: 64 * 65_535 });

@@ -3,7 +3,7 @@
 import { setImmediate as nextTurn, setTimeout as elapsed } from 'node:timers/promises';
 import { UdpSocket } from 'linux-sockets';
 import { Meter, over } from '../support/meter.mjs';
-import { endpointOf, numberOf, readArguments, wrongUse } from '../support/usage.mjs';
+import { endpointOf, numberOf, orEnd, readArguments, wholeNumberOf, wrongUse } from '../support/usage.mjs';
 
 const USAGE = `Usage: node examples/udp-gso-sender/main.mjs --to ADDRESS:PORT [--size BYTES] [--segments N] [--gso MODE]
                                               [--rate GBIT] [--seconds N] [--json]
@@ -28,19 +28,19 @@ const values = readArguments(USAGE, {
   json: { type: 'boolean', default: false },
 });
 const to = endpointOf('--to', values.to);
-const size = Math.floor(numberOf('--size', values.size, 1, 65507));
-const segments = Math.floor(numberOf('--segments', values.segments, 1, 1000));
+const size = wholeNumberOf('--size', values.size, 1, 65507);
+const segments = wholeNumberOf('--segments', values.segments, 1, 1000);
 const rate = values.rate === undefined ? Infinity : numberOf('--rate', values.rate, 0.000001, 10_000);
 const seconds = values.seconds === undefined ? undefined : numberOf('--seconds', values.seconds, 0.1, 1e6);
 
 const gso = ['auto', 'off', 'require'].find((mode) => mode === values.gso);
 if (gso === undefined) wrongUse(`--gso takes auto, off or require, not '${values.gso}'`);
 
-const udp = UdpSocket.create({ family: to.family, gso: /** @type {'auto' | 'off' | 'require'} */ (gso) });
+const udp = orEnd(() => UdpSocket.create({ family: to.family, gso: /** @type {'auto' | 'off' | 'require'} */ (gso) }));
 udp.on('gsoDisabled', ({ reason, code }) => {
   process.stderr.write(`udp-gso-sender: no segmentation offload from here on: ${reason} (${code})\n`);
 });
-udp.connect(to);
+orEnd(() => udp.connect(to));
 
 const meter = new Meter(() => {
   const { datagrams, bytes, syscalls } = udp.stats.sent;

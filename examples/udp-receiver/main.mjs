@@ -2,7 +2,7 @@
 // each second what came, what the kernel had to drop, and what it cost. Its other end is examples/udp-gso-sender.
 import { UdpSocket } from 'linux-sockets';
 import { Meter, over } from '../support/meter.mjs';
-import { endpointOf, numberOf, readArguments } from '../support/usage.mjs';
+import { endpointOf, numberOf, orEnd, readArguments, wholeNumberOf } from '../support/usage.mjs';
 
 const USAGE = `Usage: node examples/udp-receiver/main.mjs [--bind ADDRESS:PORT] [--no-gro] [--buffer BYTES] [--seconds N] [--json]
 
@@ -22,11 +22,14 @@ const values = readArguments(USAGE, {
   json: { type: 'boolean', default: false },
 });
 const bind = endpointOf('--bind', values.bind);
-const receiveBuffer = Math.floor(numberOf('--buffer', values.buffer, 1, 2 ** 30));
+const receiveBuffer = wholeNumberOf('--buffer', values.buffer, 1, 2 ** 30);
 const seconds = values.seconds === undefined ? undefined : numberOf('--seconds', values.seconds, 0.1, 1e6);
 
-const udp = UdpSocket.create({ family: bind.family, gro: !values['no-gro'], dropCounter: true, receiveBuffer });
-udp.bind(bind);
+const udp = orEnd(() => {
+  const socket = UdpSocket.create({ family: bind.family, gro: !values['no-gro'], dropCounter: true, receiveBuffer });
+  socket.bind(bind);
+  return socket;
+});
 const gro = udp.features.gro?.on === true;
 process.stdout.write(
   values.json

@@ -3,17 +3,29 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { string } from '../arguments.js';
+import { invalidType, invalidValue, string } from '../arguments.js';
 import type { Connector, DialOptions, DialTlsOptions } from './connector.js';
+
+// Node hands all options of a request to its agent; its types are told of this one. Those of https take it from http's.
+declare module 'node:http' {
+  interface RequestOptions {
+    /** linux-sockets: the pool's key of this request's connection, where the agent is a pool's and has none itself. */
+    egressKey?: string | undefined;
+  }
+}
 
 export interface EgressHttpAgentOptions extends http.AgentOptions {
   /** The key of all connections of this agent, for 'sticky' and for functions. @default the request's `egressKey` */
   readonly egressKey?: string;
+  /** Refused: this agent connects to the destination itself, from its sources, and goes through no proxy. */
+  readonly proxyEnv?: never;
 }
 
 export interface EgressHttpsAgentOptions extends https.AgentOptions {
   /** The key of all connections of this agent; `key` is TLS's private key. @default the request's `egressKey` */
   readonly egressKey?: string;
+  /** Refused, as by `httpAgent`. */
+  readonly proxyEnv?: never;
 }
 
 export function httpAgent(connector: Connector, options: EgressHttpAgentOptions): http.Agent {
@@ -68,8 +80,16 @@ class EgressHttpsAgent extends https.Agent {
   }
 }
 
-function checked<T extends { readonly egressKey?: string }>(options: T): T {
-  const { egressKey, ...rest } = options;
+function checked<T extends EgressHttpAgentOptions | EgressHttpsAgentOptions>(options: T): T {
+  if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
+  const { egressKey, proxyEnv, ...rest } = options;
+  if (proxyEnv !== undefined) {
+    throw invalidValue(
+      'options.proxyEnv',
+      proxyEnv,
+      'this agent connects to the destination itself, from its sources, and goes through no proxy',
+    );
+  }
   if (egressKey === undefined) return rest as T; // or it would stand above the request's
   string('options.egressKey', egressKey);
   return options;

@@ -4,9 +4,9 @@ import type { Agent as HttpAgent, ClientRequestArgs } from 'node:http';
 import type { Agent as HttpsAgent } from 'node:https';
 import { isIP, type NetConnectOpts, type Socket, type SocketConstructorOpts } from 'node:net';
 import { connect as nodeTlsConnect, type ConnectionOptions, type TLSSocket } from 'node:tls';
-import { invalidType, invalidValue } from '../arguments.js';
+import { invalidType, invalidValue, string } from '../arguments.js';
 import type { SocketOptions } from '../options/table.js';
-import { connect, socketFrom } from '../tcp/connect/connect.js';
+import { connect, listenerOf, optionsOf, socketFrom } from '../tcp/connect/connect.js';
 import { sourceOf, type ConnectOptions, type RetryOptions } from '../tcp/connect/options.js';
 import { secureFrom } from '../tcp/connect/tls-socket.js';
 import { httpAgent, httpsAgent, type EgressHttpAgentOptions, type EgressHttpsAgentOptions } from './agents.js';
@@ -34,11 +34,11 @@ export interface UnconnectedOptions extends SocketConstructorOpts {
   readonly retry?: RetryOptions;
 }
 
-/** net.createConnection's forms, for whoever takes that function. Of a path there is no source, so it throws. */
+/** net.createConnection's forms, for whoever takes that function. A path has no source, so it throws. */
 export interface CreateConnection {
   (options: DialOptions | ClientRequestArgs | NetConnectOpts, listener?: (...args: never) => void): Socket;
-  (port: number, host?: string, listener?: () => void): Socket;
-  (path: string, listener?: () => void): Socket;
+  (port: number | string, listener?: () => void): Socket;
+  (port: number | string, host?: string, listener?: () => void): Socket;
 }
 
 /** Makes sockets, and adapters that make them the same way. */
@@ -49,11 +49,11 @@ export abstract class Connector {
    * @throws as connect
    */
   readonly createConnection: CreateConnection = (...args: readonly unknown[]) => {
-    const [first, host] = args;
-    const last = args.at(-1);
-    const options =
-      typeof first === 'object' ? first : typeof first === 'number' ? { port: first, host } : { socketPath: first };
-    return this.dial(options as DialOptions, typeof last === 'function' ? (last as () => void) : undefined);
+    const [first] = args;
+    const options = typeof first === 'object' ? (first as DialOptions) : optionsOf(args);
+    // In an object it is HTTP's.
+    if (typeof first === 'string' && 'path' in options) throw invalidValue('path', first, NO_SOURCE);
+    return this.dial(options, listenerOf(args));
   };
 
   /**
@@ -107,7 +107,7 @@ export abstract class Connector {
    * @internal
    */
   dial(options: DialOptions, listener?: () => void): Socket {
-    return this.open(withoutPath(options), listener);
+    return this.open(checked(options), listener);
   }
 
   /** @internal */
@@ -115,7 +115,7 @@ export abstract class Connector {
     if (options.socket !== undefined && options.socket !== null) {
       throw invalidValue('options.socket', options.socket, 'a socket that is there already has its source');
     }
-    return this.openTls(withoutPath(options), make);
+    return this.openTls(checked(options), make);
   }
 
   protected abstract open(options: DialOptions, listener: (() => void) | undefined): Socket;
@@ -164,12 +164,15 @@ class PlainConnector extends Connector {
   }
 }
 
-/** A request's `path` is not a socket's, and a Unix socket has no source address. */
-function withoutPath<O extends DialOptions>(options: O): O {
+/** Without HTTP's `path`, which is not a socket's. */
+function checked<O extends DialOptions>(options: O): O {
   if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
   const { path: _, socketPath, ...rest } = options as O & { readonly path?: unknown; readonly socketPath?: unknown };
   if (socketPath !== undefined && socketPath !== null) {
-    throw invalidValue('options.socketPath', socketPath, 'a Unix socket has no source address');
+    throw invalidValue('options.socketPath', socketPath, NO_SOURCE);
   }
+  if (rest.egressKey !== undefined) string('options.egressKey', rest.egressKey);
   return rest as unknown as O;
 }
+
+const NO_SOURCE = 'a Unix socket has no source address';

@@ -119,7 +119,8 @@ export class EgressPool extends Connector {
 
   /**
    * Connects from the source that is next; the socket's 'error' tells when there is none.
-   * - ERR_PORT_RANGE_EXHAUSTED: no source has a port left toward the destination; the kernel's error is its `cause`
+   * - ERR_PORT_RANGE_EXHAUSTED: no source has a port left toward the destination; the kernel's error is its
+   *   `cause`, whose `exhaustedBy` says what has the ports, where that is known
    * - ERR_EGRESS_LIMIT: all sources are at their limit
    * - ERR_EGRESS_NO_SOURCE: none has the destination's family
    * - ERR_EGRESS_STRATEGY: the strategy function threw, or returned no source of this pool
@@ -213,7 +214,8 @@ export class EgressPool extends Connector {
       if (value !== undefined && value !== null) throw invalidValue(`options.${decided}`, value, 'the pool decides it');
     }
     const { family, autoSelectFamily = getDefaultAutoSelectFamily(), retry = this.#retry } = options;
-    const sockopts = options.sockopts && sourceOf({ port: 0, sockopts: options.sockopts }).sockopts;
+    const sockopts =
+      options.sockopts === undefined ? undefined : sourceOf({ port: 0, sockopts: options.sockopts }).sockopts;
     const { ipv4, ipv6 } = this.#byFamily;
     // Where Node tries one address only, it has to be one that there is a source for.
     const one = !autoSelectFamily && !family && (ipv4.length === 0) !== (ipv6.length === 0);

@@ -1,15 +1,16 @@
 // Why the kernel refuses to bind, connect or set an option, and what to do about it: what reserve and connect share.
 import { native } from '../binding.js';
-import { SyscallError } from '../errors.js';
+import { SyscallError, type ExhaustedBy } from '../errors.js';
 import { capacity, readSysctl } from '../kernel/sysctl.js';
 import type { Endpoint } from '../wire/endpoint.js';
 import { familyNumber, type Family } from '../wire/families.js';
 import { effectiveRange, type FailedSearch } from './exhaustion/evidence.js';
-import { recentExhaustion } from './exhaustion/explain.js';
+import { recentExhaustion } from './exhaustion/recent.js';
 
 /** What of an error's context says why, and what to do. */
 export interface Explanation {
   readonly reason?: string;
+  readonly exhaustedBy?: ExhaustedBy | undefined;
   readonly remedy?: string;
 }
 
@@ -113,16 +114,16 @@ export function hasSource(remote: Endpoint): boolean {
  * What holds the ports of a search that failed, and what to do: one sentence without its full stop. By evidence, as long
  * as gathering it does not take more than its share of the time.
  */
-export function portsTaken(search: FailedSearch): string {
+export function portsTaken(search: FailedSearch): { readonly remedy: string; readonly exhaustedBy?: ExhaustedBy } {
   const found = recentExhaustion(search);
-  if (found !== undefined) return found.remedy;
+  if (found !== undefined) return { remedy: found.remedy, exhaustedBy: found.by };
   const [lo, hi] = effectiveRange(search.range);
   const count = capacity([lo, hi]);
-  return (
+  const remedy =
     `Of the ${count === 1 ? '1 port' : `${String(count)} ports`} of ${String(lo)}-${String(hi)}, each is taken by a ` +
     'connection or a reservation to there, by TIME-WAIT, or by a socket that is bound to it: take another source ' +
-    'address, or a wider range (net.ipv4.ip_local_port_range)'
-  );
+    'address, or a wider range (net.ipv4.ip_local_port_range)';
+  return { remedy };
 }
 
 const SOCK_DGRAM = 2;

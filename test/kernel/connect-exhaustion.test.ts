@@ -4,10 +4,10 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { connect, type ConnectOptions } from '../../src/index.js';
+import { connect, EgressPool, reserve, type ConnectOptions } from '../../src/index.js';
 import { setSysctl } from '../support/sysctl.js';
 import { connected, failing, holding, peer } from './connect-support.js';
-import { addOtherAddresses, BOTH, checkDescriptors, reservedPorts } from './fixtures.js';
+import { addOtherAddresses, BOTH, checkDescriptors, reservedPorts, thrown, type AnyError } from './fixtures.js';
 
 checkDescriptors();
 addOtherAddresses();
@@ -21,7 +21,45 @@ describe.each(BOTH)('over $family', ({ loopback }) => {
     using held = holding();
     const options = limited(loopback, server.port);
     for (let i = 0; i < 2; i++) await connected(held.add(connect(options)));
-    expect(await explained(options)).toMatch(/2 ports of .*, 2 are taken by connections from .* to /);
+    const { message, exhaustedBy } = await explained(options);
+    expect(message).toMatch(/2 ports of .*, 2 are taken by connections from .* to /);
+    expect(exhaustedBy).toBe('connections');
+  });
+
+  test('one after the other, toward different destinations: each is explained', async () => {
+    const { localPortRange } = limited(loopback, 0);
+    for (let i = 0; i < 8; i++) {
+      await using server = await peer(loopback);
+      using held = holding();
+      const options = { host: loopback, port: server.port, localAddress: loopback, localPortRange };
+      for (let n = 0; n < 2; n++) await connected(held.add(connect(options)));
+      expect(await failing(connect(options))).toMatchObject({ exhaustedBy: 'connections' });
+    }
+  });
+
+  test('of a pool, the cause says it; of a reservation, the error and its cause', async () => {
+    await using server = await peer(loopback);
+    using held = holding();
+    const options = limited(loopback, server.port);
+    for (let i = 0; i < 2; i++) await connected(held.add(connect(options)));
+    const { localPortRange } = options;
+    const cause = {
+      reason: 'portRangeExhausted',
+      exhaustedBy: 'connections',
+      message: expect.stringMatching(/No local port is free from .*, 2 are taken by connections/) as unknown,
+    };
+    const pool = new EgressPool({ sources: [loopback], localPortRange });
+    for (let i = 0; i < 2; i++) {
+      const error = await failing(pool.connect({ host: loopback, port: server.port }));
+      expect(error).toMatchObject({ code: 'ERR_PORT_RANGE_EXHAUSTED', cause });
+      expect((error.cause as Error).message.match(/taken by/g)).toHaveLength(1);
+    }
+    const remote = { address: loopback, port: server.port };
+    expect(thrown(() => reserve({ remote, local: { address: loopback }, localPortRange }))).toMatchObject({
+      code: 'ERR_PORT_RANGE_EXHAUSTED',
+      exhaustedBy: 'connections',
+      cause: { reason: 'portRangeExhausted', exhaustedBy: 'connections' },
+    });
   });
 
   test('a range in TIME-WAIT: the error names the knob, and a wait gets the port when it may be reused', async () => {
@@ -31,9 +69,11 @@ describe.each(BOTH)('over $family', ({ loopback }) => {
     const options = limited(loopback, server.port);
     for (let i = 0; i < 2; i++) await closedByUs(await connected(connect(options)));
     const since = performance.now();
-    expect(await explained(options)).toMatch(/2 wait after a close.*30000 ms.*tcp_tw_reuse_delay/);
+    const { message, exhaustedBy } = await explained(options);
+    expect(message).toMatch(/2 wait after a close \(TIME-WAIT\).*30000 ms.*tcp_tw_reuse_delay/);
+    expect(exhaustedBy).toBe('timeWait');
     using ___ = setSysctl('net.ipv4.tcp_tw_reuse_delay', 2000);
-    while (!(await explained(options)).includes(' 2000 ms')); // what was found before is known for a while
+    while (!(await explained(options)).message.includes(' 2000 ms')); // what was found before is known for a while
     const again = await connected(connect({ ...options, retry: { whenExhausted: true, timeout: 10_000 } }));
     const waited = performance.now() - since;
     again.resetAndDestroy();
@@ -50,14 +90,16 @@ describe.each(BOTH)('over $family', ({ loopback }) => {
     const since = performance.now();
     await failing(connect({ ...options, retry: { whenExhausted: true, timeout: 15_000 } }));
     expect(performance.now() - since).toBeLessThan(10_000);
-    expect(await explained(options)).toMatch(/tcp_tw_reuse is 0/);
+    expect((await explained(options)).message).toMatch(/tcp_tw_reuse is 0/);
   });
 
   test('reserved ports are named', async () => {
     await using server = await peer(loopback);
     const options = limited(loopback, server.port);
     using _ = reservedPorts(options.localPortRange.join('-'));
-    expect(await explained(options)).toMatch(/2 are in net\.ipv4\.ip_local_reserved_ports/);
+    const { message, exhaustedBy } = await explained(options);
+    expect(message).toMatch(/2 are in net\.ipv4\.ip_local_reserved_ports/);
+    expect(exhaustedBy).toBe('reservedPorts');
   });
 });
 
@@ -66,12 +108,12 @@ function limited(host: string, port: number): ConnectOptions & { readonly localP
   return { host, port, localAddress: host, localPortRange: [range, range + 1] };
 }
 
-/** The message of the error, once the kernel was asked: evidence is gathered for a tenth of the time, here as well. */
-async function explained(options: ConnectOptions): Promise<string> {
+/** The error, once the kernel was asked: evidence is gathered for a tenth of the time, here as well. */
+async function explained(options: ConnectOptions): Promise<AnyError> {
   for (;;) {
-    const { message, reason } = await failing(connect(options));
-    expect(reason).toBe('portRangeExhausted');
-    if (!message.includes('each is taken by')) return message;
+    const error = await failing(connect(options));
+    expect(error.reason).toBe('portRangeExhausted');
+    if (!error.message.includes('each is taken by')) return error;
     await delay(10);
   }
 }

@@ -331,6 +331,8 @@ test('wrong arguments throw before anything is made', () => {
     [{ device: 'sixteen-chars-xx' }, 'ERR_OUT_OF_RANGE'],
     [{ device: 7 }, 'ERR_INVALID_ARG_TYPE'],
     [{ sockopts: 'x' }, 'ERR_INVALID_ARG_TYPE'],
+    [{ sockopts: [] }, 'ERR_INVALID_ARG_TYPE'],
+    [{ sockopts: null }, 'ERR_INVALID_ARG_TYPE'],
     [{ sockopts: { NO_SUCH: 1 } }, 'ERR_INVALID_ARG_VALUE'],
     [{ sockopts: { TCP_USER_TIMEOUT: 'long' } }, 'ERR_INVALID_ARG_TYPE'],
     [{ sockopts: { TCP_INFO: 1 } }, 'ERR_INVALID_ARG_VALUE'],

@@ -5,7 +5,14 @@ import * as https from 'node:https';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
-import { connector, EgressPool, type EgressHttpAgentOptions, type EgressHttpsAgentOptions } from '../../src/index.js';
+import {
+  connector,
+  EgressPool,
+  type Connector,
+  type EgressHttpAgentOptions,
+  type EgressHttpsAgentOptions,
+} from '../../src/index.js';
+import { runNode } from '../support/child.js';
 import { closedPort } from '../support/sockets.js';
 import { certificateFor, type Certificate } from './egress-certificate.js';
 import { resolving, Sockets } from './egress-fixtures.js';
@@ -20,13 +27,10 @@ beforeAll(() => {
 });
 checkDescriptors();
 
-/** What a request may say here, beyond Node's types. */
-type RequestOptions = https.RequestOptions & { readonly egressKey?: string | undefined };
-
 interface Scheme {
   readonly name: string;
-  readonly agent: (pool: EgressPool, options?: EgressHttpAgentOptions & EgressHttpsAgentOptions) => http.Agent;
-  readonly request: (options: RequestOptions) => http.ClientRequest;
+  readonly agent: (pool: Connector, options?: EgressHttpAgentOptions & EgressHttpsAgentOptions) => http.Agent;
+  readonly request: (options: https.RequestOptions) => http.ClientRequest;
 }
 
 const SCHEMES: readonly Scheme[] = [
@@ -41,7 +45,7 @@ const SCHEMES: readonly Scheme[] = [
 describe.each(SCHEMES)('an agent for $name', ({ name, agent, request }) => {
   const isTls = name === 'https';
   const serve = () => httpServer(isTls);
-  const to = (port: number): RequestOptions => ({ host: 'x.test', port, lookup: resolving('::1', '127.0.0.1') });
+  const to = (port: number): https.RequestOptions => ({ host: 'x.test', port, lookup: resolving('::1', '127.0.0.1') });
 
   test('connects from the sources of the pool', async () => {
     await using server = await serve();
@@ -167,7 +171,7 @@ describe.each(SCHEMES)('an agent for $name', ({ name, agent, request }) => {
     await until(() => pool.stats().held === 0);
   });
 
-  test.each<[RequestOptions, string]>([
+  test.each<[https.RequestOptions, string]>([
     [{ localAddress: B }, 'ERR_INVALID_ARG_VALUE'],
     [{ socketPath: '/tmp/x' }, 'ERR_INVALID_ARG_VALUE'],
     [{ egressKey: 7 as unknown as string }, 'ERR_INVALID_ARG_TYPE'],
@@ -193,7 +197,7 @@ describe('TLS sessions', () => {
     const used = pool.httpsAgent({ ca: certificate.cert, maxCachedSessions: 10 });
     const to = { host: 'x.test', port: server.port, lookup: resolving('127.0.0.1'), agent: used };
     const reused = async (egressKey: string): Promise<boolean> => {
-      const { socket } = await get(https.request({ ...to, egressKey } as https.RequestOptions));
+      const { socket } = await get(https.request({ ...to, egressKey }));
       return socket instanceof TLSSocket && socket.isSessionReused();
     };
     expect([await reused('a'), await reused('a'), await reused('b'), await reused('b'), await reused('a')]).toEqual([
@@ -230,6 +234,70 @@ describe('TLS sessions', () => {
   });
 });
 
+describe.each(SCHEMES)('wrong options of an agent for $name, or of a request', ({ agent, request }) => {
+  const pool = new EgressPool({ sources: [A] });
+
+  test('a proxy: this agent goes through none', () => {
+    const options = { proxyEnv: { HTTP_PROXY: 'http://127.0.0.1:1' } } as unknown as EgressHttpAgentOptions;
+    for (const wrong of [options, { ...options, egressKey: 'k' }]) {
+      const { code, message } = thrown(() => agent(pool, wrong));
+      expect(code).toBe('ERR_INVALID_ARG_VALUE');
+      expect(message).toMatch(/options\.proxyEnv.* goes through no proxy/);
+    }
+  });
+
+  test.each([null, 7, 'x'])('%j', (options) => {
+    expect(thrown(() => agent(pool, options as unknown as object)).code).toBe('ERR_INVALID_ARG_TYPE');
+  });
+
+  test.each([
+    [pool, { sockopts: [] }, /options\.sockopts/],
+    [connector({ localAddress: A }), { sockopts: [] }, /options\.sockopts/],
+    [pool, { egressKey: 5 }, /options\.egressKey/],
+    [connector({ localAddress: A }), { egressKey: 5 }, /options\.egressKey/],
+  ] as const)('%o: %j', (from: Connector, wrong, message) => {
+    const to = { host: 'x.test', port: 1, lookup: resolving('127.0.0.1') };
+    const error = thrown(() => request({ ...to, agent: agent(from), ...(wrong as object) }));
+    expect(error).toMatchObject({ code: 'ERR_INVALID_ARG_TYPE', message: expect.stringMatching(message) as unknown });
+  });
+
+  test('sockopts in an array, of the agent', () => {
+    const used = agent(pool, { sockopts: [] } as object);
+    expect(thrown(() => request({ host: '127.0.0.1', port: 1, agent: used })).code).toBe('ERR_INVALID_ARG_TYPE');
+  });
+});
+
+const PROXIED = `
+  import * as http from 'node:http';
+  import { once } from 'node:events';
+  import { EgressPool } from 'linux-sockets';
+  const serve = async (name, port) => {
+    const server = http.createServer((request, response) => response.end(name + ' ' + request.socket.remoteAddress));
+    await once(server.listen(port, '127.0.0.1'), 'listening');
+    return server;
+  };
+  const proxy = await serve('proxy', 34567);
+  const server = await serve('server', 0);
+  const get = async (options) => {
+    const [response] = await once(http.get({ host: '127.0.0.1', port: server.address().port, ...options }), 'response');
+    console.log((await response.toArray()).join(''));
+  };
+  const pool = new EgressPool({ sources: ['${A}'] });
+  await get({ agent: pool.httpAgent() });
+  await get({ createConnection: pool.createConnection });
+  await get({});
+  process.exit();
+`;
+
+test.skipIf(!process.allowedNodeEnvironmentFlags.has('--use-env-proxy'))(
+  "a proxy of the environment, which Node's own agent goes through (Node >= 24), is not for an agent of a pool",
+  async () => {
+    const env = { NODE_USE_ENV_PROXY: '1', HTTP_PROXY: 'http://127.0.0.1:34567' };
+    const { stdout } = await runNode(PROXIED, { env });
+    expect(stdout.trim().split('\n')).toEqual([`server ${A}`, `server ${A}`, 'proxy 127.0.0.1']);
+  },
+);
+
 describe('createConnection', () => {
   test('is what http.request takes, by itself', async () => {
     await using server = await httpServer(false);
@@ -247,9 +315,17 @@ describe('createConnection', () => {
     const connected = vi.fn();
     sockets.add(createConnection(server.port, '127.0.0.1', connected));
     sockets.add(createConnection({ port: server.port, host: '127.0.0.1' }, connected));
-    await until(() => connected.mock.calls.length === 2);
-    expect(sockets.list.map(({ localAddress }) => localAddress)).toEqual([A, A]);
-    expect(thrown(() => createConnection('/tmp/x')).code).toBe('ERR_INVALID_ARG_VALUE');
+    sockets.add(createConnection(server.port, connected)); // of localhost
+    sockets.add(createConnection(String(server.port), connected));
+    sockets.add(createConnection(String(server.port), '127.0.0.1', connected));
+    await until(() => connected.mock.calls.length === 5);
+    expect(sockets.list.map(({ localAddress }) => localAddress)).toEqual([A, A, A, A, A]);
+    sockets.add(createConnection(server.port));
+    sockets.add(createConnection(server.port, '127.0.0.1'));
+    await until(() => sockets.list.every(({ connecting }) => !connecting));
+    expect(thrown(() => createConnection('/tmp/x')).message).toMatch(/^The "path" argument .* no source address/);
+    expect(thrown(() => createConnection(65_536)).code).toBe('ERR_SOCKET_BAD_PORT');
+    expect(thrown(() => createConnection(undefined as unknown as number)).code).toBe('ERR_MISSING_ARGS');
     expect(thrown(() => createConnection({ socketPath: '/tmp/x' })).code).toBe('ERR_INVALID_ARG_VALUE');
     expect(thrown(() => createConnection(null as unknown as number)).code).toBe('ERR_INVALID_ARG_TYPE');
   });
@@ -259,7 +335,7 @@ describe('createConnection', () => {
     const pool = new EgressPool({ sources: [A, B], strategy: ({ key }) => key ?? A });
     const { createConnection } = pool;
     const options = { host: '127.0.0.1', port: server.port, createConnection, egressKey: B };
-    expect((await get(http.request(options as http.RequestOptions))).text).toMatch(new RegExp(`^${B}:`));
+    expect((await get(http.request(options))).text).toMatch(new RegExp(`^${B}:`));
     await until(() => pool.stats().held === 0);
   });
 });

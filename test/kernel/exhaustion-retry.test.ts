@@ -4,7 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { NativeSocket, type PortRange } from '../../src/index.js';
 import type { FailedSearch, PortCounts } from '../../src/tcp/exhaustion/evidence.js';
-import { recentExhaustion, type Exhaustion } from '../../src/tcp/exhaustion/explain.js';
+import type { Exhaustion } from '../../src/tcp/exhaustion/explain.js';
+import { recentExhaustions } from '../../src/tcp/exhaustion/recent.js';
 import { searchPauses, type RetryWorld } from '../../src/tcp/exhaustion/retry.js';
 import { accepted, listening } from '../support/sockets.js';
 import { setSysctl } from '../support/sysctl.js';
@@ -133,26 +134,30 @@ describe('the policy', () => {
 });
 
 describe('recentExhaustion', () => {
-  test('finds again what was found a moment ago, and a tenth of the time is the most that it takes', () => {
-    let time = 1000;
-    let asked = 0;
-    const recent = (search: FailedSearch): Exhaustion | undefined =>
-      recentExhaustion(
-        search,
-        () => {
-          asked++;
-          time += 50;
-          return evidence({ timeWait: 10 }, 300);
-        },
-        () => time,
-      );
+  /** With a clock of its own: each gathering takes `costMs`. Returns how often it was asked as well. */
+  function world(costMs: number, found: () => Exhaustion | undefined = () => evidence({ timeWait: 10 }, 300)) {
+    const clock = { time: 1000, asked: 0 };
+    const recent = recentExhaustions({
+      explain: () => {
+        clock.asked++;
+        clock.time += costMs;
+        return found();
+      },
+      now: () => clock.time,
+    });
+    const toPort = (port: number): Exhaustion | undefined => recent({ ...SEARCH, remote: { ...SEARCH.remote, port } });
+    return { clock, recent, toPort };
+  }
+
+  test('finds again what was found for the same search a moment ago', () => {
+    const { clock, recent } = world(50);
     expect(recent(SEARCH)?.retryAfterMs).toBe(300);
-    time += 100;
+    clock.time += 100;
     expect(recent(SEARCH)?.retryAfterMs).toBe(200);
     expect(recent({ ...SEARCH, search: 'connect' })?.retryAfterMs).toBe(200);
-    time += 350;
+    clock.time += 350;
     expect(recent(SEARCH)?.retryAfterMs).toBe(0);
-    expect(asked).toBe(1);
+    expect(clock.asked).toBe(1);
     const others: FailedSearch[] = [
       { ...SEARCH, search: 'bind' },
       { ...SEARCH, local: undefined },
@@ -162,43 +167,47 @@ describe('recentExhaustion', () => {
       { ...SEARCH, remote: { ...SEARCH.remote, address: '192.0.2.9' } },
     ];
     for (const other of others) {
-      time += 451;
+      clock.time += 500;
       expect(recent(other)?.retryAfterMs).toBe(300);
-      // The next one is over its share of the time.
-      expect(recent({ ...other, local: '192.0.2.77' })).toBeUndefined();
     }
-    expect(asked).toBe(1 + others.length);
-    time += 501;
+    expect(clock.asked).toBe(1 + others.length);
+    clock.time += 501;
     expect(recent(SEARCH)?.retryAfterMs).toBe(300);
-    expect(asked).toBe(2 + others.length);
+    expect(clock.asked).toBe(2 + others.length);
+  });
+
+  test('explains fifty small searches in a row, and also after a large one', () => {
+    const small = world(2);
+    for (let port = 1; port <= 50; port++) expect(small.toPort(port)).toBeDefined();
+    const { clock, toPort } = world(75);
+    expect(toPort(1)).toBeDefined();
+    expect(toPort(2)).toBeDefined(); // what is saved up is for more than one
+    expect(toPort(3)).toBeUndefined();
+    expect(clock.asked).toBe(2);
+  });
+
+  test.each([2, 75, 400])('of a storm of searches that cost %i ms each, a tenth of the time', (costMs) => {
+    const { clock, toPort } = world(costMs);
+    for (let port = 1; clock.time < 61_000; port++) {
+      toPort(port);
+      clock.time++;
+    }
+    const spent = clock.asked * costMs;
+    expect(spent).toBeLessThanOrEqual(6000 + 100 + costMs); // a tenth, what was saved up, and the last one
+    expect(spent).toBeGreaterThan(5000);
   });
 
   test('forgets the oldest of many, and does not ask again for what cannot be found', () => {
-    let asked = 0;
-    let time = 1_000_000;
-    const recent = (port: number): Exhaustion | undefined =>
-      recentExhaustion(
-        { ...SEARCH, remote: { address: '198.51.100.1', port } },
-        () => {
-          asked++;
-          time++;
-          return undefined;
-        },
-        () => time,
-      );
-    expect(recent(1)).toBeUndefined();
-    expect(recent(1)).toBeUndefined();
-    expect(asked).toBe(1);
-    for (let port = 2; port <= 65; port++) {
-      time += 9;
-      recent(port);
-    }
-    expect(asked).toBe(65);
-    recent(65);
-    expect(asked).toBe(65);
-    time = 1_000_001; // as if no time had passed since the first, but for there being so many
-    recent(65);
-    expect(asked).toBe(65);
+    const { clock, toPort } = world(1, () => undefined);
+    const again = (port: number): number => {
+      const before = clock.asked;
+      expect(toPort(port)).toBeUndefined();
+      return clock.asked - before;
+    };
+    expect([again(1), again(1)]).toEqual([1, 0]);
+    for (let port = 2; port <= 65; port++) expect(again(port)).toBe(1);
+    clock.time = 1001; // as if no time had passed since the first, but for there being so many
+    expect([again(65), again(2), again(1)]).toEqual([0, 0, 1]);
   });
 });
 

@@ -205,7 +205,7 @@ describe.each(BOTH)('$family', (addresses) => {
     expect(found).toMatchObject({ by: 'timeWait', counts: { ...NOTHING, timeWait: SIZE } });
     expect(found.retryAfterMs).toBeGreaterThan(100);
     expect(found.retryAfterMs).toBeLessThanOrEqual(411);
-    expect(found.remedy).toMatch(/, 10 wait after a close: connect reuses a port 400 ms after its close/);
+    expect(found.remedy).toMatch(/, 10 wait after a close \(TIME-WAIT\): connect reuses a port 400 ms after its close/);
     await comesTrue(peer, found);
   });
 

@@ -93,9 +93,10 @@ test('wrong arguments and a port in use are errors', async () => {
     ['fd00::/129'],
     ['fd00::/48', '--port', 'http'],
     ['fd00::/48', '--port', '65536'],
+    ['fd00::/48', '--nope'],
   ]) {
     const { code, stderr } = await runNode(EXAMPLE, { args, allowFailure: true });
-    expect({ args, code }).toEqual({ args, code: 1 });
+    expect({ args, code }).toEqual({ args, code: 2 });
     expect(stderr).toMatch(/^error: /);
   }
   await using server = startNode(EXAMPLE, { args: ['192.0.2.0/24', '--port', '0'] });

@@ -95,6 +95,9 @@ describe('refuses', () => {
     ['a denied prefix', ['--deny', '10.9.0.0/24'], '10.9.0.77:80', 403],
     ['one that IPv6 would hide', ['--deny', '10.9.0.0/24'], '[::ffff:10.9.0.77]:80', 403],
     ['a name that leads there', ['--deny', '127.0.0.0/8', '--deny', '::1'], 'localhost:80', 403],
+    ['one that NAT64 would make of it', ['--deny', '10.9.0.0/24'], '[64:ff9b::10.9.0.77]:80', 403],
+    ['one that 6to4 would make of it', ['--deny', '10.9.0.0/24'], '[2002:a09:4d::]:80', 403],
+    ['an IPv4-compatible address', ['--deny', '10.9.0.0/24'], '[::a09:4d]:80', 403],
     ['a name that does not exist', [], 'nowhere.invalid:80', 502],
     ['nobody listening', [], '127.0.0.1:1', 502],
     ['no route', [], '192.0.2.1:80', 502],
@@ -111,6 +114,35 @@ describe('refuses', () => {
       await expect(proxy.tunnel(`${host}:${proxy.httpPort}`)).rejects.toThrow('HTTP/1.1 5');
       await expect(proxy.tunnel(`${host}:${proxy.socksPort}`)).rejects.toThrow('HTTP/1.1 5');
     }
+  });
+
+  test.each(['0.0.0.0', '0', '0.1.2.3', '[::]', '[::ffff:0.0.0.0]', '[64:ff9b::0.0.0.0]'])(
+    'the unspecified address, which is this host: %s',
+    async (host) => {
+      await using proxy = await startProxy('--source', '127.0.0.1', '--source', '::1');
+      for (const port of [proxy.metricsPort, proxy.httpPort]) {
+        await expect(proxy.tunnel(`${host}:${port}`)).rejects.toThrow('HTTP/1.1 403 ');
+      }
+    },
+  );
+
+  test.each([
+    ['0.0.0.0', [1, 0, 0, 0, 0], 2],
+    ['::', [4, ...new Uint8Array(16)], 2],
+    ['a name that leads to 0.0.0.0', name('0'), 2],
+    ['127.0.0.1 as a name', name('127.1'), 2],
+    ['::1 with a zone', name('::1%lo'), 2],
+    ['a zone that there is not', name('fe80::1%nope'), 1],
+  ])('SOCKS: %s', async (_what, destination, answer) => {
+    await using proxy = await startProxy('--source', '127.0.0.1', '--deny', '127.0.0.0/8', '--deny', '::1');
+    expect(await socks(proxy, '127.0.0.1', destination, proxy.metricsPort)).toBe(answer);
+    expect(await proxy.logged('refused')).toHaveLength(1); // and it goes on
+  });
+
+  test('itself, by its address with a zone', async () => {
+    await using proxy = await startProxy('--source', '::1', '--socks', '[::1]:0');
+    expect(await socks(proxy, '::1', name('::1%lo'), proxy.socksPort)).toBe(2);
+    expect(await proxy.logged('refused')).toMatchObject([{ why: 'loop' }]);
   });
 
   test.each(['', 'x', 'x:', ':80', 'x:0', 'x:65536', 'a b:80', 'x/y:80', 'u@x:80', '[::1:80'])(
@@ -251,11 +283,19 @@ describe('the command line', () => {
     [['--source', '127.0.0.1', '--http', '0.0.0.0:3128'], /--allow-remote/],
     [['--source', '127.0.0.1', '--http', 'off', '--socks', 'off'], /nothing to serve/],
     [['--source', '127.0.0.1', '--deny', '10.0.0.0/33'], /prefix/],
+    [['--source', '127.0.0.1', '--deny', '10.0.0.0/'], /prefix/],
+    [['--source', '127.0.0.1', '--deny', '10.0.0.0/1e1'], /prefix/],
+    [['--source', '127.0.0.1', '--deny', '::ffff:10.0.0.0/104'], /IPv4/],
     [['--source', '127.0.0.1', '--limit', '0'], /whole number/],
-  ])('%j is refused with status 2', async (args, message) => {
+    [['--source', 'foo'], /no address/],
+    [['--source', '10.9.9.9', '--ports', '1-5'], /ip_local_port_range/],
+    [['--source', '10.9.9.9', '--source', '10.9.9.0/24'], /another source/],
+    [['--source', '127.0.0.1', '--nope'], /unknown option/],
+  ])('%j is refused with one line and status 2', async (args, message) => {
     const { code, stdout, stderr } = await runNode(MAIN, { args, allowFailure: true });
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(message);
+    expect(stderr).toMatch(/^.*\n$/);
   });
 
   test('--help says how to try it', async () => {
@@ -273,6 +313,23 @@ async function curl(proxy: RunningProxy, protocol: 'http' | 'socks', url: string
       : ['--proxy', `socks5h://127.0.0.1:${proxy.socksPort}`];
   const { stdout } = await exec('curl', ['--silent', '--show-error', '--max-time', '10', ...through, ...args, url]);
   return stdout;
+}
+
+/** A name, as SOCKS has it. */
+function name(text: string): number[] {
+  return [3, text.length, ...Buffer.from(text)];
+}
+
+/** What SOCKS answers to a request to connect there. */
+async function socks(proxy: RunningProxy, host: string, destination: number[], port: number): Promise<number> {
+  const client = connect(proxy.socksPort, host).on('error', () => undefined);
+  client.write(Buffer.from([5, 1, 0, 5, 1, 0, ...destination, port >> 8, port & 255]));
+  let answer = Buffer.alloc(0);
+  for await (const chunk of client) {
+    answer = Buffer.concat([answer, chunk as Buffer]);
+    if (answer.length >= 12) break;
+  }
+  return answer[3] ?? NaN;
 }
 
 async function everything(socket: Socket): Promise<Buffer> {

@@ -38,6 +38,38 @@ const SERVER = `
   });
 `;
 
+/** A handshake with `::`, port 80, which no connect(2) does: packets with a header of their own. */
+const DIALS_UNSPECIFIED = `
+  import { NativeSocket } from 'linux-sockets';
+  const own = Buffer.from('fd010000000000000000000000000002', 'hex');
+  const sends = NativeSocket.create({ family: 'ipv6', type: 'raw', protocol: 255 });
+  const hears = NativeSocket.create({ family: 'ipv6', type: 'raw', protocol: 6 });
+  const send = (sequence, acknowledged, flags) => {
+    const packet = Buffer.alloc(60);
+    packet.writeUInt32BE(0x60000000);
+    packet.set([0, 20, 6, 64], 4);
+    packet.set(own, 8);
+    const tcp = packet.subarray(40);
+    tcp.writeUInt16BE(5555);
+    tcp.writeUInt16BE(80, 2);
+    tcp.writeUInt32BE(sequence, 4);
+    tcp.writeUInt32BE(acknowledged, 8);
+    tcp.set([0x50, flags, 0xff, 0xff], 12);
+    let sum = 20 + 6;
+    for (let i = 8; i < packet.length; i += 2) sum += packet.readUInt16BE(i);
+    while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
+    tcp.writeUInt16BE(~sum & 0xffff, 16);
+    sends.sendmsg({ data: packet, to: { address: 'fd01::1', port: 0 } });
+  };
+  send(1000, 0, 0x02);
+  const segment = Buffer.alloc(1500);
+  do {
+    await hears.readable();
+    hears.recvmsg({ buffers: [segment] });
+  } while (segment.readUInt16BE(2) !== 5555 || segment[13] !== 0x12);
+  send(1001, segment.readUInt32BE(4) + 1, 0x10);
+`;
+
 let client: NetworkNamespace;
 let server: NetworkNamespace;
 let serving: ChildProcess;
@@ -149,6 +181,17 @@ describe.skipIf(missing !== undefined)(`with nft${missing === undefined ? '' : `
     },
   );
 
+  test('a packet to the unspecified address is refused: it would lead to the router itself', async () => {
+    await using proxy = await started();
+    // The client knows nothing of such a connection, and would reset it.
+    const quiet = 'table ip6 quiet { chain output { type filter hook output priority filter; tcp flags rst drop; }; }';
+    await client.run('nft', quiet);
+    await client.run(process.execPath, '--input-type=module', '--eval', DIALS_UNSPECIFIED);
+    await client.run('nft', 'delete table ip6 quiet');
+    const [line] = await proxy.printed(/.*fd01::2:5555 .*/);
+    expect(line).toBe('fd01::2:5555 refused: it dialled the unspecified address');
+  });
+
   test('what is dialled on the router itself is not taken', async () => {
     await using proxy = await started();
     const { code } = await fails(client.run('curl', '--silent', '--max-time', '5', 'http://10.1.0.1/'));
@@ -207,7 +250,7 @@ describe.skipIf(missing !== undefined)(`with nft${missing === undefined ? '' : `
 test('wrong arguments and a port in use are errors', async () => {
   for (const args of [['--port', '65536'], ['--port', 'http'], ['--grace', '-1'], ['--nope'], ['extra']]) {
     const { code, stderr } = await runNode(EXAMPLE, { args, allowFailure: true });
-    expect({ args, code }).toEqual({ args, code: 1 });
+    expect({ args, code }).toEqual({ args, code: 2 });
     expect(stderr).toMatch(/^error: /);
   }
   await using _ = await started();

@@ -89,9 +89,20 @@ test.each(
     ['--prefix', '192.0.2.0/33'],
     ['--prefix', '192.0.2.0/'],
     [...PREFIXES, '--port', '0'],
+    [...PREFIXES, '--port', '53.5'],
   ].map((args) => [args]),
 )('wrong use is one line and status 2: %j', async (args) => {
   const { code, stderr } = await runNode(DNS, { args, allowFailure: true });
   expect(code).toBe(2);
   expect(stderr).toMatch(/^dns-anyip: .*\n$/);
+});
+
+test('a port in use is one line and status 1', async () => {
+  const taken = UdpSocket.create({ family: 'ipv6' });
+  taken.bind({ address: '::', port: 0 });
+  const args = [...PREFIXES, '--port', String(taken.local.port)];
+  const { code, stderr } = await runNode(DNS, { args, allowFailure: true });
+  await taken.close();
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^dns-anyip: bind EADDRINUSE.*\n$/);
 });

@@ -57,3 +57,9 @@ test('wrong use is one line and status 2', async () => {
   expect(code).toBe(2);
   expect(stderr).toMatch(/^udp-echo: .*\n$/);
 });
+
+test('an address of others is one line and status 1', async () => {
+  const { code, stderr } = await runNode(ECHO, { args: ['--bind', '9.9.9.9:7'], allowFailure: true });
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^udp-echo: bind EADDRNOTAVAIL.*\n$/);
+});

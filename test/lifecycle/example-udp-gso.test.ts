@@ -68,6 +68,7 @@ test.each([
   [SENDER, []],
   [SENDER, ['--to', 'example.com:53']],
   [SENDER, ['--to', '127.0.0.1:9', '--size', '0']],
+  [SENDER, ['--to', '127.0.0.1:9', '--size', '1200.5']],
   [SENDER, ['--to', '127.0.0.1:9', '--rate', 'fast']],
   [SENDER, ['--to', '127.0.0.1:9', '--gso', 'maybe']],
   [RECEIVER, ['--bind', '7000']],
@@ -77,4 +78,14 @@ test.each([
   expect(code).toBe(2);
   expect(stdout).toBe('');
   expect(stderr).toMatch(/^udp-[a-z-]+: .*\n$/);
+});
+
+test.each([
+  [SENDER, ['--to', '127.255.255.255:9'], 'connect EACCES'],
+  [RECEIVER, ['--bind', '9.9.9.9:7000'], 'bind EADDRNOTAVAIL'],
+])('what the kernel refuses is one line and status 1: %s %j', async (example, args, said) => {
+  const { code, stdout, stderr } = await runNode(example, { args, allowFailure: true });
+  expect(code).toBe(1);
+  expect(stdout).toBe('');
+  expect(stderr).toMatch(new RegExp(`^udp-[a-z-]+: ${said}.*\\n$`));
 });

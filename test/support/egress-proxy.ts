@@ -20,7 +20,7 @@ export async function startProxyWith(env: NodeJS.ProcessEnv, ...args: readonly s
   const where = ['--http', '127.0.0.1:0', '--socks', '127.0.0.1:0', '--metrics', '127.0.0.1:0'];
   const child = startNode(MAIN, { args: [...where, ...args], env });
   const port = async (protocol: string): Promise<number> =>
-    Number((await child.printed(new RegExp(`"protocol":"${protocol}","address":"127.0.0.1","port":(\\d+)`)))[1]);
+    Number((await child.printed(new RegExp(`"protocol":"${protocol}","address":"[^"]*","port":(\\d+)`)))[1]);
   return new RunningProxy(child, await port('http'), await port('socks'), await port('metrics'));
 }
 

@@ -1,5 +1,5 @@
 // Types of connect, checked by `npm run types` and never run.
-import type { Socket } from 'node:net';
+import type { NetConnectOpts, Socket } from 'node:net';
 import { expectTypeOf } from 'vitest';
 import {
   connect,
@@ -9,13 +9,18 @@ import {
   type SourceOptions,
 } from '../../src/index.js';
 
-export function connecting(signal: AbortSignal): void {
+export function connecting(signal: AbortSignal, nodes: NetConnectOpts): void {
   expectTypeOf(connect({ host: 'example.org', port: 443 })).toEqualTypeOf<Socket>();
   connect(443);
   connect(443, 'example.org');
   connect(443, 'example.org', () => undefined);
   connect(443, () => undefined);
+  connect('443');
   connect('/run/some.sock');
+  connect({ path: '/run/some.sock' }, () => undefined);
+  expectTypeOf(connect(nodes)).toEqualTypeOf<Socket>();
+  // @ts-expect-error a path has no source
+  connect({ path: '/run/some.sock', freebind: true });
   connect({ port: 443, localAddress: '192.0.2.9', localPort: 40_000, freebind: true, transparent: true });
   connect({ port: 443, localPortRange: [40_000, 40_999], shareLocalPort: true, mark: 7, device: 'eth0' });
   connect({ port: 443, sockopts: { TCP_USER_TIMEOUT: 1000 }, retry: { whenExhausted: true, timeout: 5000 } });

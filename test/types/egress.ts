@@ -1,7 +1,7 @@
 // Types of EgressPool, connector and their adapters, checked by `npm run types` and never run.
 import * as http from 'node:http';
 import * as https from 'node:https';
-import type { Socket } from 'node:net';
+import type { createConnection, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import got from 'got';
 import pg from 'pg';
@@ -86,6 +86,12 @@ export function connecting(pool: EgressPool): void {
   ).toEqualTypeOf<TLSSocket>();
   expectTypeOf(pool.socket({ key: 'k', allowHalfOpen: true })).toEqualTypeOf<Socket>();
   expectTypeOf(pool.createConnection(443, 'example.com')).toEqualTypeOf<Socket>();
+  pool.createConnection(443, () => undefined);
+  pool.createConnection('443', 'example.com', () => undefined);
+  pool.createConnection({ port: 443, host: 'example.com' }, () => undefined);
+  expectTypeOf(pool.createConnection).toExtend<typeof createConnection>();
+  // @ts-expect-error a listener is a function
+  pool.createConnection(443, 'example.com', 5);
   expectTypeOf(pool.sources).toEqualTypeOf<string[]>();
   expectTypeOf(pool.removeSource('192.0.2.1')).toEqualTypeOf<boolean>();
 }
@@ -93,8 +99,18 @@ export function connecting(pool: EgressPool): void {
 export function adapting(pool: EgressPool): void {
   expectTypeOf(pool.httpAgent({ keepAlive: true, egressKey: 'k' })).toEqualTypeOf<http.Agent>();
   expectTypeOf(pool.httpsAgent({ ca: 'PEM', egressKey: 'k' })).toEqualTypeOf<https.Agent>();
-  http.get({ agent: pool.httpAgent() });
-  https.get({ agent: pool.httpsAgent() });
+  http.get({ agent: pool.httpAgent(), egressKey: 'k' });
+  http.request('http://example.com', { agent: pool.httpAgent(), egressKey: undefined }, () => undefined);
+  https.get({ agent: pool.httpsAgent(), egressKey: 'k' });
+  https.get('https://example.com', { agent: pool.httpsAgent(), egressKey: 'k', ca: 'PEM' }, () => undefined);
+  // @ts-expect-error a key is text
+  http.get({ agent: pool.httpAgent(), egressKey: 5 });
+  // @ts-expect-error it is misspelt
+  https.get({ agent: pool.httpsAgent(), egressKeys: 'k' });
+  // @ts-expect-error it goes through no proxy
+  pool.httpAgent({ proxyEnv: { HTTP_PROXY: 'http://proxy:3128' } });
+  // @ts-expect-error it goes through no proxy
+  pool.httpsAgent({ proxyEnv: { HTTPS_PROXY: 'http://proxy:3128' } });
   http.get({ createConnection: pool.createConnection });
   void got('https://example.com', { agent: { http: pool.httpAgent(), https: pool.httpsAgent() } });
   new WebSocket('ws://example.com', { createConnection: pool.createConnection });

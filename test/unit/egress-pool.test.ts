@@ -459,6 +459,7 @@ describe('arguments', () => {
     [{ sources: [A], mark: 2 ** 32 }, 'ERR_OUT_OF_RANGE'],
     [{ sources: [A], device: 7 }, 'ERR_INVALID_ARG_TYPE'],
     [{ sources: [A], sockopts: 7 }, 'ERR_INVALID_ARG_TYPE'],
+    [{ sources: [A], sockopts: [] }, 'ERR_INVALID_ARG_TYPE'],
     [{ sources: [A], sockopts: { TCP_NODELAI: true } }, 'ERR_INVALID_ARG_VALUE'],
     [{ sources: [A], sockopts: { TCP_NODELAY: 1 } }, 'ERR_INVALID_ARG_TYPE'],
     [{ sources: [A], name: 7 }, 'ERR_INVALID_ARG_TYPE'],

@@ -1,6 +1,12 @@
 // connect: net.connect with a source. Node resolves, connects and reports as it always does; the descriptors are ours.
 import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { connect as netConnect, type Socket, type SocketConstructorOpts, type TcpNetConnectOpts } from 'node:net';
+import {
+  connect as netConnect,
+  type NetConnectOpts,
+  type Socket,
+  type SocketConstructorOpts,
+  type TcpNetConnectOpts,
+} from 'node:net';
 import { invalidValue } from '../../arguments.js';
 import { native } from '../../binding.js';
 import { AbortError } from '../../errors.js';
@@ -17,7 +23,8 @@ import type { Candidates, Source } from './source.js';
  * leave from that source or fail. Without `localPortRange` the kernel's whole range is set, which keeps the search for a port
  * fast in a full range; see docs/connect.md. A `path` goes to net.connect as it is.
  *
- * Errors of the socket are Node's, with the kernel's `code`, and `reason`: 'portRangeExhausted', 'portInUse',
+ * Errors of the socket are Node's, with the kernel's `code`, and `reason`: 'portRangeExhausted' (then `exhaustedBy` says
+ * by what: 'connections', 'timeWait', 'boundPorts', 'reservedPorts', 'mixed'; it is not always known), 'portInUse',
  * 'addressNotLocal', 'sourceNotLocal', 'familyMismatch', 'noSourceAddress', 'noRoute', 'noZone', 'notPermitted',
  * 'noDevice', 'fastopenClientOff', 'unsupported', 'otherSource'.
  * @param options or a port of localhost, or a path
@@ -25,6 +32,9 @@ import type { Candidates, Source } from './source.js';
  * Deno, whose net.Socket would connect from elsewhere
  */
 export function connect(options: ConnectOptions | number | string, listener?: () => void): Socket;
+/** Anything that net.connect takes, a `path` among it; with a path there is no option of the source. */
+// eslint-disable-next-line @typescript-eslint/unified-signatures -- or options of the source would compile with a path
+export function connect(options: NetConnectOpts, listener?: () => void): Socket;
 export function connect(port: number, host?: string, listener?: () => void): Socket;
 export function connect(...args: readonly unknown[]): Socket {
   native(); // says so where the platform is another
@@ -130,14 +140,18 @@ function announced(socket: Socket, start: () => void): void {
   if (!told) CLIENT_SOCKETS.publish({ socket });
 }
 
-/** As net.connect takes its arguments. */
-function optionsOf([first, second]: readonly unknown[]): ConnectOptions {
+/**
+ * As net.connect takes its arguments.
+ * @internal
+ */
+export function optionsOf([first, second]: readonly unknown[]): ConnectOptions {
   if (typeof first === 'object' && first !== null) return first as ConnectOptions;
   if (typeof first === 'string' && !(Number(first) >= 0)) return { path: first } as unknown as ConnectOptions;
   return (typeof second === 'string' ? { port: first, host: second } : { port: first }) as ConnectOptions;
 }
 
-function listenerOf(args: readonly unknown[]): (() => void) | undefined {
+/** @internal */
+export function listenerOf(args: readonly unknown[]): (() => void) | undefined {
   const last = args.at(-1);
   return typeof last === 'function' ? (last as () => void) : undefined;
 }

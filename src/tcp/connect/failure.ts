@@ -57,7 +57,7 @@ export function bindFailure(errno: number, address: string, family: Family, sour
   const explanation = explainBind(errno, address, family, source);
   const failed = refused('bind', errno, { address, port: portOf(source), ...explanation }, exhausted);
   if (!exhausted) return failed;
-  return { ...failed, search: { remote: ANYWHERE, local: source.address, range: source.range, search: 'bind' } };
+  return ofSearch(failed, { remote: ANYWHERE, local: source.address, range: source.range, search: 'bind' });
 }
 
 function explainBind(errno: number, address: string, family: Family, source: Source): Explanation {
@@ -111,7 +111,7 @@ export function connectFailure(errno: number, address: string, port: number, sou
     exhausted,
   );
   if (!exhausted || source.port !== 0) return failed;
-  return { ...failed, search: { remote: { address, port }, local: source.address, range: source.range } };
+  return ofSearch(failed, { remote: { address, port }, local: source.address, range: source.range });
 }
 
 function explainConnect(errno: number, address: string, port: number, source: Source, exhausted: boolean): Explanation {
@@ -154,9 +154,21 @@ function rangeExhausted(source: Source): Explanation {
   return { reason: 'portRangeExhausted', remedy: `No local port is free from ${source.address ?? 'any address'}` };
 }
 
-/** What the error of a failure ends with. Asking for the evidence takes time: for an error that somebody gets. */
-export function remedyOf({ remedy, search }: Failure): string | undefined {
-  return search === undefined ? remedy : `${remedy ?? ''}. ${portsTaken(search)}`;
+/** What the error of a failure says beyond Node's. Asking for the evidence takes time: for an error that somebody gets. */
+export function explanationOf({ remedy, search }: Failure): Explanation {
+  if (search === undefined) return remedy === undefined ? {} : { remedy };
+  const taken = portsTaken(search);
+  return { ...taken, remedy: `${remedy ?? ''}. ${taken.remedy}` };
+}
+
+/** The search that an error tells of, so that whoever has only the error, as a pool has, can be told more. */
+export function searchOf(error: object): FailedSearch | undefined {
+  return searches.get(error);
+}
+
+function ofSearch(failed: Failure, search: FailedSearch): Failure {
+  searches.set(failed.error, search);
+  return { ...failed, search };
 }
 
 function knowsSource(address: string, port: number): boolean {
@@ -176,6 +188,7 @@ function isIPv4(address: string | undefined): address is string {
   return address?.includes(':') === false;
 }
 
+const searches = new WeakMap<object, FailedSearch>();
 const PORT_IN_USE: Explanation = {
   reason: 'portInUse',
   remedy: 'Another socket holds the port: leave it to the kernel (no localPort), or share it (localPortRange)',

@@ -1,7 +1,8 @@
 // What the attempts of one connect() were refused for, to be told where Node makes errors of the bare errnos.
 import type { Socket } from 'node:net';
 import { SyscallError } from '../../errors.js';
-import { remedyOf, type Failure } from './failure.js';
+import { portsTaken } from '../remedies.js';
+import { explanationOf, searchOf, type Failure } from './failure.js';
 
 interface Refusal {
   readonly failure: Failure;
@@ -31,7 +32,7 @@ export class Refusals {
     socket.prependOnceListener('connectionAttemptFailed', (_address: string, _port: number, _family: number, error) => {
       const found = this.#find(error);
       if (found === undefined) return;
-      if (this.#replaces(found.failure, error)) become(error, found.failure.error);
+      if (this.#replaces(found.failure, error)) become(error, withEvidence(found.failure.error));
       else enrich(error, found.failure);
     });
   }
@@ -50,7 +51,7 @@ export class Refusals {
   #explainOne(error: NodeError): Error {
     const found = this.#find(error);
     if (found === undefined) return error;
-    if (this.#replaces(found.failure, error)) return found.failure.error;
+    if (this.#replaces(found.failure, error)) return withEvidence(found.failure.error);
     enrich(error, found.failure);
     return error;
   }
@@ -78,12 +79,29 @@ type NodeError = Error &
 function enrich(error: NodeError, failure: Failure): void {
   if ('reason' in error) return; // the event came first
   const { error: why } = failure;
-  const remedy = remedyOf(failure);
+  const { remedy, exhaustedBy } = explanationOf(failure);
   if (remedy !== undefined) setMessage(error, `${error.message}. ${remedy}`);
+  if (exhaustedBy !== undefined) define(error, 'exhaustedBy', exhaustedBy);
   if (!(why instanceof SyscallError)) return;
   for (const key of ['reason', 'localAddress', 'localPort'] as const) {
     if (why[key] !== undefined && !(key in error)) define(error, key, why[key]);
   }
+}
+
+/** What takes the place of Node's error: a kernel's, or a pool's, of which the kernel's is the cause. */
+function withEvidence(error: Error): Error {
+  for (const one of [error, error.cause]) if (one instanceof SyscallError) addEvidence(one);
+  return error;
+}
+
+/** Once: a pool has the same error for as long as a source is set aside. */
+function addEvidence(error: SyscallError): void {
+  const search = searchOf(error);
+  if (search === undefined || error.exhaustedBy !== undefined) return;
+  const { remedy, exhaustedBy } = portsTaken(search);
+  if (exhaustedBy === undefined) return; // there was no time for it: whoever is told next may have it
+  setMessage(error, `${error.message}. ${remedy}`);
+  define(error, 'exhaustedBy', exhaustedBy);
 }
 
 function become(error: NodeError, other: Error): void {

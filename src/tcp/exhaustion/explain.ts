@@ -1,9 +1,7 @@
 // explainExhaustion: no port was free, so by what are they taken, until when, and what can be done?
+import type { ExhaustedBy } from '../../errors.js';
 import { timeWaitSettings, type TimeWaitSettings } from '../../kernel/time-wait.js';
-import { effectiveRange, gatherEvidence, type Evidence, type FailedSearch, type PortCounts } from './evidence.js';
-
-/** What takes the ports: one thing three quarters of them, or several. FIN-WAIT-2 counts as 'timeWait'. */
-export type ExhaustedBy = 'connections' | 'timeWait' | 'boundPorts' | 'reservedPorts' | 'mixed';
+import { gatherEvidence, type Evidence, type FailedSearch, type PortCounts } from './evidence.js';
 
 export interface Exhaustion {
   readonly reason: 'portRangeExhausted';
@@ -36,43 +34,6 @@ export function explainExhaustion(search: FailedSearch): Exhaustion | undefined 
   const { counts, retryAfterMs } = evidence;
   return { reason: 'portRangeExhausted', by, counts, retryAfterMs, remedy: remedyFor(by, evidence, search, settings) };
 }
-
-/**
- * As explainExhaustion, for errors that may come in numbers: evidence takes a tenth of the time at most, of all searches
- * together. What was found for the same search a moment ago is found again, with `retryAfterMs` as what is left of it;
- * when another search has used up the time, the answer is undefined.
- */
-export function recentExhaustion(
-  search: FailedSearch,
-  explain: typeof explainExhaustion = explainExhaustion,
-  now: () => number = () => performance.now(),
-): Exhaustion | undefined {
-  const { remote, local = '', range, search: kind = 'connect' } = search;
-  const key = [kind, local, remote.address, remote.port, ...effectiveRange(range)].join(' ');
-  const asked = now();
-  const known = recent.get(key);
-  if (known !== undefined && asked < known.until) {
-    const { found, at } = known;
-    if (found?.retryAfterMs === undefined) return found;
-    return { ...found, retryAfterMs: Math.max(0, found.retryAfterMs - Math.floor(asked - at)) };
-  }
-  if (asked < askAgain) return undefined;
-  const found = explain(search);
-  const at = now();
-  askAgain = at + 9 * (at - asked);
-  recent.delete(key); // so that it is the newest again
-  recent.set(key, { found, at, until: at + 10 * (at - asked) });
-  const [oldest] = recent.keys();
-  if (recent.size > MOST_RECENT && oldest !== undefined) recent.delete(oldest);
-  return found;
-}
-
-const recent = new Map<
-  string,
-  { readonly found: Exhaustion | undefined; readonly at: number; readonly until: number }
->();
-const MOST_RECENT = 64;
-let askAgain = -Infinity;
 
 function mainCause({ ports, established, timeWait, finWait2, bound, reserved, free }: PortCounts): ExhaustedBy {
   const enough = (ports - free) * MAIN_SHARE;
@@ -135,8 +96,12 @@ function where({ remote, local, search }: FailedSearch): string {
 
 function waiting({ timeWait, finWait2 }: PortCounts): string {
   const minisockets = timeWait + finWait2;
-  const halfClosed = finWait2 === 0 ? '' : ` (${String(finWait2)} in FIN-WAIT-2)`;
-  return `${String(minisockets)} ${minisockets === 1 ? 'waits' : 'wait'} after a close${halfClosed}`;
+  const states = [
+    timeWait > 0 ? `${String(timeWait)} in TIME-WAIT` : '',
+    finWait2 > 0 ? `${String(finWait2)} in FIN-WAIT-2` : '',
+  ];
+  const state = finWait2 === 0 ? 'TIME-WAIT' : states.filter((text) => text !== '').join(', ');
+  return `${String(minisockets)} ${minisockets === 1 ? 'waits' : 'wait'} after a close (${state})`;
 }
 
 function summary({ established, timeWait, finWait2, bound, reserved, free }: PortCounts): string {

@@ -33,7 +33,7 @@ export function explainSocket(errno: number): SyscallError {
 export function explainBind(errno: number, bind: Endpoint, wanted: Wanted): Error {
   const error = (explanation: Explanation = {}): SyscallError =>
     new SyscallError('bind', errno, { address: bind.address, port: bind.port, ...explanation });
-  if (errno === EADDRINUSE && bind.port === 0) return exhausted(wanted, error(NO_PORT), 'bind');
+  if (errno === EADDRINUSE && bind.port === 0) return exhausted(wanted, error, 'bind');
   if (errno === EADDRINUSE)
     return error({
       reason: 'portInUse',
@@ -59,7 +59,7 @@ export function explainConnect(errno: number, wanted: Wanted): Error {
     // An exclusive port is there already: then it is the 4-tuple that somebody has.
     return wanted.exclusive
       ? error({ reason: 'portInUse', remedy: 'Another socket has this 4-tuple' })
-      : exhausted(wanted, error(NO_PORT), 'connect');
+      : exhausted(wanted, error, 'connect');
   }
   if (errno === ENETUNREACH && bind?.family === 'ipv4' && wanted.freebind && !wanted.transparent) {
     return error({
@@ -71,16 +71,20 @@ export function explainConnect(errno: number, wanted: Wanted): Error {
   return error(routeRemedy(errno, remote));
 }
 
-function exhausted({ remote, bind, range }: Wanted, cause: SyscallError, search: 'bind' | 'connect'): SocketError {
+function exhausted(
+  { remote, bind, range }: Wanted,
+  causeWith: (explanation: Explanation) => SyscallError,
+  search: 'bind' | 'connect',
+): SocketError {
   const local = bind === undefined || isWildcard(bind) ? undefined : bind.address;
+  const { remedy, exhaustedBy } = portsTaken({ remote, local, range, search });
   return new SocketError(
     'ERR_PORT_RANGE_EXHAUSTED',
-    `No local port is free from ${local ?? 'any address'} to ${remote.toString()}. ${portsTaken({ remote, local, range, search })}.`,
-    { cause },
+    `No local port is free from ${local ?? 'any address'} to ${remote.toString()}. ${remedy}.`,
+    { cause: causeWith({ reason: 'portRangeExhausted', exhaustedBy }), exhaustedBy },
   );
 }
 
-const NO_PORT: Explanation = { reason: 'portRangeExhausted' };
 const EACCES = -13;
 const EMFILE = -24;
 const EADDRINUSE = -98;

@@ -41,7 +41,8 @@ export interface ReserveOptions {
 /**
  * Reserves a local port toward `remote`: no other socket of this network namespace gets the same 4-tuple, or binds the
  * port on this address, and no packet is sent. Verified: SYN_SENT with tcpi_segs_out 0, and the port in the range.
- * @throws ERR_PORT_RANGE_EXHAUSTED when no port is free, with the kernel's error as `cause`; SyscallError: ENOTSUP
+ * @throws ERR_PORT_RANGE_EXHAUSTED when no port is free, with the kernel's error as `cause`, and `exhaustedBy`: what has the
+ * ports, where that is known; SyscallError: ENOTSUP
  * (bit 1 of net.ipv4.tcp_fastopen is off), EADDRNOTAVAIL of bind (not an address of this host), EADDRINUSE,
  * ENETUNREACH, EHOSTUNREACH, EACCES (no route), EPERM (transparent), EMFILE; ERR_NOT_DEFERRED when the kernel sent a
  * SYN after all; ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE
