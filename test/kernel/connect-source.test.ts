@@ -7,6 +7,7 @@ import { node } from '../support/kernel.js';
 import { setSysctl } from '../support/sysctl.js';
 import {
   addOtherAddresses,
+  address,
   bound,
   BOTH,
   checkDescriptors,
@@ -231,6 +232,62 @@ describe.each(BOTH)('over $family', (addresses) => {
     expect(() => socket.connect({ path: '/nowhere' })).toThrow(/connect over TCP/);
     await closed(socket);
     expect(server.seen).toHaveLength(1);
+  });
+});
+
+describe('addresses that bind(2) takes, and connect(2) leaves for another', () => {
+  test('a broadcast or multicast localAddress fails before anything is sent', async () => {
+    await using server = await peer('0.0.0.0');
+    using _ = address('10.77.0.1/24');
+    ip('addr', 'add', '10.78.0.1/24', 'brd', '10.78.0.7', 'dev', 'lo');
+    for (const localAddress of [
+      '127.255.255.255',
+      '10.77.0.255',
+      '10.78.0.7',
+      '224.0.0.1',
+      '239.1.2.3',
+      '255.255.255.255',
+    ]) {
+      for (const more of [{}, { localPort: 20_020 }, { shareLocalPort: false }, { freebind: true }, { device: 'lo' }]) {
+        const error = await failing(connect({ host: '127.0.0.1', port: server.port, localAddress, ...more }));
+        expect(error).toMatchObject({ code: 'EADDRNOTAVAIL', syscall: 'bind', reason: 'notUnicast' });
+      }
+    }
+    ip('addr', 'del', '10.78.0.1/24', 'dev', 'lo');
+    const last = await connected(connect({ host: '127.0.0.1', port: server.port, localAddress: '10.77.0.1' }));
+    expect(await server.next()).toMatch(/^10\.77\.0\.1:/); // the first that came
+    await closed(last);
+  });
+
+  test('IPv6 multicast, and IPv4 on an IPv6 socket', async () => {
+    await using server = await peer('::');
+    for (const [host, localAddress] of [
+      ['::1', 'ff02::1%lo'],
+      ['::1', 'ff0e::1'],
+      ['::ffff:127.0.0.1', '::ffff:127.255.255.255'],
+    ] as const) {
+      const error = await failing(connect({ host, port: server.port, localAddress }));
+      expect(error).toMatchObject({ code: 'EADDRNOTAVAIL', syscall: 'bind', reason: 'notUnicast' });
+    }
+    expect(server.seen).toEqual([]);
+  });
+
+  test('an address that becomes a broadcast address is refused before connect(2) a second later', async () => {
+    await using server = await peer('0.0.0.0');
+    const options = { host: '127.0.0.1', port: server.port, localAddress: '10.79.0.255' };
+    {
+      using _ = address('10.79.0.255/32');
+      await closed(await connected(connect(options)));
+    }
+    using _ = address('10.79.0.1/24');
+    const since = performance.now();
+    for (;;) {
+      const { code, reason } = await failing(connect(options));
+      expect(code).toBe('EADDRNOTAVAIL');
+      if (reason === 'notUnicast') break;
+      expect(reason).toBe('otherSource');
+    }
+    expect(performance.now() - since).toBeLessThan(5000);
   });
 });
 

@@ -325,6 +325,20 @@ describe('a source that cannot be used', () => {
     ]);
   });
 
+  test('is one that bind(2) takes but nothing leaves from: a broadcast address in a prefix', async () => {
+    await using server = await witness('127.0.0.1');
+    await using sockets = new Sockets();
+    using _ = address('10.77.0.254/24');
+    const pool = new EgressPool({ sources: ['10.77.0.254/31', A], strategy: () => ['10.77.0.255', A] });
+    sockets.add(await opened(pool, { host: '127.0.0.1', port: server.port }));
+    await until(() => server.seen.length === 1);
+    expect(server.seen[0]?.address).toBe(A);
+    expect(pool.stats().sources).toMatchObject([
+      { failed: 1, held: 0, total: 0 },
+      { failed: 0, held: 1, total: 1 },
+    ]);
+  });
+
   test('is the error when there is no other', async () => {
     await using server = await witness('127.0.0.1');
     const pool = new EgressPool({ sources: ['192.0.2.1', '192.0.2.2'] });

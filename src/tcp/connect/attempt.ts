@@ -5,6 +5,8 @@ import { native } from '../../binding.js';
 import { SocketError, SyscallError } from '../../errors.js';
 import { Endpoint, SOCKADDR_SIZE } from '../../wire/endpoint.js';
 import type { Family } from '../../wire/families.js';
+import { sameAddress } from '../../wire/same-address.js';
+import { isWildcard } from '../../wire/wildcard.js';
 import type { FailedSearch } from '../exhaustion/evidence.js';
 import { contains } from '../port-range.js';
 import { ignoreEmptyWrites } from '../stream.js';
@@ -265,21 +267,20 @@ export class Attempt {
     const port = ((local[2] ?? 0) << 8) | (local[3] ?? 0);
     if (source.port !== 0 ? port !== source.port : source.rangeWanted && !contains(source.range, port)) return false;
     if (source.address === undefined) return true;
-    const wanted = endpointOf(source.address).sockaddr(family);
-    const [from, to] = family === 'ipv6' ? [8, 24] : [4, 8];
-    let any = true;
-    for (let i = from; i < to; i++) {
-      if (wanted[i] !== 0) any = false;
-    }
-    if (any) return true; // the wildcard: the kernel picks
-    for (let i = from; i < to; i++) if (local[i] !== wanted[i]) return false;
-    return true;
+    const wanted = endpointOf(withoutZone(source.address));
+    return isWildcard(wanted) || sameAddress(local, wanted.sockaddr(family), family);
   }
 
   #local(): Endpoint | undefined {
     const length = native().getsockname(this.#handle.fd, local);
     return length < 0 ? undefined : Endpoint.decode(local, length);
   }
+}
+
+/** A zone's interface may be gone by now; it is no part of the address. */
+function withoutZone(address: string): string {
+  const percent = address.indexOf('%');
+  return percent === -1 ? address : address.slice(0, percent);
 }
 
 function isExhaustion(error: Error): boolean {

@@ -18,8 +18,8 @@ import type { Candidates, Source } from './source.js';
  * fast in a full range; see docs/connect.md. A `path` goes to net.connect as it is.
  *
  * Errors of the socket are Node's, with the kernel's `code`, and `reason`: 'portRangeExhausted', 'portInUse',
- * 'addressNotLocal', 'sourceNotLocal', 'familyMismatch', 'noSourceAddress', 'noRoute', 'noZone', 'notPermitted',
- * 'noDevice', 'fastopenClientOff', 'unsupported', 'otherSource'.
+ * 'addressNotLocal', 'notUnicast', 'sourceNotLocal', 'familyMismatch', 'noSourceAddress', 'noRoute', 'noZone',
+ * 'notPermitted', 'noDevice', 'fastopenClientOff', 'unsupported', 'otherSource'.
  * @param options or a port of localhost, or a path
  * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE; as net.connect does; ERR_UNSUPPORTED on Bun and
  * Deno, whose net.Socket would connect from elsewhere

@@ -1,13 +1,22 @@
 // The descriptor of one attempt: made for its family, set up and bound for its source, then handed to Node's handle.
 import { native, type Handle } from '../../binding.js';
 import { SyscallError } from '../../errors.js';
+import { isUnicast } from '../../kernel/unicast.js';
 import { applyOptions, encodeList, encodeOption, type EncodedOption } from '../../options/access.js';
 import { Endpoint } from '../../wire/endpoint.js';
 import { familyNumber, type Family } from '../../wire/families.js';
 import { WILDCARD } from '../../wire/wildcard.js';
 import { passedOver } from '../port-range.js';
 import { optionRemedy } from '../remedies.js';
-import { bindFailure, failure, familyFailure, refused, socketFailure, type Failure } from './failure.js';
+import {
+  bindFailure,
+  failure,
+  familyFailure,
+  notUnicastFailure,
+  refused,
+  socketFailure,
+  type Failure,
+} from './failure.js';
 import type { Source } from './source.js';
 
 /** What of Node's TCP handle is needed to give it a descriptor. */
@@ -92,6 +101,7 @@ function bind(handle: Handle, address: string, source: Source, family: Family, m
   const endpoint = endpointOf(address);
   const its: Family = endpoint.family === 'ipv6' || endpoint.mapped ? 'ipv6' : 'ipv4';
   if (its !== family && !(mapped && its === 'ipv4' && family === 'ipv6')) return familyFailure(address, family, source);
+  if (!isUnicast(endpoint.address, source.device)) return notUnicastFailure(address, source);
   const local = source.port === 0 ? endpoint : endpoint.withPort(source.port);
   let bound = handle.bind(local.sockaddr(family));
   if (bound === EADDRINUSE && source.port === 0) {

@@ -8,6 +8,7 @@ import {
   localRoute,
   lowPort,
   NO_SOURCE,
+  NOT_UNICAST,
   portsTaken,
   routeRemedy,
   type Explanation,
@@ -58,6 +59,11 @@ export function bindFailure(errno: number, address: string, family: Family, sour
   const failed = refused('bind', errno, { address, port: portOf(source), ...explanation }, exhausted);
   if (!exhausted) return failed;
   return { ...failed, search: { remote: ANYWHERE, local: source.address, range: source.range, search: 'bind' } };
+}
+
+/** A socket that is bound to it would leave from another address. */
+export function notUnicastFailure(address: string, source: Source): Failure {
+  return refused('bind', EADDRNOTAVAIL, { address, port: portOf(source), ...NOT_UNICAST });
 }
 
 function explainBind(errno: number, address: string, family: Family, source: Source): Explanation {
