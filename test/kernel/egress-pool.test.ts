@@ -1,7 +1,16 @@
 // EgressPool with real connections: what the peer sees, exhaustion and its end, limits, and counts that come back to 0.
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { connector, EgressPool, getOption, type EgressConnectOptions, type SocketErrorCode } from '../../src/index.js';
+import {
+  connect,
+  connector,
+  EgressPool,
+  getOption,
+  type EgressConnectOptions,
+  type SocketErrorCode,
+} from '../../src/index.js';
 import { setSysctl } from '../support/sysctl.js';
 import { closedPort } from '../support/sockets.js';
 import { closeAll, failed, opened, resolving, Sockets, witness } from './egress-fixtures.js';
@@ -508,6 +517,95 @@ describe('counts come back to 0', () => {
     await Promise.all(ended);
     nothingHeld();
     expect(pool.stats().total).toBeGreaterThan(300);
+  });
+});
+
+describe('code of the user destroys the socket in the middle of an attempt', () => {
+  const NAME = { host: 'pair.test', lookup: resolving('127.0.0.1', '127.0.0.9') };
+  const WAYS = [
+    ['an address', { host: '127.0.0.1' }],
+    ['a name', { host: 'name.test', lookup: resolving('127.0.0.1') }],
+    ['several addresses', NAME],
+    ['several addresses and a wait', { ...NAME, retry: { whenExhausted: true } }],
+  ] as const;
+
+  test.each(WAYS)('a strategy, toward %s', async (_, to) => {
+    await using server = await witness('0.0.0.0');
+    for (const throws of [false, true]) {
+      for (const abort of [false, true]) {
+        const controller = new AbortController();
+        const pool: EgressPool = new EgressPool({
+          sources: [A, B],
+          strategy: () => {
+            if (abort) controller.abort();
+            else socket.destroy();
+            if (throws) throw new Error('and it throws');
+            return [A, B];
+          },
+        });
+        const socket = pool.connect({ ...to, port: server.port, signal: controller.signal });
+        const errors: unknown[] = [];
+        socket.on('error', ({ name }) => errors.push(name));
+        await new Promise((resolve) => socket.on('close', resolve));
+        expect(errors).toEqual(abort ? ['AbortError'] : []);
+        expect(pool.stats()).toMatchObject({ held: 0, total: 0, failed: 0, exhausted: 0 });
+      }
+    }
+    expect(server.seen).toEqual([]);
+  });
+
+  test.each(WAYS)('the getter of an option value, toward %s', async (_, to) => {
+    await using server = await witness('0.0.0.0');
+    let socket: Socket | undefined;
+    const program = [
+      {
+        get code() {
+          socket?.destroy();
+          return 6;
+        },
+        ...{ jt: 0, jf: 0, k: 0xffff },
+      },
+    ];
+    const options = { ...to, port: server.port, sockopts: { SO_ATTACH_FILTER: program } };
+    const pool = new EgressPool({ sources: [A, B] });
+    for (const start of [
+      () => pool.connect(options),
+      () => connect({ ...options, localPortRange: [40_000, 40_100] }),
+    ]) {
+      socket = start();
+      await once(socket, 'close');
+      socket = undefined;
+    }
+    expect(pool.stats()).toMatchObject({ held: 0, total: 0, failed: 0, exhausted: 0 });
+    expect(server.seen).toEqual([]);
+  });
+
+  test.each(WAYS)('a subscriber of each channel, toward %s', async (_, to) => {
+    await using server = await witness('0.0.0.0');
+    for (const [name, sources] of [
+      ['connect', [A]],
+      ['failed', ['192.0.2.1', A]],
+      ['exhausted', [B, A]],
+    ] as const) {
+      await using sockets = new Sockets();
+      const range = [40_200, 40_200] as const;
+      const full = new EgressPool({ sources: [B], localPortRange: range });
+      if (name === 'exhausted') {
+        for (const host of ['127.0.0.1', '127.0.0.9']) sockets.add(await opened(full, { host, port: server.port }));
+      }
+      const pool = new EgressPool({ sources, localPortRange: range, strategy: () => sources });
+      const closed: unknown[] = [];
+      const ended = (message: unknown): void => void closed.push((message as { address: string }).address);
+      const destroy = (): void => void socket.destroy();
+      subscribe(`linux-sockets.egress.${name}`, destroy);
+      subscribe('linux-sockets.egress.closed', ended);
+      const socket = pool.connect({ ...to, port: server.port });
+      await once(socket, 'close');
+      unsubscribe(`linux-sockets.egress.${name}`, destroy);
+      unsubscribe('linux-sockets.egress.closed', ended);
+      expect(pool.stats()).toMatchObject({ held: 0, total: name === 'connect' ? 1 : 0 });
+      expect(closed).toEqual(name === 'connect' ? [A] : []);
+    }
   });
 });
 

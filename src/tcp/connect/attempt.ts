@@ -10,7 +10,7 @@ import { isWildcard } from '../../wire/wildcard.js';
 import type { FailedSearch } from '../exhaustion/evidence.js';
 import { contains } from '../port-range.js';
 import { ignoreEmptyWrites } from '../stream.js';
-import { boundAddress, endpointOf, install, type Adopter } from './descriptor.js';
+import { boundAddress, endpointOf, install, type Adopter, type Receiver } from './descriptor.js';
 import {
   connectFailure,
   elsewhereFailure,
@@ -61,15 +61,16 @@ export interface Job {
   socket?: Socket;
 }
 
-export class Attempt {
-  readonly #handle: NodeHandle;
+export class Attempt implements Receiver {
+  readonly handle: NodeHandle;
   /** Node's own methods of the handle. */
   readonly #base: NodeHandle;
   readonly #job: Job;
   /** The handle has a descriptor. */
   #opened = false;
-  /** It is set up and bound, and waits for connect. */
+  /** The descriptor is set up and bound, and waits for connect. */
   #ready = false;
+  /** Code of the user's runs during an attempt (strategies, subscribers, values with getters), and may destroy the socket. */
   #closed = false;
   /** Called when the descriptor is closed. */
   #answer: ((error?: Error, reset?: boolean) => void) | undefined;
@@ -77,21 +78,28 @@ export class Attempt {
   #wait: Wait | undefined;
 
   constructor(handle: NodeHandle, base: NodeHandle, job: Job) {
-    this.#handle = handle;
+    this.handle = handle;
     this.#base = base;
     this.#job = job;
+  }
+
+  get opened(): boolean {
+    return this.#opened;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
   }
 
   /** In the place of Node's bind, which comes before connect when `localAddress` or `localPort` were given. */
   bind(address: string, port: number, family: Family): number {
     const { from, refusals } = this.#job;
     // Bound already: the kernel says what it thinks of that.
-    if (this.#opened) return this.#base[family === 'ipv6' ? 'bind6' : 'bind'].call(this.#handle, address, port);
+    if (this.#opened) return this.#base[family === 'ipv6' ? 'bind6' : 'bind'].call(this.handle, address, port);
     const mine = typeof from !== 'function' && boundAddress(from, family) === address && from.port === port;
     if (!mine) return refusals.tell(otherSourceFailure(address, port), address, port);
     const its: Family = address.includes(':') ? 'ipv6' : 'ipv4';
-    const failed =
-      its === family ? install(this.#handle, false, from, family, false) : familyFailure(address, family, from);
+    const failed = its === family ? install(this, from, family, false) : familyFailure(address, family, from);
     if (failed !== undefined) return refusals.tell(failed, address, port);
     this.#opened = true;
     this.#ready = true;
@@ -121,7 +129,7 @@ export class Attempt {
   }
 
   /** Node closes the handle, whatever for. */
-  closed(reset = false): void {
+  close(reset = false): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#wait?.end();
@@ -139,15 +147,18 @@ export class Attempt {
     this.#wait?.unref();
   }
 
+  /** Undefined when it is under way, or when nobody waits for it any more. */
   #try(target: Target): Failure | undefined {
     const { from } = this.#job;
-    return typeof from === 'function' ? this.#tryCandidates(from, target) : this.#trySource(from, target, false);
+    const failed =
+      typeof from === 'function' ? this.#tryCandidates(from, target) : this.#trySource(from, target, false);
+    return this.#closed ? undefined : failed;
   }
 
   #trySource(source: Source, target: Target, mapped: boolean): Failure | undefined {
     const { request, address, port, family } = target;
     if (!this.#ready) {
-      const failed = install(this.#handle, this.#opened, source, family, mapped);
+      const failed = install(this, source, family, mapped);
       if (failed !== undefined) return failed;
       this.#opened = true;
     }
@@ -167,6 +178,7 @@ export class Attempt {
       const remote = Endpoint.from({ address, port });
       for (const candidate of candidates(remote)) {
         const failed = this.#trySource(candidate.source, target, remote.mapped);
+        if (this.#closed) return undefined;
         if (failed === undefined) {
           this.#take(candidate.source, candidate.taken(), target);
           return undefined;
@@ -174,7 +186,7 @@ export class Attempt {
         last = failed;
         if (failed.exhausted) candidate.exhausted(failed.error);
         else if (!candidate.failed(failed.error) || failed.final) return failed;
-        if (this.#closed) return undefined; // one of these calls has destroyed the socket
+        if (this.#closed) return undefined;
       }
     } catch (error) {
       if (!(error instanceof Error)) throw error;
@@ -190,8 +202,12 @@ export class Attempt {
   }
 
   #take(source: Source, answer: (error?: Error, reset?: boolean) => void, target: Target): void {
-    const { request, address, port } = target;
+    if (this.#closed) {
+      answer();
+      return;
+    }
     this.#answer = answer;
+    const { request, address, port } = target;
     const { oncomplete } = request;
     request.oncomplete = (status, ...rest) => {
       if (status < 0) {
@@ -219,11 +235,11 @@ export class Attempt {
       const final = last ?? refused('connect', EADDRNOTAVAIL, { address, port });
       const errno = refusals.tell(final, address, port);
       if (socket !== undefined) refusals.explainNextAttempt(socket);
-      request.oncomplete?.call(request, errno, this.#handle, request, false, false);
+      request.oncomplete?.call(request, errno, this.handle, request, false, false);
     };
     this.#wait = waitForPort(key, retry, {
       failed: this.#searchOf(target),
-      hasRef: this.#base.hasRef.call(this.#handle),
+      hasRef: this.#base.hasRef.call(this.handle),
       search: () => {
         last = again();
         if (last?.exhausted === true) return false;
@@ -255,14 +271,14 @@ export class Attempt {
 
   #callNode({ request, address, port, family }: Target): number {
     return family === 'ipv6'
-      ? this.#base.connect6.call(this.#handle, request, address, port)
-      : this.#base.connect.call(this.#handle, request, address, port);
+      ? this.#base.connect6.call(this.handle, request, address, port)
+      : this.#base.connect.call(this.handle, request, address, port);
   }
 
   /** Has the kernel taken the address and the port that were asked for? */
   #isFrom(source: Source, family: Family): boolean {
     if (source.address === undefined && source.port === 0 && !source.rangeWanted) return true;
-    const length = native().getsockname(this.#handle.fd, local);
+    const length = native().getsockname(this.handle.fd, local);
     if (length < 0) return false;
     const port = ((local[2] ?? 0) << 8) | (local[3] ?? 0);
     if (source.port !== 0 ? port !== source.port : source.rangeWanted && !contains(source.range, port)) return false;
@@ -272,7 +288,7 @@ export class Attempt {
   }
 
   #local(): Endpoint | undefined {
-    const length = native().getsockname(this.#handle.fd, local);
+    const length = native().getsockname(this.handle.fd, local);
     return length < 0 ? undefined : Endpoint.decode(local, length);
   }
 }

@@ -25,17 +25,20 @@ export interface Adopter {
   open(fd: number): number;
 }
 
+/** Node's handle while an attempt has it. */
+export interface Receiver {
+  readonly handle: Adopter;
+  /** It has a descriptor. */
+  readonly opened: boolean;
+  /** Node closes it: a descriptor that it got now would abort the process. */
+  readonly closed: boolean;
+}
+
 /**
  * Makes a descriptor for the source and gives it to the handle, in the place of the one that it has when `opened`.
  * `mapped`: the destination is an IPv4 address on an IPv6 socket, and so may the source be.
  */
-export function install(
-  into: Adopter,
-  opened: boolean,
-  source: Source,
-  family: Family,
-  mapped: boolean,
-): Failure | undefined {
+export function install(into: Receiver, source: Source, family: Family, mapped: boolean): Failure | undefined {
   // Making an object for each descriptor costs more than a system call. Not shared while in use: an option's value may
   // be an object whose getters connect.
   const handle = spare ?? new (native().Handle)();
@@ -44,8 +47,9 @@ export function install(
   try {
     const failed = setUp(handle, source, family, mapped);
     if (failed !== undefined) return failed;
-    if (opened) return resultOf('dup3', handle.dup3(into.fd));
-    const refusal = give(handle, into);
+    if (into.closed) return refused('open', EBADF, {});
+    if (into.opened) return resultOf('dup3', handle.dup3(into.handle.fd));
+    const refusal = give(handle, into.handle);
     given = refusal === undefined;
     return refusal;
   } catch (error) {
@@ -202,6 +206,7 @@ const encoder = new TextEncoder();
 const SOCK_STREAM = 1;
 const SOL_SOCKET = 1;
 const SO_BINDTODEVICE = 25;
+const EBADF = -9;
 const EINVAL = -22;
 const ENOPROTOOPT = -92;
 const EADDRINUSE = -98;
