@@ -1,6 +1,7 @@
 // One attempt of Node's, with the one handle that Node made for it: where a descriptor is made and bound, the candidates
 // are gone through, and the local end is compared with what was asked, before Node goes on.
 import type { Socket } from 'node:net';
+import { inspect } from 'node:util';
 import { native } from '../../binding.js';
 import { SocketError, SyscallError } from '../../errors.js';
 import { Endpoint, SOCKADDR_SIZE } from '../../wire/endpoint.js';
@@ -76,6 +77,8 @@ export class Attempt implements Receiver {
   #answer: ((error?: Error, reset?: boolean) => void) | undefined;
   #refusal: Error | undefined;
   #wait: Wait | undefined;
+  /** What bind failed with, for connect to wait for a port. */
+  #unbound: Failure | undefined;
 
   constructor(handle: NodeHandle, base: NodeHandle, job: Job) {
     this.handle = handle;
@@ -93,13 +96,20 @@ export class Attempt implements Receiver {
 
   /** In the place of Node's bind, which comes before connect when `localAddress` or `localPort` were given. */
   bind(address: string, port: number, family: Family): number {
-    const { from, refusals } = this.#job;
+    const { from, retry, refusals } = this.#job;
+    if (this.#wait !== undefined) return 0; // connect says why not
     // Bound already: the kernel says what it thinks of that.
     if (this.#opened) return this.#base[family === 'ipv6' ? 'bind6' : 'bind'].call(this.handle, address, port);
     const mine = typeof from !== 'function' && boundAddress(from, family) === address && from.port === port;
     if (!mine) return refusals.tell(otherSourceFailure(address, port), address, port);
     const its: Family = address.includes(':') ? 'ipv6' : 'ipv4';
+    const awaited = retry !== undefined && searchesAtBind(from, family) && isAwaited(this.#keyOf(family, '', 0));
+    if (awaited && its === family) return 0; // and connect waits
     const failed = its === family ? install(this, from, family, false) : familyFailure(address, family, from);
+    if (failed?.exhausted === true && retry !== undefined) {
+      this.#unbound = failed;
+      return 0;
+    }
     if (failed !== undefined) return refusals.tell(failed, address, port);
     this.#opened = true;
     this.#ready = true;
@@ -110,15 +120,17 @@ export class Attempt implements Receiver {
   connect(request: ConnectRequest, address: string, port: number, family: Family): number {
     const target: Target = { request, address, port, family };
     // A second connect on the same handle: the kernel has its own answer to that.
+    if (this.#wait !== undefined) return EALREADY;
     if (this.#opened && !this.#ready) return this.#callNode(target);
     const { retry, refusals, socket } = this.#job;
-    const key = retry === undefined ? undefined : this.#keyOf(target);
+    const key = retry === undefined ? undefined : this.#keyOf(family, address, port);
     // Others wait for a port to there: one search for all of them is enough.
     if (retry !== undefined && isAwaited(key)) {
       this.#waitFor(key, retry, undefined, target);
       return 0;
     }
-    const failed = this.#try(target);
+    const failed = this.#unbound ?? this.#try(target);
+    this.#unbound = undefined;
     if (failed === undefined) return 0;
     if (failed.exhausted && retry !== undefined) {
       this.#waitFor(key, retry, failed, target);
@@ -257,16 +269,18 @@ export class Attempt implements Receiver {
   #searchOf({ address, port, family }: Target): FailedSearch | undefined {
     const { from } = this.#job;
     if (typeof from === 'function' || from.port !== 0) return undefined;
-    // With a port that is bound before connect, it is bind that looks for one that is free toward all.
-    const binds = !from.shareLocalPort && boundAddress(from, family) !== undefined;
-    return { remote: { address, port }, local: from.address, range: from.range, search: binds ? 'bind' : 'connect' };
+    const search = searchesAtBind(from, family) ? 'bind' : 'connect';
+    return { remote: { address, port }, local: from.address, range: from.range, search };
   }
 
   /** Attempts with the same key need the same ports. A pool knows by itself which of its sources are used up. */
-  #keyOf({ address, port }: Target): unknown {
+  #keyOf(family: Family, address: string, port: number): unknown {
     const { from } = this.#job;
     if (typeof from === 'function') return this;
-    return `${from.address ?? ''} ${String(from.port)} ${from.range.join('-')} ${address} ${String(port)}`;
+    const { sockopts, ...local } = from;
+    const toward = searchesAtBind(from, family) ? [] : [address, port];
+    const options = sockopts === undefined ? '' : inspect(sockopts, { depth: Infinity, maxArrayLength: Infinity });
+    return JSON.stringify([family, local, toward, options]);
   }
 
   #callNode({ request, address, port, family }: Target): number {
@@ -293,6 +307,11 @@ export class Attempt implements Receiver {
   }
 }
 
+/** A port that is bound before connect is one that is free toward all. */
+function searchesAtBind(source: Source, family: Family): boolean {
+  return source.port === 0 && !source.shareLocalPort && boundAddress(source, family) !== undefined;
+}
+
 /** A zone's interface may be gone by now; it is no part of the address. */
 function withoutZone(address: string): string {
   const percent = address.indexOf('%');
@@ -305,3 +324,4 @@ function isExhaustion(error: Error): boolean {
 
 const local = new Uint8Array(SOCKADDR_SIZE);
 const EADDRNOTAVAIL = -99;
+const EALREADY = -114;
