@@ -151,9 +151,13 @@ function candidate(
   };
 }
 
-/** May another source do better? Not when the process has no descriptor left, or lacks a privilege. */
+/**
+ * May another source do better? Not when the process has no descriptor left, or lacks a privilege. ENODEV of bind is the
+ * source's zone; of setsockopt it is `device`, which all sources have.
+ */
 function isOfTheSource(error: Error): boolean {
-  return OF_THE_SOURCE.has((error as NodeJS.ErrnoException).code ?? '');
+  const { code = '', syscall } = error as NodeJS.ErrnoException;
+  return OF_THE_SOURCE.has(code) || (code === 'ENODEV' && syscall === 'bind');
 }
 
 function nothingLeft(shared: Shared, remote: string, outcome: Outcome): Error {

@@ -307,11 +307,22 @@ test('a link-local address with its zone', async () => {
   expect(await server.next()).toMatch(/^fe80::77/);
   await closed(socket);
   expect(() => connect({ host: 'fe80::77%lo', port: 9, localAddress: 'fe80::77%nope' })).toThrow(
-    /no network interface/,
+    /"options\.localAddress" .*no network interface/,
   );
   if (node(22)) return; // its libuv takes an interface by itself
   const error = await failing(connect({ host: 'fe80::77', port: server.port }));
   expect(error).toMatchObject({ code: 'EINVAL', reason: 'noZone' });
+});
+
+test('a zone whose interface is gone by then, or never was', async () => {
+  ip('link', 'add', 'gone0', 'type', 'veth', 'peer', 'name', 'gone1');
+  const socket = connect({ host: '::1', port: 9, localAddress: 'fe80::77%gone0' });
+  ip('link', 'del', 'gone0');
+  const number = connect({ host: '::1', port: 9, localAddress: 'fe80::77%424242' });
+  for (const error of await Promise.all([failing(socket), failing(number)])) {
+    expect(error).toMatchObject({ code: 'ENODEV', syscall: 'bind', reason: 'noDevice' });
+    expect(error.address).toMatch(/^fe80::77%/);
+  }
 });
 
 test.each([
@@ -381,6 +392,7 @@ test('wrong arguments throw before anything is made', () => {
     [{ freebind: 1 }, 'ERR_INVALID_ARG_TYPE'],
     [{ transparent: 'yes' }, 'ERR_INVALID_ARG_TYPE'],
     [{ shareLocalPort: 0 }, 'ERR_INVALID_ARG_TYPE'],
+    [{ shareLocalPort: null }, 'ERR_INVALID_ARG_TYPE'],
     [{ mark: -1 }, 'ERR_OUT_OF_RANGE'],
     [{ mark: NaN }, 'ERR_OUT_OF_RANGE'],
     [{ mark: 2 ** 32 }, 'ERR_OUT_OF_RANGE'],
@@ -393,6 +405,9 @@ test('wrong arguments throw before anything is made', () => {
     [{ sockopts: { TCP_INFO: 1 } }, 'ERR_INVALID_ARG_VALUE'],
     [{ sockopts: { IP_LOCAL_PORT_RANGE: [1, 2] } }, 'ERR_INVALID_ARG_VALUE'],
     [{ sockopts: { IPV6_FREEBIND: true } }, 'ERR_INVALID_ARG_VALUE'],
+    [{ sockopts: { SO_MARK: 1 } }, 'ERR_INVALID_ARG_VALUE'],
+    [{ sockopts: { SO_BINDTODEVICE: 'lo' } }, 'ERR_INVALID_ARG_VALUE'],
+    [{ sockopts: { SO_BINDTOIFINDEX: 1 } }, 'ERR_INVALID_ARG_VALUE'],
     [{ retry: true }, 'ERR_INVALID_ARG_TYPE'],
     [{ retry: { whenExhausted: 1 } }, 'ERR_INVALID_ARG_TYPE'],
     [{ retry: { whenExhausted: true, timeout: 0 } }, 'ERR_OUT_OF_RANGE'],

@@ -374,6 +374,29 @@ describe('a source that cannot be used', () => {
     expect(sockets.list.map(({ localAddress }) => localAddress)).toEqual(['10.77.0.1', A]);
   });
 
+  test('is one whose interface is gone', async () => {
+    await using server = await witness('::1');
+    await using sockets = new Sockets();
+    ip('link', 'add', 'gone0', 'type', 'veth', 'peer', 'name', 'gone1');
+    const [gone, here] = ['fe80::9%gone0', 'fd00:1009:bacc:77::9'];
+    const pool = new EgressPool({ sources: [gone, here], strategy: () => [gone, here], freebind: true });
+    ip('link', 'del', 'gone0');
+    const socket = sockets.add(await opened(pool, { host: '::1', port: server.port }));
+    expect(socket.localAddress).toBe(here);
+    expect(pool.stats()).toMatchObject({ failed: 1, held: 1 });
+    const alone = new EgressPool({ sources: [gone] });
+    const error = await failed(alone, { host: '::1', port: server.port });
+    expect(error).toMatchObject({ code: 'ENODEV', syscall: 'bind', reason: 'noDevice', address: gone });
+    expect(alone.stats()).toMatchObject({ failed: 1, held: 0 });
+  });
+
+  test('but a device that is gone ends the attempt: all sources have it', async () => {
+    const pool = new EgressPool({ sources: [A, B], device: 'nope0' });
+    const error = await failed(pool, { host: '127.0.0.1', port: 9 });
+    expect(error).toMatchObject({ code: 'ENODEV', syscall: 'setsockopt', reason: 'noDevice' });
+    expect(pool.stats()).toMatchObject({ failed: 1, held: 0 });
+  });
+
   test('without a route from it', async () => {
     using _ = route('unreachable', '198.51.100.0/24');
     const pool = new EgressPool({ sources: [A, B] });
@@ -626,6 +649,7 @@ describe('arguments of connect', () => {
     [{ key: 7 }, 'ERR_INVALID_ARG_TYPE', /options\.key/],
     [{ sockopts: { TCP_NODELAI: true } }, 'ERR_INVALID_ARG_VALUE', /TCP_NODELAI/],
     [{ sockopts: { IP_FREEBIND: true } }, 'ERR_INVALID_ARG_VALUE', /freebind/],
+    [{ sockopts: { SO_MARK: 1 } }, 'ERR_INVALID_ARG_VALUE', /mark/],
     [{ retry: { whenExhausted: 1 } }, 'ERR_INVALID_ARG_TYPE', /whenExhausted/],
     [{ port: 70_000 }, 'ERR_SOCKET_BAD_PORT', /70000/],
   ])('%j is refused with %s', (options, code, message) => {

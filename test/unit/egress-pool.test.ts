@@ -456,6 +456,8 @@ describe('arguments', () => {
     [{ sources: [7] }, 'ERR_INVALID_ARG_TYPE'],
     [{ sources: [A], strategy: 'fastest' }, 'ERR_INVALID_ARG_VALUE'],
     [{ sources: [A], strategy: 7 }, 'ERR_INVALID_ARG_TYPE'],
+    [{ sources: [A], strategy: null }, 'ERR_INVALID_ARG_TYPE'],
+    [{ sources: [A], sockopts: { SO_BINDTODEVICE: 'lo' } }, 'ERR_INVALID_ARG_VALUE'],
     [{ sources: [A], localPortRange: [2, 1] }, 'ERR_OUT_OF_RANGE'],
     [{ sources: [A], localPortRange: [1, 2] }, 'ERR_OUT_OF_RANGE'],
     [{ sources: [A], limit: 0 }, 'ERR_OUT_OF_RANGE'],

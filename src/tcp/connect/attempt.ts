@@ -187,7 +187,7 @@ export class Attempt implements Receiver {
     const { address, port } = target;
     let last: Failure | undefined;
     try {
-      const remote = Endpoint.from({ address, port });
+      const remote = Endpoint.from({ address, port }, 'options.host');
       for (const candidate of candidates(remote)) {
         const failed = this.#trySource(candidate.source, target, remote.mapped);
         if (this.#closed) return undefined;

@@ -74,11 +74,14 @@ export function boundAddress(source: Source, family: Family): string | undefined
   return source.port !== 0 || !source.shareLocalPort ? WILDCARD[family] : undefined;
 }
 
-/** The endpoint of a source's address, with port 0. */
-export function endpointOf(address: string): Endpoint {
+/**
+ * The endpoint of a source's address, with port 0.
+ * @throws ERR_INVALID_ARG_VALUE: there is no interface of the zone's name, or not any more
+ */
+export function endpointOf(address: string, name = 'address'): Endpoint {
   let endpoint = endpoints.get(address);
   if (endpoint === undefined) {
-    endpoint = Endpoint.from({ address, port: 0 });
+    endpoint = Endpoint.from({ address, port: 0 }, name);
     if (endpoint.scopeId === 0) keep(endpoints, address, endpoint); // an interface may get another number
   }
   return endpoint;
@@ -102,7 +105,12 @@ function setUp(handle: Handle, source: Source, family: Family, mapped: boolean):
 }
 
 function bind(handle: Handle, address: string, source: Source, family: Family, mapped: boolean): Failure | undefined {
-  const endpoint = endpointOf(address);
+  let endpoint: Endpoint;
+  try {
+    endpoint = endpointOf(address);
+  } catch {
+    return bindFailure(ENODEV, address, family, source); // the zone's interface was there when it was given
+  }
   const its: Family = endpoint.family === 'ipv6' || endpoint.mapped ? 'ipv6' : 'ipv4';
   if (its !== family && !(mapped && its === 'ipv4' && family === 'ipv6')) return familyFailure(address, family, source);
   if (!isUnicast(endpoint.address, source.device)) return notUnicastFailure(address, source);
@@ -207,6 +215,7 @@ const SOCK_STREAM = 1;
 const SOL_SOCKET = 1;
 const SO_BINDTODEVICE = 25;
 const EBADF = -9;
+const ENODEV = -19;
 const EINVAL = -22;
 const ENOPROTOOPT = -92;
 const EADDRINUSE = -98;

@@ -74,6 +74,11 @@ function explainBind(errno: number, address: string, family: Family, source: Sou
       return addressNotLocal(address, family, 'connect');
     case EACCES:
       return lowPort();
+    case ENODEV:
+      return {
+        reason: 'noDevice',
+        remedy: "This network namespace has no interface of the zone's name: see `ip link`",
+      };
     default:
       return {};
   }
@@ -193,6 +198,7 @@ const TUPLE_IN_USE: Explanation = {
 /** bind(2) looks for a port that is free toward all. */
 const ANYWHERE = { address: '', port: 0 };
 const EACCES = -13;
+const ENODEV = -19;
 const EINVAL = -22;
 const EMFILE = -24;
 const EADDRINUSE = -98;
