@@ -25,7 +25,7 @@ export type DialTlsOptions = ConnectionOptions & DialOptions;
 export type MakeTls = (options: DialTlsOptions) => TLSSocket;
 
 /** What a socket is made with that connects later. */
-export interface UnconnectedOptions extends SocketConstructorOpts {
+export interface UnconnectedOptions extends Omit<SocketConstructorOpts, 'fd'> {
   /** The pool's key of the connection. */
   readonly key?: string | undefined;
   /** As of `connect`. */
@@ -99,6 +99,7 @@ export abstract class Connector {
    */
   socket(options: UnconnectedOptions = {}): Socket {
     if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
+    refuseDescriptor(options);
     return this.unconnected(options);
   }
 
@@ -128,7 +129,7 @@ export abstract class Connector {
  * those of `connect`, and stand above what a request brings along.
  * @throws as connect
  */
-export function connector(options: Partial<ConnectOptions>): Connector {
+export function connector(options: Partial<Omit<ConnectOptions, 'fd'>>): Connector {
   if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
   return new PlainConnector(options);
 }
@@ -139,6 +140,7 @@ class PlainConnector extends Connector {
   constructor(options: Partial<ConnectOptions>) {
     super();
     sourceOf({ port: 0, ...options }); // what is wrong with it shows now
+    refuseDescriptor(options);
     // Of a name with addresses of both families Node would take the first, whatever family the source has.
     const family = isIP(options.localAddress ?? '');
     this.#options = { ...(family !== 0 && { family }), ...options };
@@ -171,5 +173,14 @@ function withoutPath<O extends DialOptions>(options: O): O {
   if (socketPath !== undefined && socketPath !== null) {
     throw invalidValue('options.socketPath', socketPath, 'a Unix socket has no source address');
   }
+  refuseDescriptor(rest);
   return rest as unknown as O;
+}
+
+/** net.Socket takes one; it would connect from wherever it is bound to. */
+function refuseDescriptor(options: object): void {
+  const { fd, handle } = options as { readonly fd?: unknown; readonly handle?: unknown };
+  const why = 'a descriptor that is there already has its source';
+  if (fd !== undefined) throw invalidValue('options.fd', fd, why);
+  if (handle !== undefined && handle !== null) throw invalidValue('options.handle', handle, why);
 }

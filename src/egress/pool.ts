@@ -308,6 +308,7 @@ const DECIDED = [
   'device',
   'path',
   'fd',
+  'handle',
 ] as const;
 
 const KNOWN = [

@@ -1,7 +1,7 @@
 // EgressPool with real connections: what the peer sees, exhaustion and its end, limits, and counts that come back to 0.
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
-import type { Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import {
   connect,
@@ -657,6 +657,35 @@ describe('arguments of connect', () => {
     expect(error).toMatchObject({ code });
     expect(error.message).toMatch(message);
     expect(pool.stats()).toMatchObject({ held: 0, total: 0 });
+  });
+
+  test('a descriptor that is there is refused, and left alone', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
+    const plain = connector({ localAddress: A });
+    for (const given of [{ fd }, { handle: (server as unknown as { _handle: object })._handle }]) {
+      for (const make of [
+        () => pool.connect({ port: 9, ...given } as never),
+        () => pool.socket(given as never),
+        () => pool.createConnection({ port: 9, ...given } as never),
+        () => pool.connectTls({ port: 9, ...given } as never),
+        () => plain.socket(given as never),
+        () => plain.createConnection({ port: 9, ...given } as never),
+        () => plain.connectTls({ port: 9, ...given } as never),
+        () => connector(given as never),
+        () => connect({ port: 9, localPortRange: [40_000, 40_001], ...given } as never),
+      ]) {
+        expect(thrown(make)).toMatchObject({ code: 'ERR_INVALID_ARG_VALUE', name: 'TypeError' });
+      }
+    }
+    const closed = once(server, 'close');
+    server.close();
+    await closed;
+    for (const nothing of [{ handle: null }, { fd: undefined }]) {
+      pool.socket(nothing as never).destroy();
+      plain.socket(nothing as never).destroy();
+    }
   });
 
   test.each([undefined, null, 80, '127.0.0.1'])('%j are no options', (options) => {
