@@ -423,5 +423,10 @@ test('wrong arguments throw before anything is made', () => {
   for (const [options, code] of wrong) {
     const error = thrown(() => connect({ ...there, ...options } as ConnectOptions));
     expect(error.code, JSON.stringify(options)).toBe(code);
+    const { sockopts } = options as { readonly sockopts?: unknown };
+    if (typeof sockopts !== 'object') continue;
+    expect(error.message).toMatch(
+      new RegExp(`^The (value of )?"options\\.sockopts\\.${Object.keys(sockopts ?? {})[0]}"`),
+    );
   }
 });
