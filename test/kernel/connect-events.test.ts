@@ -7,7 +7,7 @@ import { BlockList, connect as netConnect, createServer, type Socket, type TcpNe
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { connect } from '../../src/index.js';
+import { connect, EgressPool } from '../../src/index.js';
 import { address, addOtherAddresses, blackHole, checkDescriptors, IPV4, refusing, thrown } from './fixtures.js';
 import { closed, connected, peer } from './connect-support.js';
 
@@ -190,6 +190,28 @@ test('an AbortSignal, before and during', async () => {
       expect(during.some((line) => line.startsWith('error(AbortError ABORT_ERR'))).toBe(true);
     }),
   );
+});
+
+test('a signal that is aborted already hides nothing that throws, and nothing is looked up', async () => {
+  const signal = AbortSignal.abort();
+  const pool = new EgressPool({ sources: ['127.0.0.5'] });
+  for (const make of [connect, pool.connect.bind(pool)] as Connect[]) {
+    for (const [wrong, code] of [
+      [{ port: 99_999 }, 'ERR_SOCKET_BAD_PORT'],
+      [{ port: 9, host: 'name.test', lookup: 7 }, 'ERR_INVALID_ARG_TYPE'],
+    ] as const) {
+      expect(thrown(() => make({ signal, ...wrong } as never))).toMatchObject({ code });
+    }
+  }
+  for (const make of [connect, pool.connect.bind(pool)] as Connect[]) {
+    const socket = make({
+      ...{ port: 9, host: 'name.test', signal },
+      lookup: () => expect.unreachable('nobody waits for an answer'),
+    });
+    const [error] = (await once(socket, 'error')) as [Error];
+    expect(error.name).toBe('AbortError');
+  }
+  expect(pool.stats()).toMatchObject({ held: 0, total: 0, failed: 0 });
 });
 
 test('timeouts: of the socket, and of an attempt', async () => {
