@@ -95,7 +95,7 @@ export abstract class Connector {
   /**
    * A net.Socket that has not connected, for libraries that call its `connect(port, host)` by themselves, as
    * node-postgres does.
-   * @throws as connect
+   * @throws as connect; ERR_INVALID_ARG_VALUE for `fd` and `handle`
    */
   socket(options: UnconnectedOptions = {}): Socket {
     if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);

@@ -7,7 +7,7 @@ import { BlockList, connect as netConnect, createServer, type Socket, type TcpNe
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { connect, EgressPool } from '../../src/index.js';
+import { connect, EgressPool, NativeSocket } from '../../src/index.js';
 import { address, addOtherAddresses, blackHole, checkDescriptors, IPV4, refusing, thrown } from './fixtures.js';
 import { closed, connected, peer } from './connect-support.js';
 
@@ -314,6 +314,22 @@ test('a path goes to net.connect', async () => {
   }
   server.close();
   await once(server, 'close');
+});
+
+test('a descriptor goes to net.connect; what is no handle does not', async () => {
+  await using server = await peer('127.0.0.1');
+  const there = { host: '127.0.0.1', port: server.port };
+  const raw = NativeSocket.create({ family: 'ipv4', type: 'stream' });
+  raw.bind({ address: '127.0.0.7', port: 0 });
+  const socket = await connected(connect({ ...there, fd: raw.detach() }));
+  expect(await server.next()).toMatch(/^127\.0\.0\.7:/);
+  await closed(socket);
+  for (const handle of [null, false]) {
+    const none = connect({ ...there, localAddress: '127.255.255.255', handle } as never);
+    const [error] = (await once(none, 'error')) as [Error];
+    expect(error).toMatchObject({ code: 'EADDRNOTAVAIL', reason: 'notUnicast' }); // net.connect leaves from elsewhere
+  }
+  expect(server.seen).toHaveLength(1);
 });
 
 test('the subscribers of net.client.socket hear of each socket once', async () => {
