@@ -423,6 +423,7 @@ test('wrong arguments throw before anything is made', () => {
   for (const [options, code] of wrong) {
     const error = thrown(() => connect({ ...there, ...options } as ConnectOptions));
     expect(error.code, JSON.stringify(options)).toBe(code);
+    if ('device' in options) expect(error.message).toContain('"options.device"');
     const { sockopts } = options as { readonly sockopts?: unknown };
     if (typeof sockopts !== 'object') continue;
     expect(error.message).toMatch(

@@ -666,13 +666,13 @@ describe('arguments of connect', () => {
     const plain = connector({ localAddress: A });
     for (const given of [{ fd }, { handle: (server as unknown as { _handle: object })._handle }]) {
       for (const make of [
-        () => pool.connect({ port: 9, ...given } as never),
+        () => pool.connect({ port: 9, ...given }),
         () => pool.socket(given as never),
         () => pool.createConnection({ port: 9, ...given } as never),
-        () => pool.connectTls({ port: 9, ...given } as never),
+        () => pool.connectTls({ port: 9, ...given }),
         () => plain.socket(given as never),
         () => plain.createConnection({ port: 9, ...given } as never),
-        () => plain.connectTls({ port: 9, ...given } as never),
+        () => plain.connectTls({ port: 9, ...given }),
         () => connector(given as never),
         () => connect({ port: 9, localPortRange: [40_000, 40_001], ...given } as never),
       ]) {

@@ -65,7 +65,7 @@ export function sourceOf(options: ConnectOptions): Source {
   if (mark !== undefined) integer('options.mark', mark, 0, 0xffffffff);
   if (device !== undefined && string('options.device', device) === '')
     throw invalidValue('options.device', device, 'it is the name of an interface');
-  if (device !== undefined) encodeOption('SO_BINDTODEVICE', device);
+  if (device !== undefined) encodeOption('SO_BINDTODEVICE', device, 'options.device');
   const range = localPortRange === undefined ? undefined : checkRange('options.localPortRange', localPortRange);
   return {
     address,
