@@ -69,7 +69,12 @@ export function* candidates(
         continue;
       }
       const before = outcome.failedCount;
-      yield candidate(shared, connection, request, source, address, outcome);
+      const pulled = candidate(shared, connection, request, source, address, outcome);
+      try {
+        yield pulled;
+      } finally {
+        pulled.forget();
+      }
       if (outcome.failedCount > before && ++failures === MOST_FAILURES) break;
     }
   }
@@ -83,7 +88,7 @@ function candidate(
   source: PoolSource,
   address: string,
   outcome: Outcome,
-): Candidate {
+): Candidate & { forget(): void } {
   const remote = request.remote.toString();
   const event = (): EgressEvent => ({
     pool: shared.name,
@@ -95,9 +100,19 @@ function candidate(
   });
   // Counted from here on, so that no limit is passed by attempts that have not been decided yet.
   source.hold(address);
+  let open = true;
+  const release = (): void => {
+    open = false;
+    source.release(address);
+  };
   return {
+    /** Nobody will hear how it went: the socket was destroyed before the kernel had it. */
+    forget: () => {
+      if (open) release();
+    },
     source: shared.local(source, address, connection.sockopts),
     taken: () => {
+      open = false;
       const since = performance.now();
       source.total++;
       shared.aside.clear(address, remote);
@@ -118,7 +133,7 @@ function candidate(
       };
     },
     exhausted: (error) => {
-      source.release(address);
+      release();
       source.exhausted++;
       outcome.exhausted = error;
       outcome.exhaustedCount++;
@@ -126,7 +141,7 @@ function candidate(
       if (EXHAUSTED.hasSubscribers) EXHAUSTED.publish({ ...event(), error, aside });
     },
     failed: (error) => {
-      source.release(address);
+      release();
       source.failed++;
       outcome.failed ??= error;
       outcome.failedCount++;
@@ -136,9 +151,13 @@ function candidate(
   };
 }
 
-/** May another source do better? Not when the process has no descriptor left, or lacks a privilege. */
+/**
+ * May another source do better? Not when the process has no descriptor left, or lacks a privilege. ENODEV of bind is the
+ * source's zone; of setsockopt it is `device`, which all sources have.
+ */
 function isOfTheSource(error: Error): boolean {
-  return OF_THE_SOURCE.has((error as NodeJS.ErrnoException).code ?? '');
+  const { code = '', syscall } = error as NodeJS.ErrnoException;
+  return OF_THE_SOURCE.has(code) || (code === 'ENODEV' && syscall === 'bind');
 }
 
 function nothingLeft(shared: Shared, remote: string, outcome: Outcome): Error {

@@ -25,7 +25,7 @@ export type DialTlsOptions = ConnectionOptions & DialOptions;
 export type MakeTls = (options: DialTlsOptions) => TLSSocket;
 
 /** What a socket is made with that connects later. */
-export interface UnconnectedOptions extends SocketConstructorOpts {
+export interface UnconnectedOptions extends Omit<SocketConstructorOpts, 'fd'> {
   /** The pool's key of the connection. */
   readonly key?: string | undefined;
   /** As of `connect`. */
@@ -95,10 +95,11 @@ export abstract class Connector {
   /**
    * A net.Socket that has not connected, for libraries that call its `connect(port, host)` by themselves, as
    * node-postgres does.
-   * @throws as connect
+   * @throws as connect; ERR_INVALID_ARG_VALUE for `fd` and `handle`
    */
   socket(options: UnconnectedOptions = {}): Socket {
     if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
+    refuseDescriptor(options);
     return this.unconnected(options);
   }
 
@@ -128,7 +129,7 @@ export abstract class Connector {
  * those of `connect`, and stand above what a request brings along.
  * @throws as connect
  */
-export function connector(options: Partial<ConnectOptions>): Connector {
+export function connector(options: Partial<Omit<ConnectOptions, 'fd'>>): Connector {
   if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
   return new PlainConnector(options);
 }
@@ -139,6 +140,7 @@ class PlainConnector extends Connector {
   constructor(options: Partial<ConnectOptions>) {
     super();
     sourceOf({ port: 0, ...options }); // what is wrong with it shows now
+    refuseDescriptor(options);
     // Of a name with addresses of both families Node would take the first, whatever family the source has.
     const family = isIP(options.localAddress ?? '');
     this.#options = { ...(family !== 0 && { family }), ...options };
@@ -172,7 +174,16 @@ function checked<O extends DialOptions>(options: O): O {
     throw invalidValue('options.socketPath', socketPath, NO_SOURCE);
   }
   if (rest.egressKey !== undefined) string('options.egressKey', rest.egressKey);
+  refuseDescriptor(rest);
   return rest as unknown as O;
+}
+
+/** net.Socket takes one; it would connect from wherever it is bound to. */
+function refuseDescriptor(options: object): void {
+  const { fd, handle } = options as { readonly fd?: unknown; readonly handle?: unknown };
+  const why = 'a descriptor that is there already has its source';
+  if (fd !== undefined) throw invalidValue('options.fd', fd, why);
+  if (handle !== undefined && handle !== null) throw invalidValue('options.handle', handle, why);
 }
 
 const NO_SOURCE = 'a Unix socket has no source address';

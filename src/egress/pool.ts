@@ -93,9 +93,18 @@ export class EgressPool extends Connector {
   constructor(options: EgressPoolOptions) {
     super();
     checkOptions('options', options, KNOWN);
-    const { sources, strategy, limit, limitPerAddress, exhaustedFor = 1000, retry, name, ...local } = options;
+    const {
+      sources,
+      strategy = 'round-robin',
+      limit,
+      limitPerAddress,
+      exhaustedFor = 1000,
+      retry,
+      name,
+      ...local
+    } = options;
     this.name = name === undefined ? 'egress pool' : string('options.name', name);
-    this.#choose = strategyOf('options.strategy', strategy ?? 'round-robin');
+    this.#choose = strategyOf('options.strategy', strategy);
     this.#template = sourceOf({ port: 0, ...local });
     this.#freebind = local.freebind;
     retryOf(retry);
@@ -301,6 +310,7 @@ const DECIDED = [
   'device',
   'path',
   'fd',
+  'handle',
 ] as const;
 
 const KNOWN = [

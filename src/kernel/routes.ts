@@ -42,6 +42,8 @@ export function isLocal(address: string | { readonly address: string }): boolean
 export interface Flow {
   /** The source address, a literal of the destination's family. */
   readonly source?: string;
+  /** The index of the interface to leave by. @default that of the zone, or any */
+  readonly interface?: number;
   /** SO_MARK */
   readonly mark?: number;
   /** Of UDP. */
@@ -52,12 +54,13 @@ export interface Flow {
 /** @throws as isLocal */
 export function routeTo(address: string | { readonly address: string }, flow: Flow = {}): Route {
   const { family, bytes, zone } = parse(address);
+  const { interface: out = zone } = flow;
   // As connect(2) has it; the lookup for :: would find the default route.
   if (bytes.every((byte) => byte === 0)) return { ...NO_ROUTE, type: 'local', errno: 0 };
   const source = flow.source === undefined ? EMPTY : parse(flow.source).bytes;
   const body = [rtmsg(family, bytes.length * 8, source.length * 8), attribute(RTA_DST, bytes)];
   if (source.length > 0) body.push(attribute(RTA_SRC, source));
-  if (zone !== 0) body.push(attribute(RTA_OIF, uint32(zone)));
+  if (out !== 0) body.push(attribute(RTA_OIF, uint32(out)));
   if (flow.mark !== undefined) body.push(attribute(RTA_MARK, uint32(flow.mark)));
   for (const [type, port] of [
     [RTA_SPORT, flow.sourcePort],

@@ -71,10 +71,17 @@ export interface EncodedOption {
   readonly value: Uint8Array | number;
 }
 
-/** Checks and encodes an option without setting it: one that setsockopt sets, and not a call of its own. */
-export function encodeOption<N extends WritableOptionName>(option: N, value: OptionValues[N]['set']): EncodedOption {
+/**
+ * Checks and encodes an option without setting it: one that setsockopt sets, and not a call of its own.
+ * @param name what errors call the value
+ */
+export function encodeOption<N extends WritableOptionName>(
+  option: N,
+  value: OptionValues[N]['set'],
+  name: string = option,
+): EncodedOption {
   const { row, level, codec } = known(option);
-  const encoded = codec.encode(value, option, row);
+  const encoded = codec.encode(value, name, row);
   return {
     option,
     level,

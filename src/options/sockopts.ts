@@ -19,16 +19,16 @@ export function checkSockopts(
   }
   const copy = { ...sockopts };
   for (const [name, value] of Object.entries(copy)) {
-    const why = refused.get(name);
-    if (why !== undefined) throw invalidValue(`options.sockopts.${name}`, value, why);
+    const where = `options.sockopts.${name}`;
+    const row = ROWS.get(name);
+    const why = refused.get(name) ?? (row === undefined ? 'this build knows no such option' : undefined);
+    if (why !== undefined) throw invalidValue(where, value, why);
     if (value === undefined) continue;
-    if (ROWS[name]?.access === 'get') {
-      throw invalidValue(`options.sockopts.${name}`, value, 'this option can only be read');
-    }
-    encodeOption(name as WritableOptionName, value as never);
+    if (row?.access === 'get') throw invalidValue(where, value, 'this option can only be read');
+    encodeOption(name as WritableOptionName, value as never, where);
   }
   return copy;
 }
 
-const ROWS: Readonly<Record<string, OptionRow>> = OPTIONS;
+const ROWS: ReadonlyMap<string, OptionRow> = new Map(Object.entries<OptionRow>(OPTIONS));
 const NONE: ReadonlyMap<string, string> = new Map();

@@ -50,6 +50,14 @@ export function addressNotLocal(address: string, family: Family, what: 'reserve'
   };
 }
 
+/** Of bind(2) with a broadcast or multicast address, whatever the kernel says to it. */
+export const NOT_UNICAST: Explanation = {
+  reason: 'notUnicast',
+  remedy:
+    'It is a broadcast or multicast address. The kernel may bind to it, but would send from another one: give an address ' +
+    'of this host',
+};
+
 /** The command that makes an address that is on no interface one of this host's (AnyIP). */
 export function localRoute(address: string, family: Family): string {
   const bare = address.split('%')[0] ?? address;

@@ -5,6 +5,7 @@ import { boolean, invalidType, invalidValue, options as checkOptions, outOfRange
 import { native, type Handle } from '../binding.js';
 import { check, SocketError, SyscallError } from '../errors.js';
 import type { PortRange } from '../kernel/sysctl.js';
+import { isUnicast } from '../kernel/unicast.js';
 import { applyOptions, encodeOption } from '../options/access.js';
 import { localEndpoint } from '../options/local-endpoint.js';
 import { checkSockopts } from '../options/sockopts.js';
@@ -13,6 +14,7 @@ import { optionAccess, refuseOption, type OptionAccess, type OwnSocket } from '.
 import { endsOf } from '../tcp/reserve/ends.js';
 import { LOSES_GUARANTEE, losesGuarantee } from '../tcp/reserve/guarantee.js';
 import { checkRange, contains, refuseOutside } from '../tcp/port-range.js';
+import { NOT_UNICAST } from '../tcp/remedies.js';
 import { type Endpoint, type EndpointLike } from '../wire/endpoint.js';
 import { familyNumber, type Family } from '../wire/families.js';
 import { isGro, type UdpSocketOptions } from './options.js';
@@ -45,8 +47,8 @@ export type ReservedSocketOptions = Omit<UdpSocketOptions, (typeof DECIDED)[numb
  * are refused. Unlike TCP's `reserve` a port is not shared: UDP has one destination for each, and as many reservations as
  * there are ports on an address.
  * @throws ERR_PORT_RANGE_EXHAUSTED when no port is free, with the kernel's error (EAGAIN of connect) as `cause`; SyscallError:
- * EADDRINUSE (the port of `local` is taken), EADDRNOTAVAIL (not an address of this host), ENETUNREACH, EHOSTUNREACH, EACCES,
- * EPERM (transparent), EMFILE; ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE
+ * EADDRINUSE (the port of `local` is taken), EADDRNOTAVAIL (not an address of this host, or a broadcast or multicast one),
+ * ENETUNREACH, EHOSTUNREACH, EACCES, EPERM (transparent), EMFILE; ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE
  */
 export function reserveUdp(options: ReserveUdpOptions): UdpReservation {
   const plan = planOf(options);
@@ -173,6 +175,10 @@ function hold(handle: Handle, plan: Plan): Endpoint {
   applyOptions(handle, { ...own, ...(range !== undefined && { IP_LOCAL_PORT_RANGE: range }) });
   applyOptions(handle, sockopts);
   if (local !== undefined) {
+    if (!isUnicast(local.address)) {
+      const { address, port } = local;
+      throw new SyscallError('bind', EADDRNOTAVAIL, { address, port, ...NOT_UNICAST });
+    }
     const bound = handle.bind(local.transientSockaddr(family));
     const error = (): SyscallError => bindError(bound, local);
     if (bound === EADDRINUSE && local.port === 0) throw exhausted(plan, error());

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect as netConnect, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connect, type ConnectOptions } from '../../src/index.js';
+import { runNode } from '../support/child.js';
 import { Capture } from '../support/capture.js';
 import { NetworkNamespace } from '../support/namespace.js';
 import { addOtherAddresses, checkDescriptors, ip, IPV4, refusing } from './fixtures.js';
@@ -109,6 +110,25 @@ test('each failed attempt says why, and the whole names them all', async () => {
     ['EADDRNOTAVAIL', 'portRangeExhausted', '::1'],
   ]);
   expect(attempts).toEqual(error.errors);
+});
+
+test('no descriptor left: each failed attempt says so once', async () => {
+  const { stdout } = await runNode(`
+    import { connect } from 'linux-sockets';
+    import { openSync } from 'node:fs';
+    const lookup = (host, options, answer) =>
+      process.nextTick(answer, null, [{ address: '127.0.0.1', family: 4 }, { address: '::1', family: 6 }]);
+    const held = [];
+    connect({ port: 9 }).destroy(); // the addon is there from here on
+    try { for (;;) held.push(openSync('/dev/null')); } catch {}
+    connect({ host: 'name.test', port: 9, lookup }).on('error', ({ errors }) => {
+      console.log(JSON.stringify(errors.map(({ code, syscall, message }) => [code, syscall, message.split('ulimit').length])));
+    });
+  `);
+  expect(JSON.parse(stdout)).toEqual([
+    ['EMFILE', 'socket', 2],
+    ['EMFILE', 'socket', 2],
+  ]);
 });
 
 test('options that cannot be set fail each attempt, and none leaves', async () => {

@@ -214,7 +214,7 @@ test('thousands, one after the other', async () => {
 testWith({ tools: ['setpriv'] })('without capabilities, mark and transparent say what they need', async () => {
   const script = `
     import { connect } from 'linux-sockets';
-    for (const option of [{ mark: 1 }, { transparent: true }, { sockopts: { SO_MARK: 1 } }, { localPort: 80 }]) {
+    for (const option of [{ mark: 1 }, { transparent: true }, { sockopts: { SO_RCVBUFFORCE: 9999 } }, { localPort: 80 }]) {
       const socket = connect({ host: '127.0.0.1', port: 9, ...option });
       const error = await new Promise((resolve) => socket.on('error', resolve));
       console.log(error.code, error.syscall, error.option, error.reason, /needs CAP_\\w+/.test(error.message));
@@ -229,7 +229,7 @@ testWith({ tools: ['setpriv'] })('without capabilities, mark and transparent say
   expect(stdout.trim().split('\n')).toEqual([
     'EPERM setsockopt SO_MARK notPermitted true',
     'EPERM setsockopt IP_TRANSPARENT notPermitted true',
-    'EPERM setsockopt SO_MARK notPermitted true',
+    'EPERM setsockopt SO_RCVBUFFORCE notPermitted true',
     'EACCES bind undefined notPermitted true',
   ]);
 });

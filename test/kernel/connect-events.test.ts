@@ -7,7 +7,7 @@ import { BlockList, connect as netConnect, createServer, type Socket, type TcpNe
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { connect } from '../../src/index.js';
+import { connect, EgressPool, NativeSocket } from '../../src/index.js';
 import { address, addOtherAddresses, blackHole, checkDescriptors, IPV4, refusing, thrown } from './fixtures.js';
 import { closed, connected, peer } from './connect-support.js';
 
@@ -192,6 +192,28 @@ test('an AbortSignal, before and during', async () => {
   );
 });
 
+test('a signal that is aborted already hides nothing that throws, and nothing is looked up', async () => {
+  const signal = AbortSignal.abort();
+  const pool = new EgressPool({ sources: ['127.0.0.5'] });
+  for (const make of [connect, pool.connect.bind(pool)] as Connect[]) {
+    for (const [wrong, code] of [
+      [{ port: 99_999 }, 'ERR_SOCKET_BAD_PORT'],
+      [{ port: 9, host: 'name.test', lookup: 7 }, 'ERR_INVALID_ARG_TYPE'],
+    ] as const) {
+      expect(thrown(() => make({ signal, ...wrong } as never))).toMatchObject({ code });
+    }
+  }
+  for (const make of [connect, pool.connect.bind(pool)] as Connect[]) {
+    const socket = make({
+      ...{ port: 9, host: 'name.test', signal },
+      lookup: () => expect.unreachable('nobody waits for an answer'),
+    });
+    const [error] = (await once(socket, 'error')) as [Error];
+    expect(error.name).toBe('AbortError');
+  }
+  expect(pool.stats()).toMatchObject({ held: 0, total: 0, failed: 0 });
+});
+
 test('timeouts: of the socket, and of an attempt', async () => {
   using hole = await blackHole(IPV4);
   await same({ host: '127.0.0.1', port: hole.local.port, timeout: 30 }, (socket) => {
@@ -292,6 +314,22 @@ test('a path goes to net.connect', async () => {
   }
   server.close();
   await once(server, 'close');
+});
+
+test('a descriptor goes to net.connect; what is no handle does not', async () => {
+  await using server = await peer('127.0.0.1');
+  const there = { host: '127.0.0.1', port: server.port };
+  const raw = NativeSocket.create({ family: 'ipv4', type: 'stream' });
+  raw.bind({ address: '127.0.0.7', port: 0 });
+  const socket = await connected(connect({ ...there, fd: raw.detach() }));
+  expect(await server.next()).toMatch(/^127\.0\.0\.7:/);
+  await closed(socket);
+  for (const handle of [null, false]) {
+    const none = connect({ ...there, localAddress: '127.255.255.255', handle } as never);
+    const [error] = (await once(none, 'error')) as [Error];
+    expect(error).toMatchObject({ code: 'EADDRNOTAVAIL', reason: 'notUnicast' }); // net.connect leaves from elsewhere
+  }
+  expect(server.seen).toHaveLength(1);
 });
 
 test('the subscribers of net.client.socket hear of each socket once', async () => {

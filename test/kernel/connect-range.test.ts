@@ -179,13 +179,75 @@ describe.each(BOTH)('over $family', ({ loopback, other }) => {
     test('waits for a port that bind takes, too', async () => {
       await using server = await peer(loopback);
       using held = holding();
-      const alone = { shareLocalPort: false } as const;
+      // A port of its own: bind(2) to all addresses takes none that is in TIME-WAIT at any.
+      const alone = { shareLocalPort: false, localPortRange: [45_101, 45_101] } as const;
       const first = await connected(held.add(connect(options(server, alone))));
-      const second = held.add(connect(options(server, { ...alone, localAddress: undefined })));
-      await once(second, 'connectionAttempt');
+      const waiting = [{ localAddress: undefined }, {}, {}].map((more) =>
+        held.add(connect(options(server, { ...alone, ...more }))),
+      );
+      await Promise.all(waiting.map((socket) => once(socket, 'connectionAttempt')));
       first.resetAndDestroy();
-      await once(second, 'connect');
-      expect(second.localPort).toBe(45_100);
+      await Promise.all(
+        waiting.map(async (socket) => {
+          await once(socket, 'connect');
+          expect(socket.localPort).toBe(45_101);
+          socket.resetAndDestroy();
+        }),
+      );
+    });
+
+    test('ends with the error of bind when bind took no port in time', async () => {
+      await using server = await peer(loopback);
+      using held = holding();
+      await connected(held.add(connect(options(server))));
+      const more = { shareLocalPort: false, retry: { whenExhausted: true, timeout: 100 } } as const;
+      for (const localAddress of [other, undefined]) {
+        const start = performance.now();
+        const error = await failing(connect(options(server, { ...more, localAddress })));
+        expect(performance.now() - start).toBeGreaterThanOrEqual(95);
+        expect(error).toMatchObject({ code: 'EADDRINUSE', syscall: 'bind', reason: 'portRangeExhausted' });
+      }
+    });
+
+    test('those that do not need the same ports do not wait for each other', async () => {
+      await using server = await peer(loopback);
+      await using elsewhere = await peer(loopback);
+      using held = holding();
+      // Toward elsewhere: in the way of bind, not of connect.
+      await connected(held.add(connect(options(elsewhere))));
+      const behind: Partial<ConnectOptions>[] = [
+        {},
+        { sockopts: { SO_REUSEADDR: true } },
+        { device: 'lo' },
+        { mark: 1 },
+      ];
+      for (const ahead of [{}, { sockopts: { TCP_USER_TIMEOUT: 7 } }]) {
+        const first = held.add(connect(options(server, { shareLocalPort: false, ...ahead })));
+        await once(first, 'connectionAttempt');
+        for (const more of behind) {
+          const socket = await connected(held.add(connect(options(server, more))));
+          expect(first.connecting).toBe(true);
+          socket.resetAndDestroy();
+          await once(socket, 'close');
+        }
+        first.destroy();
+      }
+    });
+
+    test('a second connect() while it waits is refused as one while it connects is', async () => {
+      await using server = await peer(loopback);
+      using held = holding();
+      const first = await connected(held.add(connect(options(server))));
+      for (const more of [{}, { localAddress: undefined }, { shareLocalPort: false }]) {
+        const second = connect(options(server, more));
+        await once(second, 'connectionAttempt');
+        const error = failing(second);
+        second.connect(options(server, more));
+        expect(await error).toMatchObject({ code: 'EALREADY', syscall: 'connect' });
+      }
+      first.resetAndDestroy();
+      await connected(held.add(connect(options(server)))); // none of them has taken the port
+      expect(server.seen).toHaveLength(2);
     });
 
     test('does not keep the process alive for a socket that does not', async () => {

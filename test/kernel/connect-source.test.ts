@@ -7,6 +7,7 @@ import { node } from '../support/kernel.js';
 import { setSysctl } from '../support/sysctl.js';
 import {
   addOtherAddresses,
+  address,
   bound,
   BOTH,
   checkDescriptors,
@@ -234,6 +235,62 @@ describe.each(BOTH)('over $family', (addresses) => {
   });
 });
 
+describe('addresses that bind(2) takes, and connect(2) leaves for another', () => {
+  test('a broadcast or multicast localAddress fails before anything is sent', async () => {
+    await using server = await peer('0.0.0.0');
+    using _ = address('10.77.0.1/24');
+    ip('addr', 'add', '10.78.0.1/24', 'brd', '10.78.0.7', 'dev', 'lo');
+    for (const localAddress of [
+      '127.255.255.255',
+      '10.77.0.255',
+      '10.78.0.7',
+      '224.0.0.1',
+      '239.1.2.3',
+      '255.255.255.255',
+    ]) {
+      for (const more of [{}, { localPort: 20_020 }, { shareLocalPort: false }, { freebind: true }, { device: 'lo' }]) {
+        const error = await failing(connect({ host: '127.0.0.1', port: server.port, localAddress, ...more }));
+        expect(error).toMatchObject({ code: 'EADDRNOTAVAIL', syscall: 'bind', reason: 'notUnicast' });
+      }
+    }
+    ip('addr', 'del', '10.78.0.1/24', 'dev', 'lo');
+    const last = await connected(connect({ host: '127.0.0.1', port: server.port, localAddress: '10.77.0.1' }));
+    expect(await server.next()).toMatch(/^10\.77\.0\.1:/); // the first that came
+    await closed(last);
+  });
+
+  test('IPv6 multicast, and IPv4 on an IPv6 socket', async () => {
+    await using server = await peer('::');
+    for (const [host, localAddress] of [
+      ['::1', 'ff02::1%lo'],
+      ['::1', 'ff0e::1'],
+      ['::ffff:127.0.0.1', '::ffff:127.255.255.255'],
+    ] as const) {
+      const error = await failing(connect({ host, port: server.port, localAddress }));
+      expect(error).toMatchObject({ code: 'EADDRNOTAVAIL', syscall: 'bind', reason: 'notUnicast' });
+    }
+    expect(server.seen).toEqual([]);
+  });
+
+  test('an address that becomes a broadcast address is refused before connect(2) a second later', async () => {
+    await using server = await peer('0.0.0.0');
+    const options = { host: '127.0.0.1', port: server.port, localAddress: '10.79.0.255' };
+    {
+      using _ = address('10.79.0.255/32');
+      await closed(await connected(connect(options)));
+    }
+    using _ = address('10.79.0.1/24');
+    const since = performance.now();
+    for (;;) {
+      const { code, reason } = await failing(connect(options));
+      expect(code).toBe('EADDRNOTAVAIL');
+      if (reason === 'notUnicast') break;
+      expect(reason).toBe('otherSource');
+    }
+    expect(performance.now() - since).toBeLessThan(5000);
+  });
+});
+
 test('mapped addresses, both ways', async () => {
   const host = '::ffff:127.0.0.1';
   expect(await from({ host, port: 0, localAddress: '::ffff:127.0.0.3' })).toMatch(/^127\.0\.0\.3:/);
@@ -250,11 +307,22 @@ test('a link-local address with its zone', async () => {
   expect(await server.next()).toMatch(/^fe80::77/);
   await closed(socket);
   expect(() => connect({ host: 'fe80::77%lo', port: 9, localAddress: 'fe80::77%nope' })).toThrow(
-    /no network interface/,
+    /"options\.localAddress" .*no network interface/,
   );
   if (node(22)) return; // its libuv takes an interface by itself
   const error = await failing(connect({ host: 'fe80::77', port: server.port }));
   expect(error).toMatchObject({ code: 'EINVAL', reason: 'noZone' });
+});
+
+test('a zone whose interface is gone by then, or never was', async () => {
+  ip('link', 'add', 'gone0', 'type', 'veth', 'peer', 'name', 'gone1');
+  const socket = connect({ host: '::1', port: 9, localAddress: 'fe80::77%gone0' });
+  ip('link', 'del', 'gone0');
+  const number = connect({ host: '::1', port: 9, localAddress: 'fe80::77%424242' });
+  for (const error of await Promise.all([failing(socket), failing(number)])) {
+    expect(error).toMatchObject({ code: 'ENODEV', syscall: 'bind', reason: 'noDevice' });
+    expect(error.address).toMatch(/^fe80::77%/);
+  }
 });
 
 test.each([
@@ -324,6 +392,7 @@ test('wrong arguments throw before anything is made', () => {
     [{ freebind: 1 }, 'ERR_INVALID_ARG_TYPE'],
     [{ transparent: 'yes' }, 'ERR_INVALID_ARG_TYPE'],
     [{ shareLocalPort: 0 }, 'ERR_INVALID_ARG_TYPE'],
+    [{ shareLocalPort: null }, 'ERR_INVALID_ARG_TYPE'],
     [{ mark: -1 }, 'ERR_OUT_OF_RANGE'],
     [{ mark: NaN }, 'ERR_OUT_OF_RANGE'],
     [{ mark: 2 ** 32 }, 'ERR_OUT_OF_RANGE'],
@@ -338,6 +407,9 @@ test('wrong arguments throw before anything is made', () => {
     [{ sockopts: { TCP_INFO: 1 } }, 'ERR_INVALID_ARG_VALUE'],
     [{ sockopts: { IP_LOCAL_PORT_RANGE: [1, 2] } }, 'ERR_INVALID_ARG_VALUE'],
     [{ sockopts: { IPV6_FREEBIND: true } }, 'ERR_INVALID_ARG_VALUE'],
+    [{ sockopts: { SO_MARK: 1 } }, 'ERR_INVALID_ARG_VALUE'],
+    [{ sockopts: { SO_BINDTODEVICE: 'lo' } }, 'ERR_INVALID_ARG_VALUE'],
+    [{ sockopts: { SO_BINDTOIFINDEX: 1 } }, 'ERR_INVALID_ARG_VALUE'],
     [{ retry: true }, 'ERR_INVALID_ARG_TYPE'],
     [{ retry: { whenExhausted: 1 } }, 'ERR_INVALID_ARG_TYPE'],
     [{ retry: { whenExhausted: true, timeout: 0 } }, 'ERR_OUT_OF_RANGE'],
@@ -353,5 +425,11 @@ test('wrong arguments throw before anything is made', () => {
   for (const [options, code] of wrong) {
     const error = thrown(() => connect({ ...there, ...options } as ConnectOptions));
     expect(error.code, JSON.stringify(options)).toBe(code);
+    if ('device' in options) expect(error.message).toContain('"options.device"');
+    const { sockopts } = options as { readonly sockopts?: unknown };
+    if (typeof sockopts !== 'object') continue;
+    expect(error.message).toMatch(
+      new RegExp(`^The (value of )?"options\\.sockopts\\.${Object.keys(sockopts ?? {})[0]}"`),
+    );
   }
 });

@@ -1,7 +1,16 @@
 // EgressPool with real connections: what the peer sees, exhaustion and its end, limits, and counts that come back to 0.
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { connector, EgressPool, getOption, type EgressConnectOptions, type SocketErrorCode } from '../../src/index.js';
+import {
+  connect,
+  connector,
+  EgressPool,
+  getOption,
+  type EgressConnectOptions,
+  type SocketErrorCode,
+} from '../../src/index.js';
 import { setSysctl } from '../support/sysctl.js';
 import { closedPort } from '../support/sockets.js';
 import { closeAll, failed, opened, resolving, Sockets, witness } from './egress-fixtures.js';
@@ -325,6 +334,20 @@ describe('a source that cannot be used', () => {
     ]);
   });
 
+  test('is one that bind(2) takes but nothing leaves from: a broadcast address in a prefix', async () => {
+    await using server = await witness('127.0.0.1');
+    await using sockets = new Sockets();
+    using _ = address('10.77.0.254/24');
+    const pool = new EgressPool({ sources: ['10.77.0.254/31', A], strategy: () => ['10.77.0.255', A] });
+    sockets.add(await opened(pool, { host: '127.0.0.1', port: server.port }));
+    await until(() => server.seen.length === 1);
+    expect(server.seen[0]?.address).toBe(A);
+    expect(pool.stats().sources).toMatchObject([
+      { failed: 1, held: 0, total: 0 },
+      { failed: 0, held: 1, total: 1 },
+    ]);
+  });
+
   test('is the error when there is no other', async () => {
     await using server = await witness('127.0.0.1');
     const pool = new EgressPool({ sources: ['192.0.2.1', '192.0.2.2'] });
@@ -349,6 +372,29 @@ describe('a source that cannot be used', () => {
     }
     sockets.add(await opened(pool, to));
     expect(sockets.list.map(({ localAddress }) => localAddress)).toEqual(['10.77.0.1', A]);
+  });
+
+  test('is one whose interface is gone', async () => {
+    await using server = await witness('::1');
+    await using sockets = new Sockets();
+    ip('link', 'add', 'gone0', 'type', 'veth', 'peer', 'name', 'gone1');
+    const [gone, here] = ['fe80::9%gone0', 'fd00:1009:bacc:77::9'];
+    const pool = new EgressPool({ sources: [gone, here], strategy: () => [gone, here], freebind: true });
+    ip('link', 'del', 'gone0');
+    const socket = sockets.add(await opened(pool, { host: '::1', port: server.port }));
+    expect(socket.localAddress).toBe(here);
+    expect(pool.stats()).toMatchObject({ failed: 1, held: 1 });
+    const alone = new EgressPool({ sources: [gone] });
+    const error = await failed(alone, { host: '::1', port: server.port });
+    expect(error).toMatchObject({ code: 'ENODEV', syscall: 'bind', reason: 'noDevice', address: gone });
+    expect(alone.stats()).toMatchObject({ failed: 1, held: 0 });
+  });
+
+  test('but a device that is gone ends the attempt: all sources have it', async () => {
+    const pool = new EgressPool({ sources: [A, B], device: 'nope0' });
+    const error = await failed(pool, { host: '127.0.0.1', port: 9 });
+    expect(error).toMatchObject({ code: 'ENODEV', syscall: 'setsockopt', reason: 'noDevice' });
+    expect(pool.stats()).toMatchObject({ failed: 1, held: 0 });
   });
 
   test('without a route from it', async () => {
@@ -497,6 +543,95 @@ describe('counts come back to 0', () => {
   });
 });
 
+describe('code of the user destroys the socket in the middle of an attempt', () => {
+  const NAME = { host: 'pair.test', lookup: resolving('127.0.0.1', '127.0.0.9') };
+  const WAYS = [
+    ['an address', { host: '127.0.0.1' }],
+    ['a name', { host: 'name.test', lookup: resolving('127.0.0.1') }],
+    ['several addresses', NAME],
+    ['several addresses and a wait', { ...NAME, retry: { whenExhausted: true } }],
+  ] as const;
+
+  test.each(WAYS)('a strategy, toward %s', async (_, to) => {
+    await using server = await witness('0.0.0.0');
+    for (const throws of [false, true]) {
+      for (const abort of [false, true]) {
+        const controller = new AbortController();
+        const pool: EgressPool = new EgressPool({
+          sources: [A, B],
+          strategy: () => {
+            if (abort) controller.abort();
+            else socket.destroy();
+            if (throws) throw new Error('and it throws');
+            return [A, B];
+          },
+        });
+        const socket = pool.connect({ ...to, port: server.port, signal: controller.signal });
+        const errors: unknown[] = [];
+        socket.on('error', ({ name }) => errors.push(name));
+        await new Promise((resolve) => socket.on('close', resolve));
+        expect(errors).toEqual(abort ? ['AbortError'] : []);
+        expect(pool.stats()).toMatchObject({ held: 0, total: 0, failed: 0, exhausted: 0 });
+      }
+    }
+    expect(server.seen).toEqual([]);
+  });
+
+  test.each(WAYS)('the getter of an option value, toward %s', async (_, to) => {
+    await using server = await witness('0.0.0.0');
+    let socket: Socket | undefined;
+    const program = [
+      {
+        get code() {
+          socket?.destroy();
+          return 6;
+        },
+        ...{ jt: 0, jf: 0, k: 0xffff },
+      },
+    ];
+    const options = { ...to, port: server.port, sockopts: { SO_ATTACH_FILTER: program } };
+    const pool = new EgressPool({ sources: [A, B] });
+    for (const start of [
+      () => pool.connect(options),
+      () => connect({ ...options, localPortRange: [40_000, 40_100] }),
+    ]) {
+      socket = start();
+      await once(socket, 'close');
+      socket = undefined;
+    }
+    expect(pool.stats()).toMatchObject({ held: 0, total: 0, failed: 0, exhausted: 0 });
+    expect(server.seen).toEqual([]);
+  });
+
+  test.each(WAYS)('a subscriber of each channel, toward %s', async (_, to) => {
+    await using server = await witness('0.0.0.0');
+    for (const [name, sources] of [
+      ['connect', [A]],
+      ['failed', ['192.0.2.1', A]],
+      ['exhausted', [B, A]],
+    ] as const) {
+      await using sockets = new Sockets();
+      const range = [40_200, 40_200] as const;
+      const full = new EgressPool({ sources: [B], localPortRange: range });
+      if (name === 'exhausted') {
+        for (const host of ['127.0.0.1', '127.0.0.9']) sockets.add(await opened(full, { host, port: server.port }));
+      }
+      const pool = new EgressPool({ sources, localPortRange: range, strategy: () => sources });
+      const closed: unknown[] = [];
+      const ended = (message: unknown): void => void closed.push((message as { address: string }).address);
+      const destroy = (): void => void socket.destroy();
+      subscribe(`linux-sockets.egress.${name}`, destroy);
+      subscribe('linux-sockets.egress.closed', ended);
+      const socket = pool.connect({ ...to, port: server.port });
+      await once(socket, 'close');
+      unsubscribe(`linux-sockets.egress.${name}`, destroy);
+      unsubscribe('linux-sockets.egress.closed', ended);
+      expect(pool.stats()).toMatchObject({ held: 0, total: name === 'connect' ? 1 : 0 });
+      expect(closed).toEqual(name === 'connect' ? [A] : []);
+    }
+  });
+});
+
 describe('arguments of connect', () => {
   const pool = new EgressPool({ sources: [A] });
 
@@ -517,6 +652,7 @@ describe('arguments of connect', () => {
     [{ sockopts: 0 }, 'ERR_INVALID_ARG_TYPE', /options\.sockopts/],
     [{ sockopts: { TCP_NODELAI: true } }, 'ERR_INVALID_ARG_VALUE', /TCP_NODELAI/],
     [{ sockopts: { IP_FREEBIND: true } }, 'ERR_INVALID_ARG_VALUE', /freebind/],
+    [{ sockopts: { SO_MARK: 1 } }, 'ERR_INVALID_ARG_VALUE', /mark/],
     [{ retry: { whenExhausted: 1 } }, 'ERR_INVALID_ARG_TYPE', /whenExhausted/],
     [{ port: 70_000 }, 'ERR_SOCKET_BAD_PORT', /70000/],
   ])('%j is refused with %s', (options, code, message) => {
@@ -524,6 +660,35 @@ describe('arguments of connect', () => {
     expect(error).toMatchObject({ code });
     expect(error.message).toMatch(message);
     expect(pool.stats()).toMatchObject({ held: 0, total: 0 });
+  });
+
+  test('a descriptor that is there is refused, and left alone', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
+    const plain = connector({ localAddress: A });
+    for (const given of [{ fd }, { handle: (server as unknown as { _handle: object })._handle }]) {
+      for (const make of [
+        () => pool.connect({ port: 9, ...given }),
+        () => pool.socket(given as never),
+        () => pool.createConnection({ port: 9, ...given } as never),
+        () => pool.connectTls({ port: 9, ...given }),
+        () => plain.socket(given as never),
+        () => plain.createConnection({ port: 9, ...given } as never),
+        () => plain.connectTls({ port: 9, ...given }),
+        () => connector(given as never),
+        () => connect({ port: 9, localPortRange: [40_000, 40_001], ...given } as never),
+      ]) {
+        expect(thrown(make)).toMatchObject({ code: 'ERR_INVALID_ARG_VALUE', name: 'TypeError' });
+      }
+    }
+    const closed = once(server, 'close');
+    server.close();
+    await closed;
+    for (const nothing of [{ handle: null }, { fd: undefined }]) {
+      pool.socket(nothing as never).destroy();
+      plain.socket(nothing as never).destroy();
+    }
   });
 
   test.each([undefined, null, 80, '127.0.0.1'])('%j are no options', (options) => {

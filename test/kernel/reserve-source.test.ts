@@ -153,6 +153,21 @@ describe('families that do not go together are refused', () => {
   });
 });
 
+test.each([
+  ['127.0.0.1', '127.255.255.255'],
+  ['127.0.0.1', '224.0.0.1'],
+  ['127.0.0.1', '255.255.255.255'],
+  ['::1', 'ff02::1%lo'],
+])('toward %s from %s, broadcast or multicast, is refused: it would be held for another source', async (to, from) => {
+  for (const more of [{}, { exclusive: true }]) {
+    await refused(
+      () => reserve({ remote: { address: to, port: 9 }, local: { address: from }, ...more }),
+      { code: 'EADDRNOTAVAIL', syscall: 'bind', reason: 'notUnicast', address: from },
+      /address of this host/,
+    );
+  }
+});
+
 describe('link-local addresses', () => {
   test.each(['name', 'number'])('with a zone by %s are reserved, detached and adopted', async (how) => {
     await using peer = await NetworkNamespace.create();

@@ -127,6 +127,18 @@ test('addresses that are not local: freebind, transparent', async () => {
   });
 });
 
+test('broadcast and multicast addresses, from which datagrams would not be sent', async () => {
+  for (const [remote, address] of [
+    ['127.0.0.1:9', '127.255.255.255'],
+    ['127.0.0.1:9', '224.0.0.1'],
+    ['[::1]:9', 'ff02::1%lo'],
+  ] as const) {
+    expect(await errorOf(() => hold({ remote, local: { address } }))).toMatchObject({
+      ...{ code: 'EADDRNOTAVAIL', syscall: 'bind', reason: 'notUnicast', address },
+    });
+  }
+});
+
 test('an exhausted sysctl range, without and with an address', async () => {
   using _ = setSysctl('net.ipv4.ip_local_port_range', '40000 40001');
   hold();

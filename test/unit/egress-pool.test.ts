@@ -7,6 +7,7 @@ import { Aside } from '../../src/egress/aside.js';
 import { EgressPool, type EgressPoolOptions } from '../../src/egress/pool.js';
 import { PoolSource } from '../../src/egress/pool-source.js';
 import { Prefix } from '../../src/egress/prefix.js';
+import type { Candidate } from '../../src/tcp/connect/source.js';
 import { Endpoint } from '../../src/wire/endpoint.js';
 import { addresses, attempt, failure, NO_PORT, poolOf, REMOTE, REMOTE6, type Attempt } from './egress-attempts.js';
 
@@ -92,9 +93,18 @@ describe('limits', () => {
   test('count what is not decided yet', () => {
     const pool = poolOf([A], { limit: 1 });
     const connection = { key: undefined, sockopts: undefined, leftNoTimeWait: () => false };
-    const [candidate] = pool.candidates(connection)(endpoint(REMOTE));
+    const pulling = pool.candidates(connection)(endpoint(REMOTE))[Symbol.iterator]();
+    const { value: candidate } = pulling.next() as IteratorYieldResult<Candidate>;
     expect(failure(pool).code).toBe('ERR_EGRESS_LIMIT');
-    candidate?.failed(refused);
+    candidate.failed(refused);
+    expect(addresses(pool, 1)).toEqual([A]);
+  });
+
+  test('do not count what nobody decides any more', () => {
+    const pool = poolOf([A], { limit: 1 });
+    const connection = { key: undefined, sockopts: undefined, leftNoTimeWait: () => false };
+    for (const _ of pool.candidates(connection)(endpoint(REMOTE))) break;
+    expect(pool.stats()).toMatchObject({ held: 0, total: 0, failed: 0, exhausted: 0 });
     expect(addresses(pool, 1)).toEqual([A]);
   });
 
@@ -446,6 +456,8 @@ describe('arguments', () => {
     [{ sources: [7] }, 'ERR_INVALID_ARG_TYPE'],
     [{ sources: [A], strategy: 'fastest' }, 'ERR_INVALID_ARG_VALUE'],
     [{ sources: [A], strategy: 7 }, 'ERR_INVALID_ARG_TYPE'],
+    [{ sources: [A], strategy: null }, 'ERR_INVALID_ARG_TYPE'],
+    [{ sources: [A], sockopts: { SO_BINDTODEVICE: 'lo' } }, 'ERR_INVALID_ARG_VALUE'],
     [{ sources: [A], localPortRange: [2, 1] }, 'ERR_OUT_OF_RANGE'],
     [{ sources: [A], localPortRange: [1, 2] }, 'ERR_OUT_OF_RANGE'],
     [{ sources: [A], limit: 0 }, 'ERR_OUT_OF_RANGE'],

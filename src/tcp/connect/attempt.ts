@@ -1,14 +1,17 @@
 // One attempt of Node's, with the one handle that Node made for it: where a descriptor is made and bound, the candidates
 // are gone through, and the local end is compared with what was asked, before Node goes on.
 import type { Socket } from 'node:net';
+import { inspect } from 'node:util';
 import { native } from '../../binding.js';
 import { SocketError, SyscallError } from '../../errors.js';
 import { Endpoint, SOCKADDR_SIZE } from '../../wire/endpoint.js';
 import type { Family } from '../../wire/families.js';
+import { sameAddress } from '../../wire/same-address.js';
+import { isWildcard } from '../../wire/wildcard.js';
 import type { FailedSearch } from '../exhaustion/evidence.js';
 import { contains } from '../port-range.js';
 import { ignoreEmptyWrites } from '../stream.js';
-import { boundAddress, endpointOf, install, type Adopter } from './descriptor.js';
+import { boundAddress, endpointOf, install, type Adopter, type Receiver } from './descriptor.js';
 import {
   connectFailure,
   elsewhereFailure,
@@ -59,37 +62,54 @@ export interface Job {
   socket?: Socket;
 }
 
-export class Attempt {
-  readonly #handle: NodeHandle;
+export class Attempt implements Receiver {
+  readonly handle: NodeHandle;
   /** Node's own methods of the handle. */
   readonly #base: NodeHandle;
   readonly #job: Job;
   /** The handle has a descriptor. */
   #opened = false;
-  /** It is set up and bound, and waits for connect. */
+  /** The descriptor is set up and bound, and waits for connect. */
   #ready = false;
+  /** Code of the user's runs during an attempt (strategies, subscribers, values with getters), and may destroy the socket. */
   #closed = false;
   /** Called when the descriptor is closed. */
   #answer: ((error?: Error, reset?: boolean) => void) | undefined;
   #refusal: Error | undefined;
   #wait: Wait | undefined;
+  /** What bind failed with, for connect to wait for a port. */
+  #unbound: Failure | undefined;
 
   constructor(handle: NodeHandle, base: NodeHandle, job: Job) {
-    this.#handle = handle;
+    this.handle = handle;
     this.#base = base;
     this.#job = job;
   }
 
+  get opened(): boolean {
+    return this.#opened;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
   /** In the place of Node's bind, which comes before connect when `localAddress` or `localPort` were given. */
   bind(address: string, port: number, family: Family): number {
-    const { from, refusals } = this.#job;
+    const { from, retry, refusals } = this.#job;
+    if (this.#wait !== undefined) return 0; // connect says why not
     // Bound already: the kernel says what it thinks of that.
-    if (this.#opened) return this.#base[family === 'ipv6' ? 'bind6' : 'bind'].call(this.#handle, address, port);
+    if (this.#opened) return this.#base[family === 'ipv6' ? 'bind6' : 'bind'].call(this.handle, address, port);
     const mine = typeof from !== 'function' && boundAddress(from, family) === address && from.port === port;
     if (!mine) return refusals.tell(otherSourceFailure(address, port), address, port);
     const its: Family = address.includes(':') ? 'ipv6' : 'ipv4';
-    const failed =
-      its === family ? install(this.#handle, false, from, family, false) : familyFailure(address, family, from);
+    const awaited = retry !== undefined && searchesAtBind(from, family) && isAwaited(this.#keyOf(family, '', 0));
+    if (awaited && its === family) return 0; // and connect waits
+    const failed = its === family ? install(this, from, family, false) : familyFailure(address, family, from);
+    if (failed?.exhausted === true && retry !== undefined) {
+      this.#unbound = failed;
+      return 0;
+    }
     if (failed !== undefined) return refusals.tell(failed, address, port);
     this.#opened = true;
     this.#ready = true;
@@ -100,15 +120,17 @@ export class Attempt {
   connect(request: ConnectRequest, address: string, port: number, family: Family): number {
     const target: Target = { request, address, port, family };
     // A second connect on the same handle: the kernel has its own answer to that.
+    if (this.#wait !== undefined) return EALREADY;
     if (this.#opened && !this.#ready) return this.#callNode(target);
     const { retry, refusals, socket } = this.#job;
-    const key = retry === undefined ? undefined : this.#keyOf(target);
+    const key = retry === undefined ? undefined : this.#keyOf(family, address, port);
     // Others wait for a port to there: one search for all of them is enough.
     if (retry !== undefined && isAwaited(key)) {
       this.#waitFor(key, retry, undefined, target);
       return 0;
     }
-    const failed = this.#try(target);
+    const failed = this.#unbound ?? this.#try(target);
+    this.#unbound = undefined;
     if (failed === undefined) return 0;
     if (failed.exhausted && retry !== undefined) {
       this.#waitFor(key, retry, failed, target);
@@ -119,7 +141,7 @@ export class Attempt {
   }
 
   /** Node closes the handle, whatever for. */
-  closed(reset = false): void {
+  close(reset = false): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#wait?.end();
@@ -137,15 +159,18 @@ export class Attempt {
     this.#wait?.unref();
   }
 
+  /** Undefined when it is under way, or when nobody waits for it any more. */
   #try(target: Target): Failure | undefined {
     const { from } = this.#job;
-    return typeof from === 'function' ? this.#tryCandidates(from, target) : this.#trySource(from, target, false);
+    const failed =
+      typeof from === 'function' ? this.#tryCandidates(from, target) : this.#trySource(from, target, false);
+    return this.#closed ? undefined : failed;
   }
 
   #trySource(source: Source, target: Target, mapped: boolean): Failure | undefined {
     const { request, address, port, family } = target;
     if (!this.#ready) {
-      const failed = install(this.#handle, this.#opened, source, family, mapped);
+      const failed = install(this, source, family, mapped);
       if (failed !== undefined) return failed;
       this.#opened = true;
     }
@@ -162,9 +187,10 @@ export class Attempt {
     const { address, port } = target;
     let last: Failure | undefined;
     try {
-      const remote = Endpoint.from({ address, port });
+      const remote = Endpoint.from({ address, port }, 'options.host');
       for (const candidate of candidates(remote)) {
         const failed = this.#trySource(candidate.source, target, remote.mapped);
+        if (this.#closed) return undefined;
         if (failed === undefined) {
           this.#take(candidate.source, candidate.taken(), target);
           return undefined;
@@ -172,7 +198,7 @@ export class Attempt {
         last = failed;
         if (failed.exhausted) candidate.exhausted(failed.error);
         else if (!candidate.failed(failed.error) || failed.final) return failed;
-        if (this.#closed) return undefined; // one of these calls has destroyed the socket
+        if (this.#closed) return undefined;
       }
     } catch (error) {
       if (!(error instanceof Error)) throw error;
@@ -188,8 +214,12 @@ export class Attempt {
   }
 
   #take(source: Source, answer: (error?: Error, reset?: boolean) => void, target: Target): void {
-    const { request, address, port } = target;
+    if (this.#closed) {
+      answer();
+      return;
+    }
     this.#answer = answer;
+    const { request, address, port } = target;
     const { oncomplete } = request;
     request.oncomplete = (status, ...rest) => {
       if (status < 0) {
@@ -217,11 +247,11 @@ export class Attempt {
       const final = last ?? refused('connect', EADDRNOTAVAIL, { address, port });
       const errno = refusals.tell(final, address, port);
       if (socket !== undefined) refusals.explainNextAttempt(socket);
-      request.oncomplete?.call(request, errno, this.#handle, request, false, false);
+      request.oncomplete?.call(request, errno, this.handle, request, false, false);
     };
     this.#wait = waitForPort(key, retry, {
       failed: this.#searchOf(target),
-      hasRef: this.#base.hasRef.call(this.#handle),
+      hasRef: this.#base.hasRef.call(this.handle),
       search: () => {
         last = again();
         if (last?.exhausted === true) return false;
@@ -239,47 +269,53 @@ export class Attempt {
   #searchOf({ address, port, family }: Target): FailedSearch | undefined {
     const { from } = this.#job;
     if (typeof from === 'function' || from.port !== 0) return undefined;
-    // With a port that is bound before connect, it is bind that looks for one that is free toward all.
-    const binds = !from.shareLocalPort && boundAddress(from, family) !== undefined;
-    return { remote: { address, port }, local: from.address, range: from.range, search: binds ? 'bind' : 'connect' };
+    const search = searchesAtBind(from, family) ? 'bind' : 'connect';
+    return { remote: { address, port }, local: from.address, range: from.range, search };
   }
 
   /** Attempts with the same key need the same ports. A pool knows by itself which of its sources are used up. */
-  #keyOf({ address, port }: Target): unknown {
+  #keyOf(family: Family, address: string, port: number): unknown {
     const { from } = this.#job;
     if (typeof from === 'function') return this;
-    return `${from.address ?? ''} ${String(from.port)} ${from.range.join('-')} ${address} ${String(port)}`;
+    const { sockopts, ...local } = from;
+    const toward = searchesAtBind(from, family) ? [] : [address, port];
+    const options = sockopts === undefined ? '' : inspect(sockopts, { depth: Infinity, maxArrayLength: Infinity });
+    return JSON.stringify([family, local, toward, options]);
   }
 
   #callNode({ request, address, port, family }: Target): number {
     return family === 'ipv6'
-      ? this.#base.connect6.call(this.#handle, request, address, port)
-      : this.#base.connect.call(this.#handle, request, address, port);
+      ? this.#base.connect6.call(this.handle, request, address, port)
+      : this.#base.connect.call(this.handle, request, address, port);
   }
 
   /** Has the kernel taken the address and the port that were asked for? */
   #isFrom(source: Source, family: Family): boolean {
     if (source.address === undefined && source.port === 0 && !source.rangeWanted) return true;
-    const length = native().getsockname(this.#handle.fd, local);
+    const length = native().getsockname(this.handle.fd, local);
     if (length < 0) return false;
     const port = ((local[2] ?? 0) << 8) | (local[3] ?? 0);
     if (source.port !== 0 ? port !== source.port : source.rangeWanted && !contains(source.range, port)) return false;
     if (source.address === undefined) return true;
-    const wanted = endpointOf(source.address).sockaddr(family);
-    const [from, to] = family === 'ipv6' ? [8, 24] : [4, 8];
-    let any = true;
-    for (let i = from; i < to; i++) {
-      if (wanted[i] !== 0) any = false;
-    }
-    if (any) return true; // the wildcard: the kernel picks
-    for (let i = from; i < to; i++) if (local[i] !== wanted[i]) return false;
-    return true;
+    const wanted = endpointOf(withoutZone(source.address));
+    return isWildcard(wanted) || sameAddress(local, wanted.sockaddr(family), family);
   }
 
   #local(): Endpoint | undefined {
-    const length = native().getsockname(this.#handle.fd, local);
+    const length = native().getsockname(this.handle.fd, local);
     return length < 0 ? undefined : Endpoint.decode(local, length);
   }
+}
+
+/** A port that is bound before connect is one that is free toward all. */
+function searchesAtBind(source: Source, family: Family): boolean {
+  return source.port === 0 && !source.shareLocalPort && boundAddress(source, family) !== undefined;
+}
+
+/** A zone's interface may be gone by now; it is no part of the address. */
+function withoutZone(address: string): string {
+  const percent = address.indexOf('%');
+  return percent === -1 ? address : address.slice(0, percent);
 }
 
 function isExhaustion(error: Error): boolean {
@@ -288,3 +324,4 @@ function isExhaustion(error: Error): boolean {
 
 const local = new Uint8Array(SOCKADDR_SIZE);
 const EADDRNOTAVAIL = -99;
+const EALREADY = -114;

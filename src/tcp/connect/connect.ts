@@ -25,7 +25,7 @@ import type { Candidates, Source } from './source.js';
  *
  * Errors of the socket are Node's, with the kernel's `code`, and `reason`: 'portRangeExhausted' (then `exhaustedBy` says
  * by what: 'connections', 'timeWait', 'boundPorts', 'reservedPorts', 'mixed'; it is not always known), 'portInUse',
- * 'addressNotLocal', 'sourceNotLocal', 'familyMismatch', 'noSourceAddress', 'noRoute', 'noZone', 'notPermitted',
+ * 'addressNotLocal', 'notUnicast', 'sourceNotLocal', 'familyMismatch', 'noSourceAddress', 'noRoute', 'noZone', 'notPermitted',
  * 'noDevice', 'fastopenClientOff', 'unsupported', 'otherSource'.
  * @param options or a port of localhost, or a path
  * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE; as net.connect does; ERR_UNSUPPORTED on Bun and
@@ -72,7 +72,21 @@ export function connectFrom(options: PoolConnectOptions, candidates: Candidates,
 function make(options: SocketConstructorOpts, job: Job): ConnectingSocket {
   const { signal } = options;
   if (signal?.aborted !== true) return new ConnectingSocket(options, job);
-  return new ConnectingSocket({ ...options, signal: undefined }, job).destroy(new AbortError(signal));
+  const unsignalled = { ...options, signal: undefined };
+  checkAsNode(unsignalled as unknown as TcpNetConnectOpts, job);
+  return new ConnectingSocket(unsignalled, job).destroy(new AbortError(signal));
+}
+
+/** Lets another socket throw what net.connect throws. It looks up no name, and is gone before it makes an attempt. */
+function checkAsNode(options: TcpNetConnectOpts, job: Job): void {
+  const { lookup } = options;
+  const none = lookup === undefined || lookup === null || typeof lookup === 'function' ? () => undefined : lookup;
+  const socket = new ConnectingSocket(options, job);
+  try {
+    socket.connect({ ...options, lookup: none });
+  } finally {
+    socket.destroy();
+  }
 }
 
 /**
@@ -159,7 +173,7 @@ export function listenerOf(args: readonly unknown[]): (() => void) | undefined {
 /** A pipe, or a descriptor that is there already: there is nothing for us to make. */
 function isNodesAlone(options: ConnectOptions): boolean {
   const { path, fd, handle } = options as { path?: unknown; fd?: unknown; handle?: unknown };
-  if (!path && fd === undefined && (handle === undefined || handle === null)) return false;
+  if (!path && fd === undefined && !handle) return false; // which net.Socket takes for one, and which not
   if (!asksForMore(options)) return true;
   if (path) throw invalidValue('options.path', path, "a pipe has no source: only net.connect's own options go with it");
   throw invalidValue(

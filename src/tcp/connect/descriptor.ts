@@ -1,13 +1,22 @@
 // The descriptor of one attempt: made for its family, set up and bound for its source, then handed to Node's handle.
 import { native, type Handle } from '../../binding.js';
 import { SyscallError } from '../../errors.js';
+import { isUnicast } from '../../kernel/unicast.js';
 import { applyOptions, encodeList, encodeOption, type EncodedOption } from '../../options/access.js';
 import { Endpoint } from '../../wire/endpoint.js';
 import { familyNumber, type Family } from '../../wire/families.js';
 import { WILDCARD } from '../../wire/wildcard.js';
 import { passedOver } from '../port-range.js';
 import { optionRemedy } from '../remedies.js';
-import { bindFailure, failure, familyFailure, refused, socketFailure, type Failure } from './failure.js';
+import {
+  bindFailure,
+  failure,
+  familyFailure,
+  notUnicastFailure,
+  refused,
+  socketFailure,
+  type Failure,
+} from './failure.js';
 import type { Source } from './source.js';
 
 /** What of Node's TCP handle is needed to give it a descriptor. */
@@ -16,17 +25,20 @@ export interface Adopter {
   open(fd: number): number;
 }
 
+/** Node's handle while an attempt has it. */
+export interface Receiver {
+  readonly handle: Adopter;
+  /** It has a descriptor. */
+  readonly opened: boolean;
+  /** Node closes it: a descriptor that it got now would abort the process. */
+  readonly closed: boolean;
+}
+
 /**
  * Makes a descriptor for the source and gives it to the handle, in the place of the one that it has when `opened`.
  * `mapped`: the destination is an IPv4 address on an IPv6 socket, and so may the source be.
  */
-export function install(
-  into: Adopter,
-  opened: boolean,
-  source: Source,
-  family: Family,
-  mapped: boolean,
-): Failure | undefined {
+export function install(into: Receiver, source: Source, family: Family, mapped: boolean): Failure | undefined {
   // Making an object for each descriptor costs more than a system call. Not shared while in use: an option's value may
   // be an object whose getters connect.
   const handle = spare ?? new (native().Handle)();
@@ -35,8 +47,9 @@ export function install(
   try {
     const failed = setUp(handle, source, family, mapped);
     if (failed !== undefined) return failed;
-    if (opened) return resultOf('dup3', handle.dup3(into.fd));
-    const refusal = give(handle, into);
+    if (into.closed) return refused('open', EBADF, {});
+    if (into.opened) return resultOf('dup3', handle.dup3(into.handle.fd));
+    const refusal = give(handle, into.handle);
     given = refusal === undefined;
     return refusal;
   } catch (error) {
@@ -61,11 +74,14 @@ export function boundAddress(source: Source, family: Family): string | undefined
   return source.port !== 0 || !source.shareLocalPort ? WILDCARD[family] : undefined;
 }
 
-/** The endpoint of a source's address, with port 0. */
-export function endpointOf(address: string): Endpoint {
+/**
+ * The endpoint of a source's address, with port 0.
+ * @throws ERR_INVALID_ARG_VALUE: there is no interface of the zone's name, or not any more
+ */
+export function endpointOf(address: string, name = 'address'): Endpoint {
   let endpoint = endpoints.get(address);
   if (endpoint === undefined) {
-    endpoint = Endpoint.from({ address, port: 0 });
+    endpoint = Endpoint.from({ address, port: 0 }, name);
     if (endpoint.scopeId === 0) keep(endpoints, address, endpoint); // an interface may get another number
   }
   return endpoint;
@@ -89,9 +105,15 @@ function setUp(handle: Handle, source: Source, family: Family, mapped: boolean):
 }
 
 function bind(handle: Handle, address: string, source: Source, family: Family, mapped: boolean): Failure | undefined {
-  const endpoint = endpointOf(address);
+  let endpoint: Endpoint;
+  try {
+    endpoint = endpointOf(address);
+  } catch {
+    return bindFailure(ENODEV, address, family, source); // the zone's interface was there when it was given
+  }
   const its: Family = endpoint.family === 'ipv6' || endpoint.mapped ? 'ipv6' : 'ipv4';
   if (its !== family && !(mapped && its === 'ipv4' && family === 'ipv6')) return familyFailure(address, family, source);
+  if (!isUnicast(endpoint.address, source.device)) return notUnicastFailure(address, source);
   const local = source.port === 0 ? endpoint : endpoint.withPort(source.port);
   let bound = handle.bind(local.sockaddr(family));
   if (bound === EADDRINUSE && source.port === 0) {
@@ -192,6 +214,8 @@ const encoder = new TextEncoder();
 const SOCK_STREAM = 1;
 const SOL_SOCKET = 1;
 const SO_BINDTODEVICE = 25;
+const EBADF = -9;
+const ENODEV = -19;
 const EINVAL = -22;
 const ENOPROTOOPT = -92;
 const EADDRINUSE = -98;

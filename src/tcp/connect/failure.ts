@@ -8,6 +8,7 @@ import {
   localRoute,
   lowPort,
   NO_SOURCE,
+  NOT_UNICAST,
   portsTaken,
   routeRemedy,
   type Explanation,
@@ -60,6 +61,11 @@ export function bindFailure(errno: number, address: string, family: Family, sour
   return ofSearch(failed, { remote: ANYWHERE, local: source.address, range: source.range, search: 'bind' });
 }
 
+/** A socket that is bound to it would leave from another address. */
+export function notUnicastFailure(address: string, source: Source): Failure {
+  return refused('bind', EADDRNOTAVAIL, { address, port: portOf(source), ...NOT_UNICAST });
+}
+
 function explainBind(errno: number, address: string, family: Family, source: Source): Explanation {
   switch (errno) {
     case EADDRINUSE:
@@ -68,6 +74,11 @@ function explainBind(errno: number, address: string, family: Family, source: Sou
       return addressNotLocal(address, family, 'connect');
     case EACCES:
       return lowPort();
+    case ENODEV:
+      return {
+        reason: 'noDevice',
+        remedy: "This network namespace has no interface of the zone's name: see `ip link`",
+      };
     default:
       return {};
   }
@@ -200,6 +211,7 @@ const TUPLE_IN_USE: Explanation = {
 /** bind(2) looks for a port that is free toward all. */
 const ANYWHERE = { address: '', port: 0 };
 const EACCES = -13;
+const ENODEV = -19;
 const EINVAL = -22;
 const EMFILE = -24;
 const EADDRINUSE = -98;

@@ -39,7 +39,7 @@ export interface SourceOptions {
    * @default true, but false with `localPort`
    */
   readonly shareLocalPort?: boolean;
-  /** Any other option by its kernel name, set before bind. */
+  /** Any other option by its kernel name, set before bind. Not those of the options above, nor SO_BINDTOIFINDEX. */
   readonly sockopts?: SocketOptions;
 }
 
@@ -58,14 +58,14 @@ export function sourceOf(options: ConnectOptions): Source {
   const { localPortRange, freebind = false, transparent = false, mark, device, sockopts } = options;
   const address = addressOf(options.localAddress);
   const port = portOf(options.localPort);
-  const share = options.shareLocalPort ?? port === 0;
+  const { shareLocalPort: share = port === 0 } = options;
   boolean('options.freebind', freebind);
   boolean('options.transparent', transparent);
   boolean('options.shareLocalPort', share);
   if (mark !== undefined) integer('options.mark', mark, 0, 0xffffffff);
   if (device !== undefined && string('options.device', device) === '')
     throw invalidValue('options.device', device, 'it is the name of an interface');
-  if (device !== undefined) encodeOption('SO_BINDTODEVICE', device);
+  if (device !== undefined) encodeOption('SO_BINDTODEVICE', device, 'options.device');
   const range = localPortRange === undefined ? undefined : checkRange('options.localPortRange', localPortRange);
   return {
     address,
@@ -107,7 +107,7 @@ function sharedOrAlone(port: number, range: PortRange | undefined, share: boolea
 /** What is no address, Node refuses by itself. */
 function addressOf(address: unknown): string | undefined {
   if (typeof address !== 'string' || isIP(address) === 0) return undefined;
-  endpointOf(address); // a zone that there is not
+  endpointOf(address, 'options.localAddress'); // a zone that there is not
   return address;
 }
 
@@ -135,4 +135,7 @@ const OF_THEIR_OWN: ReadonlyMap<string, string> = new Map([
   ['IPV6_FREEBIND', 'use `freebind`'],
   ['IP_TRANSPARENT', 'use `transparent`'],
   ['IPV6_TRANSPARENT', 'use `transparent`'],
+  ['SO_MARK', 'use `mark`'],
+  ['SO_BINDTODEVICE', 'use `device`'],
+  ['SO_BINDTOIFINDEX', "use `device`, with the interface's name"],
 ]);

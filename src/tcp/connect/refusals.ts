@@ -75,9 +75,13 @@ type NodeError = Error &
   Partial<Record<'errno' | 'port' | 'localPort', number>> &
   Partial<Record<'code' | 'syscall' | 'address', string>>;
 
+/** Errors that say more already. */
+const told = new WeakSet<Error>();
+
 /** Node's own message stays the start of it, and all of its properties what they are. */
 function enrich(error: NodeError, failure: Failure): void {
-  if ('reason' in error) return; // the event came first
+  if (told.has(error)) return; // the event came first
+  told.add(error);
   const { error: why } = failure;
   const { remedy, exhaustedBy } = explanationOf(failure);
   if (remedy !== undefined) setMessage(error, `${error.message}. ${remedy}`);
@@ -105,6 +109,7 @@ function addEvidence(error: SyscallError): void {
 }
 
 function become(error: NodeError, other: Error): void {
+  told.add(error);
   setMessage(error, other.message);
   define(error, 'name', other.name);
   if (other.cause !== undefined) define(error, 'cause', other.cause);

@@ -95,11 +95,11 @@ function hookedPrototype(base: NodeHandle): object {
     },
     close(callback) {
       base.close.call(this, callback);
-      this[ATTEMPT].closed();
+      this[ATTEMPT].close();
     },
     reset(callback) {
       const result = base.reset.call(this, callback);
-      this[ATTEMPT].closed(true);
+      this[ATTEMPT].close(true);
       return result;
     },
     ref() {

@@ -26,7 +26,10 @@ export interface Source {
   readonly sockopts: SocketOptions | undefined;
 }
 
-/** One source for one attempt, and who hears how it went. Exactly one of the three is called for each that was pulled. */
+/**
+ * One source for one attempt, and who hears how it went. At most one of the three is called for each that was pulled: none
+ * when the socket was destroyed meanwhile, then the iteration ends.
+ */
 export interface Candidate {
   readonly source: Source;
   /**

@@ -1,6 +1,7 @@
 // What a failed reservation means and what to do about it: the kernel's errno, turned into an error that says so.
 import { SocketError, SyscallError } from '../../errors.js';
 import type { PortRange } from '../../kernel/sysctl.js';
+import { isUnicast } from '../../kernel/unicast.js';
 import type { Endpoint } from '../../wire/endpoint.js';
 import { isWildcard } from '../../wire/wildcard.js';
 import {
@@ -8,6 +9,7 @@ import {
   hasSource,
   lowPort,
   NO_SOURCE,
+  NOT_UNICAST,
   portsTaken,
   routeRemedy,
   type Explanation,
@@ -39,9 +41,15 @@ export function explainBind(errno: number, bind: Endpoint, wanted: Wanted): Erro
       reason: 'portInUse',
       remedy: 'Another socket holds the port, and this one was to have it alone',
     });
+  if (errno === EINVAL && !isUnicast(bind.address)) return notUnicast(bind);
   if (errno === EADDRNOTAVAIL) return error(addressNotLocal(bind.address, bind.family, 'reserve'));
   if (errno === EACCES) return error(lowPort());
   return error();
+}
+
+/** The kernel took the address and would send from another one; or IPv6, which says so. */
+export function notUnicast({ address, port }: Endpoint): SyscallError {
+  return new SyscallError('bind', EADDRNOTAVAIL, { address, port, ...NOT_UNICAST });
 }
 
 export function explainConnect(errno: number, wanted: Wanted): Error {
@@ -86,6 +94,7 @@ function exhausted(
 }
 
 const EACCES = -13;
+const EINVAL = -22;
 const EMFILE = -24;
 const EADDRINUSE = -98;
 const EADDRNOTAVAIL = -99;

@@ -10,12 +10,13 @@ import { checkSockopts } from '../../options/sockopts.js';
 import type { SocketOptions } from '../../options/table.js';
 import { Endpoint, SOCKADDR_SIZE, type EndpointLike } from '../../wire/endpoint.js';
 import { familyNumber, type Family } from '../../wire/families.js';
+import { sameAddress } from '../../wire/same-address.js';
 import { isWildcard, WILDCARD } from '../../wire/wildcard.js';
 import { endsOf } from './ends.js';
 import { LOSES_GUARANTEE, SET_BY_RESERVE } from './guarantee.js';
 import { checkRange, contains, isEphemeral, passedOver, refuseOutside, WHOLE_RANGE } from '../port-range.js';
 import { explainOption } from '../remedies.js';
-import { explainBind, explainConnect, explainSocket } from './errors.js';
+import { explainBind, explainConnect, explainSocket, notUnicast } from './errors.js';
 import { PortReservation } from './reservation.js';
 
 export interface ReserveOptions {
@@ -42,10 +43,10 @@ export interface ReserveOptions {
  * Reserves a local port toward `remote`: no other socket of this network namespace gets the same 4-tuple, or binds the
  * port on this address, and no packet is sent. Verified: SYN_SENT with tcpi_segs_out 0, and the port in the range.
  * @throws ERR_PORT_RANGE_EXHAUSTED when no port is free, with the kernel's error as `cause`, and `exhaustedBy`: what has the
- * ports, where that is known; SyscallError: ENOTSUP
- * (bit 1 of net.ipv4.tcp_fastopen is off), EADDRNOTAVAIL of bind (not an address of this host), EADDRINUSE,
- * ENETUNREACH, EHOSTUNREACH, EACCES (no route), EPERM (transparent), EMFILE; ERR_NOT_DEFERRED when the kernel sent a
- * SYN after all; ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE
+ * ports, where that is known; SyscallError: ENOTSUP (bit 1 of net.ipv4.tcp_fastopen is off), EADDRNOTAVAIL of bind (not an
+ * address of this host, or a broadcast or multicast one), EADDRINUSE, ENETUNREACH, EHOSTUNREACH, EACCES (no route), EPERM
+ * (transparent), EMFILE; ERR_NOT_DEFERRED when the kernel sent a SYN after all; ERR_INVALID_ARG_TYPE,
+ * ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE
  */
 export function reserve(options: ReserveOptions): PortReservation {
   return reserveOne(planOf(options));
@@ -158,6 +159,11 @@ function bindLast(handle: Handle, bind: Endpoint, plan: Plan): number {
 /** The port that the kernel picked, held against the range before anybody sees the socket. */
 function verifiedLocal(handle: Handle, plan: Plan): Endpoint {
   const length = check('getsockname', handle.getsockname(scratchAddress));
+  const { bind, family } = plan;
+  const bound = bind === undefined || isWildcard(bind) ? undefined : bind;
+  if (bound !== undefined && !sameAddress(scratchAddress, bound.transientSockaddr(family), family)) {
+    throw notUnicast(bound);
+  }
   const picked = ((scratchAddress[2] ?? 0) << 8) | (scratchAddress[3] ?? 0);
   if (plan.rangeWanted && !contains(plan.range, picked)) {
     refuseOutside('options.localPortRange', plan.range);
@@ -166,10 +172,7 @@ function verifiedLocal(handle: Handle, plan: Plan): Endpoint {
       `The kernel picked port ${String(picked)}, outside the range ${plan.range.join('-')}; the socket is closed.`,
     );
   }
-  const local =
-    plan.bind !== undefined && !isWildcard(plan.bind)
-      ? plan.bind.withPort(picked)
-      : Endpoint.decode(scratchAddress, length);
+  const local = bound === undefined ? Endpoint.decode(scratchAddress, length) : bound.withPort(picked);
   if (local === undefined) throw new SocketError('ERR_UNSUPPORTED', 'The socket has no IP address.');
   return local;
 }
