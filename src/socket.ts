@@ -21,9 +21,9 @@ export interface NativeSocketOptions {
   readonly family: Family;
   readonly type: NativeSocketType;
   /** IPPROTO_*; 0 is the type's own, TCP or UDP. @default 0 */
-  readonly protocol?: number;
+  readonly protocol?: number | undefined;
   /** Set right after socket(2), in their order. */
-  readonly sockopts?: SocketOptions;
+  readonly sockopts?: SocketOptions | undefined;
 }
 
 /**
@@ -46,9 +46,9 @@ export interface ReceiveOptions {
   /** Where the data goes, filled one after the other (at most 1024). */
   readonly buffers: readonly Uint8Array[];
   /** Bytes of room for control messages. @default 0 */
-  readonly controlLength?: number;
+  readonly controlLength?: number | undefined;
   /** MSG_* of recv(2). @default 0 */
-  readonly flags?: number;
+  readonly flags?: number | undefined;
 }
 
 export interface ReceivedMessage {
@@ -66,7 +66,7 @@ export interface ReceivedMessage {
 }
 
 export interface WaitOptions {
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface Accepted {

@@ -29,9 +29,9 @@ export interface UnconnectedOptions extends Omit<SocketConstructorOpts, 'fd'> {
   /** The pool's key of the connection. */
   readonly key?: string | undefined;
   /** As of `connect`. */
-  readonly sockopts?: SocketOptions;
+  readonly sockopts?: SocketOptions | undefined;
   /** As of `connect`. */
-  readonly retry?: RetryOptions;
+  readonly retry?: RetryOptions | undefined;
 }
 
 /** net.createConnection's forms, for whoever takes that function. A path has no source, so it throws. */

@@ -32,35 +32,35 @@ export interface EgressPoolOptions {
    */
   readonly sources: readonly string[];
   /** Which source is next. @default 'round-robin' */
-  readonly strategy?: Strategy;
+  readonly strategy?: Strategy | undefined;
   /** The ports to pick from, both ends included, inside net.ipv4.ip_local_port_range. @default all of those */
-  readonly localPortRange?: PortRange;
+  readonly localPortRange?: PortRange | undefined;
   /** Connections that a source may hold; a prefix is one source. @default no limit */
-  readonly limit?: number;
+  readonly limit?: number | undefined;
   /** Connections that one address of a prefix may hold. @default no limit */
-  readonly limitPerAddress?: number;
+  readonly limitPerAddress?: number | undefined;
   /**
    * Milliseconds for which an address without a free port is not tried again toward that destination; they double while
    * there is none, up to a minute, and end when a connection of the pool closes. 0 tries each time. @default 1000
    */
-  readonly exhaustedFor?: number;
+  readonly exhaustedFor?: number | undefined;
   /**
    * IP_FREEBIND, IPV6_FREEBIND: addresses need not be assigned to this host.
    * @default true for IPv6 prefixes, which can be routed here without it but not bound; false for all else
    */
-  readonly freebind?: boolean;
+  readonly freebind?: boolean | undefined;
   /** IP_TRANSPARENT, IPV6_TRANSPARENT: sources may be addresses of others; CAP_NET_ADMIN or CAP_NET_RAW. @default false */
-  readonly transparent?: boolean;
+  readonly transparent?: boolean | undefined;
   /** SO_MARK; CAP_NET_ADMIN or CAP_NET_RAW. */
-  readonly mark?: number;
+  readonly mark?: number | undefined;
   /** SO_BINDTODEVICE: an interface's name. */
-  readonly device?: string;
+  readonly device?: string | undefined;
   /** Options for each descriptor, set before bind. */
-  readonly sockopts?: SocketOptions;
+  readonly sockopts?: SocketOptions | undefined;
   /** Whether connections wait for a port when no source has one; each may say so for itself. @default they fail */
-  readonly retry?: RetryOptions;
+  readonly retry?: RetryOptions | undefined;
   /** In errors and diagnostics_channel events. @default 'egress pool' */
-  readonly name?: string;
+  readonly name?: string | undefined;
 }
 
 /** As for `connect`, but for what the pool decides. */

@@ -7,17 +7,17 @@ import type { Connector, DialOptions } from './connector.js';
 
 export interface UndiciConnectorOptions extends ConnectionOptions {
   /** The key of all connections, for 'sticky' and for functions; `key` is TLS's private key. */
-  readonly egressKey?: string;
+  readonly egressKey?: string | undefined;
   /** Offer HTTP/2 to TLS servers; the Client has to allow it as well. @default false */
-  readonly allowH2?: boolean;
+  readonly allowH2?: boolean | undefined;
   /** Milliseconds until the connection, TLS included, has to be there; 0 for no limit. @default 10000 */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
   /** TLS sessions to keep, by host; 0 for none. @default 100 */
-  readonly maxCachedSessions?: number;
+  readonly maxCachedSessions?: number | undefined;
   /** TCP keep-alive. @default true */
-  readonly keepAlive?: boolean;
+  readonly keepAlive?: boolean | undefined;
   /** Milliseconds of silence until the first probe. @default 60000 */
-  readonly keepAliveInitialDelay?: number;
+  readonly keepAliveInitialDelay?: number | undefined;
 }
 
 /** What undici passes of one connection. */

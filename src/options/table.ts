@@ -35,7 +35,8 @@ export type ReadableOptionName = keyof {
 
 /** Options to set before bind: `{ IP_FREEBIND: true, TCP_USER_TIMEOUT: 3000 }`. */
 export type SocketOptions = {
-  readonly [N in keyof OptionValues as [OptionValues[N]['set']] extends [never] ? never : N]?: OptionValues[N]['set'];
+  readonly [N in keyof OptionValues as [OptionValues[N]['set']] extends [never] ? never : N]?:
+    OptionValues[N]['set'] | undefined;
 };
 
 /** The row of a name, undefined for a name that is not known. */

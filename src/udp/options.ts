@@ -29,81 +29,81 @@ export interface UdpSocketOptions extends SenderOptions, EgressOptions {
   readonly family: Family;
 
   /** Receive datagrams of one flow merged, up to 64 KiB in one go (UDP_GRO, Linux 5.0). Fixed for the socket's life. @default false */
-  readonly gro?: Wanted;
+  readonly gro?: Wanted | undefined;
   /** Tell the address that a datagram was sent to, and its interface (IP_PKTINFO). @default false */
-  readonly pktinfo?: Wanted;
+  readonly pktinfo?: Wanted | undefined;
   /** Tell the address and the port that a datagram was sent to, also behind TPROXY and sk_lookup (IP_RECVORIGDSTADDR). @default false */
-  readonly originalDestination?: Wanted;
+  readonly originalDestination?: Wanted | undefined;
   /** Tell the ECN bits, and the type of service or traffic class that they are part of. @default false */
-  readonly ecn?: Wanted;
+  readonly ecn?: Wanted | undefined;
   /** Tell the time to live or hop limit. @default false */
-  readonly ttl?: Wanted;
+  readonly ttl?: Wanted | undefined;
   /** Tell when the kernel got a datagram, to the nanosecond (SO_TIMESTAMPNS). @default false */
-  readonly timestamps?: Wanted;
+  readonly timestamps?: Wanted | undefined;
   /** Tell with each datagram how many were dropped before it (SO_RXQ_OVFL). `udp.stats` knows the number without it. @default false */
-  readonly dropCounter?: Wanted;
+  readonly dropCounter?: Wanted | undefined;
   /**
    * `true` or 'require': tell the mark of each datagram (SO_RCVMARK, Linux 5.19). A number, 0 to 2^32 - 1: the mark of what
    * is sent (SO_MARK), which takes CAP_NET_ADMIN or CAP_NET_RAW. @default false
    */
-  readonly mark?: Wanted | number;
+  readonly mark?: Wanted | number | undefined;
   /**
    * Queue errors with their origin, ICMP messages above all (IP_RECVERR): `udp.errorQueue`. The queue is watched as long as
    * the socket is open, so one that is forgotten is not collected. @default false
    */
-  readonly errorQueue?: Wanted;
+  readonly errorQueue?: Wanted | undefined;
 
   /**
    * 'dont' never sets don't-fragment; 'want' as the route says; 'do' always; 'probe' always, and sends also what is longer
    * than the path MTU that is known; 'interface' and 'omit' trust no ICMP message: ip(7). @default the sysctl's
    */
-  readonly pathMtuDiscovery?: PathMtuDiscovery;
+  readonly pathMtuDiscovery?: PathMtuDiscovery | undefined;
   /**
    * Let datagrams leave at a time of their own, `txTime` of a send (SO_TXTIME). `clock` is CLOCK_MONOTONIC unless you say so;
    * any other takes CAP_NET_ADMIN. Only the queueing disciplines fq and etf look at the times: where no device has one,
    * `features.txTime` is not on ('notHonoured'), and datagrams leave at once. @default none
    */
-  readonly txTime?: true | (Partial<Pick<TransmitTime, 'clock'>> & Omit<TransmitTime, 'clock'>);
+  readonly txTime?: true | (Partial<Pick<TransmitTime, 'clock'>> & Omit<TransmitTime, 'clock'>) | undefined;
   /** Hear IPv6 only (IPV6_V6ONLY); of IPv6 sockets. @default net.ipv6.bindv6only: false */
-  readonly ipv6Only?: boolean;
+  readonly ipv6Only?: boolean | undefined;
   /**
    * SO_REUSEADDR: other UDP sockets with it may bind the same address and port, and the last one to do so gets the
    * datagrams. @default false
    */
-  readonly reuseAddress?: boolean;
+  readonly reuseAddress?: boolean | undefined;
   /**
    * SO_REUSEPORT: several sockets of one user, in one process or several, share the datagrams of one address and port. `steer`
    * says which of them gets one, see steerByCpu; their numbers are the order of their binds. The program is the group's, set
    * by bind: give all of them the same. @default false
    */
-  readonly reusePort?: boolean | { readonly steer: readonly BpfInstruction[] };
+  readonly reusePort?: boolean | { readonly steer: readonly BpfInstruction[] } | undefined;
   /** Let bind take an address that is not local, or not yet (IP_FREEBIND, IPV6_FREEBIND). @default false */
-  readonly freebind?: boolean;
+  readonly freebind?: boolean | undefined;
   /** Let bind take addresses of others, and receive what is for them (IP_TRANSPARENT); takes CAP_NET_ADMIN or CAP_NET_RAW. @default false */
-  readonly transparent?: boolean;
+  readonly transparent?: boolean | undefined;
 
   /** Bytes of receive buffer. Beyond net.core.rmem_max it takes CAP_NET_ADMIN; else the kernel cuts it, and `features` says so. */
-  readonly receiveBuffer?: number;
+  readonly receiveBuffer?: number | undefined;
   /** Bytes of send buffer, as `receiveBuffer`; net.core.wmem_max. */
-  readonly sendBuffer?: number;
+  readonly sendBuffer?: number | undefined;
   /** Any other options, set right after those above. */
-  readonly sockopts?: SocketOptions;
+  readonly sockopts?: SocketOptions | undefined;
 
   /** Datagrams per system call, 1 to 256. @default 64 */
-  readonly slots?: number;
+  readonly slots?: number | undefined;
   /**
    * Bytes of the longest datagram that can be received whole, 1 to 65535; longer ones arrive cut, and `truncated`. The
    * memory is shared by all sockets of the thread, and only what is written to takes any. Not with `gro`, which needs all of
    * it. @default 65535, which is enough for every datagram
    */
-  readonly maxDatagram?: number;
+  readonly maxDatagram?: number | undefined;
   /**
    * Bytes of room for the control messages of a datagram, 0 to 65536, with `gro` at least 216: what does not fit is cut off,
    * and `controlTruncated`. @default 320, which is enough for all of the above
    */
-  readonly controlLength?: number;
+  readonly controlLength?: number | undefined;
   /** Write over what was received when it is not valid any more, to find whoever keeps a view of it. Slow. @default false */
-  readonly debug?: boolean;
+  readonly debug?: boolean | undefined;
 }
 
 /** @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE; then nothing has been made yet */

@@ -24,15 +24,15 @@ export interface ReserveUdpOptions {
   /** The destination. Its port is not 0. An IPv4-mapped address makes an IPv6 socket. */
   readonly remote: EndpointLike;
   /** The own address, and perhaps the port; without it the kernel picks the address by route, and a port. */
-  readonly local?: EndpointLike | { readonly address: string; readonly port?: number };
+  readonly local?: EndpointLike | { readonly address: string; readonly port?: number | undefined } | undefined;
   /** The ports to pick from, both ends included, inside net.ipv4.ip_local_port_range. @default all of those */
-  readonly localPortRange?: PortRange;
+  readonly localPortRange?: PortRange | undefined;
   /** Let `local` be an address that this host does not have (IP_FREEBIND, IPV6_FREEBIND). @default false */
-  readonly freebind?: boolean;
+  readonly freebind?: boolean | undefined;
   /** Send from an address of others (IP_TRANSPARENT, IPV6_TRANSPARENT); CAP_NET_ADMIN or CAP_NET_RAW. @default false */
-  readonly transparent?: boolean;
+  readonly transparent?: boolean | undefined;
   /** Set before bind. Not those that would take the guarantee away: SO_REUSEADDR, SO_REUSEPORT, SO_BINDTODEVICE; nor UDP_GRO. */
-  readonly sockopts?: SocketOptions;
+  readonly sockopts?: SocketOptions | undefined;
 }
 
 /** 'held': the port is kept. 'released': given back. 'converted': a UdpSocket has it. */

@@ -49,7 +49,7 @@ export function making(): EgressPool {
   new EgressPool({ sources: ['192.0.2.1'], portRange: [1, 2] });
   // @ts-expect-error an option's value has its type
   new EgressPool({ sources: ['192.0.2.1'], sockopts: { TCP_NODELAY: 1 } });
-  // @ts-expect-error it is exactly optional
+  // What is not known may be passed on.
   ({ sources: [], limit: undefined }) satisfies EgressPoolOptions;
   return new EgressPool({
     sources: ['192.0.2.1'],

@@ -40,7 +40,7 @@ export function listening(): void {
   listen(server, { reusePort: {} });
   // @ts-expect-error an option's value has its type
   listen(server, { sockopts: { TCP_USER_TIMEOUT: true } });
-  // @ts-expect-error it is exactly optional
+  // What is not known may be passed on.
   ({ address: undefined }) satisfies ListenOptions;
   expectTypeOf<NonNullable<ListenOptions['reusePort']>>().toEqualTypeOf<boolean | ReusePort>();
 }

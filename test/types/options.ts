@@ -147,7 +147,7 @@ export function optionsForAFactory(): void {
   ({ TCP_INFO: undefined }) satisfies SocketOptions;
   // @ts-expect-error there is no such option
   ({ NO_SUCH: 1 }) satisfies SocketOptions;
-  // @ts-expect-error absent is not undefined (exactOptionalPropertyTypes)
+  // What is not known may be passed on.
   ({ IP_FREEBIND: undefined }) satisfies SocketOptions;
   // @ts-expect-error options are read-only
   options.IP_FREEBIND = false;

@@ -36,7 +36,7 @@ export function reserving(): void {
   reserve({ remote: '192.0.2.1:443', sockopts: { SO_MARK: true } });
   // @ts-expect-error the count comes first
   reserveMany({ remote: '192.0.2.1:443' }, 10);
-  // @ts-expect-error it is exactly optional
+  // What is not known may be passed on.
   ({ remote: '192.0.2.1:443', local: undefined }) satisfies ReserveOptions;
 }
 

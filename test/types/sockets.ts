@@ -59,7 +59,7 @@ export async function connecting(signal: AbortSignal): Promise<void> {
   await socket.readable(signal);
   // @ts-expect-error a time is no signal
   await socket.readable({ signal: 100 });
-  // @ts-expect-error it is exactly optional
+  // What is not known may be passed on.
   await socket.readable({ signal: undefined });
   socket.shutdown('both');
   // @ts-expect-error there is no such direction

@@ -11,11 +11,11 @@ export type RepairQueue = (typeof QUEUES)[number];
 /** What the handshake had agreed on: a list of struct tcp_repair_opt. */
 export interface RepairOptions {
   /** Bytes of the largest segment. */
-  readonly mss?: number;
+  readonly mss?: number | undefined;
   /** Shifts of the windows, 0 to 14. */
-  readonly windowScale?: { readonly send: number; readonly receive: number };
-  readonly sackPermitted?: boolean;
-  readonly timestamps?: boolean;
+  readonly windowScale?: { readonly send: number; readonly receive: number } | undefined;
+  readonly sackPermitted?: boolean | undefined;
+  readonly timestamps?: boolean | undefined;
 }
 
 /** struct tcp_repair_window. */

@@ -53,7 +53,7 @@ export function connect(...args: readonly unknown[]): Socket {
 
 /** What a pool gives to `connectFrom`: the sources are its own. */
 export type PoolConnectOptions = Omit<TcpNetConnectOpts, 'localAddress' | 'localPort'> & {
-  readonly retry?: RetryOptions;
+  readonly retry?: RetryOptions | undefined;
 };
 
 /**

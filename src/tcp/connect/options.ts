@@ -16,7 +16,7 @@ export interface RetryOptions {
   /** Wait instead of failing with reason 'portRangeExhausted'. */
   readonly whenExhausted: boolean;
   /** Milliseconds to wait at most, for each address that is tried. @default 60,000: as long as TIME-WAIT lasts */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
 }
 
 /** Options of the source, which net.connect does not have. */
@@ -25,27 +25,27 @@ export interface SourceOptions {
    * The local ports to pick from, both ends included, inside net.ipv4.ip_local_port_range (IP_LOCAL_PORT_RANGE).
    * @default [1, 65535], of which the kernel takes those of its sysctl
    */
-  readonly localPortRange?: PortRange;
+  readonly localPortRange?: PortRange | undefined;
   /** Let `localAddress` be one that this host does not have (IP_FREEBIND, IPV6_FREEBIND). @default false */
-  readonly freebind?: boolean;
+  readonly freebind?: boolean | undefined;
   /** Send from an address of others (IP_TRANSPARENT, IPV6_TRANSPARENT); CAP_NET_ADMIN or CAP_NET_RAW. @default false */
-  readonly transparent?: boolean;
+  readonly transparent?: boolean | undefined;
   /** The mark of the packets, for routing rules (SO_MARK); CAP_NET_ADMIN or CAP_NET_RAW. */
-  readonly mark?: number;
+  readonly mark?: number | undefined;
   /** The interface to leave by (SO_BINDTODEVICE). */
-  readonly device?: string;
+  readonly device?: string | undefined;
   /**
    * Let connections to other destinations have the same local port (IP_BIND_ADDRESS_NO_PORT).
    * @default true, but false with `localPort`
    */
-  readonly shareLocalPort?: boolean;
+  readonly shareLocalPort?: boolean | undefined;
   /** Any other option by its kernel name, set before bind. Not those of the options above, nor SO_BINDTOIFINDEX. */
-  readonly sockopts?: SocketOptions;
+  readonly sockopts?: SocketOptions | undefined;
 }
 
 /** All that net.connect takes for TCP, and the source. */
 export interface ConnectOptions extends TcpNetConnectOpts, SourceOptions {
-  readonly retry?: RetryOptions;
+  readonly retry?: RetryOptions | undefined;
 }
 
 /** The keys that net.connect does not know. */

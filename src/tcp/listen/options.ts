@@ -23,42 +23,42 @@ export interface ListenOptions {
    * The address, a literal; names are not resolved. @default '::', which takes IPv4 as well; '0.0.0.0' on a host without
    * IPv6. As in Node.
    */
-  readonly address?: string;
+  readonly address?: string | undefined;
   /** 0 lets the kernel pick one: `server.address().port`. @default 0 */
-  readonly port?: number;
+  readonly port?: number | undefined;
   /** Connections that wait to be accepted, 1 to 2147483647; the kernel cuts it to net.core.somaxconn. @default 511 */
-  readonly backlog?: number;
+  readonly backlog?: number | undefined;
   /**
    * Listen on an address that this host does not have, or not yet (IP_FREEBIND, IPV6_FREEBIND). Connections come only
    * when it is routed here: if it is not, a process warning says so (LINUX_SOCKETS_NOT_LOCAL). @default false
    */
-  readonly freebind?: boolean;
+  readonly freebind?: boolean | undefined;
   /** Accept for addresses of others, as a TPROXY rule brings (IP_TRANSPARENT); CAP_NET_ADMIN or CAP_NET_RAW. @default false */
-  readonly transparent?: boolean;
+  readonly transparent?: boolean | undefined;
   /**
    * Share the port with other listeners of the same user, each in a process or thread of its own (SO_REUSEPORT). The
    * kernel spreads connections by a hash of the flow, or as `steering` says. @default false
    */
-  readonly reusePort?: boolean | ReusePort;
+  readonly reusePort?: boolean | ReusePort | undefined;
   /**
    * Take data that comes with the SYN (TCP_FASTOPEN). A number is how many such connections may wait for the end of
    * their handshake; true takes `backlog`. Needs bit 2 of net.ipv4.tcp_fastopen; without it a process warning says so
    * (LINUX_SOCKETS_FASTOPEN_OFF). @default false
    */
-  readonly fastOpen?: boolean | number;
+  readonly fastOpen?: boolean | number | undefined;
   /** Seconds to wait for a client's first data before the server hears of it (TCP_DEFER_ACCEPT), 0 to 32767. @default 0 */
-  readonly deferAccept?: number;
+  readonly deferAccept?: number | undefined;
   /** No IPv4 on an IPv6 socket (IPV6_V6ONLY). @default false */
-  readonly ipv6Only?: boolean;
+  readonly ipv6Only?: boolean | undefined;
   /** Set before bind, after all of the above, so that they win. */
-  readonly sockopts?: SocketOptions;
+  readonly sockopts?: SocketOptions | undefined;
   /** Closes the server. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /**
    * Every listener of this function is its own process's or thread's, also in a cluster worker, as with Node's
    * `exclusive: true`: true says what is so anyway, and false is refused in a cluster worker.
    */
-  readonly exclusive?: boolean;
+  readonly exclusive?: boolean | undefined;
 }
 
 export interface ReusePort {
@@ -70,7 +70,7 @@ export interface ReusePort {
    */
   readonly steering: 'cpu' | 'random' | 'hash' | readonly BpfInstruction[];
   /** How many listeners the group has, for the three words: 1 to 65535. @default os.availableParallelism() */
-  readonly sockets?: number;
+  readonly sockets?: number | undefined;
 }
 
 /** What was asked for, checked. */

@@ -6,7 +6,7 @@ import type { Family } from '../../wire/families.js';
 export interface WantedEnds {
   /** The destination. Its port is not 0. An IPv4-mapped address makes an IPv6 socket. */
   readonly remote: EndpointLike;
-  readonly local?: EndpointLike | { readonly address: string; readonly port?: number };
+  readonly local?: EndpointLike | { readonly address: string; readonly port?: number | undefined } | undefined;
 }
 
 export interface Ends {

@@ -23,9 +23,9 @@ export type ReservationState = 'held' | 'activating' | 'activated' | 'released' 
 
 export interface ActivateOptions {
   /** Gives up, and gives the port back. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Milliseconds until it fails with ETIMEDOUT; 0 leaves it to the kernel (TCP_SYNCNT). @default 0 */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
 }
 
 /** A reservation on its way to another thread: structured clone and JSON keep it. Whoever has it owns the descriptor. */

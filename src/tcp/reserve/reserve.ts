@@ -26,17 +26,17 @@ export interface ReserveOptions {
    * The own address; without it the kernel picks one by route. A `port` that lies in net.ipv4.ip_local_port_range is
    * taken as the range [port, port] and shared between destinations; any other needs `exclusive`.
    */
-  readonly local?: EndpointLike | { readonly address: string; readonly port?: number };
+  readonly local?: EndpointLike | { readonly address: string; readonly port?: number | undefined } | undefined;
   /** The ports to pick from, both ends included, inside net.ipv4.ip_local_port_range. @default all of those */
-  readonly localPortRange?: PortRange;
+  readonly localPortRange?: PortRange | undefined;
   /** No other destination may have the port: bind(2) takes it. @default false */
-  readonly exclusive?: boolean;
+  readonly exclusive?: boolean | undefined;
   /** Let `local` be an address that this host does not have (IP_FREEBIND, IPV6_FREEBIND). @default false */
-  readonly freebind?: boolean;
+  readonly freebind?: boolean | undefined;
   /** Send from an address of others (IP_TRANSPARENT, IPV6_TRANSPARENT); CAP_NET_ADMIN or CAP_NET_RAW. @default false */
-  readonly transparent?: boolean;
+  readonly transparent?: boolean | undefined;
   /** Set before bind. Not those that would take the guarantee away: SO_REUSEADDR, SO_REUSEPORT, SO_BINDTODEVICE. */
-  readonly sockopts?: SocketOptions;
+  readonly sockopts?: SocketOptions | undefined;
 }
 
 /**

@@ -15,9 +15,9 @@ export interface EgressOptions {
    * Sockets that replies from other ports have at most: one for each address and port that they are sent from. The one
    * that was used least lately is closed for a new one. @default 256
    */
-  readonly replySockets?: number;
+  readonly replySockets?: number | undefined;
   /** Milliseconds after which one that is not used is closed. @default 30000 */
-  readonly replySocketTimeout?: number;
+  readonly replySocketTimeout?: number | undefined;
 }
 
 /** The socket whose replies they send. */

@@ -12,9 +12,9 @@ import type { Sticky } from './sticky.js';
 
 export interface SendBatchOptions {
   /** Messages that it has room for, 1 to 65536. @default 64 */
-  readonly messages?: number;
+  readonly messages?: number | undefined;
   /** Bytes of data that it has room for, 1 to 2 ** 30. @default 1500 for each message */
-  readonly bytes?: number;
+  readonly bytes?: number | undefined;
 }
 
 /** Who knows where replies go to and come from: src/udp/reply. @internal */

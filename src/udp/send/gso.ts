@@ -21,16 +21,19 @@ export type GsoMode = 'auto' | 'off' | 'require';
  */
 export type EqualTail = 'offload' | 'separate' | 'sentinel';
 
+/** With nothing left out. */
+export type Complete<T> = { readonly [K in keyof T]-?: Exclude<T[K], undefined> };
+
 /** How a socket uses segmentation offload. */
 export interface GsoOptions {
   /** @default 'auto' */
-  readonly gso?: GsoMode;
+  readonly gso?: GsoMode | undefined;
   /** Milliseconds after which a destination that refused it is tried again. @default 600000, ten minutes */
-  readonly gsoRetryAfter?: number;
+  readonly gsoRetryAfter?: number | undefined;
   /** Segments of one message at most, 2 to 128. An older kernel's limit of 64 is found out. @default 128 */
-  readonly gsoMaxSegments?: number;
+  readonly gsoMaxSegments?: number | undefined;
   /** @default 'offload' */
-  readonly gsoEqualTail?: EqualTail;
+  readonly gsoEqualTail?: EqualTail | undefined;
 }
 
 /**
@@ -52,7 +55,7 @@ export interface GsoDisabled {
 }
 
 /** With the defaults. @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
-export function checkGsoOptions(options: GsoOptions): Required<GsoOptions> {
+export function checkGsoOptions(options: GsoOptions): Complete<GsoOptions> {
   const {
     gso = 'auto',
     gsoRetryAfter = TEN_MINUTES,

@@ -1,0 +1,112 @@
+// An option that is undefined is one that was left out, so that what is not known may be passed on.
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { expect, test } from 'vitest';
+import {
+  connect,
+  EgressPool,
+  listen,
+  NativeSocket,
+  reserve,
+  reserveUdp,
+  UdpSocket,
+  type EgressPoolOptions,
+  type ListenOptions,
+  type NativeSocketOptions,
+  type ReserveOptions,
+  type ReserveUdpOptions,
+  type SendOptions,
+  type UdpSocketOptions,
+} from '../../src/index.js';
+import { listening } from '../support/sockets.js';
+import { checkDescriptors } from './fixtures.js';
+
+checkDescriptors();
+
+type OptionalKeys<T> = { [K in keyof T]-?: undefined extends T[K] ? K : never }[keyof T];
+/** All that may be left out. The compiler sees to it that nothing is forgotten here. */
+type Nothing<T> = Record<OptionalKeys<T>, undefined>;
+
+test('NativeSocket.create', () => {
+  const nothing: Nothing<NativeSocketOptions> = { protocol: undefined, sockopts: undefined };
+  using socket = NativeSocket.create({ family: 'ipv4', type: 'dgram', ...nothing });
+  expect(socket.fd).toBeGreaterThan(2);
+});
+
+test('UdpSocket.create and a send', async () => {
+  const nothing: Nothing<UdpSocketOptions> = {
+    ...{ gro: undefined, pktinfo: undefined, originalDestination: undefined, ecn: undefined, ttl: undefined },
+    ...{ timestamps: undefined, dropCounter: undefined, mark: undefined, errorQueue: undefined, txTime: undefined },
+    ...{ pathMtuDiscovery: undefined, ipv6Only: undefined, reuseAddress: undefined, reusePort: undefined },
+    ...{ freebind: undefined, transparent: undefined, receiveBuffer: undefined, sendBuffer: undefined },
+    ...{ sockopts: undefined, slots: undefined, maxDatagram: undefined, controlLength: undefined, debug: undefined },
+    ...{ gso: undefined, gsoRetryAfter: undefined, gsoMaxSegments: undefined, gsoEqualTail: undefined },
+    ...{ sendHighWaterMark: undefined, maxQueueBytes: undefined },
+    ...{ replySockets: undefined, replySocketTimeout: undefined },
+  };
+  await using udp = UdpSocket.create({ family: 'ipv4', ...nothing });
+  udp.bind('127.0.0.1:0');
+  udp.connect(udp.local);
+  const none: Nothing<SendOptions> = {
+    ...{ to: undefined, segmentSize: undefined, from: undefined, ecn: undefined, dscp: undefined, ttl: undefined },
+    ...{ txTime: undefined, mark: undefined, dontFragment: undefined },
+  };
+  expect(udp.trySend(Buffer.from('x'), none)).toBe(1);
+});
+
+test('reserve and reserveUdp', () => {
+  using listener = listening('ipv4');
+  const nothing: Nothing<ReserveUdpOptions> = {
+    ...{
+      local: undefined,
+      localPortRange: undefined,
+      freebind: undefined,
+      transparent: undefined,
+      sockopts: undefined,
+    },
+  };
+  const exclusive: Nothing<ReserveOptions> = { ...nothing, exclusive: undefined };
+  using tcp = reserve({ remote: listener.local, ...exclusive });
+  using udp = reserveUdp({ remote: listener.local, ...nothing });
+  expect([tcp.state, udp.state]).toEqual(['held', 'held']);
+});
+
+test('listen, connect and a pool', async () => {
+  const nothing: Nothing<ListenOptions> = {
+    ...{ address: undefined, port: undefined, backlog: undefined, freebind: undefined, transparent: undefined },
+    ...{ reusePort: undefined, fastOpen: undefined, deferAccept: undefined, ipv6Only: undefined, sockopts: undefined },
+    ...{ signal: undefined, exclusive: undefined },
+  };
+  const server = listen(
+    createServer((socket) => socket.end()),
+    nothing,
+  );
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  const poolNothing: Nothing<EgressPoolOptions> = {
+    ...{ strategy: undefined, limit: undefined, limitPerAddress: undefined, exhaustedFor: undefined, retry: undefined },
+    ...{ name: undefined, localPortRange: undefined, freebind: undefined, transparent: undefined, mark: undefined },
+    ...{ device: undefined, sockopts: undefined },
+  };
+  const pool = new EgressPool({ sources: ['127.0.0.1'], ...poolNothing });
+  const own = {
+    ...{ localPortRange: undefined, freebind: undefined, transparent: undefined, mark: undefined, device: undefined },
+    ...{
+      shareLocalPort: undefined,
+      sockopts: undefined,
+      retry: undefined,
+      localAddress: undefined,
+      localPort: undefined,
+    },
+  };
+  for (const socket of [
+    connect({ host: '127.0.0.1', port, ...own }),
+    pool.connect({ host: '127.0.0.1', port, key: undefined, sockopts: undefined, retry: undefined }),
+  ]) {
+    socket.resume();
+    await once(socket, 'close');
+    expect(socket.bytesRead).toBe(0);
+  }
+  server.close();
+  await once(server, 'close');
+});
