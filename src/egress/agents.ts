@@ -18,14 +18,14 @@ export interface EgressHttpAgentOptions extends http.AgentOptions {
   /** The key of all connections of this agent, for 'sticky' and for functions. @default the request's `egressKey` */
   readonly egressKey?: string | undefined;
   /** Refused: this agent connects to the destination itself, from its sources, and goes through no proxy. */
-  readonly proxyEnv?: never | undefined;
+  readonly proxyEnv?: undefined;
 }
 
 export interface EgressHttpsAgentOptions extends https.AgentOptions {
   /** The key of all connections of this agent; `key` is TLS's private key. @default the request's `egressKey` */
   readonly egressKey?: string | undefined;
   /** Refused, as by `httpAgent`. */
-  readonly proxyEnv?: never | undefined;
+  readonly proxyEnv?: undefined;
 }
 
 export function httpAgent(connector: Connector, options: EgressHttpAgentOptions): http.Agent {
