@@ -38,7 +38,8 @@ describe.each([
     refusal = play;
     using _ = setSysctl('net.ipv4.ip_local_port_range', '50000 60999'); // not where the next test reserves
     using pair = await tcpPair('ipv6');
-    const filter = { remote: plain(pair.listener.local) };
+    const { port } = pair.client.local;
+    const filter = { remote: plain(pair.listener.local), localPorts: [port, port] } as const; // a port of before may come again
     const { rows, from } = tcpSockets(filter);
     expect(from).toBe('proc');
     expect(rows).toMatchObject([{ state: 'ESTABLISHED', local: plain(pair.client.local) }]);

@@ -78,9 +78,11 @@ describe('sendmmsg', () => {
         { weight: 1, arbitrary: fc.constantFrom(2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, 2 ** 32 - size, 65536) },
       );
     const place = (size: number) => fc.tuple(near(size), near(size));
+    // Five bytes off, the middle of 127.0.0.1 is AF_UNSPEC, which the kernel takes for an address: of somebody else.
+    const names = place(BESIDE).filter(([at]) => at !== 21);
     const record = fc.record({
       data: fc.oneof({ weight: 9, arbitrary: fc.tuple(fc.nat(200), fc.nat(100)) }, place(DATA)),
-      name: fc.oneof({ weight: 20, arbitrary: fc.constant<[number, number]>([16, 16]) }, place(BESIDE)),
+      name: fc.oneof({ weight: 20, arbitrary: fc.constant<[number, number]>([16, 16]) }, names),
       control: fc.oneof({ weight: 20, arbitrary: fc.constant<[number, number]>([BESIDE, 0]) }, place(BESIDE)),
       tail: fc.oneof({ weight: 20, arbitrary: fc.nat(1) }, fc.nat(2 ** 32 - 1)),
     });
