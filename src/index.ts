@@ -1,14 +1,8 @@
 // The public surface. Everything here has a docstring where it is defined; nothing is defined here.
 export { isSupported } from './binding.js';
 export { AbortError, SocketError, SyscallError, type ExhaustedBy, type SocketErrorCode } from './errors.js';
-export {
-  connector,
-  type Connector,
-  type CreateConnection,
-  type DialOptions,
-  type DialTlsOptions,
-  type UnconnectedOptions,
-} from './egress/connector.js';
+export { connector, type Connector, type CreateConnection, type UnconnectedOptions } from './egress/connector.js';
+export type { DialOptions, DialTlsOptions } from './egress/dialer.js';
 export type { EgressHttpAgentOptions, EgressHttpsAgentOptions } from './egress/agents.js';
 export type {
   EgressClosedEvent,

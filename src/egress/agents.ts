@@ -4,7 +4,7 @@ import * as https from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { invalidType, invalidValue, string } from '../arguments.js';
-import type { Connector, DialOptions, DialTlsOptions } from './connector.js';
+import type { Dialer, DialOptions, DialTlsOptions } from './dialer.js';
 
 // Node hands all options of a request to its agent; its types are told of this one. Those of https take it from http's.
 declare module 'node:http' {
@@ -28,11 +28,11 @@ export interface EgressHttpsAgentOptions extends https.AgentOptions {
   readonly proxyEnv?: undefined;
 }
 
-export function httpAgent(connector: Connector, options: EgressHttpAgentOptions): http.Agent {
+export function httpAgent(connector: Dialer, options: EgressHttpAgentOptions): http.Agent {
   return new EgressHttpAgent(connector, checked(options));
 }
 
-export function httpsAgent(connector: Connector, options: EgressHttpsAgentOptions): https.Agent {
+export function httpsAgent(connector: Dialer, options: EgressHttpsAgentOptions): https.Agent {
   return new EgressHttpsAgent(connector, checked(options));
 }
 
@@ -40,9 +40,9 @@ export function httpsAgent(connector: Connector, options: EgressHttpsAgentOption
 class EgressHttpAgent extends http.Agent {
   /** Node's, and not in its types. */
   declare readonly options: EgressHttpAgentOptions;
-  readonly #connector: Connector;
+  readonly #connector: Dialer;
 
-  constructor(connector: Connector, options: EgressHttpAgentOptions) {
+  constructor(connector: Dialer, options: EgressHttpAgentOptions) {
     super(options);
     this.#connector = connector;
   }
@@ -57,9 +57,9 @@ class EgressHttpAgent extends http.Agent {
 }
 
 class EgressHttpsAgent extends https.Agent {
-  readonly #connector: Connector;
+  readonly #connector: Dialer;
 
-  constructor(connector: Connector, options: EgressHttpsAgentOptions) {
+  constructor(connector: Dialer, options: EgressHttpsAgentOptions) {
     super(options);
     this.#connector = connector;
   }

@@ -3,26 +3,15 @@
 import type { Agent as HttpAgent, ClientRequestArgs } from 'node:http';
 import type { Agent as HttpsAgent } from 'node:https';
 import { isIP, type NetConnectOpts, type Socket, type SocketConstructorOpts } from 'node:net';
-import { connect as nodeTlsConnect, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import { connect as nodeTlsConnect, type TLSSocket } from 'node:tls';
 import { invalidType, invalidValue, string } from '../arguments.js';
 import type { SocketOptions } from '../options/table.js';
 import { connect, listenerOf, optionsOf, socketFrom } from '../tcp/connect/connect.js';
 import { sourceOf, type ConnectOptions, type RetryOptions } from '../tcp/connect/options.js';
 import { secureFrom } from '../tcp/connect/tls-socket.js';
+import type { Dialer, DialOptions, DialTlsOptions, MakeTls } from './dialer.js';
 import { httpAgent, httpsAgent, type EgressHttpAgentOptions, type EgressHttpsAgentOptions } from './agents.js';
 import { undiciConnector, type UndiciConnector, type UndiciConnectorOptions } from './undici.js';
-
-/** What `createConnection` and the adapters are given: options of HTTP and TLS may be among them. */
-export interface DialOptions extends ConnectOptions {
-  /** The pool's key of the connection. `key` is TLS's private key here. */
-  readonly egressKey?: string | undefined;
-}
-
-/** All that tls.connect takes for TCP, and what `connect` takes. */
-export type DialTlsOptions = ConnectionOptions & DialOptions;
-
-/** tls.connect, or something around it. */
-export type MakeTls = (options: DialTlsOptions) => TLSSocket;
 
 /** What a socket is made with that connects later. */
 export interface UnconnectedOptions extends Omit<SocketConstructorOpts, 'fd'> {
@@ -42,7 +31,7 @@ export interface CreateConnection {
 }
 
 /** Makes sockets, and adapters that make them the same way. */
-export abstract class Connector {
+export abstract class Connector implements Dialer {
   /**
    * For `http.request({ createConnection })`, ws, got and whatever else takes such a function; it needs no `this`. Plain
    * TCP: for https there is `httpsAgent`. `options.egressKey` is the key of the connection.

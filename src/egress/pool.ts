@@ -15,13 +15,8 @@ import { secureFrom } from '../tcp/connect/tls-socket.js';
 import { Aside } from './aside.js';
 import { candidates, type Connection, type Shared } from './attempt.js';
 import { PoolSource, type SourceStats } from './pool-source.js';
-import {
-  Connector,
-  type DialOptions,
-  type DialTlsOptions,
-  type MakeTls,
-  type UnconnectedOptions,
-} from './connector.js';
+import { Connector, type UnconnectedOptions } from './connector.js';
+import type { DialOptions, DialTlsOptions, MakeTls } from './dialer.js';
 import { Prefix } from './prefix.js';
 import { strategyOf, type Choose, type Strategy } from './strategy.js';
 

@@ -3,7 +3,7 @@
 import { isIP, type Socket } from 'node:net';
 import { connect as tlsConnect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { boolean, integer, string } from '../arguments.js';
-import type { Connector, DialOptions } from './connector.js';
+import type { Dialer, DialOptions } from './dialer.js';
 
 export interface UndiciConnectorOptions extends ConnectionOptions {
   /** The key of all connections, for 'sticky' and for functions; `key` is TLS's private key. */
@@ -41,7 +41,7 @@ export type UndiciCallback = (
 export type UndiciConnector = (request: UndiciConnectRequest, callback: UndiciCallback) => void;
 
 /** @throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE */
-export function undiciConnector(connector: Connector, options: UndiciConnectorOptions): UndiciConnector {
+export function undiciConnector(connector: Dialer, options: UndiciConnectorOptions): UndiciConnector {
   const { egressKey, allowH2 = false, timeout = 10_000, maxCachedSessions = 100, ...rest } = options;
   const { keepAlive = true, keepAliveInitialDelay = 60_000, ...tls } = rest;
   if (egressKey !== undefined) string('options.egressKey', egressKey);

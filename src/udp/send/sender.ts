@@ -1,6 +1,6 @@
 // Sender: how a UDP socket sends. At once (trySend), as soon as there is room (send), or many at a time (batches).
 import { invalidType, invalidValue } from '../../arguments.js';
-import { SocketError, SyscallError } from '../../errors.js';
+import { SyscallError } from '../../errors.js';
 import type { Endpoint } from '../../wire/endpoint.js';
 import type { Family } from '../../wire/families.js';
 import { nothingToCut, SendBatch, type BatchOwner, type ReplyRouter, type SendBatchOptions } from './batch.js';
@@ -9,12 +9,13 @@ import { Envelope, NOTHING, type ReplyOptions, type SendOptions } from './envelo
 import { EAGAIN, EINVAL, EIO, mayBePending, sendError } from './errnos.js';
 import { GsoPolicy, type GsoDisabled } from './gso.js';
 import { checkSenderOptions, type SenderOptions } from './options.js';
+import { Backlog } from './backlog.js';
 import { checkData, isList, isWhole, lengthOf, rest, type SendData } from './data.js';
-import { SendQueue, type Queued } from './queue.js';
+import { SendQueue } from './queue.js';
 import { Records, UNCUT, type Messages } from './records.js';
 import { fitsOneMessage, hasEqualTail, messageBytes, payloadLimit } from './segments.js';
 import { Sticky } from './sticky.js';
-import { rejected, tolerate, withResolvers } from './promises.js';
+import { rejected } from './promises.js';
 import { Transmitter, type SendHandle, type SendStats } from './transmit.js';
 
 /** The events that sending makes, with their arguments. They come in a later turn, never inside of a call. */
@@ -48,14 +49,12 @@ export class Sender implements BatchOwner {
   readonly #handle: SendHandle;
   readonly #gso: GsoPolicy;
   readonly #transmitter: Transmitter;
-  readonly #queue: SendQueue;
+  readonly #backlog: Backlog;
   /** The address and the control messages of the send at hand; UDP_SEGMENT stands at 32, the others behind it. */
   readonly #beside = new Memory(2 * BESIDE_ROOM);
   /** Whose address it is. */
   #written: Endpoint | undefined;
   readonly #records = new Records(CHUNK);
-  #flushing: Promise<void> | undefined;
-  #closed = false;
   #pendingErrorTold = true;
 
   /** @param now milliseconds of a clock that does not jump @throws ERR_UNSUPPORTED, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
@@ -65,7 +64,12 @@ export class Sender implements BatchOwner {
     this.family = context.family;
     this.envelope = new Envelope(context);
     const { sendHighWaterMark, maxQueueBytes } = checkSenderOptions(options);
-    this.#queue = new SendQueue(sendHighWaterMark, maxQueueBytes);
+    this.#backlog = new Backlog(new SendQueue(sendHighWaterMark, maxQueueBytes), {
+      envelope: this.envelope,
+      attempt: (data, length) => this.#attempt(data, length),
+      writable: () => context.writable(),
+      onDrain: () => context.emit('drain'),
+    });
     this.#gso = new GsoPolicy(this.#handle, options, (event) => this.#notify('gsoDisabled', event), now);
     this.sticky = new Sticky(this.#handle);
     this.sentinel = this.#gso.equalTail === 'sentinel';
@@ -77,11 +81,11 @@ export class Sender implements BatchOwner {
   }
 
   get queuedBytes(): number {
-    return this.#queue.bytes;
+    return this.#backlog.bytes;
   }
 
   get writableNeedDrain(): boolean {
-    return this.#queue.needsDrain;
+    return this.#backlog.needsDrain;
   }
 
   connectedTo(): Endpoint | undefined {
@@ -93,7 +97,7 @@ export class Sender implements BatchOwner {
     const checked = checkData(data);
     const length = lengthOf(checked);
     this.envelope.read(options); // after it nothing of the caller's runs: getters could send as well
-    return this.#queue.size > 0 ? 0 : this.#attempt(checked, length);
+    return this.#backlog.size > 0 ? 0 : this.#attempt(checked, length);
   }
 
   /**
@@ -112,12 +116,12 @@ export class Sender implements BatchOwner {
   ): number {
     const checked = checkData(data);
     this.envelope.readReply(options, to, from, index);
-    if (this.#queue.size > 0) return 0;
+    if (this.#backlog.size > 0) return 0;
     const length = lengthOf(checked);
     const sent = this.#attempt(checked, length);
     if (sent > 0 && !isWhole(sent, length)) {
       const copy = Uint8Array.from(rest(checked, sent));
-      this.#enqueue(copy, copy.length, 0).catch(lost);
+      this.#backlog.push(copy, copy.length, 0).catch(lost);
     }
     return sent;
   }
@@ -128,8 +132,8 @@ export class Sender implements BatchOwner {
       const checked = checkData(data);
       const length = lengthOf(checked);
       this.envelope.read(options);
-      const sent = this.#queue.size > 0 ? 0 : this.#attempt(checked, length);
-      return isWhole(sent, length) ? Promise.resolve() : this.#enqueue(checked, length, sent);
+      const sent = this.#backlog.size > 0 ? 0 : this.#attempt(checked, length);
+      return isWhole(sent, length) ? Promise.resolve() : this.#backlog.push(checked, length, sent);
     } catch (error) {
       return rejected(error as Error);
     }
@@ -137,7 +141,7 @@ export class Sender implements BatchOwner {
 
   /** Resolves when there may be room for another send: what waits in the queue is gone, and the socket is writable. */
   async writable(): Promise<void> {
-    await this.#flushing;
+    await this.#backlog.flushed();
     await this.#context.writable();
   }
 
@@ -150,7 +154,7 @@ export class Sender implements BatchOwner {
   sendBatch(batch: SendBatch): number {
     if (!(batch instanceof SendBatch)) throw invalidType('batch', 'a SendBatch', batch);
     if (batch.owner !== this) throw invalidValue('batch', batch, 'it is of another socket');
-    if (this.#queue.size > 0 || batch.remaining === 0) return 0;
+    if (this.#backlog.size > 0 || batch.remaining === 0) return 0;
     const { messages, length } = batch;
     let completed = 0;
     for (;;) {
@@ -182,8 +186,7 @@ export class Sender implements BatchOwner {
 
   /** Rejects the sends that wait. To be called before the descriptor is closed. */
   close(): void {
-    this.#closed = true;
-    this.#queue.rejectAll(({ sent }) => withBytesSent(new SyscallError('sendmsg', EBADF), sent));
+    this.#backlog.close();
   }
 
   /** What `envelope` says, with this data: bytes sent, 1 for an empty datagram, 0 when it would block. */
@@ -323,70 +326,6 @@ export class Sender implements BatchOwner {
     return sendError(errno, { handle: this.#handle, destination, connected, ipv4, length, gsoRequired, bytesSent });
   }
 
-  /** Sends what waits, a bounded piece per turn of the event loop, until nothing does. */
-  async #flush(): Promise<void> {
-    try {
-      while (this.#queue.size > 0) {
-        await this.#context.writable();
-        this.#flushSome();
-      }
-    } catch (error) {
-      // The socket cannot be waited for: it is closed, or this runtime has no way.
-      this.#queue.rejectAll(({ sent }) => withBytesSent(ownError(error), sent));
-    }
-    this.#flushing = undefined;
-    if (this.#queue.needsDrain) setImmediate(() => this.#drained());
-  }
-
-  #drained(): void {
-    // Who has sent more meanwhile waits for the end of that.
-    if (this.#closed || !this.#queue.needsDrain || this.#queue.size > 0) return;
-    this.#queue.needsDrain = false;
-    this.#context.emit('drain');
-  }
-
-  /** @throws ERR_SEND_QUEUE_FULL */
-  #enqueue(data: SendData, length: number, sent: number): Promise<void> {
-    const { promise, resolve, reject } = withResolvers();
-    const fail = (error: unknown): void => {
-      reject(error);
-      void tolerate(promise, error);
-    };
-    this.#queue.push({ data, options: this.envelope.snapshot(), length, sent, resolve, reject: fail });
-    this.#flushing ??= this.#flush();
-    return promise;
-  }
-
-  #flushSome(): void {
-    for (let bytes = 0; bytes < BYTES_PER_TURN;) {
-      const entry = this.#queue.first();
-      if (entry === undefined) return;
-      const before = entry.sent;
-      if (!this.#resume(entry)) return;
-      bytes += entry.sent - before + 1;
-      this.#queue.shift();
-    }
-  }
-
-  /** False when it would block; true when it is done, in one way or the other. */
-  #resume(entry: Queued): boolean {
-    const { data, length, options } = entry;
-    try {
-      if (lengthOf(data) !== length) {
-        throw new SocketError('ERR_INVALID_STATE', 'The data was detached, or changed its length, while it waited.');
-      }
-      this.envelope.read(options);
-      const left = entry.sent === 0 ? data : rest(data, entry.sent);
-      const sent = this.#attempt(left, length - entry.sent);
-      entry.sent += length === 0 ? 0 : sent;
-      if (!isWhole(sent, length) && entry.sent < length) return false;
-      entry.resolve();
-    } catch (error) {
-      entry.reject(withBytesSent(error, entry.sent));
-    }
-    return true;
-  }
-
   #onPendingError(errno: number): void {
     if (!this.#pendingErrorTold) return; // once a turn: a peer can make as many as it likes
     this.#pendingErrorTold = false;
@@ -404,23 +343,8 @@ export class Sender implements BatchOwner {
   }
 }
 
-/** Says how much of the data had been sent before. */
-function withBytesSent<T>(error: T, sent: number): T {
-  if (sent > 0 && error instanceof Error) Object.defineProperty(error, 'bytesSent', { value: sent, enumerable: true });
-  return error;
-}
-
-/** Several sends fail by one error: each gets one that it may add to. */
-function ownError(error: unknown): Error {
-  if (!(error instanceof SyscallError)) return error as Error;
-  return new SyscallError(error.syscall, error.errno);
-}
-
 const EMPTY = new Uint8Array(0);
-const EBADF = -9;
 /** Where the control messages behind UDP_SEGMENT begin. */
 const PLAIN = ADDRESS_ROOM + SEGMENT_CONTROL;
 /** Messages that one call of sendmmsg gets. */
 const CHUNK = 64;
-/** So that one socket's queue does not hold up the event loop. */
-const BYTES_PER_TURN = 2 ** 20;
