@@ -161,9 +161,7 @@ function verifiedLocal(handle: Handle, plan: Plan): Endpoint {
   const length = check('getsockname', handle.getsockname(scratchAddress));
   const { bind, family } = plan;
   const bound = bind === undefined || isWildcard(bind) ? undefined : bind;
-  if (bound !== undefined && !sameAddress(scratchAddress, bound.transientSockaddr(family), family)) {
-    throw notUnicast(bound);
-  }
+  if (bound !== undefined && !sameAddress(scratchAddress, sockaddrOf(bound, family), family)) throw notUnicast(bound);
   const picked = ((scratchAddress[2] ?? 0) << 8) | (scratchAddress[3] ?? 0);
   if (plan.rangeWanted && !contains(plan.range, picked)) {
     refuseOutside('options.localPortRange', plan.range);
@@ -175,6 +173,14 @@ function verifiedLocal(handle: Handle, plan: Plan): Endpoint {
   const local = bound === undefined ? Endpoint.decode(scratchAddress, length) : bound.withPort(picked);
   if (local === undefined) throw new SocketError('ERR_UNSUPPORTED', 'The socket has no IP address.');
   return local;
+}
+
+/** Its address, with whatever port: reservations come in a row from the same one, and writing it costs time. */
+function sockaddrOf(bound: Endpoint, family: Family): Uint8Array {
+  if (latest?.address !== bound.address || latest.family !== family) {
+    latest = { address: bound.address, family, bytes: bound.sockaddr(family) };
+  }
+  return latest.bytes;
 }
 
 /** One of the list has failed: which, and can it be done without? Setting an option once more changes nothing. */
@@ -240,3 +246,4 @@ const EADDRINUSE = -98;
 const EINPROGRESS = -115;
 const ORDINARY = recipeOf('ipv4', WHOLE_RANGE, false, false, false);
 const scratchAddress = new Uint8Array(SOCKADDR_SIZE);
+let latest: { readonly address: string; readonly family: Family; readonly bytes: Uint8Array } | undefined;
