@@ -2,7 +2,7 @@
 // connector sets.
 import { isIP, type Socket } from 'node:net';
 import { connect as tlsConnect, type ConnectionOptions, type TLSSocket } from 'node:tls';
-import { boolean, integer, string } from '../arguments.js';
+import { boolean, integer, invalidType, string } from '../arguments.js';
 import type { Dialer, DialOptions } from './dialer.js';
 
 export interface UndiciConnectorOptions extends ConnectionOptions {
@@ -42,6 +42,7 @@ export type UndiciConnector = (request: UndiciConnectRequest, callback: UndiciCa
 
 /** @throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE */
 export function undiciConnector(connector: Dialer, options: UndiciConnectorOptions): UndiciConnector {
+  if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
   const { egressKey, allowH2 = false, timeout = 10_000, maxCachedSessions = 100, ...rest } = options;
   const { keepAlive = true, keepAliveInitialDelay = 60_000, ...tls } = rest;
   if (egressKey !== undefined) string('options.egressKey', egressKey);

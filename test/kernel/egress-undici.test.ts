@@ -192,7 +192,7 @@ test('TLS is spoken on a socket that is given', async () => {
   await closed;
 });
 
-test.each<[Record<string, unknown>, string]>([
+test.each<[Record<string, unknown> | null, string]>([
   [{ timeout: -1 }, 'ERR_OUT_OF_RANGE'],
   [{ timeout: '1' }, 'ERR_INVALID_ARG_TYPE'],
   [{ allowH2: 1 }, 'ERR_INVALID_ARG_TYPE'],
@@ -200,9 +200,10 @@ test.each<[Record<string, unknown>, string]>([
   [{ keepAliveInitialDelay: 0.5 }, 'ERR_OUT_OF_RANGE'],
   [{ maxCachedSessions: -1 }, 'ERR_OUT_OF_RANGE'],
   [{ egressKey: 7 }, 'ERR_INVALID_ARG_TYPE'],
+  [null, 'ERR_INVALID_ARG_TYPE'],
 ])('%j is refused with %s', (options, code) => {
   const pool = new EgressPool({ sources: [A] });
-  expect(thrown(() => pool.undiciConnector(options))).toMatchObject({ code });
+  expect(thrown(() => pool.undiciConnector(options as UndiciConnectorOptions))).toMatchObject({ code });
 });
 
 /** Answers with the client's address and port. */
