@@ -1,10 +1,8 @@
 // listen without capabilities: all of it works, but for `transparent` and ports below 1024, and those say what they need.
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
 import { expect } from 'vitest';
 import type { ListenOptions } from '../../src/index.js';
-import { nodeEnvironment } from '../support/child.js';
 import { testWith } from '../support/kernel.js';
+import { runUnprivileged } from '../support/unprivileged.js';
 
 const testUnprivileged = testWith({ tools: ['setpriv'] });
 
@@ -54,14 +52,7 @@ testUnprivileged('an option that needs a capability is EPERM, and leaves nothing
 
 /** 'listening' for each, or its error, from a process that has no network capability. */
 async function listenUnprivileged(...options: readonly ListenOptions[]): Promise<unknown[]> {
-  const without = '-net_admin,-net_raw,-net_bind_service';
-  const node = [process.execPath, '--input-type=module', '--eval', SCRIPT, '--', JSON.stringify(options)];
-  const { stdout } = await promisify(execFile)(
-    'setpriv',
-    [`--bounding-set=${without}`, `--inh-caps=${without}`, '--', ...node],
-    { env: nodeEnvironment() },
-  );
-  return JSON.parse(stdout) as unknown[];
+  return (await runUnprivileged(SCRIPT, options)) as unknown[];
 }
 
 const SCRIPT = `
