@@ -42,7 +42,8 @@ export type { RepairOptions, RepairQueue, RepairWindow } from './options/kinds/t
 export type { Timestamping, TimestampingFlag, TransmitTime } from './options/kinds/timestamping.js';
 export type { OptionRow } from './options/row.js';
 export { steerByCpu, steerByHash, steerRandomly } from './options/steering.js';
-export type { TcpInfo, TcpState } from './options/tcp-info.js';
+export type { TcpState } from './kernel/tcp-states.js';
+export type { TcpInfo } from './options/tcp-info.js';
 export {
   OPTIONS,
   type OptionName,

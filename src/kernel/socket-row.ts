@@ -1,28 +1,15 @@
 // A TCP socket as the kernel lists it, and what to ask for.
 import type { PortRange } from './sysctl.js';
+import { TCP_STATES, type TcpState } from './tcp-states.js';
 
-/**
- * By number, as the kernel has them (net/tcp_states.h), but for 'BOUND': CLOSE and BOUND_INACTIVE, a socket that has a
- * port and nothing else. It is shown since Linux 6.8, and not in /proc.
- */
-export const SOCKET_STATES = [
-  'UNKNOWN',
-  'ESTABLISHED',
-  'SYN_SENT',
-  'SYN_RECV',
-  'FIN_WAIT1',
-  'FIN_WAIT2',
-  'TIME_WAIT',
-  'BOUND',
-  'CLOSE_WAIT',
-  'LAST_ACK',
-  'LISTEN',
-  'CLOSING',
-  'NEW_SYN_RECV',
-  'BOUND',
-] as const;
+/** But for 'BOUND': CLOSE and BOUND_INACTIVE, a socket that has a port and nothing else. It is shown since Linux 6.8, and not in /proc. */
+export type SocketState = Exclude<TcpState, 'CLOSE'> | 'BOUND';
 
-export type SocketState = (typeof SOCKET_STATES)[number];
+/** By number, as the kernel has them. */
+export const SOCKET_STATES: readonly SocketState[] = [
+  ...TCP_STATES.map((state) => (state === 'CLOSE' ? 'BOUND' : state)),
+  'BOUND', // BOUND_INACTIVE
+];
 
 export interface SocketName {
   /** A literal without a zone; an IPv4-mapped address is shown as the IPv4 address. */

@@ -1,6 +1,7 @@
 // setOption and getOption: one socket option by its kernel name with a typed value, or by numbers with bytes.
 import { bytes as checkBytes, integer, invalidType, invalidValue } from '../arguments.js';
 import { check, SocketError, SyscallError } from '../errors.js';
+import { TCP_STATES } from '../kernel/tcp-states.js';
 import { KINDS } from './kinds.js';
 import type { Codec } from './kinds/codec.js';
 import { hasIPv6Group } from './kinds/groups.js';
@@ -8,7 +9,6 @@ import { portAssigned } from './local-endpoint.js';
 import { LEVELS, type OptionRow } from './row.js';
 import { OPTIONS, type ReadableOptionName, type SocketOptions, type WritableOptionName } from './table.js';
 import { accessOf, refusalOf, type OptionAccess, type OptionTarget } from './target.js';
-import { TCP_STATES } from './tcp-info.js';
 import type { OptionValues } from './values.js';
 
 /** An option by its numbers: a new kernel option never waits for a release. */

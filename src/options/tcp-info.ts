@@ -1,25 +1,7 @@
 // struct tcp_info (linux/tcp.h): where each field lies, and the decoder. It grows at its end with the kernel, so a
 // field is there when the kernel's answer is long enough, and bytes behind the last known one are passed over.
+import { TCP_STATES, type TcpState } from '../kernel/tcp-states.js';
 import { LITTLE_ENDIAN } from '../wire/byte-order.js';
-
-/** TCP states by number, include/net/tcp_states.h. */
-export const TCP_STATES = [
-  'UNKNOWN',
-  'ESTABLISHED',
-  'SYN_SENT',
-  'SYN_RECV',
-  'FIN_WAIT1',
-  'FIN_WAIT2',
-  'TIME_WAIT',
-  'CLOSE',
-  'CLOSE_WAIT',
-  'LAST_ACK',
-  'LISTEN',
-  'CLOSING',
-  'NEW_SYN_RECV',
-] as const;
-
-export type TcpState = (typeof TCP_STATES)[number];
 
 const CA_STATES = ['OPEN', 'DISORDER', 'CWR', 'RECOVERY', 'LOSS'] as const;
 

@@ -119,8 +119,8 @@ export class Attempt implements Receiver {
   /** In the place of Node's connect. A negative errno fails the attempt at once; 0 leaves it to `request`. */
   connect(request: ConnectRequest, address: string, port: number, family: Family): number {
     const target: Target = { request, address, port, family };
-    // A second connect on the same handle: the kernel has its own answer to that.
     if (this.#wait !== undefined) return EALREADY;
+    // A second connect on the same handle: the kernel has its own answer to that.
     if (this.#opened && !this.#ready) return this.#callNode(target);
     const { retry, refusals, socket } = this.#job;
     const key = retry === undefined ? undefined : this.#keyOf(family, address, port);

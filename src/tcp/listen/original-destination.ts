@@ -2,9 +2,9 @@
 // address; under REDIRECT and DNAT connection tracking remembers it.
 import type { Socket } from 'node:net';
 import { SocketError, SyscallError } from '../../errors.js';
+import { TCP_STATES } from '../../kernel/tcp-states.js';
 import { localEndpoint } from '../../options/local-endpoint.js';
 import { accessOf, type OptionAccess } from '../../options/target.js';
-import { TCP_STATES } from '../../options/tcp-info.js';
 import { NativeSocket } from '../../socket.js';
 import { Endpoint, SOCKADDR_SIZE } from '../../wire/endpoint.js';
 import type { Family } from '../../wire/families.js';
