@@ -63,10 +63,10 @@ export {
   type ReceiveOptions,
   type SendMessage,
   type WaitOptions,
-} from './socket.js';
+} from './socket/native-socket.js';
 export { listen } from './tcp/listen/listen.js';
 export type { ListenOptions, ReusePort } from './tcp/listen/options.js';
-export { originalDestination, type OriginalDestination } from './tcp/listen/original-destination.js';
+export { originalDestination, type OriginalDestination } from './tcp/original-destination.js';
 export { connect } from './tcp/connect/connect.js';
 export type { ConnectOptions, RetryOptions, SourceOptions } from './tcp/connect/options.js';
 export {
@@ -75,8 +75,8 @@ export {
   type DetachedReservation,
   type ReservationMessage,
   type ReservationState,
-} from './tcp/reserve/reservation.js';
-export { reserve, reserveMany, type ReserveOptions } from './tcp/reserve/reserve.js';
+} from './reserve/port-reservation.js';
+export { reserve, reserveMany, type ReserveOptions } from './reserve/reserve.js';
 export { adoptDgram, toDgram } from './udp/dgram.js';
 export type { ErrorQueue, ErrorQueueStats, NetworkError } from './udp/error-queue.js';
 export type { UdpSocketEvents } from './udp/emitter.js';
@@ -93,7 +93,7 @@ export {
   type ReservedSocketOptions,
   type ReserveUdpOptions,
   type UdpReservationState,
-} from './udp/reserve-udp.js';
+} from './reserve/reserve-udp.js';
 export { UdpSocket, type UdpStats } from './udp/socket.js';
 export { SendBatch, type SendBatchOptions } from './udp/send/batch.js';
 export type { ReplyOptions, SendOptions, SendSource } from './udp/send/envelope.js';

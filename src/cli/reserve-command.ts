@@ -2,8 +2,8 @@
 import { Command } from 'commander';
 import type { PortRange } from '../kernel/sysctl.js';
 import { getOption } from '../options/access.js';
-import type { PortReservation } from '../tcp/reserve/reservation.js';
-import { reserveMany } from '../tcp/reserve/reserve.js';
+import type { PortReservation } from '../reserve/port-reservation.js';
+import { reserveMany } from '../reserve/reserve.js';
 import type { Endpoint } from '../wire/endpoint.js';
 import { parseCount, parseEndpoint, parseLocal, parseRange } from './parse.js';
 

@@ -2,7 +2,7 @@
 // and counts how each one went. Who gives up says why.
 import { SocketError } from '../errors.js';
 import type { SocketOptions } from '../options/table.js';
-import type { Candidate, Source } from '../tcp/connect/source.js';
+import type { Candidate, Source } from '../source/source.js';
 import type { Aside } from './aside.js';
 import { CLOSED, CONNECT, EXHAUSTED, FAILED, type EgressEvent } from './events.js';
 import type { PoolSource } from './pool-source.js';

@@ -8,7 +8,7 @@ import { invalidType, invalidValue, string } from '../arguments.js';
 import type { SocketOptions } from '../options/table.js';
 import { connect, listenerOf, optionsOf, socketFrom } from '../tcp/connect/connect.js';
 import { sourceOf, type ConnectOptions, type RetryOptions } from '../tcp/connect/options.js';
-import { secureFrom } from '../tcp/connect/tls-socket.js';
+import { secureFrom } from '../node/tls-socket.js';
 import type { Dialer, DialOptions, DialTlsOptions, MakeTls } from './dialer.js';
 import { httpAgent, httpsAgent, type EgressHttpAgentOptions, type EgressHttpsAgentOptions } from './agents.js';
 import { undiciConnector, type UndiciConnector, type UndiciConnectorOptions } from './undici.js';

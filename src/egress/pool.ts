@@ -6,12 +6,12 @@ import { integer, invalidType, invalidValue, options as checkOptions, string } f
 import { SocketError } from '../errors.js';
 import type { PortRange } from '../kernel/sysctl.js';
 import type { SocketOptions } from '../options/table.js';
-import type { Candidates, Source } from '../tcp/connect/source.js';
+import type { Candidates, Source } from '../source/source.js';
 import { connectFrom, socketFrom } from '../tcp/connect/connect.js';
 import { retryOf, sourceOf, type ConnectOptions, type RetryOptions } from '../tcp/connect/options.js';
 import type { Endpoint } from '../wire/endpoint.js';
 import type { Family } from '../wire/families.js';
-import { secureFrom } from '../tcp/connect/tls-socket.js';
+import { secureFrom } from '../node/tls-socket.js';
 import { Aside } from './aside.js';
 import { candidates, type Connection, type Shared } from './attempt.js';
 import { PoolSource, type SourceStats } from './pool-source.js';

@@ -4,7 +4,7 @@ import type { Server, Socket } from 'node:net';
 import { integer, invalidType } from '../arguments.js';
 import { native } from '../binding.js';
 import { SocketError } from '../errors.js';
-import { descriptorOf, isNodeSocket } from './descriptor.js';
+import { descriptorOf, isNodeSocket } from '../node/descriptor.js';
 
 /** The option calls on one descriptor. A native Handle has this shape. */
 export interface OptionAccess {

@@ -2,8 +2,8 @@
 // that an idle socket wakes nobody.
 import { canWait, native, type Handle, type Poll } from '../binding.js';
 import { check, SocketError, SyscallError } from '../errors.js';
-import { PRIORITIZED, READABLE, WRITABLE } from '../readiness.js';
-import { notAborted, Waiters } from '../waiters.js';
+import { PRIORITIZED, READABLE, WRITABLE } from '../socket/readiness.js';
+import { notAborted, Waiters } from '../socket/waiters.js';
 
 /** Who is called from the event loop. */
 export interface SocketListener {

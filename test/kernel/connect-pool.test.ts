@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { beforeAll, expect, test } from 'vitest';
 import { SocketError, SyscallError, type Endpoint } from '../../src/index.js';
 import { connectFrom } from '../../src/tcp/connect/connect.js';
-import type { Candidate, Source } from '../../src/tcp/connect/source.js';
+import type { Candidate, Source } from '../../src/source/source.js';
 import { addOtherAddresses, checkDescriptors, IPV4, refusing } from './fixtures.js';
 import { closed, connected, failing, holding, peer } from './connect-support.js';
 

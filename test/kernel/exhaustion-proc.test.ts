@@ -6,7 +6,7 @@ import { NativeSocket, reserveMany } from '../../src/index.js';
 import * as netlink from '../../src/kernel/netlink.js';
 import { procSockets } from '../../src/kernel/proc-tcp.js';
 import { tcpSockets, visitTcpSockets } from '../../src/kernel/sock-diag.js';
-import { explainExhaustion } from '../../src/tcp/exhaustion/explain.js';
+import { explainExhaustion } from '../../src/ports/explain.js';
 import { tcpPair } from '../support/sockets.js';
 import { setSysctl } from '../support/sysctl.js';
 import { all, bound, checkDescriptors, IPV4, plain, thrown } from './fixtures.js';

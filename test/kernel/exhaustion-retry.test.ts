@@ -3,10 +3,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { NativeSocket, type PortRange } from '../../src/index.js';
-import type { FailedSearch, PortCounts } from '../../src/tcp/exhaustion/evidence.js';
-import type { Exhaustion } from '../../src/tcp/exhaustion/explain.js';
-import { recentExhaustions } from '../../src/tcp/exhaustion/recent.js';
-import { searchPauses, type RetryWorld } from '../../src/tcp/exhaustion/retry.js';
+import type { FailedSearch, PortCounts } from '../../src/ports/evidence.js';
+import type { Exhaustion } from '../../src/ports/explain.js';
+import { recentExhaustions } from '../../src/ports/recent.js';
+import { searchPauses, type RetryWorld } from '../../src/ports/search-pauses.js';
 import { accepted, listening } from '../support/sockets.js';
 import { setSysctl } from '../support/sysctl.js';
 import { BOTH, checkDescriptors, plain } from './fixtures.js';

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { Endpoint, NativeSocket, type PortRange, type SocketOptions } from '../../src/index.js';
-import { explainExhaustion, type Exhaustion } from '../../src/tcp/exhaustion/explain.js';
+import { explainExhaustion, type Exhaustion } from '../../src/ports/explain.js';
 import { tcpSockets } from '../../src/kernel/sock-diag.js';
 import { expectNoNewFds } from '../support/fds.js';
 import { accepted, listening } from '../support/sockets.js';

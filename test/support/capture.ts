@@ -4,7 +4,7 @@ import { readSync } from 'node:fs';
 import { native, type Handle } from '../../src/binding.js';
 import { check } from '../../src/errors.js';
 import { interfaceIndex } from '../../src/kernel/interfaces.js';
-import { READABLE, Readiness } from '../../src/readiness.js';
+import { READABLE, Readiness } from '../../src/socket/readiness.js';
 import { readIPv4, readIPv6 } from '../../src/wire/address.js';
 import { LITTLE_ENDIAN } from '../../src/wire/byte-order.js';
 

@@ -2,7 +2,7 @@
 // and told how it went.
 import { SyscallError } from '../../src/errors.js';
 import { EgressPool, type EgressPoolOptions } from '../../src/egress/pool.js';
-import type { Source } from '../../src/tcp/connect/source.js';
+import type { Source } from '../../src/source/source.js';
 import { Endpoint } from '../../src/wire/endpoint.js';
 
 export const REMOTE = '198.51.100.1:443';

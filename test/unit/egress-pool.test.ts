@@ -7,7 +7,7 @@ import { Aside } from '../../src/egress/aside.js';
 import { EgressPool, type EgressPoolOptions } from '../../src/egress/pool.js';
 import { PoolSource } from '../../src/egress/pool-source.js';
 import { Prefix } from '../../src/egress/prefix.js';
-import type { Candidate } from '../../src/tcp/connect/source.js';
+import type { Candidate } from '../../src/source/source.js';
 import { Endpoint } from '../../src/wire/endpoint.js';
 import { addresses, attempt, failure, NO_PORT, poolOf, REMOTE, REMOTE6, type Attempt } from './egress-attempts.js';
 

@@ -8,9 +8,9 @@ import { Endpoint, SOCKADDR_SIZE } from '../../wire/endpoint.js';
 import type { Family } from '../../wire/families.js';
 import { sameAddress } from '../../wire/same-address.js';
 import { isWildcard } from '../../wire/wildcard.js';
-import type { FailedSearch } from '../exhaustion/evidence.js';
-import { contains } from '../port-range.js';
-import { ignoreEmptyWrites } from '../stream.js';
+import type { FailedSearch } from '../../ports/evidence.js';
+import { contains } from '../../ports/port-range.js';
+import { ignoreEmptyWrites } from '../../node/stream.js';
 import { boundAddress, endpointOf, install, type Adopter, type Receiver } from './descriptor.js';
 import {
   connectFailure,
@@ -22,8 +22,8 @@ import {
   type Failure,
 } from './failure.js';
 import type { Refusals } from './refusals.js';
-import { isAwaited, waitForPort, type RetryPolicy, type Wait } from './retry.js';
-import type { Candidates, Source } from './source.js';
+import { isAwaited, waitForPort, type RetryPolicy, type Wait } from '../../ports/waiting.js';
+import type { Candidates, Source } from '../../source/source.js';
 
 /** Node's TCP handle (tcp_wrap), as far as it is used here. Results are 0 or a negative errno. */
 export interface NodeHandle extends Adopter {

@@ -10,12 +10,12 @@ import {
 import { invalidValue } from '../../arguments.js';
 import { native } from '../../binding.js';
 import { AbortError } from '../../errors.js';
-import { ignoreEmptyWrites, requireAdoption } from '../stream.js';
+import { ignoreEmptyWrites, requireAdoption } from '../../node/stream.js';
 import type { Job } from './attempt.js';
 import { asksForMore, retryOf, sourceOf, type ConnectOptions, type RetryOptions } from './options.js';
 import { Refusals } from './refusals.js';
-import { ConnectingSocket, requireHooked, requireHooks } from './socket.js';
-import type { Candidates, Source } from './source.js';
+import { ConnectingSocket, requireHooked, requireHooks } from '../../node/connecting-socket.js';
+import type { Candidates, Source } from '../../source/source.js';
 
 /**
  * Connects over TCP from the source that is asked for: all of net.connect's options, events, errors and forms, and

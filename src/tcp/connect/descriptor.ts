@@ -6,8 +6,8 @@ import { applyOptions, encodeList, encodeOption, type EncodedOption } from '../.
 import { Endpoint } from '../../wire/endpoint.js';
 import { familyNumber, type Family } from '../../wire/families.js';
 import { WILDCARD } from '../../wire/wildcard.js';
-import { passedOver } from '../port-range.js';
-import { optionRemedy } from '../remedies.js';
+import { passedOver } from '../../ports/port-range.js';
+import { optionRemedy } from '../../source/remedies.js';
 import {
   bindFailure,
   failure,
@@ -17,7 +17,7 @@ import {
   socketFailure,
   type Failure,
 } from './failure.js';
-import type { Source } from './source.js';
+import type { Source } from '../../source/source.js';
 
 /** What of Node's TCP handle is needed to give it a descriptor. */
 export interface Adopter {

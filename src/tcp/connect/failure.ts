@@ -12,9 +12,9 @@ import {
   portsTaken,
   routeRemedy,
   type Explanation,
-} from '../remedies.js';
-import type { FailedSearch } from '../exhaustion/evidence.js';
-import type { Source } from './source.js';
+} from '../../source/remedies.js';
+import type { FailedSearch } from '../../ports/evidence.js';
+import type { Source } from '../../source/source.js';
 
 /** What a system call said. Node is given the errno, makes an error of it, and that one is explained. */
 export interface Failure {

@@ -6,10 +6,10 @@ import { TIME_WAIT_MS } from '../../kernel/time-wait.js';
 import { encodeOption } from '../../options/access.js';
 import { checkSockopts } from '../../options/sockopts.js';
 import type { SocketOptions } from '../../options/table.js';
-import { checkRange, contains, isEphemeral, WHOLE_RANGE } from '../port-range.js';
+import { checkRange, contains, isEphemeral, WHOLE_RANGE } from '../../ports/port-range.js';
 import { endpointOf } from './descriptor.js';
-import type { RetryPolicy } from './retry.js';
-import type { Source } from './source.js';
+import type { RetryPolicy } from '../../ports/waiting.js';
+import type { Source } from '../../source/source.js';
 
 /** Waiting for a local port when all are taken. */
 export interface RetryOptions {

@@ -1,7 +1,7 @@
 // What the attempts of one connect() were refused for, to be told where Node makes errors of the bare errnos.
 import type { Socket } from 'node:net';
 import { SyscallError } from '../../errors.js';
-import { portsTaken } from '../remedies.js';
+import { portsTaken } from '../../source/remedies.js';
 import { explanationOf, searchOf, type Failure } from './failure.js';
 
 interface Refusal {

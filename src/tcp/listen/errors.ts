@@ -2,7 +2,7 @@
 // and listen(2) are both `syscall: 'listen'`, which servers' error handlers look for.
 import { SyscallError } from '../../errors.js';
 import type { Endpoint } from '../../wire/endpoint.js';
-import { addressNotLocal, lacksZone, lowPort, noZone, type Explanation } from '../remedies.js';
+import { addressNotLocal, lacksZone, lowPort, noZone, type Explanation } from '../../source/remedies.js';
 
 /** The error of bind(2) or listen(2). @param inWorker in a cluster worker, where listeners are not shared */
 export function explainListen(errno: number, endpoint: Endpoint, inWorker: boolean): SyscallError {

@@ -9,11 +9,11 @@ import { readSysctl } from '../../kernel/sysctl.js';
 import { applyOptions } from '../../options/access.js';
 import { Endpoint } from '../../wire/endpoint.js';
 import { familyNumber } from '../../wire/families.js';
-import { explainOption, localRoute } from '../remedies.js';
-import { requireAdoption } from '../stream.js';
+import { explainOption, localRoute } from '../../source/remedies.js';
+import { requireAdoption } from '../../node/stream.js';
 import { explainListen } from './errors.js';
 import { planOf, socketFamily, socketOptionsOf, type ListenOptions, type Plan } from './options.js';
-import { serve } from './server.js';
+import { serve } from '../../node/server.js';
 
 /**
  * Lets a server listen: net.Server, tls.Server, http.Server, https.Server, the servers of node:http2. As

@@ -1,6 +1,6 @@
 // Waiters: promises that wait for one of poll's events each. Whoever has the poll says which have happened.
-import { abortSignal } from './arguments.js';
-import { AbortError, SyscallError } from './errors.js';
+import { abortSignal } from '../arguments.js';
+import { AbortError, SyscallError } from '../errors.js';
 
 interface Waiter {
   readonly events: number;

@@ -1,8 +1,8 @@
 // The handshake of a deferred connect, without data: a send of nothing starts it, writability ends it, SO_ERROR judges it.
-import type { Handle } from '../../binding.js';
-import { AbortError } from '../../errors.js';
-import { WRITABLE, type Readiness } from '../../readiness.js';
-import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
+import type { Handle } from '../binding.js';
+import { AbortError } from '../errors.js';
+import { WRITABLE, type Readiness } from '../socket/readiness.js';
+import { LITTLE_ENDIAN } from '../wire/byte-order.js';
 
 /** Resolves with 0, or the negative errno of connect(2): ETIMEDOUT also when `timeout` milliseconds were not enough. */
 export async function handshake(

@@ -1,6 +1,6 @@
 // Readiness: promises that wait until a descriptor is readable or writable, on one poll for all of them.
-import { canWait, native, type Handle, type Poll } from './binding.js';
-import { check, SocketError } from './errors.js';
+import { canWait, native, type Handle, type Poll } from '../binding.js';
+import { check, SocketError } from '../errors.js';
 import { notAborted, Waiters } from './waiters.js';
 
 /** uv_poll's bits. */

@@ -3,7 +3,7 @@
 import { Socket, type SocketConstructorOpts } from 'node:net';
 import { isSupported, type Handle } from '../binding.js';
 import { SocketError } from '../errors.js';
-import { descriptorOf } from '../options/descriptor.js';
+import { descriptorOf } from './descriptor.js';
 
 /** Throws ERR_UNSUPPORTED on a runtime whose net.Socket does not take a descriptor. To be called before anything is sent. */
 export function requireAdoption(): void {

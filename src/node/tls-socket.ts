@@ -4,13 +4,13 @@
 import dns from 'node:dns';
 import { Socket, type LookupFunction } from 'node:net';
 import { TLSSocket, type ConnectionOptions } from 'node:tls';
-import { native } from '../../binding.js';
-import { requireAdoption } from '../stream.js';
-import type { Job } from './attempt.js';
-import { retryOf, type RetryOptions } from './options.js';
-import { Refusals } from './refusals.js';
-import { hook, isHooked, requireHooks, unknownNode } from './socket.js';
-import type { Candidates, Source } from './source.js';
+import { native } from '../binding.js';
+import { requireAdoption } from './stream.js';
+import type { Job } from '../tcp/connect/attempt.js';
+import { retryOf, type RetryOptions } from '../tcp/connect/options.js';
+import { Refusals } from '../tcp/connect/refusals.js';
+import { hook, isHooked, requireHooks, unknownNode } from './connecting-socket.js';
+import type { Candidates, Source } from '../source/source.js';
 
 /** What of the options matters here; the others are Node's. */
 export interface TlsOptions extends ConnectionOptions {

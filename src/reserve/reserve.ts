@@ -1,23 +1,23 @@
 // reserve and reserveMany: a local port toward a destination, kept by the kernel, with nothing sent. The recipe of the
 // talk "What makes the panda sad?" (Linux Plumbers 2024): a TCP Fast Open connect that waits for its first data.
-import { boolean, integer, options as checkOptions, outOfRange } from '../../arguments.js';
-import { native, type Handle } from '../../binding.js';
-import { check, SocketError } from '../../errors.js';
-import type { PortRange } from '../../kernel/sysctl.js';
-import { applyOptions, encodeList, encodeOption, type EncodedOption } from '../../options/access.js';
-import { isDeferred } from '../../options/deferred.js';
-import { checkSockopts } from '../../options/sockopts.js';
-import type { SocketOptions } from '../../options/table.js';
-import { Endpoint, SOCKADDR_SIZE, type EndpointLike } from '../../wire/endpoint.js';
-import { familyNumber, type Family } from '../../wire/families.js';
-import { sameAddress } from '../../wire/same-address.js';
-import { isWildcard, WILDCARD } from '../../wire/wildcard.js';
-import { endsOf } from './ends.js';
+import { boolean, integer, options as checkOptions, outOfRange } from '../arguments.js';
+import { native, type Handle } from '../binding.js';
+import { check, SocketError } from '../errors.js';
+import type { PortRange } from '../kernel/sysctl.js';
+import { applyOptions, encodeList, encodeOption, type EncodedOption } from '../options/access.js';
+import { isDeferred } from '../options/deferred.js';
+import { checkSockopts } from '../options/sockopts.js';
+import type { SocketOptions } from '../options/table.js';
+import { Endpoint, SOCKADDR_SIZE, type EndpointLike } from '../wire/endpoint.js';
+import { familyNumber, type Family } from '../wire/families.js';
+import { sameAddress } from '../wire/same-address.js';
+import { isWildcard, WILDCARD } from '../wire/wildcard.js';
+import { endsOf } from '../source/ends.js';
 import { LOSES_GUARANTEE, SET_BY_RESERVE } from './guarantee.js';
-import { checkRange, contains, isEphemeral, passedOver, refuseOutside, WHOLE_RANGE } from '../port-range.js';
-import { explainOption } from '../remedies.js';
+import { checkRange, contains, isEphemeral, passedOver, refuseOutside, WHOLE_RANGE } from '../ports/port-range.js';
+import { explainOption } from '../source/remedies.js';
 import { explainBind, explainConnect, explainSocket, notUnicast } from './errors.js';
-import { PortReservation } from './reservation.js';
+import { PortReservation } from './port-reservation.js';
 
 export interface ReserveOptions {
   /** The destination. Its port is not 0. An IPv4-mapped address makes an IPv6 socket. */

@@ -1,9 +1,9 @@
 // What a failed reservation means and what to do about it: the kernel's errno, turned into an error that says so.
-import { SocketError, SyscallError } from '../../errors.js';
-import type { PortRange } from '../../kernel/sysctl.js';
-import { isUnicast } from '../../kernel/unicast.js';
-import type { Endpoint } from '../../wire/endpoint.js';
-import { isWildcard } from '../../wire/wildcard.js';
+import { SocketError, SyscallError } from '../errors.js';
+import type { PortRange } from '../kernel/sysctl.js';
+import { isUnicast } from '../kernel/unicast.js';
+import type { Endpoint } from '../wire/endpoint.js';
+import { isWildcard } from '../wire/wildcard.js';
 import {
   addressNotLocal,
   hasSource,
@@ -13,7 +13,7 @@ import {
   portsTaken,
   routeRemedy,
   type Explanation,
-} from '../remedies.js';
+} from '../source/remedies.js';
 
 /** What of a plan the explanations need. */
 interface Wanted {

@@ -1,6 +1,6 @@
 // explainExhaustion: no port was free, so by what are they taken, until when, and what can be done?
-import type { ExhaustedBy } from '../../errors.js';
-import { timeWaitSettings, type TimeWaitSettings } from '../../kernel/time-wait.js';
+import type { ExhaustedBy } from '../errors.js';
+import { timeWaitSettings, type TimeWaitSettings } from '../kernel/time-wait.js';
 import { gatherEvidence, type Evidence, type FailedSearch, type PortCounts } from './evidence.js';
 
 export interface Exhaustion {

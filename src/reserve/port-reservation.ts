@@ -2,18 +2,18 @@
 import type { ChildProcess } from 'node:child_process';
 import { Socket } from 'node:net';
 import { inspect, type InspectOptions } from 'node:util';
-import { abortSignal, integer, invalidType, options as checkOptions } from '../../arguments.js';
-import { native, type Handle } from '../../binding.js';
-import { check, SocketError, SyscallError } from '../../errors.js';
-import { descriptorOf } from '../../options/descriptor.js';
-import { encodeOption } from '../../options/access.js';
-import { isDeferred } from '../../options/deferred.js';
-import { accessOf, optionAccess, refuseOption, type OptionAccess, type OwnSocket } from '../../options/target.js';
-import { Readiness } from '../../readiness.js';
-import { Endpoint, SOCKADDR_SIZE, type EndpointLike } from '../../wire/endpoint.js';
+import { abortSignal, integer, invalidType, options as checkOptions } from '../arguments.js';
+import { native, type Handle } from '../binding.js';
+import { check, SocketError, SyscallError } from '../errors.js';
+import { descriptorOf } from '../node/descriptor.js';
+import { encodeOption } from '../options/access.js';
+import { isDeferred } from '../options/deferred.js';
+import { accessOf, optionAccess, refuseOption, type OptionAccess, type OwnSocket } from '../options/target.js';
+import { Readiness } from '../socket/readiness.js';
+import { Endpoint, SOCKADDR_SIZE, type EndpointLike } from '../wire/endpoint.js';
 import { losesGuarantee } from './guarantee.js';
 import { handshake } from './handshake.js';
-import { ignoreEmptyWrites, requireAdoption, toStream } from '../stream.js';
+import { ignoreEmptyWrites, requireAdoption, toStream } from '../node/stream.js';
 
 /**
  * 'held': the kernel keeps the port. 'activating', 'activated': the handshake is under way, or was left to a net.Socket.

@@ -1,13 +1,13 @@
 // originalDestination: what a client dialled that a firewall rule has brought here. Under TPROXY it is the socket's own
 // address; under REDIRECT and DNAT connection tracking remembers it.
 import type { Socket } from 'node:net';
-import { SocketError, SyscallError } from '../../errors.js';
-import { TCP_STATES } from '../../kernel/tcp-states.js';
-import { localEndpoint } from '../../options/local-endpoint.js';
-import { accessOf, type OptionAccess } from '../../options/target.js';
-import { NativeSocket } from '../../socket.js';
-import { Endpoint, SOCKADDR_SIZE } from '../../wire/endpoint.js';
-import type { Family } from '../../wire/families.js';
+import { SocketError, SyscallError } from '../errors.js';
+import { TCP_STATES } from '../kernel/tcp-states.js';
+import { localEndpoint } from '../options/local-endpoint.js';
+import { accessOf, type OptionAccess } from '../options/target.js';
+import { NativeSocket } from '../socket/native-socket.js';
+import { Endpoint, SOCKADDR_SIZE } from '../wire/endpoint.js';
+import type { Family } from '../wire/families.js';
 
 export interface OriginalDestination {
   /** A literal without zone; an IPv4-mapped address is shown as the IPv4 address that it is. */

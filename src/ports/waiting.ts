@@ -1,8 +1,8 @@
 // Waiting for a local port. A search that fails costs 3-4 ms of the event loop (it looks at every port of the range), so
 // those that need the same ports stand in one line, and the first of it searches, when there is reason to.
-import type { FailedSearch } from '../exhaustion/evidence.js';
-import { recentExhaustion } from '../exhaustion/recent.js';
-import { searchPauses } from '../exhaustion/retry.js';
+import type { FailedSearch } from './evidence.js';
+import { recentExhaustion } from './recent.js';
+import { searchPauses } from './search-pauses.js';
 
 /** How long to wait for a free port. */
 export interface RetryPolicy {

@@ -1,8 +1,8 @@
 // The net.Socket that `connect` returns. Node makes a TCP handle for each attempt and puts it into `_handle`; from there
 // on that handle asks an Attempt before it binds or connects. All of Node's internals that are relied on are in this file.
 import { Socket, type SocketConstructorOpts } from 'node:net';
-import { SocketError } from '../../errors.js';
-import { Attempt, type ConnectRequest, type Job, type NodeHandle } from './attempt.js';
+import { SocketError } from '../errors.js';
+import { Attempt, type ConnectRequest, type Job, type NodeHandle } from '../tcp/connect/attempt.js';
 
 /** An ordinary net.Socket in every other respect. */
 export class ConnectingSocket extends Socket {

@@ -11,14 +11,14 @@ import { localEndpoint } from '../options/local-endpoint.js';
 import { checkSockopts } from '../options/sockopts.js';
 import type { SocketOptions } from '../options/table.js';
 import { optionAccess, refuseOption, type OptionAccess, type OwnSocket } from '../options/target.js';
-import { endsOf } from '../tcp/reserve/ends.js';
-import { LOSES_GUARANTEE, losesGuarantee } from '../tcp/reserve/guarantee.js';
-import { checkRange, contains, refuseOutside } from '../tcp/port-range.js';
-import { NOT_UNICAST } from '../tcp/remedies.js';
+import { endsOf } from '../source/ends.js';
+import { LOSES_GUARANTEE, losesGuarantee } from './guarantee.js';
+import { checkRange, contains, refuseOutside } from '../ports/port-range.js';
+import { NOT_UNICAST } from '../source/remedies.js';
 import { type Endpoint, type EndpointLike } from '../wire/endpoint.js';
 import { familyNumber, type Family } from '../wire/families.js';
-import { isGro, type UdpSocketOptions } from './options.js';
-import { fromReservation, type UdpSocket } from './socket.js';
+import { isGro, type UdpSocketOptions } from '../udp/options.js';
+import { fromReservation, type UdpSocket } from '../udp/socket.js';
 
 export interface ReserveUdpOptions {
   /** The destination. Its port is not 0. An IPv4-mapped address makes an IPv6 socket. */

@@ -4,8 +4,8 @@ import { SyscallError, type ExhaustedBy } from '../errors.js';
 import { capacity, readSysctl } from '../kernel/sysctl.js';
 import type { Endpoint } from '../wire/endpoint.js';
 import { familyNumber, type Family } from '../wire/families.js';
-import { effectiveRange, type FailedSearch } from './exhaustion/evidence.js';
-import { recentExhaustion } from './exhaustion/recent.js';
+import { effectiveRange, type FailedSearch } from '../ports/evidence.js';
+import { recentExhaustion } from '../ports/recent.js';
 
 /** What of an error's context says why, and what to do. */
 export interface Explanation {

@@ -1,7 +1,7 @@
 // Options that would take a reservation's guarantee away, measured on Linux 6.18: each lets a second socket have the
 // same 4-tuple, or bind and listen on the port.
-import { LEVELS } from '../../options/row.js';
-import { OPTIONS } from '../../options/table.js';
+import { LEVELS } from '../options/row.js';
+import { OPTIONS } from '../options/table.js';
 
 const REASONS = [
   ['SO_REUSEADDR', 'another socket with SO_REUSEADDR could then bind the reserved port, and listen on it'],

@@ -1,12 +1,12 @@
 // Why no port was free: which sockets hold the ports of a range toward a destination, and until when.
-import { native } from '../../binding.js';
-import { routeTo } from '../../kernel/routes.js';
-import { visitTcpSockets, type SocketVisitor } from '../../kernel/sock-diag.js';
-import type { SocketState } from '../../kernel/socket-row.js';
-import { localPortRange, reservedPorts, type PortRange } from '../../kernel/sysctl.js';
-import { TIME_WAIT_MS, timeWaitReusable, type TimeWaitSettings } from '../../kernel/time-wait.js';
-import { Endpoint } from '../../wire/endpoint.js';
-import { AF_INET } from '../../wire/families.js';
+import { native } from '../binding.js';
+import { routeTo } from '../kernel/routes.js';
+import { visitTcpSockets, type SocketVisitor } from '../kernel/sock-diag.js';
+import type { SocketState } from '../kernel/socket-row.js';
+import { localPortRange, reservedPorts, type PortRange } from '../kernel/sysctl.js';
+import { TIME_WAIT_MS, timeWaitReusable, type TimeWaitSettings } from '../kernel/time-wait.js';
+import { Endpoint } from '../wire/endpoint.js';
+import { AF_INET } from '../wire/families.js';
 
 /** A search for a port that failed. */
 export interface FailedSearch {

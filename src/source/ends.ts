@@ -1,7 +1,7 @@
 // The two ends of a reservation, TCP's or UDP's: what `remote` and `local` say, and which family that makes.
-import { invalidValue, outOfRange } from '../../arguments.js';
-import { Endpoint, type EndpointLike } from '../../wire/endpoint.js';
-import type { Family } from '../../wire/families.js';
+import { invalidValue, outOfRange } from '../arguments.js';
+import { Endpoint, type EndpointLike } from '../wire/endpoint.js';
+import type { Family } from '../wire/families.js';
 
 export interface WantedEnds {
   /** The destination. Its port is not 0. An IPv4-mapped address makes an IPv6 socket. */

@@ -1,19 +1,19 @@
 // NativeSocket: one socket of the kernel with its calls, one each, non-blocking and close-on-exec. The raw layer.
 import { inspect, type InspectOptions } from 'node:util';
-import { bytes, integer, invalidType, oneOf, options as checkOptions } from './arguments.js';
-import { native, type Handle } from './binding.js';
-import { check, SocketError, SyscallError } from './errors.js';
-import { applyOptions } from './options/access.js';
-import { isDeferred } from './options/deferred.js';
-import { localEndpoint, portAssigned } from './options/local-endpoint.js';
-import { checkSockopts } from './options/sockopts.js';
-import type { SocketOptions } from './options/table.js';
-import { optionAccess, type OptionAccess, type OwnSocket } from './options/target.js';
+import { bytes, integer, invalidType, oneOf, options as checkOptions } from '../arguments.js';
+import { native, type Handle } from '../binding.js';
+import { check, SocketError, SyscallError } from '../errors.js';
+import { applyOptions } from '../options/access.js';
+import { isDeferred } from '../options/deferred.js';
+import { localEndpoint, portAssigned } from '../options/local-endpoint.js';
+import { checkSockopts } from '../options/sockopts.js';
+import type { SocketOptions } from '../options/table.js';
+import { optionAccess, type OptionAccess, type OwnSocket } from '../options/target.js';
 import { Readiness, READABLE, WRITABLE } from './readiness.js';
-import { LITTLE_ENDIAN } from './wire/byte-order.js';
-import { decodeControl, encodeControl, type ControlMessage, type ReceivedControlMessage } from './wire/control.js';
-import { Endpoint, SOCKADDR_SIZE, UNSPECIFIED, type EndpointLike } from './wire/endpoint.js';
-import { AF_INET, AF_INET6, FAMILIES, familyNumber, type Family } from './wire/families.js';
+import { LITTLE_ENDIAN } from '../wire/byte-order.js';
+import { decodeControl, encodeControl, type ControlMessage, type ReceivedControlMessage } from '../wire/control.js';
+import { Endpoint, SOCKADDR_SIZE, UNSPECIFIED, type EndpointLike } from '../wire/endpoint.js';
+import { AF_INET, AF_INET6, FAMILIES, familyNumber, type Family } from '../wire/families.js';
 
 export type NativeSocketType = 'stream' | 'dgram' | 'raw';
 

@@ -1,8 +1,8 @@
 // Where an attempt may leave from: what `connect` is asked for itself, or what a pool of sources offers, one candidate
 // after the other.
-import type { PortRange } from '../../kernel/sysctl.js';
-import type { SocketOptions } from '../../options/table.js';
-import type { Endpoint } from '../../wire/endpoint.js';
+import type { PortRange } from '../kernel/sysctl.js';
+import type { SocketOptions } from '../options/table.js';
+import type { Endpoint } from '../wire/endpoint.js';
 
 /** The local side of one attempt. Everything in it has been checked. */
 export interface Source {
