@@ -19,7 +19,7 @@ import {
   type UdpSocketOptions,
 } from '../../src/index.js';
 import { listening } from '../support/sockets.js';
-import { checkDescriptors } from './fixtures.js';
+import { checkDescriptors } from '../support/fixtures.js';
 
 checkDescriptors();
 

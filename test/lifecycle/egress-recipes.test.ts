@@ -3,7 +3,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { runNode } from '../support/child.js';
-import { missingDatabase, Servers, type Database } from './egress-servers.js';
+import { missingDatabase, Servers, type Database } from '../support/egress-servers.js';
 
 const page = readFileSync(new URL('../../docs/recipes.md', import.meta.url), 'utf8');
 const [, pool = ''] = /<!-- pool -->\s*```js\n(.*?)```/s.exec(page) ?? [];

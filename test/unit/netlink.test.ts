@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { Handle } from '../../src/binding.js';
 import { askKernel, attribute, attributes, type NetlinkAnswer, type NetlinkRequest } from '../../src/kernel/netlink.js';
 import { LITTLE_ENDIAN } from '../../src/wire/byte-order.js';
-import { thrown } from '../kernel/fixtures.js';
+import { thrown } from '../support/fixtures.js';
 
 const DUMP: NetlinkRequest = { protocol: 4, type: 20, dump: true, body: Uint8Array.of(1, 2, 3, 4) };
 const ONE: NetlinkRequest = { ...DUMP, dump: false };

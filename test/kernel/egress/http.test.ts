@@ -1,0 +1,399 @@
+// httpAgent, httpsAgent and createConnection: sources, keys, keep-alive, sessions, timeouts and errors, with Node's http.
+import { once } from 'node:events';
+import * as http from 'node:http';
+import * as https from 'node:https';
+import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
+import {
+  connector,
+  EgressPool,
+  type Connector,
+  type EgressHttpAgentOptions,
+  type EgressHttpsAgentOptions,
+} from '../../../src/index.js';
+import { runNode } from '../../support/child.js';
+import { closedPort } from '../../support/sockets.js';
+import { certificateFor, type Certificate } from '../../support/certificate.js';
+import { resolving, Sockets } from '../../support/egress.js';
+import { blackHole, checkDescriptors, IPV4, thrown, until, type AnyError } from '../../support/fixtures.js';
+
+const A = '127.1.0.1';
+const B = '127.1.0.2';
+let certificate: Certificate;
+
+beforeAll(() => {
+  certificate = certificateFor('x.test');
+});
+checkDescriptors();
+
+interface Scheme {
+  readonly name: string;
+  readonly agent: (pool: Connector, options?: EgressHttpAgentOptions & EgressHttpsAgentOptions) => http.Agent;
+  readonly request: (options: https.RequestOptions) => http.ClientRequest;
+}
+
+const SCHEMES: readonly Scheme[] = [
+  { name: 'http', agent: (pool, options) => pool.httpAgent(options), request: (options) => http.request(options) },
+  {
+    name: 'https',
+    agent: (pool, options) => pool.httpsAgent(options),
+    request: (options) => https.request({ ca: certificate.cert, ...options }),
+  },
+];
+
+describe.each(SCHEMES)('an agent for $name', ({ name, agent, request }) => {
+  const isTls = name === 'https';
+  const serve = () => httpServer(isTls);
+  const to = (port: number): https.RequestOptions => ({ host: 'x.test', port, lookup: resolving('::1', '127.0.0.1') });
+
+  test('connects from the sources of the pool', async () => {
+    await using server = await serve();
+    const pool = new EgressPool({ sources: [A, B], localPortRange: [40_000, 40_009] });
+    const used = agent(pool);
+    for (const source of [A, B, A]) {
+      const { text } = await get(request({ ...to(server.port), agent: used }));
+      expect(text).toMatch(new RegExp(`^${source}:4000\\d /$`));
+    }
+    await until(() => pool.stats().held === 0);
+    expect(pool.stats().total).toBe(3);
+  });
+
+  test('keeps sockets alive and uses them again', async () => {
+    await using server = await serve();
+    const pool = new EgressPool({ sources: [A, B] });
+    const used = agent(pool, { keepAlive: true });
+    const first = await get(request({ ...to(server.port), agent: used }));
+    const second = await get(request({ ...to(server.port), agent: used, path: '/second' }));
+    expect(second.text).toBe(first.text.replace(' /', ' /second'));
+    expect(pool.stats()).toMatchObject({ held: 1, total: 1 });
+    used.destroy();
+    await until(() => pool.stats().held === 0);
+  });
+
+  test('does not mix the sockets of different keys', async () => {
+    await using server = await serve();
+    const pool = new EgressPool({ sources: [A, B], strategy: ({ key }) => (key === 'b' ? B : A) });
+    const used = agent(pool, { keepAlive: true });
+    const from = async (egressKey?: string): Promise<string> => {
+      const { text } = await get(request({ ...to(server.port), agent: used, egressKey }));
+      return text.replace(/ .*/, '');
+    };
+    const [a, b, none] = [await from('a'), await from('b'), await from()];
+    expect([a, b, none].map((text) => text.split(':')[0])).toEqual([A, B, A]);
+    expect(none).not.toBe(a);
+    // Each key finds its own again.
+    expect([await from('a'), await from('b'), await from()]).toEqual([a, b, none]);
+    expect(pool.stats().total).toBe(3);
+    used.destroy();
+    await until(() => pool.stats().held === 0);
+  });
+
+  test('has a key of its own that stands above that of a request', async () => {
+    await using server = await serve();
+    const pool = new EgressPool({ sources: [A, B], strategy: ({ key }) => (key === 'b' ? B : A) });
+    const used = agent(pool, { egressKey: 'b' });
+    const { text } = await get(request({ ...to(server.port), agent: used, egressKey: 'a' }));
+    expect(text).toMatch(new RegExp(`^${B}:`));
+    expect(used.getName({ host: 'x.test', port: 1 })).toMatch(/egress="b"$/);
+    await until(() => pool.stats().held === 0);
+  });
+
+  test('has a name with the key in it, which no other key can imitate', () => {
+    const used = agent(new EgressPool({ sources: [A] }));
+    const nameOf = (egressKey?: string): string =>
+      used.getName({ host: 'h', port: 1, egressKey } as http.ClientRequestArgs);
+    const keys = [undefined, '', 'a', '"', '"a', 'a:egress="b"', '\ud800', '\ud801', 'null', 'undefined'];
+    expect(new Set(keys.map(nameOf)).size).toBe(keys.length);
+  });
+
+  test('waits for a socket within maxSockets', async () => {
+    await using server = await serve();
+    const pool = new EgressPool({ sources: [A] });
+    const used = agent(pool, { keepAlive: true, maxSockets: 1 });
+    const all = Array.from({ length: 5 }, (_, i) => get(request({ ...to(server.port), agent: used, path: `/${i}` })));
+    const answers = await Promise.all(all);
+    expect(answers.map(({ text }) => text.split(' ')[1])).toEqual(['/0', '/1', '/2', '/3', '/4']);
+    expect(pool.stats().total).toBe(1);
+    used.destroy();
+    await until(() => pool.stats().held === 0);
+  });
+
+  test.each(['of the request', 'of the agent'])('tells of a timeout %s while it connects', async (which) => {
+    using hole = await blackHole(IPV4);
+    const pool = new EgressPool({ sources: [A] });
+    const used = agent(pool, which === 'of the agent' ? { timeout: 20 } : {});
+    const made = request({
+      host: hole.local.address,
+      port: hole.local.port,
+      agent: used,
+      ...(which === 'of the request' && { timeout: 20 }),
+    });
+    made.on('timeout', () => made.destroy(new Error('too slow'))).end();
+    const [error] = (await once(made, 'error')) as [Error];
+    expect(error.message).toBe('too slow');
+    await until(() => pool.stats().held === 0);
+  });
+
+  test('fails the request with what the connection fails with', async () => {
+    const pool = new EgressPool({ sources: [A] });
+    const used = agent(pool);
+    const port = closedPort();
+    expect(await failure(request({ host: '127.0.0.1', port, agent: used }))).toMatchObject({
+      code: 'ECONNREFUSED',
+      port,
+    });
+    expect(await failure(request({ host: '::1', port, agent: used }))).toMatchObject({ code: 'ERR_EGRESS_NO_SOURCE' });
+    expect(pool.stats()).toMatchObject({ held: 0, failed: 1 });
+  });
+
+  test('fails the request when no port is left', async () => {
+    await using server = await serve();
+    const pool = new EgressPool({ sources: [A], localPortRange: [40_000, 40_000] });
+    const used = agent(pool, { keepAlive: true, egressKey: 'first' });
+    await get(request({ ...to(server.port), agent: used }));
+    const other = request({ host: '127.0.0.1', port: server.port, agent: agent(pool) });
+    expect(await failure(other)).toMatchObject({ code: 'ERR_PORT_RANGE_EXHAUSTED', cause: { code: 'EADDRNOTAVAIL' } });
+    used.destroy();
+    await until(() => pool.stats().held === 0);
+  });
+
+  test('lets go of the socket of a request that is aborted', async () => {
+    using hole = await blackHole(IPV4);
+    const pool = new EgressPool({ sources: [A] });
+    const controller = new AbortController();
+    const { signal } = controller;
+    const made = request({ host: hole.local.address, port: hole.local.port, agent: agent(pool), signal });
+    const failed = failure(made);
+    await until(() => pool.stats().held === 1);
+    controller.abort();
+    expect((await failed).name).toBe('AbortError');
+    await until(() => pool.stats().held === 0);
+  });
+
+  test.each<[https.RequestOptions, string]>([
+    [{ localAddress: B }, 'ERR_INVALID_ARG_VALUE'],
+    [{ socketPath: '/tmp/x' }, 'ERR_INVALID_ARG_VALUE'],
+    [{ egressKey: 7 as unknown as string }, 'ERR_INVALID_ARG_TYPE'],
+  ])('refuses %j', async (options, code) => {
+    const used = agent(new EgressPool({ sources: [A] }));
+    const error = await (async () =>
+      await failure(request({ host: '127.0.0.1', port: 1, agent: used, ...options })))().catch(
+      (thrownNow: unknown) => thrownNow,
+    );
+    expect(error).toMatchObject({ code });
+  });
+
+  test('refuses a key that is no string', () => {
+    const pool = new EgressPool({ sources: [A] });
+    expect(thrown(() => agent(pool, { egressKey: 7 as unknown as string })).code).toBe('ERR_INVALID_ARG_TYPE');
+  });
+});
+
+describe('TLS sessions', () => {
+  test('are reused for the same key, and for no other', async () => {
+    await using server = await httpServer(true);
+    const pool = new EgressPool({ sources: [A] });
+    const used = pool.httpsAgent({ ca: certificate.cert, maxCachedSessions: 10 });
+    const to = { host: 'x.test', port: server.port, lookup: resolving('127.0.0.1'), agent: used };
+    const reused = async (egressKey: string): Promise<boolean> => {
+      const { socket } = await get(https.request({ ...to, egressKey }));
+      return socket instanceof TLSSocket && socket.isSessionReused();
+    };
+    expect([await reused('a'), await reused('a'), await reused('b'), await reused('b'), await reused('a')]).toEqual([
+      false,
+      true,
+      false,
+      true,
+      true,
+    ]);
+    await until(() => pool.stats().held === 0);
+  });
+
+  test('need a certificate that is trusted', async () => {
+    await using server = await httpServer(true);
+    const pool = new EgressPool({ sources: [A] });
+    const to = { host: 'x.test', port: server.port, lookup: resolving('127.0.0.1') };
+    expect(await failure(https.request({ ...to, agent: pool.httpsAgent() }))).toMatchObject({
+      code: 'DEPTH_ZERO_SELF_SIGNED_CERT',
+    });
+    await until(() => pool.stats().held === 0);
+    const { text } = await get(https.request({ ...to, agent: pool.httpsAgent({ rejectUnauthorized: false }) }));
+    expect(text).toMatch(new RegExp(`^${A}:`));
+    await until(() => pool.stats().held === 0);
+  });
+
+  test('may have a private key of the client, which is not the key of the pool', async () => {
+    await using server = await httpServer(true);
+    const keys: unknown[] = [];
+    const pool = new EgressPool({ sources: [A], strategy: ({ key }) => (keys.push(key), A) });
+    const used = pool.httpsAgent({ ca: certificate.cert, key: certificate.key, cert: certificate.cert });
+    await get(https.request({ host: 'x.test', port: server.port, lookup: resolving('127.0.0.1'), agent: used }));
+    expect(keys).toEqual([undefined]);
+    await until(() => pool.stats().held === 0);
+  });
+});
+
+describe.each(SCHEMES)('wrong options of an agent for $name, or of a request', ({ agent, request }) => {
+  const pool = new EgressPool({ sources: [A] });
+
+  test('a proxy: this agent goes through none', () => {
+    const options = { proxyEnv: { HTTP_PROXY: 'http://127.0.0.1:1' } } as unknown as EgressHttpAgentOptions;
+    for (const wrong of [options, { ...options, egressKey: 'k' }]) {
+      const { code, message } = thrown(() => agent(pool, wrong));
+      expect(code).toBe('ERR_INVALID_ARG_VALUE');
+      expect(message).toMatch(/options\.proxyEnv.* goes through no proxy/);
+    }
+  });
+
+  test.each([null, 7, 'x'])('%j', (options) => {
+    expect(thrown(() => agent(pool, options as unknown as object)).code).toBe('ERR_INVALID_ARG_TYPE');
+  });
+
+  test.each([
+    [pool, { sockopts: [] }, /options\.sockopts/],
+    [connector({ localAddress: A }), { sockopts: [] }, /options\.sockopts/],
+    [pool, { egressKey: 5 }, /options\.egressKey/],
+    [connector({ localAddress: A }), { egressKey: 5 }, /options\.egressKey/],
+  ] as const)('%o: %j', (from: Connector, wrong, message) => {
+    const to = { host: 'x.test', port: 1, lookup: resolving('127.0.0.1') };
+    const error = thrown(() => request({ ...to, agent: agent(from), ...(wrong as object) }));
+    expect(error).toMatchObject({ code: 'ERR_INVALID_ARG_TYPE', message: expect.stringMatching(message) as unknown });
+  });
+
+  test('sockopts in an array, of the agent', () => {
+    const used = agent(pool, { sockopts: [] } as object);
+    expect(thrown(() => request({ host: '127.0.0.1', port: 1, agent: used })).code).toBe('ERR_INVALID_ARG_TYPE');
+  });
+});
+
+const PROXIED = `
+  import * as http from 'node:http';
+  import { once } from 'node:events';
+  import { EgressPool } from 'linux-sockets';
+  const serve = async (name, port) => {
+    const server = http.createServer((request, response) => response.end(name + ' ' + request.socket.remoteAddress));
+    await once(server.listen(port, '127.0.0.1'), 'listening');
+    return server;
+  };
+  const proxy = await serve('proxy', 34567);
+  const server = await serve('server', 0);
+  const get = async (options) => {
+    const [response] = await once(http.get({ host: '127.0.0.1', port: server.address().port, ...options }), 'response');
+    console.log((await response.toArray()).join(''));
+  };
+  const pool = new EgressPool({ sources: ['${A}'] });
+  await get({ agent: pool.httpAgent() });
+  await get({ createConnection: pool.createConnection });
+  await get({});
+  process.exit();
+`;
+
+test.skipIf(!process.allowedNodeEnvironmentFlags.has('--use-env-proxy'))(
+  "a proxy of the environment, which Node's own agent goes through (Node >= 24), is not for an agent of a pool",
+  async () => {
+    const env = { NODE_USE_ENV_PROXY: '1', HTTP_PROXY: 'http://127.0.0.1:34567' };
+    const { stdout } = await runNode(PROXIED, { env });
+    expect(stdout.trim().split('\n')).toEqual([`server ${A}`, `server ${A}`, 'proxy 127.0.0.1']);
+  },
+);
+
+describe('createConnection', () => {
+  test('is what http.request takes, by itself', async () => {
+    await using server = await httpServer(false);
+    const pool = new EgressPool({ sources: [A] });
+    const { createConnection } = pool;
+    const request = http.request({ host: '127.0.0.1', port: server.port, path: '/x', createConnection });
+    expect((await get(request)).text).toMatch(new RegExp(`^${A}:\\d+ /x$`));
+    await until(() => pool.stats().held === 0);
+  });
+
+  test('takes all forms of net.createConnection but that of a path', async () => {
+    await using server = await httpServer(false);
+    await using sockets = new Sockets();
+    const { createConnection } = new EgressPool({ sources: [A] });
+    const connected = vi.fn();
+    sockets.add(createConnection(server.port, '127.0.0.1', connected));
+    sockets.add(createConnection({ port: server.port, host: '127.0.0.1' }, connected));
+    sockets.add(createConnection(server.port, connected)); // of localhost
+    sockets.add(createConnection(String(server.port), connected));
+    sockets.add(createConnection(String(server.port), '127.0.0.1', connected));
+    await until(() => connected.mock.calls.length === 5);
+    expect(sockets.list.map(({ localAddress }) => localAddress)).toEqual([A, A, A, A, A]);
+    sockets.add(createConnection(server.port));
+    sockets.add(createConnection(server.port, '127.0.0.1'));
+    await until(() => sockets.list.every(({ connecting }) => !connecting));
+    expect(thrown(() => createConnection('/tmp/x')).message).toMatch(/^The "path" argument .* no source address/);
+    expect(thrown(() => createConnection(65_536)).code).toBe('ERR_SOCKET_BAD_PORT');
+    expect(thrown(() => createConnection(undefined as unknown as number)).code).toBe('ERR_MISSING_ARGS');
+    expect(thrown(() => createConnection({ socketPath: '/tmp/x' })).code).toBe('ERR_INVALID_ARG_VALUE');
+    expect(thrown(() => createConnection(null as unknown as number)).code).toBe('ERR_INVALID_ARG_TYPE');
+  });
+
+  test('takes a key', async () => {
+    await using server = await httpServer(false);
+    const pool = new EgressPool({ sources: [A, B], strategy: ({ key }) => key ?? A });
+    const { createConnection } = pool;
+    const options = { host: '127.0.0.1', port: server.port, createConnection, egressKey: B };
+    expect((await get(http.request(options))).text).toMatch(new RegExp(`^${B}:`));
+    await until(() => pool.stats().held === 0);
+  });
+});
+
+describe('a connector without a pool', () => {
+  test.each([true, false])('connects from its source (TLS: %s)', async (isTls) => {
+    await using server = await httpServer(isTls);
+    const made = connector({ localAddress: B, localPortRange: [40_000, 40_009] });
+    const agent = isTls ? made.httpsAgent({ ca: certificate.cert }) : made.httpAgent();
+    const request = (isTls ? https : http).request({
+      host: 'x.test',
+      port: server.port,
+      lookup: resolving('::1', '127.0.0.1'),
+      localAddress: A, // the connector's stands above it
+      agent,
+    });
+    expect((await get(request)).text).toMatch(new RegExp(`^${B}:4000\\d /$`));
+  });
+
+  test.each([undefined, null, 7])('refuses %j for options', (options) => {
+    expect(thrown(() => connector(options as unknown as object)).code).toBe('ERR_INVALID_ARG_TYPE');
+  });
+
+  test('refuses wrong options when it is made', () => {
+    expect(thrown(() => connector({ localPortRange: [2, 1] })).code).toBe('ERR_OUT_OF_RANGE');
+  });
+});
+
+/** Answers with the client's address and port, and the path that was asked for. */
+async function httpServer(isTls: boolean) {
+  const answer: http.RequestListener = (request, response) => {
+    response.end(`${request.socket.remoteAddress ?? ''}:${request.socket.remotePort ?? 0} ${request.url ?? ''}`);
+  };
+  const server = isTls ? https.createServer(certificate, answer) : http.createServer(answer);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    port: (server.address() as { port: number }).port,
+    [Symbol.asyncDispose]: async () => {
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+async function get(request: http.ClientRequest): Promise<{ text: string; socket: Socket }> {
+  request.end();
+  const [response] = (await once(request, 'response')) as [http.IncomingMessage];
+  const { socket } = response;
+  let text = '';
+  for await (const chunk of response.setEncoding('utf8')) text += String(chunk);
+  return { text, socket };
+}
+
+async function failure(request: http.ClientRequest): Promise<AnyError> {
+  request.end();
+  const [error] = (await once(request, 'error')) as [AnyError];
+  return error;
+}

@@ -1,0 +1,276 @@
+// Options that the kernel accepts and passes over once a local port is assigned: refused by name, left to the kernel in raw form.
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import {
+  getOption,
+  NativeSocket,
+  OPTIONS,
+  setOption,
+  type Family,
+  type OptionRow,
+  type RawOption,
+} from '../../../src/index.js';
+import { LEVELS, socketsOf, type SocketType } from '../../../src/options/row.js';
+import { codeOf, create, get, set } from '../../support/options.js';
+import { boundUdp, errorOf, listening, LOOPBACK, tcp, tcpPair, udp } from '../../support/sockets.js';
+import { SAMPLES } from '../../support/option-samples/samples.js';
+
+const samples = SAMPLES as Readonly<
+  Record<string, { set?: unknown; test?: unknown; missing?: () => string | undefined }>
+>;
+const RANGE = [41_000, 41_000] as const;
+const NO_PORT_RAW: RawOption = { level: 0, name: 24 };
+const RANGE_RAW: RawOption = { level: 0, name: 51 };
+const PACKED = Uint8Array.of(0x28, 0xa0, 0x28, 0xa0); // 41000, 41000
+
+const late = Object.entries<OptionRow>(OPTIONS).filter(([, row]) => row.late === 'portAssigned');
+
+test('the rows that are late are those that are proven below', () => {
+  expect(late.map(([name]) => name)).toEqual(['IP_BIND_ADDRESS_NO_PORT', 'IP_LOCAL_PORT_RANGE']);
+  const connected = Object.entries<OptionRow>(OPTIONS).filter(([, row]) => row.late === 'connected');
+  expect(connected.map(([name]) => name)).toEqual(['TCP_MAXSEG']);
+});
+
+describe.each(late)('%s by name', (name, row) => {
+  const sample = samples[name]?.set;
+  const raw = { level: LEVELS[row.level], name: row.name };
+
+  test.each<[string, () => NativeSocket]>([
+    ['a bound TCP socket', () => bound('stream', 'ipv4')],
+    ['a bound TCP socket over IPv6', () => bound('stream', 'ipv6')],
+    ['a bound UDP socket', boundUdp],
+    ['a listener', listening],
+    ['a UDP socket to which connect gave a port', () => connectedUdp('ipv4')],
+    ['a UDP socket over IPv6 to which connect gave a port', () => connectedUdp('ipv6')],
+    ['a UDP socket to which a send gave a port', () => sent()],
+    ['a reservation', () => deferred()],
+  ])('on %s is too late, and changes nothing', async (_, make) => {
+    using socket = make();
+    expect(socket.local.port).toBeGreaterThan(0);
+    const before = getOption(socket, raw);
+    for (const target of [socket, socket.fd]) {
+      const error = await errorOf(() => set(target, name, sample));
+      expect(error).toMatchObject({ name: 'SocketError', code: 'ERR_OPTION_TOO_LATE' });
+      expect(error.message).toContain(name);
+    }
+    expect(getOption(socket, raw)).toEqual(before);
+  });
+
+  test.each(['ipv4', 'ipv6'] as const)(
+    'is in time on a new %s socket, and after a bind that left the port open',
+    (family) => {
+      for (const type of ['stream', 'dgram'] as const) {
+        using fresh = NativeSocket.create({ family, type });
+        set(fresh, name, sample);
+        expect(getOption(fresh, name as 'IP_LOCAL_PORT_RANGE')).toEqual(sample);
+        using open = NativeSocket.create({ family, type, sockopts: { IP_BIND_ADDRESS_NO_PORT: true } });
+        open.bind({ address: LOOPBACK[family], port: 0 });
+        expect(open.local.port).toBe(0);
+        set(open, name, sample);
+        set(open.fd, name, sample);
+        expect(getOption(open, name as 'IP_LOCAL_PORT_RANGE')).toEqual(sample);
+      }
+    },
+  );
+
+  test('of a wrong value is said first, and of a closed socket as well', async () => {
+    using socket = boundUdp();
+    expect((await errorOf(() => set(socket, name, 'x'))).code).toBe('ERR_INVALID_ARG_TYPE');
+    socket.close();
+    expect((await errorOf(() => set(socket, name, sample))).code).toBe('EBADF');
+  });
+
+  test('on a socket that has no ports is the kernel’s to refuse', async () => {
+    // A path that is longer than the address of an IP socket.
+    const server = createServer().listen(join(tmpdir(), `linux-sockets-late-${process.pid}-${'x'.repeat(30)}`));
+    await once(server, 'listening');
+    expect(await errorOf(() => set(server, name, sample))).toMatchObject({
+      name: 'SyscallError',
+      syscall: 'setsockopt',
+      errno: -95,
+    });
+    server.close();
+    await once(server, 'close');
+  });
+});
+
+describe('IP_LOCAL_PORT_RANGE', () => {
+  test.each(['ipv4', 'ipv6'] as const)('set in time over %s, connect picks from it', async (family) => {
+    for (const bind of [false, true]) {
+      using listener = listening(family);
+      using client = tcp(family, { IP_BIND_ADDRESS_NO_PORT: true });
+      if (bind) client.bind({ address: LOOPBACK[family], port: 0 });
+      const range = bind ? RANGE : ([41_001, 41_001] as const);
+      setOption(client, 'IP_LOCAL_PORT_RANGE', range);
+      client.connect(listener.local);
+      await client.connected();
+      expect(client.local.port).toBe(range[0]);
+    }
+  });
+
+  test('set too late in raw form, the kernel accepts it and keeps the port', async () => {
+    using listener = listening();
+    using client = bound('stream', 'ipv4');
+    const { port } = client.local;
+    expect(port).not.toBe(RANGE[0]);
+    setOption(client, RANGE_RAW, PACKED);
+    expect(getOption(client, 'IP_LOCAL_PORT_RANGE')).toEqual([...RANGE]); // so it says
+    client.connect(listener.local);
+    await client.connected();
+    expect(client.local.port).toBe(port);
+  });
+});
+
+describe('IP_BIND_ADDRESS_NO_PORT', () => {
+  test('set in time, bind leaves the port open, and two destinations share one', async () => {
+    using first = listening();
+    using second = listening();
+    const options = { IP_BIND_ADDRESS_NO_PORT: true, IP_LOCAL_PORT_RANGE: [41_002, 41_002] } as const;
+    using one = tcp('ipv4', options);
+    using two = tcp('ipv4', options);
+    for (const [client, listener] of [
+      [one, first],
+      [two, second],
+    ] as const) {
+      client.bind('127.0.0.1:0');
+      expect(client.local.port).toBe(0);
+      client.connect(listener.local);
+      await client.connected();
+    }
+    expect([one.local.port, two.local.port]).toEqual([41_002, 41_002]);
+  });
+
+  test('set too late in raw form, the kernel accepts it, and the port stays with its one socket', async () => {
+    using listener = listening();
+    using one = bound('stream', 'ipv4');
+    const { port } = one.local;
+    setOption(one, NO_PORT_RAW, 1);
+    expect(getOption(one, 'IP_BIND_ADDRESS_NO_PORT')).toBe(true); // so it says
+    one.connect(listener.local);
+    await one.connected();
+    expect(one.local.port).toBe(port);
+    using other = tcp('ipv4', { IP_BIND_ADDRESS_NO_PORT: true, IP_LOCAL_PORT_RANGE: [port, port] });
+    other.bind('127.0.0.1:0');
+    using elsewhere = listening();
+    expect(await errorOf(() => other.connect(elsewhere.local))).toMatchObject({ code: 'EADDRNOTAVAIL' });
+  });
+});
+
+describe('TCP_MAXSEG', () => {
+  const raw = { level: 6, name: 2 };
+
+  test.each(['ipv4', 'ipv6'] as const)('set in time over %s, both sides send no larger segments', async (family) => {
+    using pair = await tcpPair(family, { TCP_MAXSEG: 1000 });
+    expect(getOption(pair.client, 'TCP_INFO').sndMss).toBeLessThanOrEqual(1000);
+    expect(getOption(pair.server, 'TCP_INFO').sndMss).toBeLessThanOrEqual(1000);
+  });
+
+  test.each(['ipv4', 'ipv6'] as const)(
+    'set on a connection in raw form over %s, it changes nothing',
+    async (family) => {
+      using pair = await tcpPair(family);
+      const { sndMss } = getOption(pair.client, 'TCP_INFO');
+      expect(sndMss).toBeGreaterThan(10_000); // over loopback
+      setOption(pair.client, raw, 1000);
+      setOption(pair.server, raw, 1000);
+      for (let round = 0; round < 3; round++) {
+        pair.client.sendmsg({ data: Buffer.alloc(10_000) });
+        await pair.server.readable();
+        pair.server.recvmsg({ buffers: [Buffer.alloc(10_000)] });
+      }
+      const info = getOption(pair.client, 'TCP_INFO');
+      expect(info.sndMss).toBeGreaterThanOrEqual(sndMss);
+      expect(info.dataSegsOut).toBe(3); // and not thirty
+      expect(getOption(pair.client, 'TCP_MAXSEG')).toBeGreaterThanOrEqual(sndMss);
+    },
+  );
+
+  test('by name is too late on a connection, and in time before and on a listener', async () => {
+    using pair = await tcpPair();
+    for (const target of [pair.client, pair.server, pair.client.fd]) {
+      expect(codeOf(() => setOption(target, 'TCP_MAXSEG', 1000))).toBe('ERR_OPTION_TOO_LATE');
+    }
+    setOption(pair.listener, 'TCP_MAXSEG', 1000);
+    using bare = bound('stream', 'ipv4');
+    setOption(bare, 'TCP_MAXSEG', 1000);
+    using reserved = deferred();
+    setOption(reserved, 'TCP_MAXSEG', 1000);
+    pair.client.close();
+    expect(codeOf(() => setOption(pair.client, 'TCP_MAXSEG', 1000))).toBe('EBADF');
+  });
+});
+
+describe('an option that is not late', () => {
+  const rows = Object.entries<OptionRow>(OPTIONS).filter(
+    ([name, { late, access }]) =>
+      late === undefined &&
+      access === undefined &&
+      samples[name]?.test === undefined &&
+      samples[name]?.missing?.() === undefined,
+  );
+
+  test.each(rows)('%s is taken by a bound socket and reads back, or the kernel says no', (name, row) => {
+    for (const [family, type] of socketsOf(row)) {
+      using socket = boundTo(family, type);
+      const refusal = codeOf(() => set(socket, name, samples[name]?.set));
+      if (refusal !== undefined) expect(KERNEL_SAYS_NO[name], `${family} ${type}`).toBe(refusal);
+      else {
+        using fresh = create(family, type, { [name]: samples[name]?.set });
+        expect(get(socket, name), `${family} ${type}`).toEqual(get(fresh, name));
+      }
+    }
+  });
+});
+
+/** What the kernel refuses once a socket is bound. */
+const KERNEL_SAYS_NO: Readonly<Record<string, string>> = {
+  IPV6_V6ONLY: 'EINVAL',
+};
+
+test('an option that is set after bind, and is not late, takes effect', async () => {
+  using pair = await tcpPair();
+  setOption(pair.client, 'TCP_NODELAY', true);
+  expect(getOption(pair.client, 'TCP_NODELAY')).toBe(true);
+  using receiver = boundUdp('ipv4');
+  setOption(receiver, 'IP_RECVTTL', true);
+  using sender = boundUdp('ipv4');
+  setOption(sender, 'IP_TTL', 11);
+  sender.sendmsg({ data: Buffer.from('x'), to: receiver.local });
+  await receiver.readable();
+  expect(receiver.recvmsg({ buffers: [Buffer.alloc(1)], controlLength: 64 })?.control).toEqual([
+    { type: 'IP_TTL', value: 11 },
+  ]);
+});
+
+function boundTo(family: Family, type: SocketType): NativeSocket {
+  const socket = create(family, type);
+  socket.bind({ address: LOOPBACK[family], port: 0 });
+  return socket;
+}
+
+function bound(type: 'stream' | 'dgram', family: Family): NativeSocket {
+  const socket = NativeSocket.create({ family, type });
+  socket.bind({ address: LOOPBACK[family], port: 0 });
+  return socket;
+}
+
+function connectedUdp(family: Family): NativeSocket {
+  const socket = udp(family);
+  socket.connect({ address: LOOPBACK[family], port: 9 });
+  return socket;
+}
+
+function sent(): NativeSocket {
+  const socket = udp();
+  socket.sendmsg({ data: Buffer.from('x'), to: '127.0.0.1:9' });
+  return socket;
+}
+
+function deferred(): NativeSocket {
+  const socket = tcp('ipv4', { TCP_FASTOPEN_CONNECT: true, TCP_FASTOPEN_NO_COOKIE: true });
+  socket.connect('127.0.0.1:9');
+  return socket;
+}

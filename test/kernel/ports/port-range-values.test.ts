@@ -1,0 +1,232 @@
+// IP_LOCAL_PORT_RANGE as a value: which ones the kernel takes, how they read back, by name and by number, and when it is too late.
+import { describe, expect, test } from 'vitest';
+import { native } from '../../../src/binding.js';
+import { getOption, NativeSocket, setOption, type Family, type NativeSocketType } from '../../../src/index.js';
+import { testWith } from '../../support/kernel.js';
+import { BOTH, bound, checkDescriptors, refused, refusing, thrown, type Addresses } from '../../support/fixtures.js';
+
+checkDescriptors();
+
+const RAW = { level: 0, name: 51 };
+const SOCKETS = BOTH.flatMap((addresses) =>
+  (['stream', 'dgram'] as const).map((type) => ({ addresses, family: addresses.family, type })),
+);
+
+function create(family: Family, type: NativeSocketType = 'stream'): NativeSocket {
+  return NativeSocket.create({ family, type });
+}
+
+describe.each(SOCKETS)('on an $family $type socket', ({ family, type }) => {
+  test('no range is set at first', () => {
+    using socket = create(family, type);
+    expect(getOption(socket, 'IP_LOCAL_PORT_RANGE')).toEqual([0, 0]);
+    expect(getOption(socket, RAW)).toEqual(new Uint8Array(4));
+  });
+
+  test.each([0, 1, 2, 3, 5, 8, 16])('a value of %i bytes is EINVAL', async (size) => {
+    using socket = create(family, type);
+    await refused(
+      () => {
+        setOption(socket, RAW, new Uint8Array(size).fill(0x80));
+      },
+      { code: 'EINVAL', syscall: 'setsockopt', option: '0/51' },
+    );
+    expect(getOption(socket, 'IP_LOCAL_PORT_RANGE')).toEqual([0, 0]);
+  });
+
+  test.each([
+    [40000, 49999],
+    [40000, 40000],
+    [1, 1],
+    [1, 65535],
+    [65535, 65535],
+    [1000, 1009],
+    [0, 40000],
+    [40000, 0],
+    [0, 0],
+  ] as const)('[%i, %i] is taken, by name and by number, and reads back', (lo, hi) => {
+    using byName = create(family, type);
+    setOption(byName, 'IP_LOCAL_PORT_RANGE', [lo, hi]);
+    using byNumber = create(family, type);
+    setOption(byNumber, RAW, packed(lo, hi));
+    for (const socket of [byName, byNumber]) {
+      expect(getOption(socket, 'IP_LOCAL_PORT_RANGE')).toEqual([lo, hi]);
+      expect(getOption(socket, RAW)).toEqual(packed(lo, hi));
+    }
+  });
+
+  test('[0, 0] takes a range back', () => {
+    using socket = create(family, type);
+    setOption(socket, 'IP_LOCAL_PORT_RANGE', [40000, 40001]);
+    setOption(socket, 'IP_LOCAL_PORT_RANGE', [0, 0]);
+    expect(getOption(socket, 'IP_LOCAL_PORT_RANGE')).toEqual([0, 0]);
+  });
+
+  test('lo > hi is EINVAL by number, and refused by name before the kernel is asked', async () => {
+    using socket = create(family, type);
+    for (const [lo, hi] of [
+      [40001, 40000],
+      [65535, 1],
+    ] as const) {
+      await refused(
+        () => {
+          setOption(socket, RAW, packed(lo, hi));
+        },
+        { code: 'EINVAL', syscall: 'setsockopt' },
+      );
+      await refused(
+        () => {
+          setOption(socket, 'IP_LOCAL_PORT_RANGE', [lo, hi]);
+        },
+        { name: 'RangeError', code: 'ERR_OUT_OF_RANGE' },
+        /lo <= hi/,
+      );
+    }
+    expect(getOption(socket, 'IP_LOCAL_PORT_RANGE')).toEqual([0, 0]);
+  });
+
+  test.each([
+    ['text', '40000-40001', 'ERR_INVALID_ARG_TYPE'],
+    ['one number', 40000, 'ERR_INVALID_ARG_TYPE'],
+    ['three numbers', [1, 2, 3], 'ERR_INVALID_ARG_TYPE'],
+    ['null', null, 'ERR_INVALID_ARG_TYPE'],
+    ['numbers as text', ['1', '2'], 'ERR_INVALID_ARG_TYPE'],
+    ['a negative bound', [-1, 2], 'ERR_OUT_OF_RANGE'],
+    ['a bound above 65535', [1, 65536], 'ERR_OUT_OF_RANGE'],
+    ['NaN', [Number.NaN, 2], 'ERR_OUT_OF_RANGE'],
+    ['a fraction', [1.5, 2], 'ERR_OUT_OF_RANGE'],
+  ])('%s is refused by name', async (_, value, code) => {
+    using socket = create(family, type);
+    await refused(
+      () => {
+        setOption(socket, 'IP_LOCAL_PORT_RANGE', value as never);
+      },
+      { code },
+    );
+  });
+
+  test('a shorter buffer gets its first bytes, a longer one gets four', () => {
+    using socket = create(family, type);
+    setOption(socket, 'IP_LOCAL_PORT_RANGE', [0x1234, 0x5678]);
+    const whole = packed(0x1234, 0x5678);
+    for (const length of [0, 1, 2, 3, 4]) expect(getOption(socket, RAW, length)).toEqual(whole.subarray(0, length));
+    expect(getOption(socket, RAW, 8)).toEqual(whole);
+  });
+});
+
+test('a range is a u32: read as an int32, 40000-60000 is negative, and by name it is not', () => {
+  using socket = create('ipv4');
+  setOption(socket, RAW, (60000 << 16) | 40000);
+  expect((60000 << 16) | 40000).toBeLessThan(0);
+  expect(getOption(socket, 'IP_LOCAL_PORT_RANGE')).toEqual([40000, 60000]);
+});
+
+describe('the option has the level of IPv4, also on IPv6 sockets', () => {
+  test('51 of IPPROTO_IPV6 is taken too, but it is IPV6_RECVHOPLIMIT', () => {
+    using socket = create('ipv6');
+    setOption(socket, { level: 41, name: 51 }, packed(40000, 40001));
+    expect(getOption(socket, 'IP_LOCAL_PORT_RANGE')).toEqual([0, 0]);
+    expect(getOption(socket, 'IPV6_RECVHOPLIMIT')).toBe(true);
+  });
+
+  test('51 of IPPROTO_IPV6 on an IPv4 socket is an error', () => {
+    using socket = create('ipv4');
+    const error = thrown(() => {
+      setOption(socket, { level: 41, name: 51 }, packed(40000, 40001));
+    });
+    expect(error.syscall).toBe('setsockopt');
+    expect(getOption(socket, 'IP_LOCAL_PORT_RANGE')).toEqual([0, 0]);
+  });
+
+  test('a unix socket has no local ports: errno 95', () => {
+    const handle = new (native().Handle)();
+    expect(handle.socket(1, 1, 0)).toBe(0);
+    expect(handle.setsockopt(0, 51, packed(40000, 40001))).toBe(-95);
+    expect(handle.getsockopt(0, 51, new Uint8Array(4))).toBe(-95);
+    handle.close();
+  });
+});
+
+describe.each(SOCKETS)('once an $family $type socket has its port', ({ addresses, type }) => {
+  const tooLate = { name: 'SocketError', code: 'ERR_OPTION_TOO_LATE' };
+
+  test.each([
+    ['by bind to a port', bindTo],
+    ['by bind to port 0', bindToAny],
+    ['by connect', connectTo],
+  ] as const)('%s, the range is refused by name, and passed over by number', async (_, assign) => {
+    using peer = refusing(addresses);
+    using socket = create(addresses.family, type);
+    assign(socket, addresses, peer);
+    const { port } = socket.local;
+    expect(port).not.toBe(0);
+    await refused(
+      () => {
+        setOption(socket, 'IP_LOCAL_PORT_RANGE', [50000, 50001]);
+      },
+      tooLate,
+      /IP_LOCAL_PORT_RANGE comes too late/,
+    );
+    expect(getOption(socket, 'IP_LOCAL_PORT_RANGE')).toEqual([0, 0]);
+    setOption(socket, RAW, packed(50000, 50001));
+    expect(getOption(socket, 'IP_LOCAL_PORT_RANGE')).toEqual([50000, 50001]);
+    expect(socket.local.port).toBe(port);
+  });
+
+  test('a borrowed descriptor is refused alike', async () => {
+    using socket = bound(addresses, { address: addresses.loopback, port: 0 }, {}, type);
+    await refused(() => {
+      setOption(socket.fd, 'IP_LOCAL_PORT_RANGE', [50000, 50001]);
+    }, tooLate);
+  });
+
+  test('IP_BIND_ADDRESS_NO_PORT is refused too', async () => {
+    using socket = bound(addresses, { address: addresses.loopback, port: 0 }, {}, type);
+    await refused(
+      () => {
+        setOption(socket, 'IP_BIND_ADDRESS_NO_PORT', true);
+      },
+      tooLate,
+      /IP_BIND_ADDRESS_NO_PORT comes too late/,
+    );
+    expect(getOption(socket, 'IP_BIND_ADDRESS_NO_PORT')).toBe(false);
+  });
+
+  test('a value of the wrong type is refused for its type, not for its time', async () => {
+    using socket = bound(addresses, { address: addresses.loopback, port: 0 }, {}, type);
+    await refused(
+      () => {
+        setOption(socket, 'IP_LOCAL_PORT_RANGE', [50001, 50000]);
+      },
+      { code: 'ERR_OUT_OF_RANGE' },
+    );
+  });
+});
+
+testWith({ kernel: [6, 3] })('after a bind that left the port open the range is in time', () => {
+  for (const { addresses, type } of SOCKETS) {
+    using peer = refusing(addresses);
+    using socket = bound(addresses, { address: addresses.loopback, port: 0 }, { IP_BIND_ADDRESS_NO_PORT: true }, type);
+    expect(socket.local.port).toBe(0);
+    setOption(socket, 'IP_LOCAL_PORT_RANGE', [50007, 50007]);
+    socket.connect(peer.local);
+    expect(socket.local.port).toBe(50007);
+  }
+});
+
+function bindTo(socket: NativeSocket, addresses: Addresses): void {
+  socket.bind({ address: addresses.loopback, port: 45678 });
+}
+
+function bindToAny(socket: NativeSocket, addresses: Addresses): void {
+  socket.bind({ address: addresses.loopback, port: 0 });
+}
+
+function connectTo(socket: NativeSocket, _: Addresses, peer: NativeSocket): void {
+  socket.connect(peer.local);
+}
+
+/** As the kernel has it: lo in the lower half of a u32. */
+function packed(lo: number, hi: number): Uint8Array {
+  return new Uint8Array(Uint32Array.of(((hi << 16) | lo) >>> 0).buffer);
+}

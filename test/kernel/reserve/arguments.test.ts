@@ -1,0 +1,213 @@
+// What reserve refuses before the kernel is asked for anything, with no descriptor made; and what `sockopts` may say.
+import { describe, expect, test } from 'vitest';
+import { getOption, reserve, reserveMany, setOption, type SocketOptions } from '../../../src/index.js';
+import { expectNoNewFds } from '../../support/fds.js';
+import { setSysctl } from '../../support/sysctl.js';
+import { checkDescriptors, refused } from '../../support/fixtures.js';
+
+checkDescriptors();
+
+const remote = '127.0.0.1:9';
+const TYPE = { name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' };
+const VALUE = { name: 'TypeError', code: 'ERR_INVALID_ARG_VALUE' };
+const RANGE = { name: 'RangeError', code: 'ERR_OUT_OF_RANGE' };
+
+describe('reserve refuses', () => {
+  test.each([
+    ['nothing', undefined, TYPE],
+    ['null', null, TYPE],
+    ['text', remote, TYPE],
+    ['a number', 9, TYPE],
+    ['a function', () => undefined, TYPE],
+    ['no remote', {}, TYPE],
+    ['an empty array', [], TYPE],
+  ] as const)('%s for its options', async (_, options, error) => {
+    await refused(() => reserve(options as never), error);
+    await refused(() => reserveMany(1, options as never), error);
+  });
+
+  test.each([
+    ['null', null, TYPE],
+    ['a number', 53, TYPE],
+    ['an object without an address', { port: 53 }, TYPE],
+    ['an object without a port', { address: '127.0.0.1' }, TYPE],
+    ['an address that is no text', { address: 1, port: 53 }, TYPE],
+    ['a port that is no number', { address: '127.0.0.1', port: '53' }, TYPE],
+    ['text without a port', '127.0.0.1', VALUE],
+    ['a name', 'localhost:53', VALUE],
+    ['an empty address', { address: '', port: 53 }, VALUE],
+    ['an address with one part too many', { address: '127.0.0.0.1', port: 53 }, VALUE],
+    ['IPv6 text without brackets', '::1:53', VALUE],
+    ['a zone of no interface', { address: 'fe80::1%nothing', port: 53 }, VALUE],
+    ['a port above 65535', { address: '127.0.0.1', port: 65536 }, RANGE],
+    ['a port in text above 65535', '127.0.0.1:65536', RANGE],
+    ['a negative port', { address: '127.0.0.1', port: -1 }, RANGE],
+    ['a fraction of a port', { address: '127.0.0.1', port: 53.5 }, RANGE],
+    ['NaN for a port', { address: '127.0.0.1', port: Number.NaN }, RANGE],
+    ['2**32 for a port', { address: '127.0.0.1', port: 2 ** 32 }, RANGE],
+    ['port 0', { address: '127.0.0.1', port: 0 }, RANGE],
+    ['port 0 in text', '[::1]:0', RANGE],
+  ] as const)('%s for its remote', async (_, value, error) => {
+    await refused(() => reserve({ remote: value as never }), error, /options\.remote/);
+  });
+
+  test.each([
+    ['null', null, TYPE],
+    ['a number', 40000, TYPE],
+    ['true', true, TYPE],
+    ['an object without an address', { port: 40000 }, TYPE],
+    ['an address that is no text', { address: 1 }, TYPE],
+    ['text without a port', '127.0.0.1', VALUE],
+    ['a name', { address: 'localhost' }, VALUE],
+    ['a port that is no number', { address: '127.0.0.1', port: '40000' }, TYPE],
+    ['null for a port', { address: '127.0.0.1', port: null }, TYPE],
+    ['a port above 65535', { address: '127.0.0.1', port: 65536 }, RANGE],
+    ['a fraction of a port', { address: '127.0.0.1', port: 0.5 }, RANGE],
+  ] as const)('%s for `local`', async (_, local, error) => {
+    await refused(() => reserve({ remote, local: local as never }), error, /options\.local/);
+  });
+
+  test.each(['exclusive', 'freebind', 'transparent'] as const)('anything but a boolean for `%s`', async (name) => {
+    for (const value of [1, 0, 'true', {}, []]) {
+      await refused(() => reserve({ remote, [name]: value as never }), TYPE, new RegExp(`"options\\.${name}"`));
+    }
+  });
+
+  test.each(['exclusive', 'freebind', 'transparent'] as const)('null for `%s`', async (name) => {
+    await refused(() => reserve({ remote, [name]: null as never }), TYPE, new RegExp(`"options\\.${name}"`));
+  });
+
+  test.each(['localport', 'port', 'host', 'localAddress', 'reuseAddr', 'device', 'toString', '__proto__x'])(
+    'the option %s, which there is not',
+    async (name) => {
+      await refused(
+        () => reserve({ remote, [name]: 1 }),
+        VALUE,
+        new RegExp(`"options\\.${name}"`),
+        /there are remote, local, localPortRange, exclusive, freebind, transparent, sockopts/,
+      );
+    },
+  );
+});
+
+describe('sockopts', () => {
+  test.each([
+    ['SO_REUSEADDR', true, /listen on it/],
+    ['SO_REUSEADDR', false, /listen on it/],
+    ['SO_REUSEPORT', true, /listen on it/],
+    ['SO_BINDTODEVICE', 'lo', /4-tuple/],
+    ['SO_BINDTOIFINDEX', 1, /4-tuple/],
+    ['IP_BIND_ADDRESS_NO_PORT', false, /`exclusive`/],
+    ['IP_LOCAL_PORT_RANGE', [40000, 40001], /`localPortRange`/],
+    ['IP_FREEBIND', true, /`freebind`/],
+    ['IPV6_FREEBIND', true, /`freebind`/],
+    ['IP_TRANSPARENT', true, /`transparent`/],
+    ['IPV6_TRANSPARENT', true, /`transparent`/],
+    ['TCP_FASTOPEN_CONNECT', false, /sets it itself/],
+    ['TCP_FASTOPEN_NO_COOKIE', false, /sets it itself/],
+  ] as const)('with %s: %s are refused', async (name, value, why) => {
+    const sockopts = { [name]: value } as SocketOptions;
+    await refused(() => reserve({ remote, sockopts }), VALUE, new RegExp(`"options\\.sockopts\\.${name}"`), why);
+    await refused(() => reserveMany(2, { remote, sockopts }), VALUE, why);
+  });
+
+  test.each([
+    ['an option that there is not', { SO_NOTHING: 1 }, VALUE, /SO_NOTHING/],
+    ['an option that is only read', { TCP_INFO: {} }, VALUE, /TCP_INFO/],
+    ['a value of the wrong type', { TCP_NODELAY: 1 }, TYPE, /TCP_NODELAY/],
+    ['a value out of range', { IP_TTL: 256 }, RANGE, /IP_TTL/],
+    ['null', null, TYPE, /sockopts/],
+    ['text', 'TCP_NODELAY', TYPE, /sockopts/],
+  ] as const)('with %s are refused', async (_, sockopts, error, message) => {
+    await refused(() => reserve({ remote, sockopts: sockopts as never }), error, message);
+  });
+
+  test('that the kernel refuses leave no descriptor behind', async () => {
+    await refused(() => reserve({ remote, sockopts: { TCP_CONGESTION: 'no-such' } }), {
+      code: 'ENOENT',
+      syscall: 'setsockopt',
+      option: 'TCP_CONGESTION',
+    });
+    await refused(() => reserve({ remote, sockopts: { IPV6_V6ONLY: true } }), {
+      code: 'ENOPROTOOPT',
+      syscall: 'setsockopt',
+      option: 'IPV6_V6ONLY',
+    });
+  });
+
+  test('are on the reservation, and on the socket that it becomes', () => {
+    using reservation = reserve({
+      remote,
+      sockopts: { TCP_NODELAY: true, SO_KEEPALIVE: true, TCP_KEEPIDLE: 77, IP_TTL: 33, SO_MARK: 42 },
+    });
+    expect(getOption(reservation, 'TCP_NODELAY')).toBe(true);
+    expect(getOption(reservation, 'SO_KEEPALIVE')).toBe(true);
+    expect(getOption(reservation, 'TCP_KEEPIDLE')).toBe(77);
+    expect(getOption(reservation, 'IP_TTL')).toBe(33);
+    expect(getOption(reservation, 'SO_MARK')).toBe(42);
+    const socket = reservation.toSocket();
+    expect(getOption(socket, 'TCP_KEEPIDLE')).toBe(77);
+    socket.destroy();
+  });
+
+  test('that are undefined are passed over', () => {
+    using reservation = reserve({ remote, sockopts: { TCP_NODELAY: undefined } });
+    expect(reservation.verify()).toBe(true);
+  });
+});
+
+test('the options that make a reservation are on it', () => {
+  using reservation = reserve({ remote });
+  expect(getOption(reservation, 'IP_BIND_ADDRESS_NO_PORT')).toBe(true);
+  expect(getOption(reservation, 'TCP_FASTOPEN_CONNECT')).toBe(true);
+  expect(getOption(reservation, 'TCP_FASTOPEN_NO_COOKIE')).toBe(true);
+  for (const name of ['SO_REUSEADDR', 'SO_REUSEPORT'] as const) expect(getOption(reservation, name)).toBe(false);
+  expect(getOption(reservation, 'SO_BINDTODEVICE')).toBe('');
+});
+
+test('a late port range is refused on a reservation', async () => {
+  using reservation = reserve({ remote });
+  await refused(
+    () => {
+      setOption(reservation, 'IP_LOCAL_PORT_RANGE', [40000, 40001]);
+    },
+    { code: 'ERR_OPTION_TOO_LATE' },
+  );
+});
+
+describe('net.ipv4.tcp_fastopen', () => {
+  test.each(['0', '2', '4', '1026'])(
+    '%s, without the client bit, is errno 95, and the sysctl is named',
+    async (value) => {
+      using _ = setSysctl('net.ipv4.tcp_fastopen', value);
+      await refused(
+        () => reserve({ remote }),
+        // Node has one name for ENOTSUP and EOPNOTSUPP, which are the same number.
+        {
+          code: 'ENOTSUP',
+          errno: -95,
+          syscall: 'setsockopt',
+          option: 'TCP_FASTOPEN_CONNECT',
+          reason: 'fastopenClientOff',
+        },
+        new RegExp(`it is ${value}\\b`),
+        new RegExp(`sysctl -w net\\.ipv4\\.tcp_fastopen=${String(Number(value) | 1)}$`),
+      );
+      await refused(() => reserveMany(3, { remote }), { errno: -95 });
+    },
+  );
+
+  test.each(['1', '3', '5', '7', '519', '1537'])('%s, with the client bit, will do', (value) => {
+    using _ = setSysctl('net.ipv4.tcp_fastopen', value);
+    using reservation = reserve({ remote });
+    expect(reservation.verify()).toBe(true);
+  });
+
+  test('of 0 after the reservation leaves it held', async () => {
+    await expectNoNewFds(() => {
+      using reservation = reserve({ remote });
+      using _ = setSysctl('net.ipv4.tcp_fastopen', '0');
+      expect(reservation.verify()).toBe(true);
+    });
+  });
+});

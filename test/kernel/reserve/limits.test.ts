@@ -1,0 +1,240 @@
+// Where reservations end: ports that run out, destinations without a route, descriptors that run out.
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import { reserve, reserveMany, type PortReservation } from '../../../src/index.js';
+import { nodeEnvironment } from '../../support/child.js';
+import { countSockets, expectNoNewFds } from '../../support/fds.js';
+import { testWith } from '../../support/kernel.js';
+import { NetworkNamespace } from '../../support/namespace.js';
+import { setSysctl } from '../../support/sysctl.js';
+import {
+  all,
+  BOTH,
+  bound,
+  checkDescriptors,
+  EXHAUSTED,
+  ip,
+  IPV4,
+  IPV6,
+  refused,
+  reservedPorts,
+  route,
+  thrown,
+  type AnyError,
+} from '../../support/fixtures.js';
+
+checkDescriptors();
+
+describe.each(BOTH)('when $family ports run out', (addresses) => {
+  const remote = { address: addresses.loopback, port: 9 };
+
+  test('of seven reservations in a range of five ports, five succeed, and two say how many there were', async () => {
+    const held: PortReservation[] = [];
+    const failed: AnyError[] = [];
+    using _ = all(held);
+    await expectNoNewFds(() => {
+      for (let i = 0; i < 7; i++) {
+        try {
+          held.push(reserve({ remote, localPortRange: [45000, 45004] }));
+        } catch (error) {
+          failed.push(error as AnyError);
+        }
+      }
+      expect(held.map(({ local }) => local.port).sort()).toEqual([45000, 45001, 45002, 45003, 45004]);
+      for (const reservation of held) reservation.release();
+    });
+    expect(failed).toHaveLength(2);
+    for (const error of failed) {
+      expect(error).toMatchObject({ name: 'SocketError', ...EXHAUSTED });
+      expect(error.cause).toMatchObject({ reason: 'portRangeExhausted', address: addresses.loopback, port: 9 });
+      expect(error.message).toContain(`5 ports of 45000-45004`);
+      expect(error.message).toContain(`from any address to `);
+    }
+  });
+
+  test('the message counts the ports that ip_local_reserved_ports leaves', async () => {
+    using _ = reservedPorts('45000-45002,45005,45009-46000');
+    using four = all(reserveMany(5, { remote, localPortRange: [45000, 45009] }));
+    expect(four).toBeDefined();
+    await refused(() => reserve({ remote, localPortRange: [45000, 45009] }), EXHAUSTED, /(5|10) ports of 45000-45009/);
+  });
+
+  test('a range that is reserved altogether has no ports', async () => {
+    using _ = reservedPorts('45000-45001');
+    await refused(() => reserve({ remote, localPortRange: [45000, 45001] }), EXHAUSTED, /[02] ports of 45000-45001/);
+  });
+
+  test('a sysctl range of 3000 ports gives exactly 3000, to one call of reserveMany', async () => {
+    using _ = setSysctl('net.ipv4.ip_local_port_range', '40000 42999');
+    await refused(
+      () => reserveMany(3001, { remote }),
+      EXHAUSTED,
+      /3000 ports of 40000-42999/, // whatever the kernel was set to, not what the option says
+    );
+    const reservations = reserveMany(3000, { remote });
+    using __ = all(reservations);
+    expect(new Set(reservations.map(({ local }) => local.port)).size).toBe(3000);
+    expect(reservations.every((reservation) => reservation.verify())).toBe(true);
+    await refused(() => reserve({ remote }), EXHAUSTED);
+    using elsewhere = reserve({ remote: { address: addresses.loopback, port: 10 } });
+    expect(elsewhere.verify()).toBe(true);
+  });
+
+  test('an exclusive reservation gets EADDRINUSE of bind as its cause', async () => {
+    const exclusive = { remote, localPortRange: [45000, 45001], exclusive: true } as const;
+    using both = all(reserveMany(2, exclusive));
+    expect(both).toBeDefined();
+    await refused(
+      () => reserve(exclusive),
+      {
+        code: 'ERR_PORT_RANGE_EXHAUSTED',
+        cause: expect.objectContaining({
+          code: 'EADDRINUSE',
+          syscall: 'bind',
+          reason: 'portRangeExhausted',
+        }) as unknown,
+      },
+      /2 ports of 45000-45001/,
+    );
+  });
+});
+
+describe('reserveMany', () => {
+  const remote = { address: '127.0.0.1', port: 9 };
+
+  test('makes as many reservations as it is asked for, each with a port of its own', () => {
+    const reservations = reserveMany(100, { remote });
+    using _ = all(reservations);
+    expect(new Set(reservations.map(({ local }) => local.port)).size).toBe(100);
+    expect(new Set(reservations.map(({ fd }) => fd)).size).toBe(100);
+  });
+
+  test('makes all or none: after a failure its ports are free and its descriptors closed', async () => {
+    const range = { remote, localPortRange: [45000, 45009] } as const;
+    using taken = reserve({ remote, local: { address: '127.0.0.1', port: 45007 } });
+    expect(taken.local.port).toBe(45007);
+    await refused(() => reserveMany(10, range), EXHAUSTED);
+    using nine = all(reserveMany(9, range));
+    expect(nine).toBeDefined();
+  });
+
+  test('takes a count from 1 to 65535, and refuses everything else before a socket is made', async () => {
+    for (const count of [0, -1, 65536, 1.5, Number.NaN, Infinity]) {
+      await refused(() => reserveMany(count, { remote }), { name: 'RangeError', code: 'ERR_OUT_OF_RANGE' }, /"count"/);
+    }
+    for (const count of ['1', null, undefined, 1n, {}]) {
+      await refused(() => reserveMany(count as never, { remote }), { code: 'ERR_INVALID_ARG_TYPE' }, /"count"/);
+    }
+  });
+});
+
+test.each(BOTH)('an $family port that somebody has alone is refused to an exclusive reservation', async (addresses) => {
+  const remote = { address: addresses.loopback, port: 9 };
+  using holder = bound(addresses, { address: addresses.loopback, port: 0 });
+  const { port } = holder.local;
+  await refused(
+    () => reserve({ remote, local: { address: addresses.loopback, port }, exclusive: true }),
+    { code: 'EADDRINUSE', syscall: 'bind', address: addresses.loopback, port, reason: 'portInUse' },
+    /Another socket holds the port/,
+  );
+});
+
+describe.each([
+  { addresses: IPV4, remote: '192.0.2.1', prefix: '192.0.2.0/24' },
+  { addresses: IPV6, remote: '2001:db8::1', prefix: '2001:db8::/32' },
+])('where the $addresses.family destination', ({ addresses, remote, prefix }) => {
+  const target = { remote: { address: remote, port: 53 } };
+  const shape = { name: 'SyscallError', syscall: 'connect', address: remote, port: 53, reason: 'noRoute' };
+
+  test('has no route: ENETUNREACH', async () => {
+    await refused(() => reserve(target), { ...shape, code: 'ENETUNREACH' }, /no route/, /ip route get/);
+  });
+
+  test('has an unreachable route: EHOSTUNREACH', async () => {
+    using _ = route('unreachable', prefix);
+    await refused(() => reserve(target), { ...shape, code: 'EHOSTUNREACH' }, /unreachable/);
+  });
+
+  test('has a prohibit route: EACCES', async () => {
+    using _ = route('prohibit', prefix);
+    await refused(() => reserve(target), { ...shape, code: 'EACCES' }, /prohibit/);
+  });
+
+  test('has a blackhole route: EINVAL', async () => {
+    using _ = route('blackhole', prefix);
+    await refused(() => reserve(target), { ...shape, code: 'EINVAL' }, /black hole/);
+  });
+
+  test('has port 0: refused before the kernel is asked', async () => {
+    for (const address of [remote, addresses.loopback]) {
+      await refused(
+        () => reserve({ remote: { address, port: 0 } }),
+        { name: 'RangeError', code: 'ERR_OUT_OF_RANGE' },
+        /"options\.remote\.port"/,
+      );
+    }
+  });
+
+  test('fails reserveMany as it fails reserve, with nothing left open', async () => {
+    await refused(() => reserveMany(10, target), { ...shape, code: 'ENETUNREACH' });
+  });
+});
+
+test('an IPv6 destination toward which the host has no address does not count as a range that is exhausted', async () => {
+  await using peer = await NetworkNamespace.create();
+  const { peerName } = await peer.link('current');
+  ip('-6', 'addr', 'flush', 'dev', peerName);
+  using _ = route('2001:db8::/32', 'dev', peerName);
+  ip('-6', 'addr', 'del', '::1/128', 'dev', 'lo'); // it would do as the source otherwise
+  using __ = { [Symbol.dispose]: () => ip('-6', 'addr', 'add', '::1/128', 'dev', 'lo') };
+  const error = thrown(() => reserve({ remote: '[2001:db8::1]:53' }));
+  expect(error).toMatchObject({ code: 'EADDRNOTAVAIL', syscall: 'connect' });
+  expect(error.message).not.toContain('ports of');
+});
+
+testWith({ tools: ['prlimit'] })(
+  'where descriptors run out, the message says ulimit, and nothing is left open',
+  async () => {
+    const before = countSockets();
+    const { stdout } = await promisify(execFile)(
+      'prlimit',
+      ['--nofile=256', process.execPath, '--input-type=module', '--eval', OUT_OF_DESCRIPTORS],
+      { env: nodeEnvironment() },
+    );
+    expect(JSON.parse(stdout)).toEqual({
+      many: { code: 'EMFILE', syscall: 'socket', ulimit: true },
+      afterMany: 0,
+      one: { code: 'EMFILE', syscall: 'socket', ulimit: true },
+      again: 'held',
+    });
+    expect(countSockets()).toBe(before);
+  },
+);
+
+const OUT_OF_DESCRIPTORS = `
+  import { readdirSync } from 'node:fs';
+  import { reserve, reserveMany } from 'linux-sockets';
+  const remote = '127.0.0.1:9';
+  const fds = () => readdirSync('/proc/self/fd').length;
+  const attempt = (action) => {
+    try {
+      action();
+      return 'nothing was thrown';
+    } catch ({ code, syscall, message }) {
+      return { code, syscall, ulimit: message.includes('ulimit -n') };
+    }
+  };
+  reserve({ remote }).release();
+  const before = fds();
+  const many = attempt(() => reserveMany(300, { remote }));
+  const afterMany = fds() - before;
+  const held = [];
+  const one = attempt(() => {
+    for (;;) held.push(reserve({ remote }));
+  });
+  held.pop().release();
+  const again = reserve({ remote }).state;
+  console.log(JSON.stringify({ many, afterMany, one, again }));
+  process.exit();
+`;

@@ -1,0 +1,269 @@
+// Which port a reservation gets: local port ranges, the port of `local`, exclusive ports, and what the sysctls say.
+import { describe, expect, test } from 'vitest';
+import { getOption, NativeSocket, reserve, reserveMany, setOption } from '../../../src/index.js';
+import { setSysctl } from '../../support/sysctl.js';
+import { all, BOTH, bound, checkDescriptors, EXHAUSTED, IPV4, refused, reservedPorts } from '../../support/fixtures.js';
+
+checkDescriptors();
+
+const remote = { address: '127.0.0.1', port: 9 };
+const RANGE = 'net.ipv4.ip_local_port_range';
+
+describe.each(BOTH)('a local port range, $family', (addresses) => {
+  const target = { remote: { address: addresses.loopback, port: 9 } };
+
+  test('is where the port comes from, with and without a local address', () => {
+    for (const local of [undefined, { address: addresses.loopback }]) {
+      for (let i = 0; i < 50; i++) {
+        using reservation = reserve({
+          ...target,
+          ...(local === undefined ? {} : { local }),
+          localPortRange: [40000, 40009],
+        });
+        expect(reservation.local.port).toBeGreaterThanOrEqual(40000);
+        expect(reservation.local.port).toBeLessThanOrEqual(40009);
+      }
+    }
+  });
+
+  test('gives all of its ports, of an odd or even number', () => {
+    for (const localPortRange of [
+      [40000, 40008],
+      [40001, 40004],
+      [40007, 40007],
+    ] as const) {
+      const [lo, hi] = localPortRange;
+      const reservations = reserveMany(hi - lo + 1, { ...target, localPortRange });
+      using _ = all(reservations);
+      expect(new Set(reservations.map(({ local }) => local.port)).size).toBe(hi - lo + 1);
+    }
+  });
+
+  test('may have the bounds of the sysctl', () => {
+    using lowest = reserve({ ...target, localPortRange: [32768, 32768] });
+    using highest = reserve({ ...target, localPortRange: [60999, 60999] });
+    using whole = reserve({ ...target, localPortRange: [32768, 60999] });
+    expect([lowest, highest].map(({ local }) => local.port)).toEqual([32768, 60999]);
+    expect(whole.verify()).toBe(true);
+  });
+
+  test.each([
+    ['the lower bound', [32767, 40000]],
+    ['the upper bound', [40000, 61000]],
+    ['both bounds', [1024, 65535]],
+    ['all of it, below', [1000, 1009]],
+    ['all of it, above', [61000, 61009]],
+  ] as const)('is refused with %s outside the sysctl range', async (_, localPortRange) => {
+    await refused(
+      () => reserve({ ...target, localPortRange }),
+      { name: 'RangeError', code: 'ERR_OUT_OF_RANGE' },
+      /"options\.localPortRange"/,
+      /net\.ipv4\.ip_local_port_range, which is 32768-60999 here/,
+    );
+  });
+});
+
+test.each([
+  ['lo > hi', [40001, 40000], 'ERR_OUT_OF_RANGE'],
+  ['a bound of 0', [0, 40000], 'ERR_OUT_OF_RANGE'],
+  ['a bound above 65535', [40000, 65536], 'ERR_OUT_OF_RANGE'],
+  ['a fraction', [40000.5, 40001], 'ERR_OUT_OF_RANGE'],
+  ['NaN', [Number.NaN, 40001], 'ERR_OUT_OF_RANGE'],
+  ['one number', [40000], 'ERR_INVALID_ARG_TYPE'],
+  ['three numbers', [40000, 40001, 40002], 'ERR_INVALID_ARG_TYPE'],
+  ['text', '40000-40001', 'ERR_INVALID_ARG_TYPE'],
+  ['numbers as text', ['40000', '40001'], 'ERR_INVALID_ARG_TYPE'],
+  ['null', null, 'ERR_INVALID_ARG_TYPE'],
+])('%s is no local port range', async (_, localPortRange, code) => {
+  await refused(
+    () => reserve({ remote, localPortRange: localPortRange as never }),
+    { code },
+    /options\.localPortRange/,
+  );
+});
+
+describe('when the sysctl range changes', () => {
+  test('a range inside the new one is accepted at once', () => {
+    using before = reserve({ remote, localPortRange: [40000, 40001] });
+    using _ = setSysctl(RANGE, '10000 10999');
+    using after = reserve({ remote, localPortRange: [10000, 10999] });
+    expect(after.local.port).toBeLessThan(11000);
+    expect(before.verify()).toBe(true);
+  });
+
+  test('a range outside the new one is refused, although it was right a moment ago', async () => {
+    reserve({ remote, localPortRange: [40000, 40001] }).release();
+    using _ = setSysctl(RANGE, '10000 10999');
+    // The kernel would take any of its ports in silence: the one that it picked is what gives it away.
+    await refused(
+      () => reserve({ remote, localPortRange: [40000, 40001] }),
+      { code: 'ERR_OUT_OF_RANGE' },
+      /net\.ipv4\.ip_local_port_range, which is 10000-10999 here/,
+    );
+  });
+
+  test('a port of `local` outside the new range is refused, although it was right a moment ago', async () => {
+    const local = { address: '127.0.0.1', port: 40000 };
+    reserve({ remote, local }).release();
+    using _ = setSysctl(RANGE, '10000 10999');
+    await refused(() => reserve({ remote, local }), { code: 'ERR_OUT_OF_RANGE' }, /net\.ipv4\.ip_local_port_range/);
+  });
+
+  test('a port of `local` outside the new range is refused, and one inside is accepted', async () => {
+    reserve({ remote, local: { address: '127.0.0.1', port: 40000 } }).release();
+    using _ = setSysctl(RANGE, '10000 10999');
+    using reservation = reserve({ remote, local: { address: '127.0.0.1', port: 10500 } });
+    expect(reservation.local.port).toBe(10500);
+    await refused(
+      () => reserve({ remote, local: { address: '127.0.0.1', port: 40000 } }),
+      { code: 'ERR_OUT_OF_RANGE' },
+      /options\.local\.port/,
+    );
+  });
+
+  test('reservations without a range follow it', () => {
+    reserve({ remote }).release();
+    using _ = setSysctl(RANGE, '10000 10009');
+    using ten = all(reserveMany(10, { remote }));
+    expect(ten).toBeDefined();
+    expect(() => reserve({ remote })).toThrow('10 ports of 10000-10009');
+  });
+});
+
+describe('without a range', () => {
+  test('the whole range is set all the same, so that odd and even ports are found alike', () => {
+    const reservations = reserveMany(200, { remote });
+    using _ = all(reservations);
+    expect(getOption(reservations[0]!, 'IP_LOCAL_PORT_RANGE')).toEqual([1, 65535]);
+    expect(new Set(reservations.map(({ local }) => local.port % 2))).toEqual(new Set([0, 1]));
+    expect(reservations.every(({ local }) => local.port >= 32768 && local.port <= 60999)).toBe(true);
+  });
+
+  test('a plain connect takes even ports only: the cliff that the range avoids', () => {
+    const sockets = Array.from({ length: 100 }, () => {
+      const socket = NativeSocket.create({ family: 'ipv4', type: 'stream' });
+      setOption(socket, 'TCP_FASTOPEN_CONNECT', true);
+      setOption(socket, 'TCP_FASTOPEN_NO_COOKIE', true);
+      socket.connect(remote);
+      return socket;
+    });
+    const ports = sockets.map(({ local }) => local.port);
+    for (const socket of sockets) socket.close();
+    expect(ports.filter((port) => port % 2 === 1)).toEqual([]);
+  });
+
+  test('ports of ip_local_reserved_ports are not picked', () => {
+    using _ = setSysctl(RANGE, '40000 40009');
+    using __ = reservedPorts('40000-40004,40006,40008-40020');
+    const reservations = reserveMany(2, { remote });
+    using ___ = all(reservations);
+    expect(reservations.map(({ local }) => local.port).sort()).toEqual([40005, 40007]);
+    expect(() => reserve({ remote })).toThrow(/(2|10) ports of 40000-40009/);
+  });
+});
+
+describe.each(BOTH)('the port of an $family `local`', (addresses) => {
+  const at = (port: number): { address: string; port: number } => ({ address: addresses.loopback, port });
+
+  test('is shared by several destinations when it lies inside the sysctl range', () => {
+    const reservations = [9, 10, 11, 12].map((port) => reserve({ remote: at(port), local: at(40000) }));
+    using _ = all(reservations);
+    expect(reservations.map(({ local }) => local.port)).toEqual([40000, 40000, 40000, 40000]);
+    expect(reservations.every((reservation) => reservation.verify())).toBe(true);
+  });
+
+  test('is given once per destination', async () => {
+    using first = reserve({ remote: at(9), local: at(40000) });
+    expect(first.local.port).toBe(40000);
+    await refused(() => reserve({ remote: at(9), local: at(40000) }), EXHAUSTED, /1 port of 40000-40000/);
+  });
+
+  test.each([1, 1023, 32767, 61000, 65535])('%i, outside the sysctl range, needs `exclusive`', async (port) => {
+    await refused(
+      () => reserve({ remote: at(9), local: at(port) }),
+      { name: 'RangeError', code: 'ERR_OUT_OF_RANGE' },
+      /"options\.local\.port"/,
+      /exclusive: true/,
+    );
+    using reservation = reserve({ remote: at(9), local: at(port), exclusive: true });
+    expect(reservation.local.port).toBe(port);
+    expect(reservation.verify()).toBe(true);
+  });
+
+  test('has to lie inside localPortRange when both are given', async () => {
+    for (const exclusive of [false, true]) {
+      using reservation = reserve({ remote: at(9), local: at(40005), localPortRange: [40000, 40009], exclusive });
+      expect(reservation.local.port).toBe(40005);
+      await refused(
+        () => reserve({ remote: at(9), local: at(40010), localPortRange: [40000, 40009], exclusive }),
+        { code: 'ERR_OUT_OF_RANGE' },
+        /"options\.local\.port"/,
+        /inside options\.localPortRange, 40000-40009/,
+      );
+    }
+  });
+
+  test('of 0 leaves the port to the kernel', () => {
+    using reservation = reserve({ remote: at(9), local: at(0) });
+    expect(reservation.local.port).toBeGreaterThan(0);
+  });
+});
+
+describe.each(BOTH)('an exclusive $family reservation', (addresses) => {
+  const at = (port: number): { address: string; port: number } => ({ address: addresses.loopback, port });
+
+  test.each([
+    ['with a local address', { local: { address: addresses.loopback } }],
+    ['without', {}],
+    ['with a range', { localPortRange: [40000, 40999] }],
+  ] as const)('keeps its port from every other destination, %s', async (_, options) => {
+    using exclusive = reserve({ remote: at(9), exclusive: true, ...options });
+    const { port } = exclusive.local;
+    expect(exclusive.verify()).toBe(true);
+    await refused(() => reserve({ remote: at(10), local: at(port) }), EXHAUSTED);
+    await refused(() => reserve({ remote: at(10), local: at(port), exclusive: true }), { code: 'EADDRINUSE' });
+    await refused(() => bound(addresses, at(port), { SO_REUSEADDR: true }), { code: 'EADDRINUSE' });
+  });
+
+  test('is not given a port that a shared reservation has', async () => {
+    using shared = reserve({ remote: at(9), local: at(40000) });
+    expect(shared.verify()).toBe(true);
+    await refused(() => reserve({ remote: at(10), local: at(40000), exclusive: true }), {
+      code: 'EADDRINUSE',
+      syscall: 'bind',
+      reason: 'portInUse',
+    });
+  });
+
+  test('gets its port from the range', () => {
+    const reservations = reserveMany(4, { remote: at(9), exclusive: true, localPortRange: [40000, 40003] });
+    using _ = all(reservations);
+    expect(reservations.map(({ local }) => local.port).sort()).toEqual([40000, 40001, 40002, 40003]);
+  });
+
+  // bind(2) tries the ports of the other parity first, and misses the last one of a range with an odd number of them.
+  test('gets every port of a range with an odd number of ports', () => {
+    const reservations = reserveMany(3, { remote: at(9), exclusive: true, localPortRange: [40000, 40002] });
+    using _ = all(reservations);
+    expect(reservations.map(({ local }) => local.port).sort()).toEqual([40000, 40001, 40002]);
+  });
+
+  test('gets every port of a sysctl range with an odd number of ports', () => {
+    using _ = setSysctl(RANGE, '40000 40002');
+    const reservations = reserveMany(3, { remote: at(9), exclusive: true });
+    using __ = all(reservations);
+    expect(reservations.map(({ local }) => local.port).sort()).toEqual([40000, 40001, 40002]);
+  });
+
+  test('frees its port when it is released', () => {
+    reserve({ remote: at(9), local: at(40000), exclusive: true }).release();
+    using again = reserve({ remote: at(9), local: at(40000), exclusive: true });
+    expect(again.local.port).toBe(40000);
+  });
+});
+
+test('an explicit port is reserved although ip_local_reserved_ports has it, when it is exclusive', () => {
+  using _ = reservedPorts('40000');
+  using reservation = reserve({ remote, local: { address: IPV4.loopback, port: 40000 }, exclusive: true });
+  expect(reservation.local.port).toBe(40000);
+});

@@ -1,0 +1,81 @@
+// Reservations without capabilities: all of it works, but for `transparent` and ports below 1024, and those say what they need.
+import { expect } from 'vitest';
+import type { ReserveOptions } from '../../../src/index.js';
+import { testWith } from '../../support/kernel.js';
+import { runUnprivileged } from '../../support/unprivileged.js';
+import { checkDescriptors } from '../../support/fixtures.js';
+
+checkDescriptors();
+
+const testUnprivileged = testWith({ tools: ['setpriv'] });
+
+testUnprivileged('reserving works, in every way that needs no capability', async () => {
+  const results = await reserveUnprivileged(
+    { remote: '127.0.0.1:9' },
+    { remote: '[::1]:9', localPortRange: [40000, 40001] },
+    { remote: '127.0.0.1:9', local: { address: '127.0.0.1', port: 40000 } },
+    { remote: '[::1]:9', local: { address: '::1' }, exclusive: true },
+    { remote: '127.0.0.1:9', local: { address: '127.0.0.1', port: 1024 }, exclusive: true },
+    { remote: '[::1]:9', local: { address: '2001:db8::77' }, freebind: true },
+    { remote: '[::1]:9', sockopts: { TCP_NODELAY: true, IPV6_V6ONLY: true } },
+    { remote: '127.0.0.1:9', transparent: false },
+  );
+  expect(results).toEqual(results.map(() => 'held'));
+});
+
+testUnprivileged('a transparent source is EPERM, and the error names the capabilities', async () => {
+  const [ipv4, ipv6] = await reserveUnprivileged(
+    { remote: '127.0.0.1:9', local: { address: '192.0.2.77' }, transparent: true },
+    { remote: '[::1]:9', local: { address: '2001:db8::77' }, transparent: true },
+  );
+  const expected = {
+    code: 'EPERM',
+    syscall: 'setsockopt',
+    reason: 'notPermitted',
+    message: expect.stringContaining('CAP_NET_ADMIN or CAP_NET_RAW') as unknown,
+    leaked: 0,
+  };
+  expect(ipv4).toEqual({ ...expected, option: 'IP_TRANSPARENT' });
+  expect(ipv6).toEqual({ ...expected, option: 'IPV6_TRANSPARENT' });
+});
+
+testUnprivileged('a port below 1024 is EACCES, and the error names the sysctl and the capability', async () => {
+  const results = await reserveUnprivileged(
+    { remote: '127.0.0.1:9', local: { address: '127.0.0.1', port: 80 }, exclusive: true },
+    { remote: '[::1]:9', local: { address: '::1', port: 1023 }, exclusive: true },
+  );
+  for (const result of results) {
+    expect(result).toMatchObject({ code: 'EACCES', syscall: 'bind', reason: 'notPermitted', leaked: 0 });
+    expect((result as { message: string }).message).toMatch(/ip_unprivileged_port_start.*CAP_NET_BIND_SERVICE/);
+  }
+});
+
+testUnprivileged('an option that needs a capability is EPERM, and leaves nothing open', async () => {
+  const [result] = await reserveUnprivileged({ remote: '127.0.0.1:9', sockopts: { SO_MARK: 42 } });
+  expect(result).toMatchObject({ code: 'EPERM', syscall: 'setsockopt', option: 'SO_MARK', leaked: 0 });
+});
+
+/** The state of each reservation, or its error, from a process that has no network capability. */
+async function reserveUnprivileged(...options: readonly ReserveOptions[]): Promise<unknown[]> {
+  return (await runUnprivileged(SCRIPT, options)) as unknown[];
+}
+
+const SCRIPT = `
+  import { readdirSync } from 'node:fs';
+  import { reserve } from 'linux-sockets';
+  const fds = () => readdirSync('/proc/self/fd').length;
+  const results = JSON.parse(process.argv.at(-1)).map((options) => {
+    const before = fds();
+    try {
+      release(reserve(options));
+      return 'held';
+    } catch ({ code, syscall, option, reason, message }) {
+      return { code, syscall, option, reason, message, leaked: fds() - before };
+    }
+  });
+  console.log(JSON.stringify(results));
+  function release(reservation) {
+    if (reservation.state !== 'held') throw new Error(reservation.state);
+    reservation.release();
+  }
+`;

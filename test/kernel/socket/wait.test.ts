@@ -1,0 +1,339 @@
+// NativeSocket: readable() and writable(). What wakes a wait, what ends it, and that nothing spins when nobody waits.
+import { getEventListeners } from 'node:events';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { native, type Native } from '../../../src/binding.js';
+import type { NativeSocket } from '../../../src/index.js';
+import { runNode } from '../../support/child.js';
+import { expectNoNewFds } from '../../support/fds.js';
+import { boundUdp, closedPort, errorOf, listening, tcp, tcpPair, udp } from '../../support/sockets.js';
+
+let socket: NativeSocket;
+beforeEach(() => (socket = boundUdp()));
+afterEach(() => socket.close());
+
+describe('a wait', () => {
+  test('ends with the event that it waits for', async () => {
+    const events: string[] = [];
+    const readable = socket.readable().then(() => events.push('readable'));
+    await socket.writable().then(() => events.push('writable'));
+    expect(events).toEqual(['writable']);
+    sendTo(socket);
+    await readable;
+    expect(events).toEqual(['writable', 'readable']);
+  });
+
+  test('is over at once when the event is there already, again and again', async () => {
+    sendTo(socket);
+    for (let i = 0; i < 3; i++) await socket.readable();
+    expect(socket.recvmsg({ buffers: [new Uint8Array(1)] })?.bytes).toBe(1);
+  });
+
+  test('on a listener ends with a connection', async () => {
+    using listener = listening();
+    const readable = listener.readable();
+    using client = tcp();
+    client.connect(listener.local);
+    await readable;
+    expect(listener.accept()?.remote).toEqual(client.local);
+  });
+
+  test('ends with the end of the stream, and with its reset', async () => {
+    using first = await tcpPair();
+    const end = first.server.readable();
+    first.client.close();
+    await end;
+    expect(first.server.recvmsg({ buffers: [new Uint8Array(1)] })?.bytes).toBe(0);
+    using second = await tcpPair();
+    second.client.sendmsg({ data: Buffer.from('unread') });
+    const reset = second.client.readable();
+    await second.server.readable();
+    second.server.close();
+    await reset;
+    expect((await errorOf(() => second.client.recvmsg({ buffers: [new Uint8Array(1)] }))).code).toBe('ECONNRESET');
+  });
+
+  test.each(['readable', 'writable'] as const)('for %s ends with an ICMP error, pending or to come', async (what) => {
+    using early = udp();
+    early.connect({ address: '127.0.0.1', port: closedPort() });
+    early.sendmsg({ data: Buffer.from('x') });
+    await early[what]();
+    expect((await errorOf(() => early.recvmsg({ buffers: [new Uint8Array(1)] }))).code).toBe('ECONNREFUSED');
+    using late = udp();
+    late.connect({ address: '127.0.0.1', port: closedPort() });
+    const waiting = late[what]();
+    late.sendmsg({ data: Buffer.from('x') });
+    await waiting;
+    expect((await errorOf(() => late.recvmsg({ buffers: [new Uint8Array(1)] }))).code).toBe('ECONNREFUSED');
+    await late.writable(); // the error was fetched, so the socket is as before
+    expect(late.recvmsg({ buffers: [new Uint8Array(1)] })).toBeUndefined();
+  });
+
+  test('on one socket does not end with an event on another', async () => {
+    using other = boundUdp();
+    let ended = false;
+    const waiting = other.readable().then(() => (ended = true));
+    sendTo(socket);
+    await socket.readable();
+    await socket.writable();
+    expect(ended).toBe(false);
+    sendTo(other);
+    await waiting;
+    expect(ended).toBe(true);
+  });
+
+  test('in a loop gets every one of 2,000 datagrams', async () => {
+    using sender = udp();
+    const buffers = [new Uint8Array(8)];
+    let received = 0;
+    for (let sent = 0; received < 2000;) {
+      for (let burst = 0; burst < 20 && sent < 2000; burst++, sent++)
+        sender.sendmsg({ data: buffers, to: socket.local });
+      await socket.readable();
+      while (socket.recvmsg({ buffers }) !== undefined) received++;
+    }
+    expect(received).toBe(2000);
+  });
+});
+
+describe('several waits on one socket', () => {
+  test('for the same event all end with it', async () => {
+    const waits = Array.from({ length: 100 }, async () => socket.readable());
+    sendTo(socket);
+    await Promise.all(waits);
+  });
+
+  test('for different events end each with its own', async () => {
+    let read = 0;
+    const readers = Array.from({ length: 10 }, async () => socket.readable().then(() => read++));
+    await Promise.all(Array.from({ length: 10 }, async () => socket.writable()));
+    expect(read).toBe(0);
+    sendTo(socket);
+    await Promise.all(readers);
+    expect(read).toBe(10);
+  });
+
+  test('are aborted one by one', async () => {
+    const controllers = [new AbortController(), new AbortController()];
+    const waits = controllers.map(async ({ signal }) => socket.readable({ signal }));
+    controllers[0]!.abort();
+    await expect(waits[0]).rejects.toMatchObject({ name: 'AbortError' });
+    sendTo(socket);
+    await waits[1];
+  });
+
+  test('all reject when the socket closes, and others do not', async () => {
+    using other = boundUdp();
+    const stays = other.readable();
+    const waits = Array.from({ length: 10 }, async () => errorOf(async () => socket.readable()));
+    socket.close();
+    for (const error of await Promise.all(waits)) {
+      expect(error).toMatchObject({ name: 'SyscallError', code: 'EBADF', errno: -9 });
+    }
+    sendTo(other);
+    await stays;
+  });
+});
+
+describe('an AbortSignal', () => {
+  test('that was aborted before rejects at once, with its reason as the cause', async () => {
+    const reason = new Error('why');
+    sendTo(socket); // even though the event is there
+    const error = await errorOf(async () => socket.readable({ signal: AbortSignal.abort(reason) }));
+    expect(error).toMatchObject({ name: 'AbortError', code: 'ABORT_ERR', message: 'The operation was aborted' });
+    expect(error.cause).toBe(reason);
+  });
+
+  test('ends the wait, which leaves no listener on it', async () => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const waiting = errorOf(async () => socket.readable({ signal }));
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+    controller.abort('enough');
+    expect(await waiting).toMatchObject({ name: 'AbortError', cause: 'enough' });
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+    sendTo(socket);
+    await socket.readable();
+  });
+
+  test('has no listener left after a wait that ended well, or by close', async () => {
+    const { signal } = new AbortController();
+    await socket.writable({ signal });
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+    const waiting = errorOf(async () => socket.readable({ signal }));
+    socket.close();
+    await waiting;
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+  });
+
+  test('of a time-out works', async () => {
+    const error = await errorOf(async () => socket.readable({ signal: AbortSignal.timeout(1) }));
+    expect(error).toMatchObject({ name: 'AbortError', cause: { name: 'TimeoutError' } });
+  });
+
+  // In a child, since what an event listener throws is an uncaught exception.
+  test.each([
+    ['close', 'EBADF'],
+    ['detach', 'EBADF'],
+  ])('that is aborted right after %s does no harm', async (end, code) => {
+    const { stdout, stderr } = await runNode(`${PROLOGUE}
+      const controller = new AbortController();
+      const waiting = socket.readable({ signal: controller.signal });
+      socket.${end}();
+      controller.abort();
+      await waiting.catch((error) => console.log(error.code));
+    `);
+    expect([stdout, stderr]).toEqual([`${code}\n`, '']);
+  });
+
+  test('that is aborted when the event has come already does no harm', async () => {
+    const controller = new AbortController();
+    const first = socket.writable();
+    const second = socket.writable({ signal: controller.signal });
+    void first.then(() => {
+      controller.abort();
+    });
+    await Promise.all([first, second]);
+  });
+});
+
+describe('arguments', () => {
+  test.each([1, 'signal', true, {}, null, [], () => undefined])('%o is no AbortSignal', async (signal) => {
+    const error = await errorOf(async () => socket.readable({ signal: signal as AbortSignal }));
+    expect(error).toMatchObject({ name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' });
+  });
+
+  test('an object that only looks like an AbortSignal is refused, and keeps nothing waiting', async () => {
+    const script = `${PROLOGUE}
+      await socket.readable({ signal: { aborted: false } }).catch((error) => console.log(error.name));
+      await socket.writable();
+      console.log('the process ends now');
+    `;
+    const { stdout } = await runNode(script, { timeout: 5000 });
+    expect(stdout).toBe('TypeError\nthe process ends now\n');
+  });
+
+  // An easy slip: readable(signal) for readable({ signal }). Passed over, it would be a wait that cannot be aborted.
+  test.each([
+    ['an AbortSignal itself', AbortSignal.abort()],
+    ['null', null],
+    ['a number', 100],
+    ['a misspelt option', { abort: AbortSignal.abort() }],
+  ])('%s instead of the options is refused', async (_, options) => {
+    sendTo(socket); // so that a wait would end
+    const error = await errorOf(async () => socket.readable(options as never));
+    expect(error.code).toMatch(/^ERR_INVALID_ARG_(TYPE|VALUE)$/);
+  });
+});
+
+describe('nobody waits', () => {
+  let calls = 0;
+  const callbacks: unknown[] = []; // a Poll that is not started leaves its callback to its owner
+  const exports = native() as { Poll: Native['Poll'] };
+  const { Poll } = exports;
+
+  beforeEach(() => {
+    exports.Poll = class Counted extends Poll {
+      constructor(callback: (status: number, events: number) => void) {
+        const counted = (status: number, events: number): void => {
+          calls++;
+          callback(status, events);
+        };
+        callbacks.push(counted);
+        super(counted);
+      }
+    };
+    calls = 0;
+  });
+  afterEach(() => {
+    exports.Poll = Poll;
+    callbacks.length = 0;
+  });
+
+  test('then what is there to read calls nobody', async () => {
+    sendTo(socket);
+    await socket.readable();
+    expect(calls).toBe(1);
+    using other = boundUdp();
+    for (let round = 0; round < 20; round++) {
+      sendTo(socket);
+      await other.writable(); // a turn of the event loop
+    }
+    expect(calls).toBe(1 + 20);
+    await socket.readable();
+    expect(calls).toBe(1 + 20 + 1);
+  });
+
+  test('for writing, then a wait for reading is called for reading only', async () => {
+    using other = boundUdp();
+    const readable = socket.readable();
+    await socket.writable();
+    const before = calls;
+    for (let round = 0; round < 20; round++) await other.writable();
+    expect(calls).toBe(before + 20);
+    sendTo(socket);
+    await readable;
+    expect(calls).toBe(before + 20 + 1);
+  });
+
+  test('any more after an abort, then nobody is called either', async () => {
+    using other = boundUdp();
+    const controller = new AbortController();
+    const waiting = errorOf(async () => socket.readable({ signal: controller.signal }));
+    controller.abort();
+    await waiting;
+    sendTo(socket);
+    for (let round = 0; round < 20; round++) await other.writable();
+    expect(calls).toBe(20);
+  });
+});
+
+describe('the process', () => {
+  test('lives while something waits, and ends when nothing does any more', async () => {
+    const { stdout } = await runNode(`${PROLOGUE}
+      const { local } = socket;
+      const waiting = socket.readable().then(() => console.log('got it'));
+      setImmediate(() => {
+        const sender = NativeSocket.create({ family: 'ipv4', type: 'dgram' });
+        sender.sendmsg({ data: Buffer.from('x'), to: local });
+        sender.close();
+      });
+    `);
+    expect(stdout).toBe('got it\n');
+  });
+
+  test.each([
+    ['is closed', 'socket.close();'],
+    ['is detached', 'socket.detach();'],
+    ['is no longer waited for', 'controller.abort();'],
+  ])('ends when the only socket that is waited for %s', async (_, end) => {
+    const { stdout } = await runNode(`${PROLOGUE}
+      const controller = new AbortController();
+      socket.readable({ signal: controller.signal }).catch((error) => console.log(error.code));
+      setImmediate(() => { ${end} });
+    `);
+    expect(stdout).toMatch(/^(EBADF|ABORT_ERR)\n$/);
+  });
+});
+
+test('waiting and closing 1,000 times leaves no descriptor', async () => {
+  await expectNoNewFds(async () => {
+    for (let i = 0; i < 1000; i++) {
+      using one = udp();
+      const waiting = errorOf(async () => one.readable());
+      await one.writable();
+      one.close();
+      expect((await waiting).code).toBe('EBADF');
+    }
+  });
+});
+
+const PROLOGUE = `
+  import { NativeSocket } from 'linux-sockets';
+  const socket = NativeSocket.create({ family: 'ipv4', type: 'dgram' });
+  socket.bind('127.0.0.1:0');
+`;
+
+function sendTo(receiver: NativeSocket): void {
+  using sender = udp();
+  sender.sendmsg({ data: Buffer.from('x'), to: receiver.local });
+}

@@ -1,0 +1,378 @@
+// connect and net.connect side by side: the same scenario, the same events in the same order, the same errors.
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { once } from 'node:events';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { request } from 'node:http';
+import { BlockList, connect as netConnect, createServer, type Socket, type TcpNetConnectOpts } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeAll, expect, test } from 'vitest';
+import { connect, EgressPool, NativeSocket } from '../../../src/index.js';
+import { address, addOtherAddresses, blackHole, checkDescriptors, IPV4, refusing, thrown } from '../../support/fixtures.js';
+import { closed, connected, peer } from '../../support/connect.js';
+
+beforeAll(addOtherAddresses);
+checkDescriptors();
+
+type Connect = (options: TcpNetConnectOpts, listener?: () => void) => Socket;
+
+const EVENTS = [
+  'lookup',
+  'connectionAttempt',
+  'connectionAttemptFailed',
+  'connectionAttemptTimeout',
+  'connect',
+  'ready',
+  'timeout',
+  'data',
+  'end',
+  'finish',
+  'error',
+  'close',
+] as const;
+
+/** All that can be seen of a connection from its start to its 'close', with what differs from run to run left out. */
+async function logOf(
+  make: Connect,
+  options: TcpNetConnectOpts & Record<string, unknown>,
+  act?: (socket: Socket) => void,
+): Promise<string[]> {
+  const log: string[] = [];
+  const socket = make(options, () => log.push('listener'));
+  log.push(`returned: connecting ${socket.connecting}, pending ${socket.pending}, ${socket.readyState}`);
+  for (const name of EVENTS) {
+    socket.on(name, (...args: unknown[]) => {
+      log.push(`${name}(${args.map(show).join(', ')}) ${socket.connecting} ${socket.readyState} ${socket.destroyed}`);
+    });
+  }
+  act?.(socket);
+  // Not `once`, which would reject with the error; and `socket.closed` is true before the event.
+  await new Promise((resolve) => socket.on('close', resolve));
+  log.push(`attempted ${String(socket.autoSelectFamilyAttemptedAddresses)}`);
+  return log;
+}
+
+function show(value: unknown): string {
+  if (!(value instanceof Error)) return String(value);
+  const { code, errno, syscall, address, port, errors } = value as NodeJS.ErrnoException & Record<string, unknown>;
+  // Ours goes on after Node's message, and its own ports are the kernel's choice.
+  const message = value.message.split('. ')[0]?.replace(/:\d+\)/g, ':*)');
+  const inner = Array.isArray(errors) ? ` [${errors.map(show).join('; ')}]` : '';
+  return `${value.name} ${String(code)} ${String(errno)} ${String(syscall)} ${String(address)} ${String(port)} ${String(message)}${inner}`;
+}
+
+async function same(
+  options: TcpNetConnectOpts & Record<string, unknown>,
+  act?: (socket: Socket) => void,
+): Promise<string[]> {
+  const nodes = await logOf(netConnect, options, act);
+  const ours = await logOf(connect, options, act);
+  expect(ours).toEqual(nodes);
+  return ours;
+}
+
+const lookupOf =
+  (...addresses: { address: string; family: number }[]): NonNullable<TcpNetConnectOpts['lookup']> =>
+  (_name, options, callback) => {
+    process.nextTick(() => {
+      const [first] = addresses;
+      if (options.all === true) callback(null, addresses);
+      else callback(null, first!.address, first!.family);
+    });
+  };
+
+const V4 = { address: '127.0.0.1', family: 4 };
+const V6 = { address: '::1', family: 6 };
+
+test('an address, both families, a name, and data both ways', async () => {
+  await using server = await peer('::', 0, (socket) => socket.end('bye'));
+  const { port } = server;
+  const quiet = (socket: Socket): void => void socket.end('hello');
+  for (const host of ['127.0.0.1', '::1', '::ffff:127.0.0.1']) await same({ host, port }, quiet);
+  for (const localAddress of ['127.0.0.1', '127.0.0.5']) await same({ host: '127.0.0.1', port, localAddress }, quiet);
+  await same({ host: 'localhost', port, family: 4 }, quiet);
+  await same({ host: 'name', port, lookup: lookupOf(V4) }, quiet);
+  await same({ host: 'name', port, lookup: lookupOf(V4), localAddress: '127.0.0.5' }, quiet);
+  await same({ host: 'name', port, lookup: lookupOf(V6, V4) }, quiet);
+  await same({ host: 'name', port, lookup: lookupOf(V6, V4), autoSelectFamily: false }, quiet);
+  await same({ host: 'name', port, lookup: lookupOf(V4, V4) }, quiet);
+});
+
+test('a refusal, with one address and with several', async () => {
+  using peer4 = refusing(IPV4);
+  const { port } = peer4.local;
+  await same({ host: '127.0.0.1', port });
+  await same({ host: '127.0.0.1', port, localAddress: '127.0.0.5' });
+  await same({ host: '127.0.0.1', port, localAddress: '127.0.0.5', localPort: 21_000 });
+  await same({ host: 'name', port, lookup: lookupOf(V4) });
+  await same({ host: 'name', port, lookup: lookupOf(V4, V6) });
+  await same({ host: 'name', port, lookup: lookupOf(V4, V6, { address: '127.0.0.6', family: 4 }) });
+});
+
+test('failures of bind and connect at once', async () => {
+  await same({ host: '127.0.0.1', port: 9, localAddress: '192.0.2.1' });
+  await same({ host: '::1', port: 9, localAddress: '127.0.0.1' });
+  await same({ host: '127.0.0.1', port: 9, localAddress: '::1' });
+  await same({ host: '198.51.100.1', port: 9 });
+  await same({
+    host: 'name',
+    port: 9,
+    lookup: lookupOf({ address: '198.51.100.1', family: 4 }, { address: 'fd00:5::1', family: 6 }),
+  });
+  using taken = refusing(IPV4);
+  await same({ host: '127.0.0.1', port: 9, localAddress: '127.0.0.1', localPort: taken.local.port });
+});
+
+test('a lookup that fails, or finds nonsense', async () => {
+  const fails = { host: 'name', port: 9 };
+  const error = Object.assign(new Error('no such name'), { code: 'ENOTFOUND' });
+  await same({ ...fails, lookup: (_n, _o, callback) => process.nextTick(callback, error, '', 4) });
+  await same({ ...fails, family: 4, lookup: (_n, _o, callback) => process.nextTick(callback, error, '', 4) });
+  await same({ ...fails, family: 4, lookup: (_n, _o, callback) => process.nextTick(callback, null, 'nonsense', 4) });
+  await same({ ...fails, family: 4, lookup: (_n, _o, callback) => process.nextTick(callback, null, '127.0.0.1', 5) });
+  await same({
+    ...fails,
+    lookup: (_n, _o, callback) => process.nextTick(callback, null, [{ address: 'x', family: 4 }]),
+  });
+});
+
+test('a lookup that throws', () => {
+  const boom = new Error('boom');
+  const options: TcpNetConnectOpts = {
+    host: 'name',
+    port: 9,
+    lookup: () => {
+      throw boom;
+    },
+  };
+  expect(thrown(() => netConnect(options))).toBe(boom);
+  expect(thrown(() => connect(options))).toBe(boom);
+});
+
+test('destroyed at once, during the lookup, and between the events', async () => {
+  await using server = await peer('::', 0, (socket) => socket.end('bye'));
+  const there = { host: '127.0.0.1', port: server.port };
+  const name = { host: 'name', port: server.port, lookup: lookupOf(V4, V6) };
+  for (const options of [there, name]) {
+    await same(options, (socket) => socket.destroy());
+    await same(options, (socket) => socket.destroy(new Error('mine')));
+    await same(options, (socket) => process.nextTick(() => socket.destroy()));
+    await same(options, (socket) => setImmediate(() => socket.destroy()));
+    await same(options, (socket) => void socket.on('connect', () => socket.destroy()));
+    await same(options, (socket) => void socket.on('lookup', () => socket.destroy()));
+    await same(options, (socket) => socket.resetAndDestroy());
+  }
+});
+
+test('connect() a second time, before the first is done', async () => {
+  using hole = await blackHole(IPV4);
+  const there = { host: '127.0.0.1', port: hole.local.port };
+  const from = { ...there, localAddress: '127.0.0.5' };
+  for (const options of [there, from]) {
+    const again = (socket: Socket): void =>
+      void socket.once('connectionAttempt', () => setImmediate(() => socket.connect(options)));
+    await same(options, again);
+  }
+});
+
+test('an AbortSignal, before and during', async () => {
+  using hole = await blackHole(IPV4);
+  const there = { host: '127.0.0.1', port: hole.local.port };
+  // Node connects nevertheless, after 'close', and leaves the descriptor open.
+  const log = await logOf(connect, { ...there, signal: AbortSignal.abort() });
+  expect(log.slice(1, -1).map((line) => line.split(' ')[0])).toEqual(['error(AbortError', 'close()']);
+  await Promise.all(
+    [netConnect as Connect, connect].map(async (make) => {
+      const controller = new AbortController();
+      const during = await logOf(make, { ...there, signal: controller.signal }, (socket) => {
+        socket.on('connectionAttempt', () => setImmediate(() => controller.abort()));
+      });
+      expect(during.some((line) => line.startsWith('error(AbortError ABORT_ERR'))).toBe(true);
+    }),
+  );
+});
+
+test('a signal that is aborted already hides nothing that throws, and nothing is looked up', async () => {
+  const signal = AbortSignal.abort();
+  const pool = new EgressPool({ sources: ['127.0.0.5'] });
+  for (const make of [connect, pool.connect.bind(pool)] as Connect[]) {
+    for (const [wrong, code] of [
+      [{ port: 99_999 }, 'ERR_SOCKET_BAD_PORT'],
+      [{ port: 9, host: 'name.test', lookup: 7 }, 'ERR_INVALID_ARG_TYPE'],
+    ] as const) {
+      expect(thrown(() => make({ signal, ...wrong } as never))).toMatchObject({ code });
+    }
+  }
+  for (const make of [connect, pool.connect.bind(pool)] as Connect[]) {
+    const socket = make({
+      ...{ port: 9, host: 'name.test', signal },
+      lookup: () => expect.unreachable('nobody waits for an answer'),
+    });
+    const [error] = (await once(socket, 'error')) as [Error];
+    expect(error.name).toBe('AbortError');
+  }
+  expect(pool.stats()).toMatchObject({ held: 0, total: 0, failed: 0 });
+});
+
+test('timeouts: of the socket, and of an attempt', async () => {
+  using hole = await blackHole(IPV4);
+  await same({ host: '127.0.0.1', port: hole.local.port, timeout: 30 }, (socket) => {
+    socket.on('timeout', () => socket.destroy(new Error('too slow')));
+  });
+  const lookup = lookupOf(V4, V6);
+  const log = await same({ host: 'name', port: hole.local.port, lookup, autoSelectFamilyAttemptTimeout: 20 });
+  expect(log.join()).toContain('connectionAttemptTimeout');
+});
+
+test('noDelay, keepAlive, allowHalfOpen and onread do what they do', async () => {
+  await using server = await peer('::', 0, (socket) => socket.end('bye'));
+  const there = { host: '127.0.0.1', port: server.port };
+  for (const make of [netConnect as Connect, connect]) {
+    const socket = make({ ...there, noDelay: true, keepAlive: true, keepAliveInitialDelay: 7000, allowHalfOpen: true });
+    await once(socket, 'connect');
+    const { getOption } = await import('../../../src/index.js');
+    expect(getOption(socket, 'TCP_NODELAY')).toBe(true);
+    expect(getOption(socket, 'SO_KEEPALIVE')).toBe(true);
+    expect(getOption(socket, 'TCP_KEEPIDLE')).toBe(7);
+    socket.resume();
+    await once(socket, 'end');
+    expect(socket.writable).toBe(true);
+    await closed(socket);
+
+    let buffers = 0;
+    const texts: string[] = [];
+    const reading = make({
+      ...there,
+      onread: {
+        buffer: () => {
+          buffers++;
+          return Buffer.alloc(2);
+        },
+        callback: (length, buffer) => {
+          texts.push(Buffer.from(buffer).toString('latin1', 0, length));
+          return true;
+        },
+      },
+    });
+    reading.on('data', () => texts.push('never'));
+    await once(reading, 'end');
+    expect([texts.join(''), buffers]).toEqual(['bye', buffers]);
+    expect(buffers).toBeGreaterThanOrEqual(2);
+    await closed(reading);
+  }
+});
+
+test('a BlockList stops an attempt, on a Node that knows it', async () => {
+  await using server = await peer('::');
+  const blockList = new BlockList();
+  blockList.addAddress('127.0.0.1');
+  const end = (socket: Socket): void => void socket.on('connect', () => socket.destroy());
+  await same({ host: '127.0.0.1', port: server.port, blockList }, end);
+  await same({ host: 'name', port: server.port, lookup: lookupOf(V4, V6), blockList }, end);
+});
+
+test('write before connect is sent, pause and resume hold', async () => {
+  await using server = await peer('::', 0, (socket) => socket.pipe(socket));
+  const socket = connect({ host: '127.0.0.1', port: server.port });
+  socket.pause();
+  socket.write('one, ');
+  socket.end('two');
+  await once(socket, 'finish');
+  let text = '';
+  for await (const chunk of socket) text += String(chunk);
+  expect(text).toBe('one, two');
+});
+
+test('the forms of net.connect', async () => {
+  using _ = address('10.88.0.1/32'); // getaddrinfo leaves out families without an address of their own
+  await using server = await peer('::');
+  const { port } = server;
+  const forms = [
+    (done: () => void) => connect(port, done),
+    (done: () => void) => connect(port, '127.0.0.1', done),
+    (done: () => void) => connect({ port }, done),
+    (done: () => void) => connect(String(port) as unknown as number, done),
+  ];
+  for (const form of forms) {
+    await new Promise<void>((resolve) => {
+      const socket = form(() => {
+        void closed(socket).then(resolve);
+      });
+    });
+  }
+  expect(server.seen).toHaveLength(forms.length);
+});
+
+test('a path goes to net.connect', async () => {
+  const path = join(tmpdir(), `linux-sockets-connect-${process.pid}.sock`);
+  const server = createServer((socket) => socket.end('by path')).listen(path);
+  await once(server, 'listening');
+  for (const make of [() => connect(path), () => connect({ path } as never)]) {
+    const socket = make();
+    expect(String((await once(socket, 'data'))[0])).toBe('by path');
+    await closed(socket);
+  }
+  server.close();
+  await once(server, 'close');
+});
+
+test('a descriptor goes to net.connect; what is no handle does not', async () => {
+  await using server = await peer('127.0.0.1');
+  const there = { host: '127.0.0.1', port: server.port };
+  const raw = NativeSocket.create({ family: 'ipv4', type: 'stream' });
+  raw.bind({ address: '127.0.0.7', port: 0 });
+  const socket = await connected(connect({ ...there, fd: raw.detach() }));
+  expect(await server.next()).toMatch(/^127\.0\.0\.7:/);
+  await closed(socket);
+  for (const handle of [null, false]) {
+    const none = connect({ ...there, localAddress: '127.255.255.255', handle } as never);
+    const [error] = (await once(none, 'error')) as [Error];
+    expect(error).toMatchObject({ code: 'EADDRNOTAVAIL', reason: 'notUnicast' }); // net.connect leaves from elsewhere
+  }
+  expect(server.seen).toHaveLength(1);
+});
+
+test('the subscribers of net.client.socket hear of each socket once', async () => {
+  await using server = await peer('::');
+  const heard: unknown[] = [];
+  const listener = (message: unknown): void => void heard.push((message as { socket: unknown }).socket);
+  subscribe('net.client.socket', listener);
+  try {
+    const sockets = [1, 2, 3].map(() => connect({ host: '127.0.0.1', port: server.port }));
+    expect(heard).toEqual(sockets);
+    for (const socket of sockets) await closed(await connected(socket));
+    expect(heard).toHaveLength(3);
+  } finally {
+    unsubscribe('net.client.socket', listener);
+  }
+});
+
+test('the async context of the caller is that of the events', async () => {
+  await using server = await peer('::');
+  const storage = new AsyncLocalStorage<string>();
+  // Node emits in the context of connect; a listener that was added outside of it shows that.
+  const socket = storage.run('mine', () => connect({ host: '127.0.0.1', port: server.port }));
+  const seen = await new Promise((resolve) => socket.on('connect', () => resolve(storage.getStore())));
+  expect(seen).toBe('mine');
+  await closed(socket);
+});
+
+test('http.request takes it as createConnection', async () => {
+  const { createServer: createHttpServer } = await import('node:http');
+  const server = createHttpServer((incoming, outgoing) => outgoing.end(incoming.socket.remoteAddress));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  const outgoing = request({
+    host: '127.0.0.1',
+    port,
+    createConnection: (options) => connect({ ...(options as TcpNetConnectOpts), localAddress: '127.0.0.5' }),
+  }).end();
+  const [incoming] = (await once(outgoing, 'response')) as [NodeJS.ReadableStream];
+  let text = '';
+  for await (const chunk of incoming) text += String(chunk);
+  expect(text).toBe('127.0.0.5');
+  server.closeAllConnections();
+  server.close();
+  await once(server, 'close');
+});

@@ -1,0 +1,274 @@
+// Port ranges in full use: shared between destinations, waited for, and what Node's own sockets do instead.
+import { once } from 'node:events';
+import { connect as netConnect, type Socket, type TcpNetConnectOpts } from 'node:net';
+import { performance } from 'node:perf_hooks';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { connect, type ConnectOptions } from '../../../src/index.js';
+import { setSysctl } from '../../support/sysctl.js';
+import { addOtherAddresses, BOTH, checkDescriptors } from '../../support/fixtures.js';
+import { closed, connected, failing, holding, peer, type Peer } from '../../support/connect.js';
+
+beforeAll(addOtherAddresses);
+checkDescriptors();
+
+const settled = async (socket: Socket): Promise<string> =>
+  await new Promise((resolve) => {
+    socket.once('connect', () => resolve('connected'));
+    socket.once('error', (error: NodeJS.ErrnoException) => resolve(`${error.syscall} ${error.code}`));
+  });
+
+describe.each(BOTH)('over $family', ({ loopback, other }) => {
+  test('10 ports and 3 destinations: 30 connections, where net.connect gets 10', async () => {
+    using _ = setSysctl('net.ipv4.ip_local_port_range', '47000 47009');
+    // Listeners are bound to their ports, so those are not from the range.
+    await using a = await peer(loopback, 5001);
+    await using b = await peer(loopback, 5002);
+    await using c = await peer(loopback, 5003);
+    const sides: readonly (readonly [(options: TcpNetConnectOpts) => Socket, number])[] = [
+      [netConnect, 10],
+      [connect, 30],
+    ];
+    for (const [make, expected] of sides) {
+      using held = holding();
+      const outcomes: string[] = [];
+      for (let i = 0; i < 10; i++) {
+        for (const { port } of [a, b, c]) {
+          outcomes.push(await settled(held.add(make({ host: loopback, port, localAddress: other }))));
+        }
+      }
+      expect(outcomes.filter((outcome) => outcome === 'connected')).toHaveLength(expected);
+      if (make === netConnect) expect(outcomes).toContain('connect EADDRINUSE');
+    }
+    for (const { seen } of [a, b, c]) {
+      expect(new Set(seen.slice(-10))).toEqual(new Set(Array.from({ length: 10 }, (_, i) => `${other}:${47_000 + i}`)));
+    }
+  });
+
+  test('with all ports in use toward one destination, another is reached as ever', async () => {
+    using _ = setSysctl('net.ipv4.ip_local_port_range', '47100 47355');
+    await using full = await peer(loopback, 5004);
+    await using free = await peer(loopback, 5005);
+    using held = holding();
+    for (let i = 0; i < 256; i++) {
+      await connected(held.add(connect({ host: loopback, port: full.port, localAddress: other })));
+    }
+    expect(new Set(full.seen).size).toBe(256);
+    expect(await settled(held.add(netConnect({ host: loopback, port: free.port, localAddress: other })))).toBe(
+      'connect EADDRINUSE',
+    );
+    for (let i = 0; i < 256; i++) {
+      await connected(held.add(connect({ host: loopback, port: free.port, localAddress: other })));
+    }
+    expect(await failing(connect({ host: loopback, port: full.port, localAddress: other }))).toMatchObject({
+      code: 'EADDRNOTAVAIL',
+      reason: 'portRangeExhausted',
+    });
+  });
+
+  describe('retry', () => {
+    const options = (server: Peer, rest: Partial<ConnectOptions> = {}): ConnectOptions => ({
+      host: loopback,
+      port: server.port,
+      localAddress: other,
+      localPortRange: [45_100, 45_100],
+      retry: { whenExhausted: true, timeout: 10_000 },
+      ...rest,
+    });
+
+    test('waits until the port is free, and says nothing until then', async () => {
+      await using server = await peer(loopback);
+      using held = holding();
+      const first = await connected(held.add(connect(options(server))));
+      const events: string[] = [];
+      const second = held.add(connect(options(server)));
+      for (const name of ['connectionAttempt', 'connectionAttemptFailed', 'connect', 'error'] as const) {
+        second.on(name, () => events.push(name));
+      }
+      await once(second, 'connectionAttempt');
+      setTimeout(() => first.resetAndDestroy(), 60);
+      await once(second, 'connect');
+      expect(events).toEqual(['connectionAttempt', 'connect']);
+      expect(first.destroyed).toBe(true);
+      expect(second.localPort).toBe(45_100);
+    });
+
+    test('many wait in one line, and each gets its turn', async () => {
+      await using server = await peer(loopback);
+      let most = 0;
+      let open = 0;
+      const sockets = Array.from({ length: 12 }, () => connect(options(server)));
+      await Promise.all(
+        sockets.map(async (socket) => {
+          await once(socket, 'connect');
+          most = Math.max(most, ++open);
+          await new Promise((resolve) => setImmediate(resolve));
+          open--;
+          socket.resetAndDestroy();
+        }),
+      );
+      expect(most).toBe(1);
+      expect(server.seen).toHaveLength(12);
+    });
+
+    test('ends with the error of the exhaustion when the time is over', async () => {
+      await using server = await peer(loopback);
+      using held = holding();
+      await connected(held.add(connect(options(server))));
+      const start = performance.now();
+      const sockets = [1, 2, 3].map(() => connect(options(server, { retry: { whenExhausted: true, timeout: 150 } })));
+      const failed: unknown[] = [];
+      sockets[0]?.on('connectionAttemptFailed', (_a, _p, _f, error) => failed.push(error));
+      const errors = await Promise.all(sockets.map(failing));
+      expect(performance.now() - start).toBeGreaterThanOrEqual(145);
+      for (const error of errors) {
+        expect(error).toMatchObject({
+          code: 'EADDRNOTAVAIL',
+          syscall: 'connect',
+          address: loopback,
+          port: server.port,
+          reason: 'portRangeExhausted',
+        });
+      }
+      expect(failed).toEqual([errors[0]]);
+    });
+
+    test('searches seldom, and leaves the event loop alone', async () => {
+      await using server = await peer(loopback);
+      using held = holding();
+      await connected(held.add(connect(options(server))));
+      const waiting = Array.from({ length: 50 }, () =>
+        connect(options(server, { retry: { whenExhausted: true, timeout: 400 } })),
+      );
+      const before = process.cpuUsage();
+      await Promise.all(waiting.map(failing));
+      const { user, system } = process.cpuUsage(before);
+      expect((user + system) / 1000, 'ms of CPU in 400 ms of 50 waiting').toBeLessThan(200);
+    });
+
+    test('destroy and abort end it at once', async () => {
+      await using server = await peer(loopback);
+      using held = holding();
+      await connected(held.add(connect(options(server))));
+      const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+      const before = timers();
+      const controller = new AbortController();
+      const aborted = connect(options(server, { signal: controller.signal }));
+      const destroyed = connect(options(server));
+      await Promise.all([once(aborted, 'connectionAttempt'), once(destroyed, 'connectionAttempt')]);
+      const error = failing(aborted);
+      controller.abort();
+      expect(await error).toMatchObject({ code: 'ABORT_ERR' });
+      await closed(destroyed);
+      expect(timers()).toBe(before);
+    });
+
+    test('a failure of another kind ends it', async () => {
+      await using server = await peer(loopback);
+      using held = holding();
+      const first = await connected(held.add(connect(options(server))));
+      const second = held.add(connect(options(server)));
+      await once(second, 'connectionAttempt');
+      const error = failing(second);
+      // Nobody listens there any more when the port is free.
+      const { port } = server;
+      await server[Symbol.asyncDispose]();
+      first.destroy();
+      expect(await error).toMatchObject({ code: 'ECONNREFUSED', address: loopback, port });
+    });
+
+    test('waits for a port that bind takes, too', async () => {
+      await using server = await peer(loopback);
+      using held = holding();
+      // A port of its own: bind(2) to all addresses takes none that is in TIME-WAIT at any.
+      const alone = { shareLocalPort: false, localPortRange: [45_101, 45_101] } as const;
+      const first = await connected(held.add(connect(options(server, alone))));
+      const waiting = [{ localAddress: undefined }, {}, {}].map((more) =>
+        held.add(connect(options(server, { ...alone, ...more }))),
+      );
+      await Promise.all(waiting.map((socket) => once(socket, 'connectionAttempt')));
+      first.resetAndDestroy();
+      await Promise.all(
+        waiting.map(async (socket) => {
+          await once(socket, 'connect');
+          expect(socket.localPort).toBe(45_101);
+          socket.resetAndDestroy();
+        }),
+      );
+    });
+
+    test('ends with the error of bind when bind took no port in time', async () => {
+      await using server = await peer(loopback);
+      using held = holding();
+      await connected(held.add(connect(options(server))));
+      const more = { shareLocalPort: false, retry: { whenExhausted: true, timeout: 100 } } as const;
+      for (const localAddress of [other, undefined]) {
+        const start = performance.now();
+        const error = await failing(connect(options(server, { ...more, localAddress })));
+        expect(performance.now() - start).toBeGreaterThanOrEqual(95);
+        expect(error).toMatchObject({ code: 'EADDRINUSE', syscall: 'bind', reason: 'portRangeExhausted' });
+      }
+    });
+
+    test('those that do not need the same ports do not wait for each other', async () => {
+      await using server = await peer(loopback);
+      await using elsewhere = await peer(loopback);
+      using held = holding();
+      // Toward elsewhere: in the way of bind, not of connect.
+      await connected(held.add(connect(options(elsewhere))));
+      const behind: Partial<ConnectOptions>[] = [
+        {},
+        { sockopts: { SO_REUSEADDR: true } },
+        { device: 'lo' },
+        { mark: 1 },
+      ];
+      for (const ahead of [{}, { sockopts: { TCP_USER_TIMEOUT: 7 } }]) {
+        const first = held.add(connect(options(server, { shareLocalPort: false, ...ahead })));
+        await once(first, 'connectionAttempt');
+        for (const more of behind) {
+          const socket = await connected(held.add(connect(options(server, more))));
+          expect(first.connecting).toBe(true);
+          socket.resetAndDestroy();
+          await once(socket, 'close');
+        }
+        first.destroy();
+      }
+    });
+
+    test('a second connect() while it waits is refused as one while it connects is', async () => {
+      await using server = await peer(loopback);
+      using held = holding();
+      const first = await connected(held.add(connect(options(server))));
+      for (const more of [{}, { localAddress: undefined }, { shareLocalPort: false }]) {
+        const second = connect(options(server, more));
+        await once(second, 'connectionAttempt');
+        const error = failing(second);
+        second.connect(options(server, more));
+        expect(await error).toMatchObject({ code: 'EALREADY', syscall: 'connect' });
+      }
+      first.resetAndDestroy();
+      await connected(held.add(connect(options(server)))); // none of them has taken the port
+      expect(server.seen).toHaveLength(2);
+    });
+
+    test('does not keep the process alive for a socket that does not', async () => {
+      const { runNode } = await import('../../support/child.js');
+      const { stdout } = await runNode(`
+        import { connect } from 'linux-sockets';
+        import { createServer } from 'node:net';
+        const server = createServer().listen(0, '127.0.0.1', () => {
+          const options = { host: '127.0.0.1', port: server.address().port, localPortRange: [45102, 45102] };
+          const first = connect(options, () => {
+            const second = connect({ ...options, retry: { whenExhausted: true } });
+            second.on('connectionAttempt', () => setImmediate(() => {
+              for (const handle of [server, first, second]) handle.unref();
+              console.log('waiting');
+            }));
+          });
+        });
+        server.on('connection', (socket) => socket.unref());
+        process.on('exit', () => console.log('end'));
+      `);
+      expect(stdout).toBe('waiting\nend\n');
+    });
+  });
+});

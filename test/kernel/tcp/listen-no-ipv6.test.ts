@@ -1,0 +1,34 @@
+// listen on a host whose kernel has no IPv6. This one has: its answer, EAFNOSUPPORT, is played; all else is real.
+import { expect, test, vi } from 'vitest';
+import type * as Binding from '../../../src/binding.js';
+import { expectNoNewFds } from '../../support/fds.js';
+import { failure, KINDS, listening } from '../../support/listen.js';
+
+vi.mock('../../../src/binding.js', async (original) => {
+  const binding = await original<typeof Binding>();
+  const { Handle, ...others } = binding.native();
+  class WithoutIPv6 extends Handle {
+    override socket(domain: number, type: number, protocol: number): number {
+      return domain === AF_INET6 ? EAFNOSUPPORT : super.socket(domain, type, protocol);
+    }
+  }
+  return { ...binding, native: () => ({ ...others, Handle: WithoutIPv6 }) };
+});
+
+const { ask, make } = KINDS['net']!;
+const AF_INET6 = 10;
+const EAFNOSUPPORT = -97;
+
+test('the default address is 0.0.0.0, as in Node', async () => {
+  await expectNoNewFds(async () => {
+    await using listener = await listening(make(), {});
+    expect(listener.address.address).toBe('0.0.0.0');
+    expect(await ask('127.0.0.1', listener.port)).toBe('hello');
+  });
+});
+
+test.each([{ ipv6Only: true }, { address: '::' }, { address: '::1' }])('%j is an error', async (options) => {
+  await expectNoNewFds(async () => {
+    expect(await failure(make(), options)).toMatchObject({ code: 'EAFNOSUPPORT', syscall: 'socket' });
+  });
+});

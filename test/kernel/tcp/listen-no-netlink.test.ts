@@ -1,0 +1,18 @@
+// listen where a sandbox forbids AF_NETLINK, which is played: what would be warned of is not known, and all else works.
+import { expect, test, vi } from 'vitest';
+import { SyscallError } from '../../../src/index.js';
+import { KINDS, listening, warningsOf } from '../../support/listen.js';
+
+vi.mock('../../../src/kernel/routes.js', () => ({
+  isLocal: () => {
+    throw new SyscallError('socket', -97);
+  },
+}));
+
+test('a freebind listener listens, without a warning', async () => {
+  const warnings = await warningsOf(async () => {
+    await using listener = await listening(KINDS['net']!.make(), { address: '198.51.100.7', freebind: true });
+    expect(listener.address.address).toBe('198.51.100.7');
+  });
+  expect(warnings).toEqual([]);
+});

@@ -1,0 +1,418 @@
+// listen: what its options do to the listener, on the real kernel.
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import net from 'node:net';
+import { describe, expect, test, vi } from 'vitest';
+import {
+  getOption,
+  listen,
+  NativeSocket,
+  setOption,
+  type ListenOptions,
+  type ReadableOptionName,
+} from '../../../src/index.js';
+import { expectNoNewFds } from '../../support/fds.js';
+import { errorOf, tcp } from '../../support/sockets.js';
+import { readSysctl, setSysctl } from '../../support/sysctl.js';
+import { close, failure, KINDS, listening, warningsOf } from '../../support/listen.js';
+
+const { ask, make } = KINDS['net']!;
+
+describe('backlog', () => {
+  test.each([
+    [undefined, 511],
+    [1, 1],
+    [17, 17],
+    [2 ** 31 - 1, Number(readSysctl('net.core.somaxconn'))],
+  ])('of %s lets %i wait', async (backlog, waits) => {
+    await using listener = await listening(make(), { address: '127.0.0.1', ...(backlog !== undefined && { backlog }) });
+    expect(ss(listener.port)).toMatch(new RegExp(`^LISTEN\\s+0\\s+${waits}\\s`));
+  });
+});
+
+describe('freebind', () => {
+  for (const [family, address] of [
+    ['ipv4', '198.51.100.7'],
+    ['ipv6', '2001:db8:77::7'],
+  ] as const) {
+    test(`listens on ${address}, which the host does not have, and accepts once it is routed here`, async () => {
+      await using listener = await listening(make(), { address, freebind: true });
+      expect(listener.address.address).toBe(address);
+      const ip = (...args: string[]) => execFileSync('ip', [family === 'ipv4' ? '-4' : '-6', 'route', ...args]);
+      await expect(ask(address, listener.port)).rejects.toMatchObject({ code: 'ENETUNREACH' });
+      ip('add', 'local', address, 'dev', 'lo');
+      expect(await ask(address, listener.port)).toBe('hello');
+      const inherited = ofAccepted(listener.server, family === 'ipv4' ? 'IP_FREEBIND' : 'IPV6_FREEBIND');
+      expect(await ask(address, listener.port)).toBe('hello');
+      expect(await inherited).toBe(true);
+      ip('del', 'local', address, 'dev', 'lo');
+    });
+
+    test(`without it ${address} is refused, with the way out`, async () => {
+      await expectNoNewFds(async () => {
+        const error = await failure(make(), { address, port: 4711 });
+        expect(error).toMatchObject({
+          ...{ code: 'EADDRNOTAVAIL', errno: -99, syscall: 'listen', address, port: 4711, reason: 'addressNotLocal' },
+          ...{ name: 'SyscallError' },
+        });
+        expect(error.message).toContain('freebind: true');
+        const command = family === 'ipv4' ? `ip route add local ${address}/32` : `ip -6 route add local ${address}/128`;
+        expect(error.message).toContain(`\`${command} dev lo\``);
+      });
+    });
+  }
+
+  test('an address that is not routed here is warned of, since its listener is as quiet as one without clients', async () => {
+    for (const [address, command] of [
+      ['198.51.100.9', 'ip route add local 198.51.100.9/32 dev lo'],
+      ['2001:db8:77::9', 'ip -6 route add local 2001:db8:77::9/128 dev lo'],
+    ] as const) {
+      const [warning, ...more] = await warningsOf(async () => {
+        await using _ = await listening(make(), { address, freebind: true });
+      });
+      expect(warning).toMatchObject({ name: 'LinuxSocketsWarning', code: 'LINUX_SOCKETS_NOT_LOCAL' });
+      expect(warning?.message).toContain(`\`${command}\``);
+      expect(more).toEqual([]);
+    }
+  });
+
+  test('nothing is warned of where it is routed here, covers all addresses, or is left to TPROXY', async () => {
+    execFileSync('ip', ['-6', 'route', 'add', 'local', '2001:db8:99::/64', 'dev', 'lo']);
+    const quiet: ListenOptions[] = [
+      { address: '2001:db8:99::5', freebind: true },
+      { address: '127.0.0.5', freebind: true },
+      { address: '::', freebind: true },
+      { freebind: true },
+      { address: '198.51.100.9', freebind: true, transparent: true },
+      { address: '198.51.100.9', transparent: true },
+    ];
+    const warnings = await warningsOf(async () => {
+      for (const options of quiet) {
+        await using _ = await listening(make(), options);
+      }
+    });
+    expect(warnings).toEqual([]);
+    execFileSync('ip', ['-6', 'route', 'del', 'local', '2001:db8:99::/64', 'dev', 'lo']);
+  });
+
+  test('a listener on all addresses needs none for an AnyIP route', async () => {
+    execFileSync('ip', ['-6', 'route', 'add', 'local', 'fd00:1009:bacc::/48', 'dev', 'lo']);
+    await using listener = await listening(make(), { address: '::' });
+    expect(await ask('fd00:1009:bacc::dead', listener.port)).toBe('hello');
+    execFileSync('ip', ['-6', 'route', 'del', 'local', 'fd00:1009:bacc::/48', 'dev', 'lo']);
+  });
+});
+
+describe('transparent', () => {
+  test.each([
+    ['198.51.100.8', 'IP_TRANSPARENT'],
+    ['2001:db8:77::8', 'IPV6_TRANSPARENT'],
+  ] as const)('listens on %s, of somebody else', async (address, option) => {
+    await using listener = await listening(make(), { address, transparent: true });
+    expect(getOption(listener.server, option)).toBe(true);
+  });
+
+  test('serves IPv4 on the default address, too', async () => {
+    await using listener = await listening(make(), { transparent: true });
+    expect(listener.address.address).toBe('::');
+    expect(getOption(listener.server, 'IP_TRANSPARENT')).toBe(true);
+  });
+});
+
+describe('reusePort', () => {
+  test('shares the port between servers, and every one of them serves', async () => {
+    await using first = await listening(make(), { address: '127.0.0.1', reusePort: true });
+    await using second = await listening(make(), { address: '127.0.0.1', port: first.port, reusePort: true });
+    const served = [0, 0];
+    first.server.on('connection', () => served[0]!++);
+    second.server.on('connection', () => served[1]!++);
+    for (let i = 0; i < 64; i++) await ask('127.0.0.1', first.port);
+    expect(served[0]! + served[1]!).toBe(64);
+    for (const count of served) expect(count).toBeGreaterThan(0); // all on one: once in 2 ** 63
+  });
+
+  test.each([{ reusePort: false }, {}])('is not what %j does', async (options) => {
+    await using first = await listening(make(), { address: '127.0.0.1', reusePort: true });
+    expect(await failure(make(), { address: '127.0.0.1', port: first.port, ...options })).toMatchObject({
+      code: 'EADDRINUSE',
+    });
+  });
+
+  test('a steering program of one’s own sends all to the listener that it names', async () => {
+    const steering = [{ code: 0x06, jt: 0, jf: 0, k: 1 }]; // BPF_RET | BPF_K
+    await using first = await listening(make(), { address: '127.0.0.1', reusePort: true });
+    await using second = await listening(make(), {
+      ...{ address: '127.0.0.1', port: first.port },
+      reusePort: { steering },
+    });
+    const heard = vi.fn();
+    first.server.on('connection', heard);
+    for (let i = 0; i < 16; i++) await ask('127.0.0.1', second.port);
+    expect(heard).not.toHaveBeenCalled();
+  });
+
+  test.each(['cpu', 'random', 'hash'] as const)(
+    'steering by %s is attached, and every connection is served',
+    async (steering) => {
+      const reusePort = { steering, sockets: 2 };
+      await using first = await listening(make(), { address: '127.0.0.1', reusePort });
+      await using _ = await listening(make(), { address: '127.0.0.1', port: first.port, reusePort });
+      for (let i = 0; i < 16; i++) expect(await ask('127.0.0.1', first.port)).toBe('hello');
+      const detach = (): void => setOption(first.server, 'SO_DETACH_REUSEPORT_BPF', true);
+      detach();
+      expect((await errorOf(detach)).code).toBe('ENOENT'); // as where none was attached
+    },
+  );
+
+  test('a group of fewer listeners than CPUs serves all the same', async () => {
+    await using alone = await listening(make(), {
+      address: '127.0.0.1',
+      reusePort: { steering: 'random', sockets: 1000 },
+    });
+    for (let i = 0; i < 16; i++) expect(await ask('127.0.0.1', alone.port)).toBe('hello');
+  });
+
+  test('a program that the kernel refuses is an error of the server’s, and leaves no descriptor', async () => {
+    await expectNoNewFds(async () => {
+      const steering = [{ code: 0xffff, jt: 0, jf: 0, k: 0 }];
+      expect(await failure(make(), { address: '127.0.0.1', reusePort: { steering } })).toMatchObject({
+        ...{ code: 'EINVAL', syscall: 'setsockopt', option: 'SO_ATTACH_REUSEPORT_CBPF' },
+      });
+    });
+  });
+});
+
+describe('fastOpen', () => {
+  test('takes data that comes with the SYN', async () => {
+    using _ = setSysctl('net.ipv4.tcp_fastopen', 3 | 0x200); // 0x200: no cookie asked of clients
+    const server = net.createServer((socket) => {
+      socket.once('data', (data) => {
+        const { options } = getOption(socket, 'TCP_INFO');
+        socket.end(`${data.toString()} ${JSON.stringify(options)}`);
+      });
+    });
+    await using listener = await listening(server, { address: '127.0.0.1', fastOpen: true });
+    expect(getOption(server, 'TCP_FASTOPEN')).toBe(511);
+    using client = tcp('ipv4', { TCP_FASTOPEN_CONNECT: true, TCP_FASTOPEN_NO_COOKIE: true });
+    client.connect({ address: '127.0.0.1', port: listener.port });
+    client.sendmsg({ data: Buffer.from('early') });
+    await client.readable();
+    const buffer = Buffer.alloc(200);
+    const { bytes = 0 } = client.recvmsg({ buffers: [buffer] }) ?? {};
+    expect(buffer.toString('utf8', 0, bytes)).toContain('early');
+    expect(Number(buffer.toString('utf8', 0, bytes).split(' ')[1]) & TCPI_OPT_SYN_DATA).not.toBe(0);
+  });
+
+  test.each([
+    [7, undefined, 7],
+    [true, 20, 20],
+    [false, undefined, 0],
+    [2 ** 31 - 1, undefined, Number(readSysctl('net.core.somaxconn'))],
+  ] as const)('of %s with a backlog of %s is a queue of %i', async (fastOpen, backlog, queue) => {
+    using _ = setSysctl('net.ipv4.tcp_fastopen', 3);
+    await using listener = await listening(make(), {
+      ...{ address: '127.0.0.1', fastOpen },
+      ...(backlog !== undefined && { backlog }),
+    });
+    expect(getOption(listener.server, 'TCP_FASTOPEN')).toBe(queue);
+  });
+
+  test('may be set on a server that listens already, by the option itself', async () => {
+    using _ = setSysctl('net.ipv4.tcp_fastopen', 3);
+    await using listener = await listening(make(), { address: '127.0.0.1' });
+    setOption(listener.server, 'TCP_FASTOPEN', 9);
+    expect(getOption(listener.server, 'TCP_FASTOPEN')).toBe(9);
+  });
+
+  test('says so where the kernel accepts it and passes over it', async () => {
+    using _ = setSysctl('net.ipv4.tcp_fastopen', 1);
+    const [warning] = await warningsOf(async () => {
+      await using __ = await listening(make(), { address: '127.0.0.1', fastOpen: 5 });
+    });
+    expect(warning).toMatchObject({ name: 'LinuxSocketsWarning', code: 'LINUX_SOCKETS_FASTOPEN_OFF' });
+    expect(warning?.message).toContain('sysctl -w net.ipv4.tcp_fastopen=3');
+    using ___ = setSysctl('net.ipv4.tcp_fastopen', 2);
+    const none = await warningsOf(async () => {
+      await using __ = await listening(make(), { address: '127.0.0.1', fastOpen: 5 });
+    });
+    expect(none).toEqual([]);
+  });
+});
+
+test('deferAccept keeps a silent client from the server', async () => {
+  await using listener = await listening(
+    net.createServer((socket) => {
+      socket.on('data', (data) => socket.end(data));
+    }),
+    { address: '127.0.0.1', deferAccept: 30 },
+  );
+  expect(getOption(listener.server, 'TCP_DEFER_ACCEPT')).toBeGreaterThanOrEqual(30);
+  const order: string[] = [];
+  listener.server.on('connection', (socket) => order.push(`accepted ${String(socket.remotePort)}`));
+  const silent = net.connect(listener.port, '127.0.0.1');
+  await once(silent, 'connect');
+  const talking = net.connect(listener.port, '127.0.0.1');
+  await once(talking, 'connect');
+  talking.write('x');
+  await once(talking, 'data');
+  expect(order).toEqual([`accepted ${String(talking.localPort)}`]); // the later one is the first
+  silent.write('y');
+  await once(silent, 'data');
+  expect(order).toHaveLength(2);
+});
+
+describe('ipv6Only', () => {
+  test('leaves the port to IPv4', async () => {
+    await using six = await listening(make(), { address: '::', ipv6Only: true });
+    await using four = await listening(make(), { address: '0.0.0.0', port: six.port });
+    expect(await ask('::1', six.port)).toBe('hello');
+    expect(await ask('127.0.0.1', four.port)).toBe('hello');
+  });
+
+  test('with no address listens on IPv6 alone', async () => {
+    await using six = await listening(make(), { ipv6Only: true });
+    expect(six.address.address).toBe('::');
+    await expect(ask('127.0.0.1', six.port)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+  });
+
+  test('is off by default, whatever net.ipv6.bindv6only says, as in Node', async () => {
+    using _ = setSysctl('net.ipv6.bindv6only', 1);
+    await using listener = await listening(make(), { address: '::' });
+    expect(await ask('127.0.0.1', listener.port)).toBe('hello');
+  });
+});
+
+describe('sockopts', () => {
+  test('are set before bind, and accepted sockets have them', async () => {
+    await using listener = await listening(make(), {
+      ...{ address: '127.0.0.1', sockopts: { TCP_USER_TIMEOUT: 4321, SO_RCVBUF: 8192 } },
+    });
+    expect(getOption(listener.server, 'SO_RCVBUF')).toBe(16384);
+    const inherited = ofAccepted(listener.server, 'TCP_USER_TIMEOUT');
+    expect(await ask('127.0.0.1', listener.port)).toBe('hello');
+    expect(await inherited).toBe(4321);
+  });
+
+  test('win over what listen sets', async () => {
+    await using listener = await listening(make(), { address: '127.0.0.1', sockopts: { SO_REUSEADDR: false } });
+    expect(getOption(listener.server, 'SO_REUSEADDR')).toBe(false);
+    await using usual = await listening(make(), { address: '127.0.0.1' });
+    expect(getOption(usual.server, 'SO_REUSEADDR')).toBe(true);
+  });
+
+  test('that the kernel refuses are an error of the server’s, and leave no descriptor', async () => {
+    await expectNoNewFds(async () => {
+      const sockopts = { TCP_CONGESTION: 'no-such-thing' } as const;
+      expect(await failure(make(), { address: '127.0.0.1', sockopts })).toMatchObject({
+        ...{ code: 'ENOENT', syscall: 'setsockopt', option: 'TCP_CONGESTION' },
+      });
+    });
+  });
+});
+
+describe('the default address', () => {
+  test('is :: where IPv6 is off on every interface, as in Node', async () => {
+    using _ = setSysctl('net.ipv6.conf.all.disable_ipv6', 1);
+    await using listener = await listening(make(), {});
+    const nodes = net.createServer();
+    await once(nodes.listen(0), 'listening');
+    expect(listener.address.address).toBe((nodes.address() as net.AddressInfo).address);
+    await close(nodes);
+    expect(await ask('127.0.0.1', listener.port)).toBe('hello');
+  });
+});
+
+describe('what is wrong throws, and makes no descriptor', () => {
+  const socket = () => NativeSocket.create({ family: 'ipv4', type: 'stream' });
+  test.each([
+    [{ address: 'localhost' }, 'ERR_INVALID_ARG_VALUE'],
+    [{ address: 1 }, 'ERR_INVALID_ARG_TYPE'],
+    [{ address: '127.0.0.1:80' }, 'ERR_INVALID_ARG_VALUE'],
+    [{ host: '127.0.0.1' }, 'ERR_INVALID_ARG_VALUE'],
+    [{ port: 65536 }, 'ERR_OUT_OF_RANGE'],
+    [{ port: 1.5 }, 'ERR_OUT_OF_RANGE'],
+    [{ port: '80' }, 'ERR_INVALID_ARG_TYPE'],
+    [{ port: NaN }, 'ERR_OUT_OF_RANGE'],
+    [{ backlog: 0 }, 'ERR_OUT_OF_RANGE'],
+    [{ backlog: '5' }, 'ERR_INVALID_ARG_TYPE'],
+    [{ freebind: 1 }, 'ERR_INVALID_ARG_TYPE'],
+    [{ transparent: 'yes' }, 'ERR_INVALID_ARG_TYPE'],
+    [{ ipv6Only: 0 }, 'ERR_INVALID_ARG_TYPE'],
+    [{ ipv6Only: true, address: '127.0.0.1' }, 'ERR_INVALID_ARG_VALUE'],
+    [{ ipv6Only: true, address: '::ffff:127.0.0.1' }, 'ERR_INVALID_ARG_VALUE'],
+    [{ exclusive: 1 }, 'ERR_INVALID_ARG_TYPE'],
+    [{ reusePort: 1 }, 'ERR_INVALID_ARG_TYPE'],
+    [{ reusePort: [] }, 'ERR_INVALID_ARG_TYPE'],
+    [{ reusePort: {} }, 'ERR_INVALID_ARG_TYPE'],
+    [{ reusePort: { steering: 'luck' } }, 'ERR_INVALID_ARG_VALUE'],
+    [{ reusePort: { steering: [] } }, 'ERR_OUT_OF_RANGE'],
+    [{ reusePort: { steering: [{ code: 6, jt: 0, jf: 0, k: -1 }] } }, 'ERR_OUT_OF_RANGE'],
+    [{ reusePort: { steering: [{ code: 6, jt: 0, jf: 0, k: 0 }], sockets: 2 } }, 'ERR_INVALID_ARG_VALUE'],
+    [{ reusePort: { steering: 'cpu', sockets: 0 } }, 'ERR_OUT_OF_RANGE'],
+    [{ reusePort: { steering: 'cpu', count: 2 } }, 'ERR_INVALID_ARG_VALUE'],
+    [{ fastOpen: 0 }, 'ERR_OUT_OF_RANGE'],
+    [{ fastOpen: 'yes' }, 'ERR_INVALID_ARG_TYPE'],
+    [{ deferAccept: -1 }, 'ERR_OUT_OF_RANGE'],
+    [{ deferAccept: 32768 }, 'ERR_OUT_OF_RANGE'],
+    [{ deferAccept: true }, 'ERR_INVALID_ARG_TYPE'],
+    [{ sockopts: [] }, 'ERR_INVALID_ARG_TYPE'],
+    [{ sockopts: { NO_SUCH: 1 } }, 'ERR_INVALID_ARG_VALUE'],
+    [{ sockopts: { TCP_INFO: 1 } }, 'ERR_INVALID_ARG_VALUE'],
+    [{ sockopts: { SO_RCVBUF: 'much' } }, 'ERR_INVALID_ARG_TYPE'],
+    [{ signal: {} }, 'ERR_INVALID_ARG_TYPE'],
+    [[], 'ERR_INVALID_ARG_TYPE'],
+    [null, 'ERR_INVALID_ARG_TYPE'],
+    ['::', 'ERR_INVALID_ARG_TYPE'],
+  ] as [ListenOptions, string][])('%j', async (options, code) => {
+    await expectNoNewFds(async () => {
+      const server = make();
+      const heard = vi.fn();
+      expect((await errorOf(() => listen(server, options, heard))).code).toBe(code);
+      expect(server.listening).toBe(false);
+      expect(server.listenerCount('listening')).toBe(0);
+    });
+  });
+
+  test('a server that is none, a listener that is none', async () => {
+    using native = socket();
+    for (const server of [undefined, null, 5, {}, native, new net.Socket(), () => undefined]) {
+      expect((await errorOf(() => listen(server as net.Server, {}))).code).toBe('ERR_INVALID_ARG_TYPE');
+    }
+    expect((await errorOf(() => listen(make(), {}, 5 as never))).code).toBe('ERR_INVALID_ARG_TYPE');
+  });
+});
+
+describe('errors explain', () => {
+  test('a link-local address without its zone', async () => {
+    const error = await failure(make(), { address: 'fe80::1' });
+    expect(error).toMatchObject({ code: 'EINVAL', syscall: 'listen', reason: 'noZone' });
+    expect(error.message).toContain('fe80::1%eth0');
+  });
+
+  test('no port left', async () => {
+    using _ = setSysctl('net.ipv4.ip_local_port_range', '45000 45001');
+    await using one = await listening(make(), { address: '127.0.0.1' });
+    await using two = await listening(make(), { address: '127.0.0.1' }).catch(() => one); // the parity of bind
+    const error = await failure(make(), { address: '127.0.0.1' });
+    expect(error).toMatchObject({ code: 'EADDRINUSE', syscall: 'listen', reason: 'portRangeExhausted', port: 0 });
+    expect(two).toBeDefined();
+  });
+
+  test('another EINVAL is passed on as it is', async () => {
+    expect(await failure(make(), { address: 'ff02::1' })).toMatchObject({ code: 'EINVAL', syscall: 'listen' });
+  });
+});
+
+/** What an option of the next connection is. */
+async function ofAccepted(server: net.Server, option: ReadableOptionName): Promise<unknown> {
+  return await new Promise((resolve) => {
+    server.once('connection', (socket) => resolve(getOption(socket, option)));
+  });
+}
+
+/** What ss says of the listener on this port. */
+function ss(port: number): string {
+  return execFileSync('ss', ['-Hltn', `sport = :${String(port)}`], { encoding: 'utf8' });
+}
+
+const TCPI_OPT_SYN_DATA = 32;

@@ -1,0 +1,176 @@
+// listen: Node's servers on it behave as on their own listen.
+import { once } from 'node:events';
+import net from 'node:net';
+import { describe, expect, test, vi } from 'vitest';
+import { listen } from '../../../src/index.js';
+import { expectNoNewFds } from '../../support/fds.js';
+import { closedPort, errorOf } from '../../support/sockets.js';
+import { close, failure, KINDS, listening } from '../../support/listen.js';
+
+describe.each(Object.entries(KINDS))('a server of %s', (_, { make, ask }) => {
+  test.each(['127.0.0.1', '::1'])('answers on %s, and its descriptor is closed with it', async (address) => {
+    await expectNoNewFds(async () => {
+      await using listener = await listening(make(), { address });
+      expect(listener.address).toMatchObject({ address, family: net.isIPv6(address) ? 'IPv6' : 'IPv4' });
+      expect(listener.port).toBeGreaterThan(0);
+      expect(await ask(address, listener.port)).toBe('hello');
+    });
+  });
+});
+
+describe('listen', () => {
+  test('returns the server, and what follows comes after it has returned', async () => {
+    const server = net.createServer();
+    const events: string[] = [];
+    server.on('listening', () => events.push('listening'));
+    expect(listen(server, { address: '127.0.0.1' }, () => events.push('listener'))).toBe(server);
+    expect(events).toEqual([]);
+    expect(server.listening).toBe(true); // as on Node's own
+    await once(server, 'listening');
+    expect(events).toEqual(['listening', 'listener']);
+    await close(server);
+    listen(server, { address: '127.0.0.1' }); // the listener was for once
+    await once(server, 'listening');
+    expect(events).toEqual(['listening', 'listener', 'listening']);
+    await close(server);
+  });
+
+  test('needs no options: any port, IPv6 and IPv4', async () => {
+    const server = net.createServer((socket) => socket.end('hello'));
+    await once(listen(server), 'listening');
+    const { port, address } = server.address() as net.AddressInfo;
+    expect(address).toBe('::');
+    for (const host of ['127.0.0.1', '::1']) expect(await KINDS['net']!.ask(host, port)).toBe('hello');
+    await close(server);
+  });
+
+  test('an IPv4 address written as IPv6 is listened on by an IPv6 socket', async () => {
+    await using listener = await listening(KINDS['net']!.make(), { address: '::ffff:127.0.0.1' });
+    expect(listener.address).toMatchObject({ address: '::ffff:127.0.0.1', family: 'IPv6' });
+    expect(await KINDS['net']!.ask('127.0.0.1', listener.port)).toBe('hello');
+  });
+
+  test('of a server that listens is Node’s error, and makes no descriptor', async () => {
+    await using listener = await listening(net.createServer(), { address: '127.0.0.1' });
+    await expectNoNewFds(async () => {
+      // Its own port: a descriptor that was bound first would be EADDRINUSE.
+      const own = await errorOf(() => listen(listener.server, { address: '127.0.0.1', port: listener.port }));
+      const nodes = await errorOf(() => listener.server.listen(0));
+      expect(own).toMatchObject({ code: 'ERR_SERVER_ALREADY_LISTEN', name: nodes.name, message: nodes.message });
+    });
+    expect(listener.server.listening).toBe(true);
+  });
+
+  test('a port in use is the error that Node makes of it', async () => {
+    await using taken = await listening(net.createServer(), { address: '127.0.0.1' });
+    const { port } = taken;
+    await expectNoNewFds(async () => {
+      const own = await failure(net.createServer(), { address: '127.0.0.1', port });
+      const [nodes] = (await once(net.createServer().listen(port, '127.0.0.1'), 'error')) as [Error];
+      for (const [key, value] of Object.entries(nodes)) expect(own[key as keyof typeof own], key).toBe(value);
+      expect(own.message).toBe(nodes.message);
+      expect(own).toMatchObject({
+        code: 'EADDRINUSE',
+        syscall: 'listen',
+        reason: 'portInUse',
+        address: '127.0.0.1',
+        port,
+      });
+    });
+  });
+
+  test('after an error the server may listen again', async () => {
+    await using taken = await listening(net.createServer(), { address: '127.0.0.1' });
+    const server = net.createServer((socket) => socket.end('hello'));
+    await failure(server, { address: '127.0.0.1', port: taken.port });
+    expect(server.listening).toBe(false);
+    await using second = await listening(server, { address: '127.0.0.1' });
+    expect(await KINDS['net']!.ask('127.0.0.1', second.port)).toBe('hello');
+  });
+
+  test('an error that nobody hears is thrown, as Node’s', async () => {
+    await using taken = await listening(net.createServer(), { address: '127.0.0.1' });
+    const thrown = new Promise((resolve) => {
+      const before = process.listeners('uncaughtException');
+      process.removeAllListeners('uncaughtException');
+      process.once('uncaughtException', (error) => {
+        for (const listener of before) process.on('uncaughtException', listener);
+        resolve(error);
+      });
+    });
+    listen(net.createServer(), { address: '127.0.0.1', port: taken.port });
+    expect(await thrown).toMatchObject({ code: 'EADDRINUSE' });
+  });
+
+  test('a port is free again as soon as the server is closed, with connections in TIME-WAIT', async () => {
+    const port = closedPort();
+    for (let round = 0; round < 3; round++) {
+      await using listener = await listening(KINDS['net']!.make(), { address: '127.0.0.1', port });
+      expect(await KINDS['net']!.ask('127.0.0.1', listener.port)).toBe('hello'); // the server closes first
+    }
+  });
+
+  test('unref before and after lets the process end as on Node’s own', async () => {
+    const server = net.createServer().unref();
+    await once(listen(server, { address: '127.0.0.1' }), 'listening');
+    // @ts-expect-error -- inside Node
+    const handle = server._handle as { hasRef(): boolean };
+    expect(handle.hasRef()).toBe(false);
+    server.ref();
+    expect(handle.hasRef()).toBe(true);
+    await close(server);
+  });
+});
+
+describe('signal', () => {
+  test('closes the server', async () => {
+    const controller = new AbortController();
+    const server = net.createServer();
+    await once(listen(server, { address: '127.0.0.1', signal: controller.signal }), 'listening');
+    const closed = once(server, 'close');
+    controller.abort();
+    await closed;
+    expect(server.listening).toBe(false);
+  });
+
+  test('aborted before: the server closes and never says that it listens, as Node', async () => {
+    for (const start of [
+      (server: net.Server) => listen(server, { address: '127.0.0.1', signal: AbortSignal.abort() }),
+      (server: net.Server) => server.listen({ host: '127.0.0.1', port: 0, signal: AbortSignal.abort() }),
+    ]) {
+      await expectNoNewFds(async () => {
+        const server = net.createServer();
+        const heard = vi.fn();
+        server.on('listening', heard);
+        await once(start(server), 'close');
+        expect(heard).not.toHaveBeenCalled();
+      });
+    }
+  });
+
+  test('of a failed or a closed listen is not listened to any more', async () => {
+    await using taken = await listening(net.createServer(), { address: '127.0.0.1' });
+    const { signal } = new AbortController();
+    const added = vi.spyOn(signal, 'addEventListener');
+    const removed = vi.spyOn(signal, 'removeEventListener');
+    const server = net.createServer();
+    await failure(server, { address: '127.0.0.1', port: taken.port, signal });
+    expect(removed.mock.calls.length).toBe(added.mock.calls.length);
+    await once(listen(server, { address: '127.0.0.1', signal }), 'listening');
+    await close(server);
+    expect(added).toHaveBeenCalledTimes(2);
+    expect(removed).toHaveBeenCalledTimes(2);
+    expect(server.listenerCount('close')).toBe(0);
+  });
+
+  test('aborted before a listen that fails: the error is all there is', async () => {
+    await using taken = await listening(net.createServer(), { address: '127.0.0.1' });
+    const server = net.createServer();
+    const heard = vi.fn();
+    server.on('close', heard);
+    await failure(server, { address: '127.0.0.1', port: taken.port, signal: AbortSignal.abort() });
+    await using again = await listening(server, { address: '127.0.0.1' }); // no close comes late
+    expect(again.server.listening).toBe(true);
+    expect(heard).not.toHaveBeenCalled();
+  });
+});

@@ -1,0 +1,78 @@
+// listen without capabilities: all of it works, but for `transparent` and ports below 1024, and those say what they need.
+import { expect } from 'vitest';
+import type { ListenOptions } from '../../../src/index.js';
+import { testWith } from '../../support/kernel.js';
+import { runUnprivileged } from '../../support/unprivileged.js';
+
+const testUnprivileged = testWith({ tools: ['setpriv'] });
+
+testUnprivileged('listening works, in every way that needs no capability', async () => {
+  const results = await listenUnprivileged(
+    {},
+    { address: '127.0.0.1', port: 1024 },
+    { address: '2001:db8::77', freebind: true },
+    { address: '192.0.2.77', freebind: true },
+    { address: '127.0.0.1', reusePort: { steering: 'cpu' } },
+    { address: '::1', fastOpen: true, deferAccept: 5, ipv6Only: true, backlog: 3 },
+    { address: '127.0.0.1', sockopts: { TCP_NODELAY: true } },
+  );
+  expect(results).toEqual(results.map(() => 'listening'));
+});
+
+testUnprivileged('a transparent listener is EPERM, and the error names the capabilities', async () => {
+  const [ipv4, ipv6] = await listenUnprivileged(
+    { address: '192.0.2.77', transparent: true },
+    { address: '::', transparent: true },
+  );
+  const expected = {
+    code: 'EPERM',
+    syscall: 'setsockopt',
+    reason: 'notPermitted',
+    message: expect.stringContaining('CAP_NET_ADMIN or CAP_NET_RAW') as unknown,
+    leaked: 0,
+  };
+  expect(ipv4).toEqual({ ...expected, option: 'IP_TRANSPARENT' });
+  expect(ipv6).toEqual({ ...expected, option: 'IPV6_TRANSPARENT' });
+});
+
+testUnprivileged('a port below 1024 is EACCES, and the error names the sysctl and the capability', async () => {
+  const results = await listenUnprivileged({ address: '127.0.0.1', port: 80 }, { port: 1023 });
+  for (const result of results) {
+    expect(result).toMatchObject({ code: 'EACCES', syscall: 'listen', reason: 'notPermitted', leaked: 0 });
+    expect((result as { message: string }).message).toMatch(
+      /ip_unprivileged_port_start \(1024\).*CAP_NET_BIND_SERVICE/,
+    );
+  }
+});
+
+testUnprivileged('an option that needs a capability is EPERM, and leaves nothing open', async () => {
+  const [result] = await listenUnprivileged({ address: '127.0.0.1', sockopts: { SO_MARK: 42 } });
+  expect(result).toMatchObject({ code: 'EPERM', syscall: 'setsockopt', option: 'SO_MARK', leaked: 0 });
+});
+
+/** 'listening' for each, or its error, from a process that has no network capability. */
+async function listenUnprivileged(...options: readonly ListenOptions[]): Promise<unknown[]> {
+  return (await runUnprivileged(SCRIPT, options)) as unknown[];
+}
+
+const SCRIPT = `
+  import { once } from 'node:events';
+  import { readdirSync } from 'node:fs';
+  import net from 'node:net';
+  import { listen } from 'linux-sockets';
+  const fds = () => readdirSync('/proc/self/fd').length;
+  const results = [];
+  for (const options of JSON.parse(process.argv.at(-1))) {
+    const before = fds();
+    const server = net.createServer();
+    try {
+      await once(listen(server, options), 'listening');
+      results.push('listening');
+      server.close();
+      await once(server, 'close');
+    } catch ({ code, syscall, option, reason, message }) {
+      results.push({ code, syscall, option, reason, message, leaked: fds() - before });
+    }
+  }
+  console.log(JSON.stringify(results));
+`;

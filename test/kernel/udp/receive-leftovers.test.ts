@@ -1,0 +1,71 @@
+// What was read and not delivered yet: those who come next, or wait for it, get it.
+import type { EventEmitter } from 'node:events';
+import { expect, test } from 'vitest';
+import type { UdpSocket } from '../../../src/index.js';
+import { errorOf, udp as plainUdp } from '../../support/sockets.js';
+import { checkDescriptors } from '../../support/fixtures.js';
+import { nextMessages, receiver, send, texts, turns } from '../../support/udp-receive.js';
+
+checkDescriptors();
+
+/** A socket of which somebody has taken two of five messages, and has gone. */
+async function leftover(): Promise<UdpSocket> {
+  const udp = receiver({ family: 'ipv4' });
+  using sender = plainUdp();
+  for (const text of ['0', '1', '2', '3', '4']) send(sender, udp, text);
+  expect(await nextMessages(udp, 2)).toEqual(['0', '1']);
+  return udp;
+}
+
+test('readable() is at once for what a listener has left', { timeout: 5000 }, async () => {
+  await using udp = await leftover();
+  await udp.readable();
+  const batch = udp.createReceiveBatch();
+  expect([udp.recvBatch(batch), texts(batch)]).toEqual([3, ['2', '3', '4']]);
+  let readable = false;
+  const waiting = udp.readable().then(() => (readable = true));
+  await turns(3);
+  expect(readable, 'nothing is left').toBe(false);
+  using sender = plainUdp();
+  send(sender, udp, '5');
+  await waiting;
+});
+
+test('what is wrong, aborted or closed is so before', async () => {
+  const udp = await leftover();
+  expect((await errorOf(() => udp.readable({ signal: 1 } as never))).code).toBe('ERR_INVALID_ARG_TYPE');
+  expect((await errorOf(() => udp.readable({ signal: AbortSignal.abort() }))).code).toBe('ABORT_ERR');
+  await udp.close();
+  expect((await errorOf(() => udp.readable())).code).toBe('EBADF');
+});
+
+test(
+  'an iterator that was paused with a message left gives it out, and goes on to the kernel',
+  { timeout: 5000 },
+  async () => {
+    await using udp = receiver({ family: 'ipv4' });
+    using sender = plainUdp();
+    for (const text of ['0', '1']) send(sender, udp, text);
+    const iterator = udp[Symbol.asyncIterator]();
+    await iterator.next();
+    udp.pause();
+    const waiting = [iterator.next(), iterator.next()];
+    send(sender, udp, '2');
+    // In a timer's turn the poll comes next, and what `resume` has scheduled after it.
+    setTimeout(() => udp.resume(), 1);
+    const messages = await Promise.all(waiting);
+    expect(messages.map(({ value }) => value?.data.toString())).toEqual(['1', '2']);
+  },
+);
+
+test('a listener is heard also when one of newListener goes as it comes', async () => {
+  await using udp = receiver({ family: 'ipv4' });
+  using sender = plainUdp();
+  (udp as unknown as EventEmitter).once('newListener', () => undefined);
+  const got: string[] = [];
+  udp.on('message', (data) => got.push(data.toString()));
+  send(sender, udp, 'x');
+  await udp.readable();
+  await turns(1);
+  expect(got).toEqual(['x']);
+});

@@ -1,0 +1,332 @@
+// send: in order, bounded, each promise by its own fate, nothing overtakes.
+import { execFileSync } from 'node:child_process';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { SyscallError } from '../../../src/index.js';
+import { boundUdp, errorOf } from '../../support/sockets.js';
+import { cut, pattern, play, received, testSender, type Step, type TestSenderOptions } from '../../support/udp-sender.js';
+
+const [EAGAIN, EIO, ENOBUFS] = [-11, -5, -105];
+
+/** A socket with a port, whose calls are played, and whose 'writable' comes when the test says so. */
+function blockable(steps: readonly Step[], options: TestSenderOptions = {}) {
+  const { wrap, calls } = play(...steps);
+  const waiting: (() => void)[] = [];
+  const writable = () => new Promise<void>((resolve) => waiting.push(resolve));
+  const receiver = boundUdp('ipv4', { SO_RCVBUF: 4 << 20 });
+  const it = testSender('ipv4', { wrap, writable, ...options });
+  it.socket.bind('127.0.0.1:0');
+  const open = () => {
+    for (const resolve of waiting.splice(0)) resolve();
+  };
+  const dispose = () => {
+    it[Symbol.dispose]();
+    open();
+    receiver.close();
+  };
+  return { ...it, receiver, to: receiver.local, calls, open, waiting, [Symbol.dispose]: dispose };
+}
+
+async function isPending(promise: Promise<unknown>): Promise<boolean> {
+  await new Promise((resolve) => setImmediate(resolve));
+  return await Promise.race([promise.then(() => false), Promise.resolve(true)]);
+}
+
+test('what the kernel takes at once is sent at once', async () => {
+  using it = blockable([]);
+  const sent = it.sender.send(pattern(3000), { to: it.to, segmentSize: 1000 });
+  expect(received(it.receiver)).toEqual(cut(pattern(3000), 1000));
+  await sent;
+  await it.sender.send(new Uint8Array(0), { to: it.to });
+  expect(received(it.receiver)).toEqual([Buffer.alloc(0)]);
+  expect(it.waiting, 'nobody waits').toEqual([]);
+});
+
+test('what waits leaves in its order, and nothing overtakes it', async () => {
+  using it = blockable([EAGAIN]);
+  const { to } = it;
+  const first = it.sender.send(pattern(4), { to });
+  const second = it.sender.send([pattern(4), pattern(8)], { to });
+  const third = it.sender.send(new Uint8Array(0), { to });
+  const batch = it.sender.createSendBatch();
+  batch.add(pattern(20), { to });
+  expect(it.sender.trySend(pattern(16), { to }), 'the queue is first').toBe(0);
+  expect(it.sender.sendBatch(batch)).toBe(0);
+  expect(it.sender.queuedBytes).toBe(3 * 256 + 16);
+  expect(await isPending(first)).toBe(true);
+  const writable = it.sender.writable();
+  it.open();
+  await Promise.all([first, second, third]);
+  expect(it.sender.queuedBytes).toBe(0);
+  expect(await isPending(writable)).toBe(true);
+  it.open();
+  await writable;
+  expect(it.sender.trySend(pattern(16), { to })).toBe(16);
+  expect(it.sender.sendBatch(batch)).toBe(1);
+  expect(received(it.receiver)).toEqual([
+    ...[pattern(4), Buffer.concat([pattern(4), pattern(8)]), Buffer.alloc(0), pattern(16), pattern(20)],
+  ]);
+});
+
+describe.each<[string, Step[], number]>([
+  ['EAGAIN twice', [EAGAIN, EAGAIN], 2],
+  ['EIO, then two of five, then EAGAIN', [EIO, EIO, { most: 2 }, EAGAIN], 1],
+  ['EAGAIN, then EIO, then three of five, then EAGAIN', [EAGAIN, EIO, EIO, { most: 3 }, EAGAIN], 2],
+  ['ENOBUFS behind two of five', [EIO, EIO, { most: 2 }, ENOBUFS], 1],
+])('%s', (_, steps, turns) => {
+  test.each([
+    ['one buffer', (data: Buffer) => data],
+    ['several', (data: Buffer) => [data.subarray(0, 77), data.subarray(77)]],
+  ])('the rest of a send goes when there is room: %s', async (_name, shape) => {
+    using it = blockable(steps);
+    const data = pattern(4900);
+    const sent = it.sender.send(shape(data), { to: it.to, segmentSize: 1000, ttl: 9 });
+    for (let i = 0; i < turns; i++) {
+      expect(await isPending(sent)).toBe(true);
+      it.open();
+    }
+    await sent;
+    expect(received(it.receiver)).toEqual(cut(data, 1000));
+    expect(it.sender.stats).toMatchObject({ datagrams: 5, bytes: 4900 });
+  });
+});
+
+test('an error rejects its own send only, and says what was sent before', async () => {
+  using it = blockable([EIO, EIO, { most: 2 }, EAGAIN, ENOBUFS, ENOBUFS]);
+  const { to } = it;
+  const failing = it.sender.send(pattern(4900), { to, segmentSize: 1000 });
+  const next = it.sender.send(pattern(8), { to });
+  it.open();
+  expect(await errorOf(() => failing)).toMatchObject({ code: 'ENOBUFS', bytesSent: 2000 });
+  expect(await errorOf(() => next)).toMatchObject({ code: 'ENOBUFS' });
+  await it.sender.send(pattern(12), { to });
+  expect(received(it.receiver)).toEqual([...cut(pattern(2000), 1000), pattern(12)]);
+});
+
+test('the options are those of the call, whatever becomes of the object', async () => {
+  using it = blockable([EAGAIN]);
+  using other = boundUdp();
+  const from = { address: '127.0.0.7' };
+  const options = { to: it.to, segmentSize: 4, ttl: 9, ecn: 1, dscp: 3, from };
+  const sent = it.sender.send(pattern(8), options);
+  Object.assign(options, { to: other.local, segmentSize: 2, ttl: 1 });
+  from.address = '127.0.0.8';
+  it.open();
+  await sent;
+  const message = it.receiver.recvmsg({ buffers: [Buffer.alloc(10)] });
+  expect(message).toMatchObject({ bytes: 4, source: { address: '127.0.0.7' } });
+  expect(received(it.receiver)).toEqual([pattern(8).subarray(4)]);
+  expect(received(other)).toEqual([]);
+});
+
+describe('the bound', () => {
+  test("'drain' comes when what was too much is gone", async () => {
+    using it = blockable([EAGAIN], { sendHighWaterMark: 1000 });
+    const { to } = it;
+    const sends = [it.sender.send(pattern(400), { to })];
+    expect(it.sender.writableNeedDrain).toBe(false);
+    sends.push(it.sender.send(pattern(400), { to }));
+    expect(it.sender.writableNeedDrain).toBe(true);
+    it.open();
+    await Promise.all(sends);
+    await it.next();
+    expect(it.events).toEqual([['drain']]);
+    expect(it.sender.writableNeedDrain).toBe(false);
+  });
+
+  test("'drain' does not come while more has been sent", async () => {
+    using it = blockable([EAGAIN, 'ok', EAGAIN], { sendHighWaterMark: 1000 });
+    const { to } = it;
+    const first = it.sender.send(pattern(1000), { to });
+    it.open();
+    await first;
+    const second = it.sender.send(pattern(1000), { to });
+    expect(it.sender.queuedBytes).toBeGreaterThan(1000);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([it.events, it.sender.writableNeedDrain]).toEqual([[], true]);
+    it.open();
+    await second;
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([it.events, it.sender.writableNeedDrain]).toEqual([[['drain']], false]);
+  });
+
+  test('no drain without need', async () => {
+    using it = blockable([EAGAIN]);
+    const sent = it.sender.send(pattern(400), { to: it.to });
+    it.open();
+    await sent;
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(it.events).toEqual([]);
+  });
+
+  test('beyond maxQueueBytes a send is refused whole, and empty ones are counted as well', async () => {
+    using it = blockable([EAGAIN], { maxQueueBytes: 1000 });
+    const { to } = it;
+    const sends = [it.sender.send(pattern(400), { to }), it.sender.send(new Uint8Array(0), { to })];
+    expect(await errorOf(() => it.sender.send(pattern(400), { to }))).toMatchObject({ code: 'ERR_SEND_QUEUE_FULL' });
+    expect(await errorOf(() => it.sender.send(pattern(400), { to }))).toMatchObject({ name: 'SocketError' });
+    it.open();
+    await Promise.all(sends);
+    expect(received(it.receiver)).toEqual([pattern(400), Buffer.alloc(0)]);
+  });
+
+  test('one send may be longer, when nothing waits', async () => {
+    using it = blockable([EAGAIN], { maxQueueBytes: 1000 });
+    const sent = it.sender.send(pattern(5000), { to: it.to, segmentSize: 1000 });
+    expect(await errorOf(() => it.sender.send(pattern(4), { to: it.to }))).toMatchObject({
+      code: 'ERR_SEND_QUEUE_FULL',
+    });
+    it.open();
+    await sent;
+    expect(received(it.receiver)).toEqual(cut(pattern(5000), 1000));
+  });
+
+  test('many sends in a queue are taken in turns of the event loop', async () => {
+    using it = blockable([EAGAIN], { maxQueueBytes: 2 ** 30 });
+    const data = pattern(60_000);
+    const sends = Array.from({ length: 40 }, () => it.sender.send(data, { to: it.to }));
+    let turns = 0;
+    while (it.sender.queuedBytes > 0) {
+      it.open();
+      turns++;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await Promise.all(sends);
+    expect(turns, '2.4 MB, 1 MiB a turn').toBeGreaterThanOrEqual(3);
+    expect(received(it.receiver)).toHaveLength(40);
+  });
+
+  test('10,000 that wait leave in order', async () => {
+    using it = blockable([EAGAIN]);
+    const sends = Array.from({ length: 10_000 }, (_, i) => it.sender.send(Buffer.from([i, i >> 8]), { to: it.to }));
+    const seen: number[] = [];
+    while (it.sender.queuedBytes > 0) {
+      it.open();
+      await new Promise((resolve) => setImmediate(resolve));
+      for (const data of received(it.receiver)) seen.push(data.readUInt16LE());
+    }
+    await Promise.all(sends);
+    for (const data of received(it.receiver)) seen.push(data.readUInt16LE());
+    expect(seen.length, 'none was lost to the receive buffer').toBe(10_000);
+    expect(seen).toEqual(Array.from({ length: 10_000 }, (_, i) => i));
+  });
+});
+
+test.each([
+  ['detached', (buffer: ArrayBuffer) => void structuredClone(buffer, { transfer: [buffer] })],
+  ['shrunk', (buffer: ArrayBuffer) => (buffer as ArrayBuffer & { resize(size: number): void }).resize(4)],
+])('a buffer that is %s while it waits is an error, and the next is sent', async (_, spoil) => {
+  using it = blockable([EAGAIN]);
+  const Resizable = ArrayBuffer as unknown as new (size: number, options: object) => ArrayBuffer;
+  const buffer = new Resizable(8, { maxByteLength: 16 });
+  const { to } = it;
+  const spoiled = it.sender.send(new Uint8Array(buffer), { to });
+  const several = it.sender.send([pattern(4), new Uint8Array(buffer)], { to });
+  const next = it.sender.send(pattern(12), { to });
+  spoil(buffer);
+  it.open();
+  expect((await errorOf(() => spoiled)).code).toMatch(/^ERR_INVALID_(STATE|ARG_VALUE)$/);
+  expect((await errorOf(() => several)).code).toMatch(/^ERR_INVALID_(STATE|ARG_VALUE)$/);
+  await next;
+  expect(received(it.receiver)).toEqual([pattern(12)]);
+});
+
+test('close rejects what waits, once each', async () => {
+  const it = blockable([EAGAIN], { sendHighWaterMark: 1 });
+  const sends = [it.sender.send(pattern(4), { to: it.to }), it.sender.send(pattern(4), { to: it.to })];
+  it[Symbol.dispose]();
+  for (const sent of sends) {
+    expect(await errorOf(() => sent)).toMatchObject({ code: 'EBADF', syscall: 'sendmsg' });
+  }
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(it.events, 'no drain of what was thrown away').toEqual([]);
+});
+
+test.each([
+  ['close', undefined],
+  ['a wait that fails', new SyscallError('poll', -9)],
+])('%s tells each what had been sent of it', async (_, reason) => {
+  const { wrap } = play({ most: 2 }, EAGAIN);
+  using it = testSender('ipv4', {
+    wrap,
+    writable: () => (reason === undefined ? new Promise<never>(() => undefined) : Promise.reject(reason)),
+    gso: 'off',
+  });
+  using receiver = boundUdp();
+  const { local: to } = receiver;
+  const sends = [it.sender.send(pattern(4000), { to, segmentSize: 1000 }), it.sender.send(pattern(4), { to })];
+  if (reason === undefined) it.sender.close();
+  const errors = await Promise.all(sends.map((sent) => errorOf(() => sent)));
+  expect(errors.map(({ code, bytesSent }) => [code, bytesSent])).toEqual([
+    ['EBADF', 2000],
+    ['EBADF', undefined],
+  ]);
+  expect(received(receiver)).toHaveLength(2);
+});
+
+test('when waiting fails all that waits fails with it', async () => {
+  const { wrap } = play(EAGAIN);
+  using it = testSender('ipv4', { wrap, writable: () => Promise.reject(new Error('cannot wait')) });
+  it.socket.bind('127.0.0.1:0');
+  const to = it.socket.local;
+  const sends = [it.sender.send(pattern(4), { to }), it.sender.send(pattern(4), { to })];
+  for (const sent of sends) await expect(sent).rejects.toThrow('cannot wait');
+  await it.sender.send(pattern(4), { to }); // and the next is a new start
+});
+
+describe('a buffer of the kernel that is full, for real', () => {
+  // A slow queue holds what was sent, and with it the buffer; loopback alone never does.
+  const slow = (rate: string) => execFileSync('tc', ['qdisc', 'replace', 'dev', 'lo', 'root', ...rate.split(' ')]);
+  const options = { sockopts: { SO_SNDBUF: 32 << 10 } };
+  beforeAll(() => slow('tbf rate 40mbit burst 16kb limit 16mb'));
+  afterAll(() => execFileSync('tc', ['qdisc', 'del', 'dev', 'lo', 'root']));
+
+  test.each([undefined, 1000])('send: everything arrives once, in order (segments: %s)', async (segmentSize) => {
+    using receiver = boundUdp('ipv4', { SO_RCVBUF: 8 << 20 });
+    using it = testSender('ipv4', { ...options, connect: receiver.local });
+    const size = segmentSize === undefined ? 1000 : 10_000;
+    const sends = [];
+    for (let i = 0; i < 300; i++) {
+      sends.push(it.sender.send(Buffer.alloc(size, i), segmentSize === undefined ? {} : { segmentSize }));
+    }
+    expect(it.sender.queuedBytes, 'it was full').toBeGreaterThan(0);
+    const seen: number[] = [];
+    const collect = () => received(receiver).forEach((data) => seen.push(data[999]!));
+    for (const sent of sends) {
+      await sent;
+      collect();
+    }
+    const expected = Array.from({ length: (300 * size) / 1000 }, (_, i) => Math.floor((i * 1000) / size) & 255);
+    while (seen.length < expected.length) {
+      await receiver.readable();
+      collect();
+    }
+    expect(seen).toEqual(expected);
+    expect(it.sender.stats.blocked).toBeGreaterThan(0);
+  });
+
+  test('a batch: the same', async () => {
+    using receiver = boundUdp('ipv4', { SO_RCVBUF: 8 << 20 });
+    using it = testSender('ipv4', { ...options, connect: receiver.local });
+    const batch = it.sender.createSendBatch({ messages: 600, bytes: 2 << 20 });
+    for (let i = 0; i < 300; i++) {
+      batch.add(Buffer.alloc(1000, i));
+      batch.add(Buffer.alloc(3000, i), { segmentSize: 1000 });
+    }
+    let blocked = 0;
+    const seen: number[] = [];
+    const collect = () => received(receiver).forEach((data) => seen.push(data[999]!));
+    while (batch.remaining > 0) {
+      if (it.sender.sendBatch(batch) === 0) {
+        blocked++;
+        await it.sender.writable();
+      }
+      collect();
+    }
+    while (seen.length < 1200) {
+      await receiver.readable();
+      collect();
+    }
+    expect(seen).toEqual(Array.from({ length: 1200 }, (_, i) => Math.floor(i / 4) & 255));
+    expect(blocked).toBeGreaterThan(0);
+  });
+});

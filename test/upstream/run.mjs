@@ -1,0 +1,127 @@
+// `npm run test:suites [-- net http https http2 cluster undici ws] [--node 20] [--json]`: suites of others, once as they are
+// and once with every TCP connection made by `connect()`. README.md beside this file says how to read what it prints.
+import { spawnSync } from 'node:child_process';
+import { availableParallelism, setPriority } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { fetchNode } from '../../scripts/fetch-node.mjs';
+import { namespaces } from '../../scripts/namespaces.mjs';
+import { ROOT } from './cache.mjs';
+import { compare, flaky, passes, runSuite } from './compare.mjs';
+import { faults, print, table } from './report.mjs';
+import { endAll } from './run-file.mjs';
+import { ROUTES, USUAL } from './routes.mjs';
+import { SUITES } from './suites.mjs';
+
+const HELP = `npm run test:suites [-- SUITE …] [options]
+
+Runs suites of others, once as they are and once with every TCP connection made by connect().
+SUITE: ${Object.keys(SUITES).join(', ')}; all when none is given.
+
+  --node LINE      another line of Node than the running one: 20, 22, 24, 26
+  --only REGEXP    only the test files whose name matches
+  --route ROUTE    ${ROUTES.join(', ')}; may be given several times; ${USUAL.join(' and ')} by default
+  --json           the results as JSON on standard output`;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    node: { type: 'string' },
+    only: { type: 'string' },
+    route: { type: 'string', multiple: true },
+    json: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+});
+const routes = ROUTES.filter((route) => (values.route ?? USUAL).includes(route));
+const unknown = [
+  ...positionals.filter((name) => !(name in SUITES)),
+  ...(values.route ?? []).filter((route) => !ROUTES.some((known) => known === route)),
+];
+if (values.help || unknown.length > 0) {
+  if (unknown.length > 0) console.error(`Not known: ${unknown.join(', ')}\n`);
+  console.log(HELP);
+  process.exit(unknown.length > 0 ? 2 : 0);
+}
+
+setPriority(10); // whoever works on this machine comes first
+const found = namespaces();
+if ('reason' in found) fail(`The tests need network namespaces: ${found.reason}`);
+if (!process.env['LINUX_SOCKETS_BUILT']) {
+  for (const script of ['build-native.mjs', 'build-ts.mjs']) {
+    const { status } = spawnSync(process.execPath, [join(ROOT, 'scripts', script)], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+    if (status !== 0) process.exit(1);
+  }
+}
+
+process.on('exit', endAll);
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1));
+
+const node = values.node === undefined ? process.execPath : fetchNode(values.node);
+const version = spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout.trim();
+// Most of the tests wait most of the time.
+const machine = {
+  node,
+  major: Number.parseInt(version.slice(1)),
+  enter: found.enter,
+  workers: 2 * availableParallelism(),
+};
+const only = new RegExp(values.only ?? '');
+
+/** @type {import('./report.mjs').Row[]} */
+const rows = [];
+/** @type {import('./report.mjs').NotRun[]} */
+const notRun = [];
+for (const [suite, { share, prepare }] of Object.entries(SUITES)) {
+  if (positionals.length > 0 && !positionals.includes(suite)) continue;
+  const prepared = prepare(machine.major);
+  if ('reason' in prepared) {
+    notRun.push({ suite, reason: prepared.reason });
+    continue;
+  }
+  const files = prepared.files.filter(({ name }) => only.test(name));
+  say(`${suite} ${prepared.version}, ${files.length} files, Node ${version}: as they are`);
+  const without = await runSuite(files, undefined, machine);
+  const comparisons = [];
+  for (const route of routes) {
+    say(`${suite}: ${route}`);
+    comparisons.push(await compare(suite, files, route, without, machine));
+  }
+  const row = {
+    suite,
+    version: prepared.version,
+    files: files.length,
+    share: values.only === undefined ? share : 0,
+    passed: passes(without.outcomes),
+    failed: [...without.outcomes].filter(([, { passed }]) => !passed).map(([test]) => test),
+    flaky: flaky(without.outcomes),
+    routes: comparisons,
+  };
+  rows.push(row);
+  if (!values.json) print(row);
+}
+
+const wrong = rows.flatMap(faults);
+// A suite that was asked for by name must have run.
+wrong.push(...notRun.filter(({ suite }) => positionals.includes(suite)).map(({ suite }) => `${suite} was not run`));
+if (rows.length === 0) wrong.push('nothing was run');
+if (values.json) console.log(JSON.stringify({ node: version, rows, notRun, wrong }, null, 2));
+else {
+  console.log(`\nNode ${version}`);
+  table(rows, notRun);
+}
+for (const fault of wrong) console.error(fault);
+process.exitCode = wrong.length === 0 ? 0 : 1;
+
+/** @param {string} text */
+function say(text) {
+  console.error(`${new Date().toTimeString().slice(0, 8)} ${text}`);
+}
+
+/** @param {string} text @returns {never} */
+function fail(text) {
+  console.error(text);
+  process.exit(1);
+}
