@@ -10,7 +10,15 @@ import { describe, expect, test } from 'vitest';
 import { getOption, reserve } from '../../../src/index.js';
 import { Capture } from '../../support/capture.js';
 import { testWith } from '../../support/kernel.js';
-import { BOTH, checkDescriptors, echo, refusing, serve, type Addresses, type AnyError } from '../../support/fixtures.js';
+import {
+  BOTH,
+  checkDescriptors,
+  echo,
+  refusing,
+  serve,
+  type Addresses,
+  type AnyError,
+} from '../../support/fixtures.js';
 
 checkDescriptors();
 

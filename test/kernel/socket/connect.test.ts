@@ -5,7 +5,17 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { getOption, NativeSocket, type Endpoint } from '../../../src/index.js';
 import { expectNoNewFds } from '../../support/fds.js';
-import { accepted, boundUdp, closedPort, errorOf, listening, LOOPBACK, tcp, tcpPair, udp } from '../../support/sockets.js';
+import {
+  accepted,
+  boundUdp,
+  closedPort,
+  errorOf,
+  listening,
+  LOOPBACK,
+  tcp,
+  tcpPair,
+  udp,
+} from '../../support/sockets.js';
 
 describe.each(['ipv4', 'ipv6'] as const)('connect over %s', (family) => {
   test('is in progress, and connected() tells when it is done', async () => {

@@ -8,7 +8,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { connect, EgressPool, NativeSocket } from '../../../src/index.js';
-import { address, addOtherAddresses, blackHole, checkDescriptors, IPV4, refusing, thrown } from '../../support/fixtures.js';
+import {
+  address,
+  addOtherAddresses,
+  blackHole,
+  checkDescriptors,
+  IPV4,
+  refusing,
+  thrown,
+} from '../../support/fixtures.js';
 import { closed, connected, peer } from '../../support/connect.js';
 
 beforeAll(addOtherAddresses);

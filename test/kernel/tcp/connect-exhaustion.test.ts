@@ -7,7 +7,14 @@ import { describe, expect, test } from 'vitest';
 import { connect, EgressPool, reserve, type ConnectOptions } from '../../../src/index.js';
 import { setSysctl } from '../../support/sysctl.js';
 import { connected, failing, holding, peer } from '../../support/connect.js';
-import { addOtherAddresses, BOTH, checkDescriptors, reservedPorts, thrown, type AnyError } from '../../support/fixtures.js';
+import {
+  addOtherAddresses,
+  BOTH,
+  checkDescriptors,
+  reservedPorts,
+  thrown,
+  type AnyError,
+} from '../../support/fixtures.js';
 
 checkDescriptors();
 addOtherAddresses();

@@ -4,7 +4,15 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import type { Handle } from '../../../src/binding.js';
 import { Endpoint, NativeSocket, setOption, type Family } from '../../../src/index.js';
 import { boundUdp, errorOf, LOOPBACK } from '../../support/sockets.js';
-import { cut, pattern, play, received, testSender, type Step, type TestSenderOptions } from '../../support/udp-sender.js';
+import {
+  cut,
+  pattern,
+  play,
+  received,
+  testSender,
+  type Step,
+  type TestSenderOptions,
+} from '../../support/udp-sender.js';
 
 const UDPLITE = 136;
 const [EAGAIN, EINVAL, EIO, EMSGSIZE, ENOBUFS, EPERM] = [-11, -22, -5, -90, -105, -1];

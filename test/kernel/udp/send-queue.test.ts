@@ -3,7 +3,15 @@ import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SyscallError } from '../../../src/index.js';
 import { boundUdp, errorOf } from '../../support/sockets.js';
-import { cut, pattern, play, received, testSender, type Step, type TestSenderOptions } from '../../support/udp-sender.js';
+import {
+  cut,
+  pattern,
+  play,
+  received,
+  testSender,
+  type Step,
+  type TestSenderOptions,
+} from '../../support/udp-sender.js';
 
 const [EAGAIN, EIO, ENOBUFS] = [-11, -5, -105];
 
