@@ -2,6 +2,7 @@
 import { native, type Handle } from '../binding.js';
 import { check, SyscallError } from '../errors.js';
 import { LITTLE_ENDIAN } from '../wire/byte-order.js';
+import { AF_NETLINK, ENOBUFS, MSG_PEEK, MSG_TRUNC, SOCK_RAW } from './numbers.js';
 
 /** NETLINK_* of linux/netlink.h, those that are asked here. */
 export const NETLINK_ROUTE = 0;
@@ -150,10 +151,6 @@ function align(length: number): number {
 const MOST_ATTEMPTS = 3;
 const SEQUENCE = 1; // of the one question that a socket is asked
 
-const AF_NETLINK = 16;
-const SOCK_RAW = 3;
-const MSG_PEEK = 0x2;
-const MSG_TRUNC = 0x20;
 const HEADER_SIZE = 16; // struct nlmsghdr
 const NLMSG_ERROR = 2;
 const NLMSG_DONE = 3;
@@ -163,7 +160,6 @@ const NLM_F_MULTI = 0x2;
 const NLM_F_DUMP_INTR = 0x10;
 const NLM_F_DUMP = 0x300;
 const NLA_TYPE_MASK = 0x3fff;
-const ENOBUFS = -105;
 
 const EMPTY = new Uint8Array(0);
 // The kernel fills dumps up to the size of the buffer that it was last read with, 32 KiB at most.

@@ -1,10 +1,10 @@
 // Where the kernel would send what is addressed to an address: rtnetlink(7), RTM_GETROUTE. It needs no privilege.
+import { AF_INET, AF_INET6 } from './numbers.js';
 import { isIPv4, isIPv6 } from 'node:net';
 import { integer, invalidType, invalidValue } from '../arguments.js';
 import { SyscallError } from '../errors.js';
 import { isMapped, readIPv4, readIPv6, writeIPv4, writeIPv6 } from '../wire/address.js';
 import { LITTLE_ENDIAN } from '../wire/byte-order.js';
-import { AF_INET, AF_INET6 } from '../wire/families.js';
 import { interfaceIndex } from './interfaces.js';
 import { askKernel, attribute, attributes, NETLINK_ROUTE } from './netlink.js';
 

@@ -4,10 +4,10 @@ import { isIPv4 } from 'node:net';
 import { SyscallError } from '../errors.js';
 import { isMapped, readIPv4, readIPv6, writeIPv4, writeIPv6 } from '../wire/address.js';
 import { LITTLE_ENDIAN } from '../wire/byte-order.js';
-import { AF_INET, AF_INET6 } from '../wire/families.js';
 import { askKernel, attribute, NETLINK_SOCK_DIAG, type NetlinkDecoder } from './netlink.js';
 import { procSockets } from './proc-tcp.js';
 import { SOCKET_STATES, type SocketFilter, type SocketName, type SocketRow, type SocketState } from './socket-row.js';
+import { AF_INET, AF_INET6, ENOENT, IPPROTO_TCP } from './numbers.js';
 
 export interface SocketRows {
   readonly rows: readonly SocketRow[];
@@ -169,7 +169,6 @@ const NO_DIAG: readonly string[] = [
   'ENOTSUP', // EOPNOTSUPP
 ];
 
-const IPPROTO_TCP = 6;
 const SOCK_DIAG_BY_FAMILY = 20;
 const REQUEST_SIZE = 56;
 const MESSAGE_SIZE = 72;
@@ -182,4 +181,3 @@ const INET_DIAG_BC_S_LE = 3;
 const INET_DIAG_BC_S_COND = 7;
 const INET_DIAG_BC_D_COND = 8;
 const ANY_PORT = -1;
-const ENOENT = -2;

@@ -10,6 +10,7 @@ import { LEVELS, type OptionRow } from './row.js';
 import { OPTIONS, type ReadableOptionName, type SocketOptions, type WritableOptionName } from './table.js';
 import { accessOf, refusalOf, type OptionAccess, type OptionTarget } from './target.js';
 import type { OptionValues } from './values.js';
+import { EACCES, EPERM, TCP_INFO } from '../kernel/numbers.js';
 
 /** An option by its numbers: a new kernel option never waits for a release. */
 export interface RawOption {
@@ -207,9 +208,6 @@ function scratchValue(size: number): Uint8Array {
 }
 
 const MAX_LENGTH = 1 << 20;
-const TCP_INFO = 11;
-const EPERM = -1;
-const EACCES = -13;
 const scratch = new Uint8Array(16);
 const scratch4 = scratch.subarray(0, 4);
 const scratchState = new Uint8Array(1);

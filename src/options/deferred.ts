@@ -3,6 +3,7 @@
 import { LITTLE_ENDIAN } from '../wire/byte-order.js';
 import type { OptionAccess } from './target.js';
 import { SEGS_OUT_OFFSET } from './tcp-info.js';
+import { IPPROTO_TCP, TCP_INFO } from '../kernel/numbers.js';
 
 /** Does the socket hold its 4-tuple with no packet sent? */
 export function isDeferred(access: OptionAccess): boolean {
@@ -10,8 +11,6 @@ export function isDeferred(access: OptionAccess): boolean {
   return length >= END && info[0] === SYN_SENT && view.getUint32(SEGS_OUT_OFFSET, LITTLE_ENDIAN) === 0;
 }
 
-const IPPROTO_TCP = 6;
-const TCP_INFO = 11;
 const SYN_SENT = 2;
 const END = SEGS_OUT_OFFSET + 4;
 const info = new Uint8Array(END);

@@ -1,5 +1,6 @@
 // Rows of IPPROTO_IP: ip(7), linux/in.h. Those without `families` work on IPv6 sockets too, but for raw ones.
 import type { OptionRow } from './row.js';
+import { IP_FREEBIND, IP_MTU, IP_PKTINFO, IP_TOS, IP_TTL } from '../kernel/numbers.js';
 
 const STREAM = ['stream'] as const;
 const PACKETS = ['dgram', 'raw'] as const;
@@ -10,9 +11,9 @@ const IPV4 = ['ipv4'] as const;
 
 // prettier-ignore
 export const IP_OPTIONS = {
-  IP_TOS: { level: 'IPPROTO_IP', name: 1, kind: 'int', min: 0, max: 255, inherited: true, readBack: 'adjusted', source: 'ip(7)',
+  IP_TOS: { level: 'IPPROTO_IP', name: IP_TOS, kind: 'int', min: 0, max: 255, inherited: true, readBack: 'adjusted', source: 'ip(7)',
     doc: 'Type of service of outgoing packets; TCP keeps the two ECN bits for itself.' },
-  IP_TTL: { level: 'IPPROTO_IP', name: 2, kind: 'int', min: 1, max: 255, inherited: true, source: 'ip(7)',
+  IP_TTL: { level: 'IPPROTO_IP', name: IP_TTL, kind: 'int', min: 1, max: 255, inherited: true, source: 'ip(7)',
     doc: 'Time to live of outgoing packets.' },
   IP_HDRINCL: { level: 'IPPROTO_IP', name: 3, kind: 'flag', families: IPV4, types: RAW, source: 'ip(7), raw(7)',
     doc: 'What is sent starts with an IPv4 header of its own.' },
@@ -24,7 +25,7 @@ export const IP_OPTIONS = {
     doc: 'Receive an IP_RECVOPTS message with each datagram that has IP options.' },
   IP_RETOPTS: { level: 'IPPROTO_IP', name: 7, kind: 'flag', inherited: true, source: 'ip(7)',
     doc: 'Receive an IP_RETOPTS message with each datagram that has IP options: those to send back.' },
-  IP_PKTINFO: { level: 'IPPROTO_IP', name: 8, kind: 'flag', inherited: true, source: 'ip(7)',
+  IP_PKTINFO: { level: 'IPPROTO_IP', name: IP_PKTINFO, kind: 'flag', inherited: true, source: 'ip(7)',
     doc: 'Receive an IP_PKTINFO message with each datagram: the interface and the local address that it came to.' },
   IP_PKTOPTIONS: { level: 'IPPROTO_IP', name: 9, kind: 'messages', access: 'get', types: STREAM, source: 'net/ipv4/ip_sockglue.c',
     doc: 'Of a TCP socket: the messages that IP_PKTINFO, IP_RECVTTL and IP_RECVTOS ask for, of the last packet.' },
@@ -36,9 +37,9 @@ export const IP_OPTIONS = {
     doc: 'Receive an IP_TTL message with each datagram.' },
   IP_RECVTOS: { level: 'IPPROTO_IP', name: 13, kind: 'flag', inherited: true, source: 'ip(7)',
     doc: 'Receive an IP_TOS message with each datagram.' },
-  IP_MTU: { level: 'IPPROTO_IP', name: 14, kind: 'int', access: 'get', source: 'ip(7)',
+  IP_MTU: { level: 'IPPROTO_IP', name: IP_MTU, kind: 'int', access: 'get', source: 'ip(7)',
     doc: 'The known path MTU of a connected socket, in bytes; ENOTCONN before.' },
-  IP_FREEBIND: { level: 'IPPROTO_IP', name: 15, kind: 'flag', inherited: true, source: 'ip(7)',
+  IP_FREEBIND: { level: 'IPPROTO_IP', name: IP_FREEBIND, kind: 'flag', inherited: true, source: 'ip(7)',
     doc: 'Let bind() take an address that is not local, or not yet. IPv4 still sends from local addresses only.' },
   IP_PASSSEC: { level: 'IPPROTO_IP', name: 18, kind: 'flag', inherited: true, source: 'ip(7)',
     doc: 'Receive an SCM_SECURITY message with each datagram that came labelled (IPsec or NetLabel with SELinux).' },

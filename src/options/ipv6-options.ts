@@ -1,5 +1,6 @@
 // Rows of IPPROTO_IPV6: ipv6(7), linux/in6.h. Extension headers have a file of their own.
 import type { OptionRow } from './row.js';
+import { IPV6_DONTFRAG, IPV6_FREEBIND, IPV6_MTU, IPV6_PKTINFO, IPV6_TCLASS } from '../kernel/numbers.js';
 
 const IPV6 = ['ipv6'] as const;
 const PACKETS = ['dgram', 'raw'] as const;
@@ -29,7 +30,7 @@ export const IPV6_OPTIONS = {
     doc: 'Get the packets that this host forwards and that have a router alert of this value; -1 for none. Sockets of protocol 255 only.' },
   IPV6_MTU_DISCOVER: { level: 'IPPROTO_IPV6', name: 23, kind: 'int', min: 0, max: 5, families: IPV6, inherited: true, source: 'ipv6(7)',
     doc: 'Path MTU discovery, as IP_MTU_DISCOVER.' },
-  IPV6_MTU: { level: 'IPPROTO_IPV6', name: 24, kind: 'int', min: 0, families: IPV6, readBack: 'adjusted', source: 'ipv6(7)',
+  IPV6_MTU: { level: 'IPPROTO_IPV6', name: IPV6_MTU, kind: 'int', min: 0, families: IPV6, readBack: 'adjusted', source: 'ipv6(7)',
     doc: 'The known path MTU of a connected socket, in bytes, ENOTCONN before. Set, the size that too large datagrams are cut to, from 1280; 0 for off.' },
   IPV6_RECVERR: { level: 'IPPROTO_IPV6', name: 25, kind: 'flag', families: IPV6, inherited: true, source: 'ipv6(7)',
     doc: 'Queue errors with their origin on the error queue; they must then be read from it.' },
@@ -53,7 +54,7 @@ export const IPV6_OPTIONS = {
     doc: 'What is sent starts with an IPv6 header of its own.' },
   IPV6_RECVPKTINFO: { level: 'IPPROTO_IPV6', name: 49, kind: 'flag', families: IPV6, inherited: true, source: 'ipv6(7), RFC 3542',
     doc: 'Receive an IPV6_PKTINFO message with each datagram: the interface and the local address that it came to.' },
-  IPV6_PKTINFO: { level: 'IPPROTO_IPV6', name: 50, kind: 'stickyInterface', access: 'set', families: IPV6, source: 'RFC 3542',
+  IPV6_PKTINFO: { level: 'IPPROTO_IPV6', name: IPV6_PKTINFO, kind: 'stickyInterface', access: 'set', families: IPV6, source: 'RFC 3542',
     doc: 'The interface that datagrams without an IPV6_PKTINFO message leave by. Linux has no such source address: it keeps one, and sends from another.' },
   IPV6_RECVHOPLIMIT: { level: 'IPPROTO_IPV6', name: 51, kind: 'flag', families: IPV6, inherited: true, source: 'ipv6(7), RFC 3542',
     doc: 'Receive an IPV6_HOPLIMIT message with each datagram.' },
@@ -61,11 +62,11 @@ export const IPV6_OPTIONS = {
     doc: 'Receive an IPV6_PATHMTU message when a path MTU becomes smaller.' },
   IPV6_PATHMTU: { level: 'IPPROTO_IPV6', name: 61, kind: 'pathMtu', access: 'get', families: IPV6, source: 'RFC 3542',
     doc: 'The known path MTU of a connected socket, in bytes; ENOTCONN before.' },
-  IPV6_DONTFRAG: { level: 'IPPROTO_IPV6', name: 62, kind: 'flag', families: IPV6, inherited: true, source: 'RFC 3542',
+  IPV6_DONTFRAG: { level: 'IPPROTO_IPV6', name: IPV6_DONTFRAG, kind: 'flag', families: IPV6, inherited: true, source: 'RFC 3542',
     doc: 'Fail with EMSGSIZE instead of sending a datagram in fragments.' },
   IPV6_RECVTCLASS: { level: 'IPPROTO_IPV6', name: 66, kind: 'flag', families: IPV6, inherited: true, source: 'RFC 3542',
     doc: 'Receive an IPV6_TCLASS message with each datagram.' },
-  IPV6_TCLASS: { level: 'IPPROTO_IPV6', name: 67, kind: 'int', min: -1, max: 255, families: IPV6, inherited: true, readBack: 'adjusted', source: 'RFC 3542',
+  IPV6_TCLASS: { level: 'IPPROTO_IPV6', name: IPV6_TCLASS, kind: 'int', min: -1, max: 255, families: IPV6, inherited: true, readBack: 'adjusted', source: 'RFC 3542',
     doc: 'Traffic class of outgoing packets; TCP keeps the two ECN bits for itself.' },
   IPV6_AUTOFLOWLABEL: { level: 'IPPROTO_IPV6', name: 70, kind: 'flag', families: IPV6, inherited: true, source: 'linux/in6.h, Linux 3.17 (cb1ce2ef387b)',
     doc: 'Send with a flow label that the kernel makes of the flow; the default is in net.ipv6.auto_flowlabels.' },
@@ -81,6 +82,6 @@ export const IPV6_OPTIONS = {
     doc: 'The interface that unicast leaves by, by name or index; 0 for the one of the route. It receives from all.' },
   IPV6_RECVFRAGSIZE: { level: 'IPPROTO_IPV6', name: 77, kind: 'flag', families: IPV6, inherited: true, source: 'linux/in6.h, Linux 4.10 (0cc0aa614b4c)',
     doc: 'Receive an IPV6_RECVFRAGSIZE message with each datagram that came in fragments: bytes of the largest one.' },
-  IPV6_FREEBIND: { level: 'IPPROTO_IPV6', name: 78, kind: 'flag', families: IPV6, inherited: true, source: 'linux/in6.h, Linux 4.15 (84e14fe353de)',
+  IPV6_FREEBIND: { level: 'IPPROTO_IPV6', name: IPV6_FREEBIND, kind: 'flag', families: IPV6, inherited: true, source: 'linux/in6.h, Linux 4.15 (84e14fe353de)',
     doc: 'Let bind() take an address that is not local, or not yet, and let packets leave from it.' },
 } as const satisfies Readonly<Record<string, OptionRow>>;

@@ -1,16 +1,11 @@
 // A row of the option table: all that is known of one socket option, as data.
+import { IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, SOL_SOCKET } from '../kernel/numbers.js';
 import { FAMILIES, type Family } from '../wire/families.js';
 import type { Kind } from './kinds.js';
 import type { Bounds } from './kinds/codec.js';
 
 /** Option levels with the kernel's numbers. */
-export const LEVELS = {
-  SOL_SOCKET: 1,
-  IPPROTO_IP: 0,
-  IPPROTO_IPV6: 41,
-  IPPROTO_TCP: 6,
-  IPPROTO_UDP: 17,
-} as const;
+export const LEVELS = { SOL_SOCKET, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP } as const;
 
 export type Level = keyof typeof LEVELS;
 

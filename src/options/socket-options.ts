@@ -1,5 +1,16 @@
 // Rows of SOL_SOCKET that say what a socket is and how it sends and waits: socket(7), asm-generic/socket.h.
 import type { OptionRow } from './row.js';
+import {
+  SO_ACCEPTCONN,
+  SO_BINDTODEVICE,
+  SO_DOMAIN,
+  SO_ERROR,
+  SO_MARK,
+  SO_MEMINFO,
+  SO_PROTOCOL,
+  SO_REUSEADDR,
+  SO_TYPE,
+} from '../kernel/numbers.js';
 
 const STREAM = ['stream'] as const;
 /** capable() asks the initial user namespace: a container's root has not got it. */
@@ -9,11 +20,11 @@ const HOST_ADMIN = 'CAP_NET_ADMIN in the initial user namespace';
 export const SOCKET_OPTIONS = {
   SO_DEBUG: { level: 'SOL_SOCKET', name: 1, kind: 'flag', privilege: HOST_ADMIN, inherited: true, source: 'socket(7)',
     doc: 'Mark the socket for debugging; the kernel makes next to no use of it. EACCES without the capability.' },
-  SO_REUSEADDR: { level: 'SOL_SOCKET', name: 2, kind: 'flag', inherited: true, source: 'socket(7)',
+  SO_REUSEADDR: { level: 'SOL_SOCKET', name: SO_REUSEADDR, kind: 'flag', inherited: true, source: 'socket(7)',
     doc: 'Let bind() take an address that only sockets in TIME-WAIT, or sockets with this option, hold.' },
-  SO_TYPE: { level: 'SOL_SOCKET', name: 3, kind: 'int', access: 'get', source: 'socket(7)',
+  SO_TYPE: { level: 'SOL_SOCKET', name: SO_TYPE, kind: 'int', access: 'get', source: 'socket(7)',
     doc: 'The type of the socket: 1 stream, 2 datagram, 3 raw.' },
-  SO_ERROR: { level: 'SOL_SOCKET', name: 4, kind: 'int', access: 'get', source: 'socket(7)',
+  SO_ERROR: { level: 'SOL_SOCKET', name: SO_ERROR, kind: 'int', access: 'get', source: 'socket(7)',
     doc: 'The pending error as a positive errno, 0 for none; reading clears it.' },
   SO_DONTROUTE: { level: 'SOL_SOCKET', name: 5, kind: 'flag', inherited: true, source: 'socket(7)',
     doc: 'Send to hosts on the same link only, through no gateway.' },
@@ -43,9 +54,9 @@ export const SOCKET_OPTIONS = {
     doc: 'Milliseconds that a blocking receive waits, 0 for ever; without effect on non-blocking sockets.' },
   SO_SNDTIMEO: { level: 'SOL_SOCKET', name: 21, kind: 'timeout', inherited: true, readBack: 'adjusted', source: 'socket(7)',
     doc: 'Milliseconds that a blocking send waits, 0 for ever; without effect on non-blocking sockets.' },
-  SO_BINDTODEVICE: { level: 'SOL_SOCKET', name: 25, kind: 'text', max: 15, inherited: true, source: 'socket(7)',
+  SO_BINDTODEVICE: { level: 'SOL_SOCKET', name: SO_BINDTODEVICE, kind: 'text', max: 15, inherited: true, source: 'socket(7)',
     doc: "Tie the socket to one network interface by name, '' to untie it; to change one needs CAP_NET_RAW." },
-  SO_ACCEPTCONN: { level: 'SOL_SOCKET', name: 30, kind: 'flag', access: 'get', source: 'socket(7)',
+  SO_ACCEPTCONN: { level: 'SOL_SOCKET', name: SO_ACCEPTCONN, kind: 'flag', access: 'get', source: 'socket(7)',
     doc: 'Does the socket listen?' },
   SO_PEERSEC: { level: 'SOL_SOCKET', name: 31, kind: 'text', access: 'get', types: STREAM, source: 'ip(7)',
     doc: "The peer's security label; needs labelled networking (NetLabel or IPsec with SELinux), else ENOPROTOOPT." },
@@ -53,11 +64,11 @@ export const SOCKET_OPTIONS = {
     doc: 'As SO_SNDBUF, beyond net.core.wmem_max; SO_SNDBUF reads it.' },
   SO_RCVBUFFORCE: { level: 'SOL_SOCKET', name: 33, kind: 'int', min: 0, access: 'set', privilege: HOST_ADMIN, inherited: true, source: 'socket(7)',
     doc: 'As SO_RCVBUF, beyond net.core.rmem_max; SO_RCVBUF reads it.' },
-  SO_MARK: { level: 'SOL_SOCKET', name: 36, kind: 'uint', privilege: 'CAP_NET_ADMIN or CAP_NET_RAW', inherited: true, source: 'socket(7)',
+  SO_MARK: { level: 'SOL_SOCKET', name: SO_MARK, kind: 'uint', privilege: 'CAP_NET_ADMIN or CAP_NET_RAW', inherited: true, source: 'socket(7)',
     doc: 'The mark of outgoing packets, for routing rules and the packet filter.' },
-  SO_PROTOCOL: { level: 'SOL_SOCKET', name: 38, kind: 'int', access: 'get', source: 'socket(7)',
+  SO_PROTOCOL: { level: 'SOL_SOCKET', name: SO_PROTOCOL, kind: 'int', access: 'get', source: 'socket(7)',
     doc: 'The protocol of the socket: 6 TCP, 17 UDP, 262 MPTCP.' },
-  SO_DOMAIN: { level: 'SOL_SOCKET', name: 39, kind: 'int', access: 'get', source: 'socket(7)',
+  SO_DOMAIN: { level: 'SOL_SOCKET', name: SO_DOMAIN, kind: 'int', access: 'get', source: 'socket(7)',
     doc: 'The family of the socket: 2 IPv4, 10 IPv6.' },
   SO_PEEK_OFF: { level: 'SOL_SOCKET', name: 42, kind: 'int', min: -1, types: ['stream', 'dgram'], inherited: true, source: 'socket(7); TCP since Linux 6.9 (05ea491641d3)',
     doc: 'Where in the queue the next peek (MSG_PEEK) starts, in bytes; it moves on with each. -1 for off.' },
@@ -67,7 +78,7 @@ export const SOCKET_OPTIONS = {
     doc: 'Bytes per second that the socket sends at most, Infinity for no limit; TCP paces by itself, UDP needs the fq qdisc.' },
   SO_CNX_ADVICE: { level: 'SOL_SOCKET', name: 53, kind: 'action', access: 'set', source: 'asm-generic/socket.h, Linux 4.6 (a87cb3e48ee8)',
     doc: 'Tell the kernel that the route seems dead: it looks for another one.' },
-  SO_MEMINFO: { level: 'SOL_SOCKET', name: 55, kind: 'memoryInfo', access: 'get', source: 'linux/sock_diag.h, Linux 4.12',
+  SO_MEMINFO: { level: 'SOL_SOCKET', name: SO_MEMINFO, kind: 'memoryInfo', access: 'get', source: 'linux/sock_diag.h, Linux 4.12',
     doc: 'What memory the socket uses, in bytes, and how many packets it has dropped.' },
   SO_COOKIE: { level: 'SOL_SOCKET', name: 57, kind: 'uint64', access: 'get', source: 'asm-generic/socket.h, Linux 4.12 (5daab9db7b65)',
     doc: 'The number of this socket in its kernel, never used twice.' },

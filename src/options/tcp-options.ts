@@ -1,5 +1,6 @@
 // Rows of IPPROTO_TCP: tcp(7), linux/tcp.h. Repair and signatures have a file of their own.
 import type { OptionRow } from './row.js';
+import { TCP_INFO } from '../kernel/numbers.js';
 
 const STREAM = ['stream'] as const;
 
@@ -25,7 +26,7 @@ export const TCP_OPTIONS = {
     doc: 'Seconds that a listener waits for the first data before it wakes accept(); rounded to SYN-ACK retries.' },
   TCP_WINDOW_CLAMP: { level: 'IPPROTO_TCP', name: 10, kind: 'int', min: 0, types: STREAM, inherited: true, readBack: 'adjusted', source: 'tcp(7)',
     doc: 'Largest window that is advertised, in bytes.' },
-  TCP_INFO: { level: 'IPPROTO_TCP', name: 11, kind: 'tcpInfo', access: 'get', types: STREAM, source: 'tcp(7), linux/tcp.h',
+  TCP_INFO: { level: 'IPPROTO_TCP', name: TCP_INFO, kind: 'tcpInfo', access: 'get', types: STREAM, source: 'tcp(7), linux/tcp.h',
     doc: 'State and counters of the connection.' },
   TCP_QUICKACK: { level: 'IPPROTO_TCP', name: 12, kind: 'flag', types: STREAM, readBack: 'adjusted', source: 'tcp(7)',
     doc: 'Acknowledge at once; the kernel falls back by itself.' },

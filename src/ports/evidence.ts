@@ -6,7 +6,7 @@ import type { SocketState } from '../kernel/socket-row.js';
 import { localPortRange, reservedPorts, type PortRange } from '../kernel/sysctl.js';
 import { TIME_WAIT_MS, timeWaitReusable, type TimeWaitSettings } from '../kernel/time-wait.js';
 import { Endpoint } from '../wire/endpoint.js';
-import { AF_INET } from '../wire/families.js';
+import { AF_INET, SOCK_STREAM } from '../kernel/numbers.js';
 
 /** A search for a port that failed. */
 export interface FailedSearch {
@@ -206,4 +206,3 @@ const RESERVED = 7;
 const HOLDERS: readonly SocketState[] = ['LISTEN', 'BOUND'];
 /** The kernel's tick is 1 to 10 ms (CONFIG_HZ), and what it says of its timers is that coarse. */
 const TICK_MS = 10;
-const SOCK_STREAM = 1;

@@ -14,6 +14,7 @@ import {
   routeRemedy,
   type Explanation,
 } from '../source/remedies.js';
+import { EACCES, EADDRINUSE, EADDRNOTAVAIL, EINVAL, EMFILE, ENETUNREACH } from '../kernel/numbers.js';
 
 /** What of a plan the explanations need. */
 interface Wanted {
@@ -92,10 +93,3 @@ function exhausted(
     { cause: causeWith({ reason: 'portRangeExhausted', exhaustedBy }), exhaustedBy },
   );
 }
-
-const EACCES = -13;
-const EINVAL = -22;
-const EMFILE = -24;
-const EADDRINUSE = -98;
-const EADDRNOTAVAIL = -99;
-const ENETUNREACH = -101;

@@ -2,7 +2,8 @@
 import type { Handle } from '../binding.js';
 import { AbortError } from '../errors.js';
 import { WRITABLE, type Readiness } from '../socket/readiness.js';
-import { LITTLE_ENDIAN } from '../wire/byte-order.js';
+import { takeError } from '../kernel/int-option.js';
+import { EINPROGRESS, ETIMEDOUT } from '../kernel/numbers.js';
 
 /** Resolves with 0, or the negative errno of connect(2): ETIMEDOUT also when `timeout` milliseconds were not enough. */
 export async function handshake(
@@ -30,16 +31,8 @@ export async function handshake(
   } finally {
     clearTimeout(timer);
   }
-  const length = handle.getsockopt(SOL_SOCKET, SO_ERROR, value);
-  if (length < 0) return length;
-  const errno = new DataView(value.buffer).getInt32(0, LITTLE_ENDIAN);
-  return errno === 0 ? 0 : -errno; // never -0
+  return takeError(handle);
 }
 
 const TIMED_OUT = Symbol('timed out');
-const SOL_SOCKET = 1;
-const SO_ERROR = 4;
-const EINPROGRESS = -115;
-const ETIMEDOUT = -110;
 const NOTHING = new Uint8Array(0);
-const value = new Uint8Array(4);

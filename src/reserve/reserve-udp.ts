@@ -19,6 +19,7 @@ import { type Endpoint, type EndpointLike } from '../wire/endpoint.js';
 import { familyNumber, type Family } from '../wire/families.js';
 import { isGro, type UdpSocketOptions } from '../udp/options.js';
 import { fromReservation, type UdpSocket } from '../udp/socket.js';
+import { EADDRINUSE, EADDRNOTAVAIL, EAGAIN, ENETUNREACH, SOCK_DGRAM } from '../kernel/numbers.js';
 
 export interface ReserveUdpOptions {
   /** The destination. Its port is not 0. An IPv4-mapped address makes an IPv6 socket. */
@@ -237,8 +238,3 @@ const REFUSED: ReadonlyMap<string, string> = new Map([
   ['IP_TRANSPARENT', 'use `transparent`'],
   ['IPV6_TRANSPARENT', 'use `transparent`'],
 ]);
-const SOCK_DGRAM = 2;
-const EAGAIN = -11;
-const EADDRINUSE = -98;
-const EADDRNOTAVAIL = -99;
-const ENETUNREACH = -101;

@@ -18,6 +18,7 @@ import { checkRange, contains, isEphemeral, passedOver, refuseOutside, WHOLE_RAN
 import { explainOption } from '../source/remedies.js';
 import { explainBind, explainConnect, explainSocket, notUnicast } from './errors.js';
 import { PortReservation } from './port-reservation.js';
+import { EADDRINUSE, EINPROGRESS, ENOPROTOOPT, SOCK_STREAM } from '../kernel/numbers.js';
 
 export interface ReserveOptions {
   /** The destination. Its port is not 0. An IPv4-mapped address makes an IPv6 socket. */
@@ -240,10 +241,6 @@ function bindOf(local: Endpoint | undefined, family: Family, exclusive: boolean)
 
 const KNOWN = ['remote', 'local', 'localPortRange', 'exclusive', 'freebind', 'transparent', 'sockopts'] as const;
 const REFUSED: ReadonlyMap<string, string> = new Map([...LOSES_GUARANTEE, ...SET_BY_RESERVE]);
-const SOCK_STREAM = 1;
-const ENOPROTOOPT = -92;
-const EADDRINUSE = -98;
-const EINPROGRESS = -115;
 const ORDINARY = recipeOf('ipv4', WHOLE_RANGE, false, false, false);
 const scratchAddress = new Uint8Array(SOCKADDR_SIZE);
 let latest: { readonly address: string; readonly family: Family; readonly bytes: Uint8Array } | undefined;

@@ -8,12 +8,29 @@ import { isDeferred } from '../options/deferred.js';
 import { localEndpoint, portAssigned } from '../options/local-endpoint.js';
 import { checkSockopts } from '../options/sockopts.js';
 import type { SocketOptions } from '../options/table.js';
-import { optionAccess, type OptionAccess, type OwnSocket } from '../options/target.js';
+import { accessOf, optionAccess, type OptionAccess, type OwnSocket } from '../options/target.js';
 import { Readiness, READABLE, WRITABLE } from './readiness.js';
+import { intOption, requireIntOption, takeError } from '../kernel/int-option.js';
 import { LITTLE_ENDIAN } from '../wire/byte-order.js';
 import { decodeControl, encodeControl, type ControlMessage, type ReceivedControlMessage } from '../wire/control.js';
 import { Endpoint, SOCKADDR_SIZE, UNSPECIFIED, type EndpointLike } from '../wire/endpoint.js';
-import { AF_INET, AF_INET6, FAMILIES, familyNumber, type Family } from '../wire/families.js';
+import { FAMILIES, familyNumber, type Family } from '../wire/families.js';
+import {
+  AF_INET,
+  AF_INET6,
+  EAGAIN,
+  EBADF,
+  EINPROGRESS,
+  ENOTCONN,
+  IPPROTO_TCP,
+  MSG_CTRUNC,
+  MSG_TRUNC,
+  SOL_SOCKET,
+  SO_ACCEPTCONN,
+  SO_DOMAIN,
+  SO_TYPE,
+  TCP_INFO,
+} from '../kernel/numbers.js';
 
 export type NativeSocketType = 'stream' | 'dgram' | 'raw';
 
@@ -125,8 +142,10 @@ export class NativeSocket implements OwnSocket, Disposable {
    */
   static adopt(fd: number): NativeSocket {
     integer('fd', fd, 0, 2 ** 31 - 1);
-    const family = FAMILY_NAMES.get(readInt(fd, SO_DOMAIN));
-    const type = TYPES.find((name) => TYPE_NUMBERS[name] === readInt(fd, SO_TYPE));
+    const access = accessOf(fd);
+    const family = FAMILY_NAMES.get(requireIntOption(access, SOL_SOCKET, SO_DOMAIN, 'SO_DOMAIN'));
+    const number = requireIntOption(access, SOL_SOCKET, SO_TYPE, 'SO_TYPE');
+    const type = TYPES.find((name) => TYPE_NUMBERS[name] === number);
     if (family === undefined || type === undefined) {
       throw new SocketError(
         'ERR_UNSUPPORTED',
@@ -209,12 +228,11 @@ export class NativeSocket implements OwnSocket, Disposable {
 
   /** How a connect in progress has ended. */
   #judgeConnect(): void {
-    const error = check('getsockopt', this.#handle.getsockopt(SOL_SOCKET, SO_ERROR, scratch4), { option: 'SO_ERROR' });
-    const errno = error < 4 ? 0 : scratchView.getInt32(0, LITTLE_ENDIAN);
+    const errno = takeError(this.#handle);
     const remote = this.#remoteWanted;
     this.#phase = errno === 0 ? 'connected' : phaseOf(this.#handle);
     if (errno === 0) return;
-    this.#refusal = new SyscallError('connect', -errno, { address: remote?.address, port: remote?.port });
+    this.#refusal = new SyscallError('connect', errno, { address: remote?.address, port: remote?.port });
   }
 
   /** For after an await, since TypeScript believes that the phase is still what it was before. */
@@ -342,18 +360,12 @@ export class NativeSocket implements OwnSocket, Disposable {
 
 /** What the kernel says of a socket that somebody else has set up. */
 function phaseOf(handle: Handle): Phase {
-  const listening = handle.getsockopt(SOL_SOCKET, SO_ACCEPTCONN, scratch4);
-  if (listening >= 4 && scratchView.getInt32(0, LITTLE_ENDIAN) !== 0) return 'listening';
+  if ((intOption(handle, SOL_SOCKET, SO_ACCEPTCONN) ?? 0) !== 0) return 'listening';
   if (handle.getpeername(scratchAddress) >= 0) return 'connected';
   if (isDeferred(handle)) return 'connected';
   const state = handle.getsockopt(IPPROTO_TCP, TCP_INFO, scratch4);
   if (state > 0 && (scratch4[0] === SYN_SENT || scratch4[0] === SYN_RECV)) return 'connecting';
   return portAssigned(handle) ? 'bound' : 'open';
-}
-
-function readInt(fd: number, name: number): number {
-  check('getsockopt', native().getsockopt(fd, SOL_SOCKET, name, scratch4));
-  return scratchView.getInt32(0, LITTLE_ENDIAN);
 }
 
 function vectors(name: string, data: Uint8Array | readonly Uint8Array[]): readonly Uint8Array[] {
@@ -371,23 +383,9 @@ const FAMILY_NAMES: ReadonlyMap<number, Family> = new Map([
 ]);
 const SHUTDOWN = ['read', 'write', 'both'] as const; // SHUT_RD, SHUT_WR, SHUT_RDWR
 
-const SOL_SOCKET = 1;
-const SO_TYPE = 3;
-const SO_ERROR = 4;
-const SO_ACCEPTCONN = 30;
-const SO_DOMAIN = 39;
-const IPPROTO_TCP = 6;
-const TCP_INFO = 11;
 const SYN_SENT = 2;
 const SYN_RECV = 3;
-const MSG_CTRUNC = 0x8;
-const MSG_TRUNC = 0x20;
 const MAX_CONTROL = 65536;
-
-const EAGAIN = -11;
-const EBADF = -9;
-const EINPROGRESS = -115;
-const ENOTCONN = -107;
 
 const EMPTY = new Uint8Array(0);
 // What a call writes is read before the next call.

@@ -1,6 +1,7 @@
 // Waiters: promises that wait for one of poll's events each. Whoever has the poll says which have happened.
 import { abortSignal } from '../arguments.js';
 import { AbortError, SyscallError } from '../errors.js';
+import { EBADF } from '../kernel/numbers.js';
 
 interface Waiter {
   readonly events: number;
@@ -76,5 +77,3 @@ export function notAborted(signal: unknown): AbortSignal | undefined {
   if (checked?.aborted === true) throw new AbortError(checked);
   return checked;
 }
-
-const EBADF = -9;

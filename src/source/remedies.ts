@@ -6,6 +6,18 @@ import type { Endpoint } from '../wire/endpoint.js';
 import { familyNumber, type Family } from '../wire/families.js';
 import { effectiveRange, type FailedSearch } from '../ports/evidence.js';
 import { recentExhaustion } from '../ports/recent.js';
+import {
+  EACCES,
+  EADDRNOTAVAIL,
+  EHOSTUNREACH,
+  EINVAL,
+  ENETUNREACH,
+  ENODEV,
+  ENOPROTOOPT,
+  ENOTSUP,
+  EPERM,
+  SOCK_DGRAM,
+} from '../kernel/numbers.js';
 
 /** What of an error's context says why, and what to do. */
 export interface Explanation {
@@ -133,14 +145,3 @@ export function portsTaken(search: FailedSearch): { readonly remedy: string; rea
     'address, or a wider range (net.ipv4.ip_local_port_range)';
   return { remedy };
 }
-
-const SOCK_DGRAM = 2;
-const EPERM = -1;
-const EACCES = -13;
-const ENODEV = -19;
-const EINVAL = -22;
-const ENOPROTOOPT = -92;
-const ENOTSUP = -95; // EOPNOTSUPP is the same number, and Node's name for it is this one
-const EADDRNOTAVAIL = -99;
-const ENETUNREACH = -101;
-const EHOSTUNREACH = -113;

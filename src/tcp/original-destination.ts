@@ -8,6 +8,15 @@ import { accessOf, type OptionAccess } from '../options/target.js';
 import { NativeSocket } from '../socket/native-socket.js';
 import { Endpoint, SOCKADDR_SIZE } from '../wire/endpoint.js';
 import type { Family } from '../wire/families.js';
+import {
+  ENOENT,
+  ENOPROTOOPT,
+  IPPROTO_IP,
+  IPPROTO_IPV6,
+  IPPROTO_TCP,
+  SO_ORIGINAL_DST,
+  TCP_INFO,
+} from '../kernel/numbers.js';
 
 export interface OriginalDestination {
   /** A literal without zone; an IPv4-mapped address is shown as the IPv4 address that it is. */
@@ -84,13 +93,5 @@ function result(endpoint: Endpoint, method: OriginalDestination['method']): Orig
   return { address: withoutZone(endpoint), port: endpoint.port, family: endpoint.family, method };
 }
 
-/** linux/netfilter_ipv4.h, linux/netfilter_ipv6/ip6_tables.h (IP6T_SO_ORIGINAL_DST): the same number. */
-const SO_ORIGINAL_DST = 80;
-const IPPROTO_IP = 0;
-const IPPROTO_TCP = 6;
-const IPPROTO_IPV6 = 41;
-const TCP_INFO = 11;
-const ENOENT = -2;
-const ENOPROTOOPT = -92;
 const address = new Uint8Array(SOCKADDR_SIZE);
 const state = new Uint8Array(1);

@@ -8,8 +8,23 @@ import { portAssigned } from '../options/local-endpoint.js';
 import { accessOf, type OptionAccess } from '../options/target.js';
 import { NativeSocket } from '../socket/native-socket.js';
 import { LITTLE_ENDIAN } from '../wire/byte-order.js';
-import { AF_INET, AF_INET6 } from '../wire/families.js';
 import { handOver, UdpSocket } from './socket.js';
+import {
+  AF_INET,
+  AF_INET6,
+  IPPROTO_IP,
+  IPPROTO_IPV6,
+  IPPROTO_UDP,
+  IPV6_MTU,
+  IP_MTU,
+  SOCK_DGRAM,
+  SOL_SOCKET,
+  SO_DOMAIN,
+  SO_PROTOCOL,
+  SO_REUSEADDR,
+  SO_TYPE,
+  UDP_GRO,
+} from '../kernel/numbers.js';
 
 /**
  * Makes a dgram.Socket of a UdpSocket, which is closed by it ('close' included): for libraries that take nothing else. What
@@ -117,18 +132,6 @@ function requireDgram(): void {
 const scratch = new Uint8Array(4);
 const scratchView = new DataView(scratch.buffer);
 
-const SOL_SOCKET = 1;
-const SO_REUSEADDR = 2;
-const SO_TYPE = 3;
-const SO_PROTOCOL = 38;
-const SO_DOMAIN = 39;
-const SOCK_DGRAM = 2;
-const IPPROTO_IP = 0;
-const IP_MTU = 14;
-const IPPROTO_IPV6 = 41;
-const IPV6_MTU = 24;
-const IPPROTO_UDP = 17;
-const UDP_GRO = 104;
 /** IP_RECVERR and IPV6_RECVERR. */
 const ERROR_QUEUES = [
   [IPPROTO_IP, 11],

@@ -6,6 +6,7 @@ import { LITTLE_ENDIAN } from '../wire/byte-order.js';
 import { decodeControl } from '../wire/control.js';
 import { Endpoint, SOCKADDR_SIZE } from '../wire/endpoint.js';
 import type { ErrorOrigin, ExtendedError } from '../wire/messages/extended-error.js';
+import { EMSGSIZE, MSG_ERRQUEUE } from '../kernel/numbers.js';
 
 /** One entry of the error queue. */
 export interface NetworkError {
@@ -160,8 +161,6 @@ function decode(length: number): NetworkError | undefined {
 const DONE: Result = { value: undefined, done: true };
 const MOST_KEPT = 128;
 const MOST_PER_TURN = 64;
-const MSG_ERRQUEUE = 0x2000;
-const EMSGSIZE = -90;
 
 // What a call writes is read before the next call.
 const data = new Uint8Array(1500);

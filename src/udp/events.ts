@@ -4,6 +4,7 @@ import { canWait, native, type Handle, type Poll } from '../binding.js';
 import { check, SocketError, SyscallError } from '../errors.js';
 import { PRIORITIZED, READABLE, WRITABLE } from '../socket/readiness.js';
 import { notAborted, Waiters } from '../socket/waiters.js';
+import { EBADF } from '../kernel/numbers.js';
 
 /** Who is called from the event loop. */
 export interface SocketListener {
@@ -129,5 +130,3 @@ export class SocketEvents {
     return (this.#poll = poll);
   }
 }
-
-const EBADF = -9;

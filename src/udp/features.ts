@@ -1,5 +1,7 @@
 // The features of a UDP socket as data: which socket options each takes, and what became of those that were wanted. A kernel
 // that has not got one does not make the socket fail, unless the feature was required.
+import { intOption } from '../kernel/int-option.js';
+import { requireIntOption } from '../kernel/int-option.js';
 import type { Handle } from '../binding.js';
 import { check, errnoName, SyscallError } from '../errors.js';
 import { interfaceName } from '../kernel/interfaces.js';
@@ -7,9 +9,9 @@ import { honoursTransmitTime, qdiscs } from '../kernel/qdiscs.js';
 import { encodeOption } from '../options/access.js';
 import type { TransmitTime } from '../options/kinds/timestamping.js';
 import type { WritableOptionName } from '../options/table.js';
-import { LITTLE_ENDIAN } from '../wire/byte-order.js';
 import type { Family } from '../wire/families.js';
 import type { GsoMode } from './send/gso.js';
+import { EACCES, EPERM, IPPROTO_UDP, SOL_SOCKET, UDP_SEGMENT } from '../kernel/numbers.js';
 
 /** What became of a feature. */
 export interface Feature {
@@ -133,8 +135,8 @@ export class Features {
     if (this.#handle.setsockopt(SOL_SOCKET, force, bytes) < 0) {
       check('setsockopt', this.#handle.setsockopt(SOL_SOCKET, plain, bytes), { option: BUFFERS[name].option });
     }
-    check('getsockopt', this.#handle.getsockopt(SOL_SOCKET, plain, scratch), { option: BUFFERS[name].option });
-    const size = Math.floor(scratchView.getInt32(0, LITTLE_ENDIAN) / 2); // the kernel doubles what it is given
+    const doubled = requireIntOption(this.#handle, SOL_SOCKET, plain, BUFFERS[name].option);
+    const size = Math.floor(doubled / 2); // the kernel doubles what it is given
     this.#found[name] = size >= bytes ? { on: true, size } : { on: false, reason: 'clamped', size };
   }
 
@@ -154,17 +156,13 @@ export class Features {
 /** Remembers the flags of a socket. What it returns sets them so again: what was to be made of it has failed. */
 export function keepFlags(handle: Handle, family: Family): () => void {
   const options = Object.values(FLAGS).flatMap((names) => names[family].map((option) => encodeOption(option, true)));
-  const before = options.map(({ level, name }) => readInt(handle, level, name));
+  const before = options.map(({ level, name }) => intOption(handle, level, name));
   return () => {
     for (const [i, { level, name }] of options.entries()) {
+      // Undefined for what this kernel lacks or cannot read: UDP_GRO before 5.12 (98184612aca0).
       handle.setsockopt(level, name, before[i] ?? 0);
     }
   };
-}
-
-/** 0 for what this kernel has not got, and for what it cannot read: UDP_GRO before 5.12 (98184612aca0). */
-function readInt(handle: Handle, level: number, name: number): number {
-  return handle.getsockopt(level, name, scratch) < 4 ? 0 : scratchView.getInt32(0, LITTLE_ENDIAN);
 }
 
 function failed(errno: number, option: WritableOptionName): Feature {
@@ -174,14 +172,8 @@ function failed(errno: number, option: WritableOptionName): Feature {
 
 const OFF: Feature = { on: false };
 
-const SOL_SOCKET = 1;
-const IPPROTO_UDP = 17;
-const UDP_SEGMENT = 103;
 const BUFFERS = {
   receiveBuffer: { option: 'SO_RCVBUF', plain: 8, force: 33 },
   sendBuffer: { option: 'SO_SNDBUF', plain: 7, force: 32 },
 } as const;
-const EPERM = -1;
-const EACCES = -13;
 const scratch = new Uint8Array(4);
-const scratchView = new DataView(scratch.buffer);

@@ -19,6 +19,7 @@ import { FLAG_FEATURES, PATH_MTU_DISCOVERY, type Features, type PathMtuDiscovery
 import type { ReceiverOptions } from './receive/receiver.js';
 import type { EgressOptions } from './reply/egress.js';
 import { checkSenderOptions, SENDER_OPTIONS, type SenderOptions } from './send/options.js';
+import { IPPROTO_UDP, IPPROTO_UDPLITE, UDP_GRO } from '../kernel/numbers.js';
 
 /**
  * What a socket is created with. Options that tell more of each datagram take `true` (if the kernel has it: `udp.features`
@@ -207,9 +208,6 @@ const DEFAULT_CONTROL = 320;
 /** UDP_GRO's own message, and all that SOL_SOCKET's options can put before it: time stamps (32 and 64), drops, mark, priority, Wi-Fi. */
 const GRO_CONTROL = 32 + 64 + 5 * 24;
 const REFUSED: ReadonlyMap<string, string> = new Map([['UDP_GRO', 'gro: true sets it, and makes room for it']]);
-const IPPROTO_UDP = 17;
-const IPPROTO_UDPLITE = 136;
-const UDP_GRO = 104;
 const DEFAULT_SLOTS = 64;
 const MOST_DATA = 65535;
 /** The kernel doubles a buffer's size, in an int. */

@@ -36,6 +36,7 @@ import type { ReplyOptions, SendOptions } from './send/envelope.js';
 import type { SendData } from './send/data.js';
 import { Sender } from './send/sender.js';
 import type { SendStats } from './send/transmit.js';
+import { EADDRNOTAVAIL, SOCK_DGRAM } from '../kernel/numbers.js';
 
 /**
  * A socket with the handle of one that is connected already, which it takes over unless this throws. It is no public member
@@ -498,7 +499,5 @@ export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable 
   }
 }
 
-const SOCK_DGRAM = 2;
-const EADDRNOTAVAIL = -99;
 // What a call writes is read before the next call.
 const scratchAddress = new Uint8Array(SOCKADDR_SIZE);

@@ -1,11 +1,12 @@
 // Endpoint: an address and a port, and the sockaddr bytes that the kernel takes for them (ip(7), ipv6(7)).
+import { AF_INET, AF_INET6 } from '../kernel/numbers.js';
 import { isIPv4, isIPv6 } from 'node:net';
 import { inspect, type InspectOptions } from 'node:util';
 import { integer, invalidType, invalidValue, port as checkPort } from '../arguments.js';
 import { interfaceIndex, interfaceName } from '../kernel/interfaces.js';
 import { isMapped, readIPv4, readIPv6, writeIPv4, writeIPv6, writeMapped } from './address.js';
 import { LITTLE_ENDIAN } from './byte-order.js';
-import { AF_INET, AF_INET6, type Family } from './families.js';
+import { type Family } from './families.js';
 
 /** What is taken wherever an endpoint is: addresses are literals, names are for `connect` to resolve. */
 export type EndpointLike =

@@ -1,11 +1,8 @@
 // Address families by the names that this package uses, with the kernel's numbers (linux/socket.h).
+import { AF_INET, AF_INET6 } from '../kernel/numbers.js';
 
 /** As in Node's net.SocketAddress. */
 export type Family = 'ipv4' | 'ipv6';
-
-export const AF_UNSPEC = 0;
-export const AF_INET = 2;
-export const AF_INET6 = 10;
 
 export const FAMILIES: readonly Family[] = ['ipv4', 'ipv6'];
 

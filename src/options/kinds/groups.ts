@@ -1,8 +1,8 @@
 // Kinds of values of multicast that serve both families (RFC 3678), and IPv6's struct ipv6_mreq.
+import { AF_INET6 } from '../../kernel/numbers.js';
 import { invalidValue, oneOf, options } from '../../arguments.js';
 import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
 import type { Endpoint } from '../../wire/endpoint.js';
-import { AF_INET6 } from '../../wire/families.js';
 import { struct, unreadable, viewOf, type Codec } from './codec.js';
 import { addressOf, indexOf, ipv6Of, putIPv6, SOCKADDR_STORAGE_SIZE, type Interface } from './interface.js';
 import { FILTER_MODES, sourceList } from './multicast.js';

@@ -24,6 +24,7 @@ import {
 import type { Refusals } from './refusals.js';
 import { isAwaited, waitForPort, type RetryPolicy, type Wait } from '../../ports/waiting.js';
 import type { Candidates, Source } from '../../source/source.js';
+import { EADDRNOTAVAIL, EALREADY } from '../../kernel/numbers.js';
 
 /** Node's TCP handle (tcp_wrap), as far as it is used here. Results are 0 or a negative errno. */
 export interface NodeHandle extends Adopter {
@@ -323,5 +324,3 @@ function isExhaustion(error: Error): boolean {
 }
 
 const local = new Uint8Array(SOCKADDR_SIZE);
-const EADDRNOTAVAIL = -99;
-const EALREADY = -114;

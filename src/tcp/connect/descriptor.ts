@@ -18,6 +18,16 @@ import {
   type Failure,
 } from './failure.js';
 import type { Source } from '../../source/source.js';
+import {
+  EADDRINUSE,
+  EBADF,
+  EINVAL,
+  ENODEV,
+  ENOPROTOOPT,
+  SOCK_STREAM,
+  SOL_SOCKET,
+  SO_BINDTODEVICE,
+} from '../../kernel/numbers.js';
 
 /** What of Node's TCP handle is needed to give it a descriptor. */
 export interface Adopter {
@@ -211,11 +221,3 @@ const recipes = new Map<string, Recipe>();
 const endpoints = new Map<string, Endpoint>();
 const MOST_KEPT = 1024;
 const encoder = new TextEncoder();
-const SOCK_STREAM = 1;
-const SOL_SOCKET = 1;
-const SO_BINDTODEVICE = 25;
-const EBADF = -9;
-const ENODEV = -19;
-const EINVAL = -22;
-const ENOPROTOOPT = -92;
-const EADDRINUSE = -98;

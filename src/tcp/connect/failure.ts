@@ -15,6 +15,7 @@ import {
 } from '../../source/remedies.js';
 import type { FailedSearch } from '../../ports/evidence.js';
 import type { Source } from '../../source/source.js';
+import { EACCES, EADDRINUSE, EADDRNOTAVAIL, EINVAL, EMFILE, ENETUNREACH, ENODEV } from '../../kernel/numbers.js';
 
 /** What a system call said. Node is given the errno, makes an error of it, and that one is explained. */
 export interface Failure {
@@ -210,10 +211,3 @@ const TUPLE_IN_USE: Explanation = {
 };
 /** bind(2) looks for a port that is free toward all. */
 const ANYWHERE = { address: '', port: 0 };
-const EACCES = -13;
-const ENODEV = -19;
-const EINVAL = -22;
-const EMFILE = -24;
-const EADDRINUSE = -98;
-const EADDRNOTAVAIL = -99;
-const ENETUNREACH = -101;

@@ -3,6 +3,7 @@
 import { SyscallError } from '../../errors.js';
 import type { Endpoint } from '../../wire/endpoint.js';
 import { addressNotLocal, lacksZone, lowPort, noZone, type Explanation } from '../../source/remedies.js';
+import { EACCES, EADDRINUSE, EADDRNOTAVAIL, EINVAL } from '../../kernel/numbers.js';
 
 /** The error of bind(2) or listen(2). @param inWorker in a cluster worker, where listeners are not shared */
 export function explainListen(errno: number, endpoint: Endpoint, inWorker: boolean): SyscallError {
@@ -32,8 +33,3 @@ function explanation(errno: number, endpoint: Endpoint, inWorker: boolean): Expl
       return {};
   }
 }
-
-const EACCES = -13;
-const EINVAL = -22;
-const EADDRINUSE = -98;
-const EADDRNOTAVAIL = -99;

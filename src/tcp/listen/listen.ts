@@ -14,6 +14,7 @@ import { requireAdoption } from '../../node/stream.js';
 import { explainListen } from './errors.js';
 import { planOf, socketFamily, socketOptionsOf, type ListenOptions, type Plan } from './options.js';
 import { serve } from '../../node/server.js';
+import { SOCK_STREAM } from '../../kernel/numbers.js';
 
 /**
  * Lets a server listen: net.Server, tls.Server, http.Server, https.Server, the servers of node:http2. As
@@ -150,6 +151,5 @@ function warn(code: string, message: string): void {
   process.emitWarning(message, { type: 'LinuxSocketsWarning', code });
 }
 
-const SOCK_STREAM = 1;
 /** TFO_SERVER_ENABLE */
 const FASTOPEN_SERVER = 2;

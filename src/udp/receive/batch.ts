@@ -32,6 +32,7 @@ import {
   TOS,
   TTL,
 } from './metadata.js';
+import { MSG_CTRUNC, MSG_TRUNC } from '../../kernel/numbers.js';
 
 /**
  * Datagrams in the memory that the kernel wrote them to. The batch of a 'batch' event is valid until its callback returns;
@@ -282,6 +283,4 @@ function notThere(i: unknown, length: number): RangeError {
   return outOfRange('i', `an integer >= 0 and < ${length}`, i);
 }
 
-const MSG_CTRUNC = 0x8;
-const MSG_TRUNC = 0x20;
 const scratch = new Uint32Array(8);

@@ -1,8 +1,8 @@
 // Endpoints of the peers that were heard of lately, found by the sockaddr bytes that the kernel wrote: to make one costs a
 // microsecond and garbage, and most datagrams come from somebody who has sent one before.
+import { AF_INET, AF_INET6 } from '../../kernel/numbers.js';
 import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
 import { Endpoint, SOCKADDR_SIZE } from '../../wire/endpoint.js';
-import { AF_INET, AF_INET6 } from '../../wire/families.js';
 
 /** The Endpoint of a sockaddr that starts at a word of `words`; undefined when it is none. */
 export function endpointAt(words: Uint32Array, at: number): Endpoint | undefined {

@@ -2,6 +2,7 @@
 // asks. Numbers are copied out; addresses and times stay where they are, and their offsets are kept.
 import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
 import { RESULT_WORDS, type Arena } from './arena.js';
+import { IP_ORIGDSTADDR, IP_PKTINFO, IP_TOS, IP_TTL } from '../../kernel/numbers.js';
 
 /** What is known of a datagram, as indices of its fields. ABSENT where the kernel said nothing. */
 export const SEGMENT_SIZE = 0;
@@ -139,10 +140,6 @@ const SCM_TIMESTAMPNS = (1 << 16) | 35;
 const SO_MARK = (1 << 16) | 36;
 const SO_RXQ_OVFL = (1 << 16) | 40;
 const UDP_GRO = (17 << 16) | 104;
-const IP_TOS = 1;
-const IP_TTL = 2;
-const IP_PKTINFO = 8;
-const IP_ORIGDSTADDR = 20;
 const IPV6_PKTINFO = (41 << 16) | 50;
 const IPV6_HOPLIMIT = (41 << 16) | 52;
 const IPV6_TCLASS = (41 << 16) | 67;

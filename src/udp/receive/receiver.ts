@@ -1,5 +1,6 @@
 // Receiver: takes datagrams from the kernel and hands them to whoever wants them, in one of four forms. Nothing is read that
 // nobody wants, nothing that was read is lost, and no turn of the event loop goes on for ever.
+import { takeError } from '../../kernel/int-option.js';
 import { invalidValue } from '../../arguments.js';
 import type { Handle } from '../../binding.js';
 import { SocketError, SyscallError } from '../../errors.js';
@@ -9,6 +10,7 @@ import { Arena, ArenaPool, RESULT_WORDS, type ArenaShape } from './arena.js';
 import { ReceivedBatch } from './batch.js';
 import { MessageIterator } from './iterator.js';
 import { MessageCursor, type Message, type MessageInfo } from './messages.js';
+import { EAGAIN, EBADF, MSG_CTRUNC, MSG_ERRQUEUE, MSG_TRUNC, SOL_SOCKET, SO_MEMINFO } from '../../kernel/numbers.js';
 
 /** What a socket has received, counted since it was made. */
 export interface ReceiveStats {
@@ -178,15 +180,14 @@ export class Receiver {
    */
   onError(): void {
     const { handle } = this.#context;
-    const length = handle.getsockopt(SOL_SOCKET, SO_ERROR, scratch4);
-    const errno = length < 4 ? 0 : scratchView.getInt32(0, LITTLE_ENDIAN);
+    const errno = takeError(handle);
     const { drainErrors } = this.#context;
     if (drainErrors !== undefined) drainErrors();
     else
       for (let left = MOST_ERRORS; left > 0; left--) {
         if (handle.recvmsg(NO_BUFFERS, EMPTY, EMPTY, MSG_ERRQUEUE, scratch) < 0) break;
       }
-    if (errno !== 0) this.#failed(-errno);
+    if (errno !== 0) this.#failed(errno);
   }
 
   close(): void {
@@ -360,21 +361,11 @@ const DESCRIPTIONS: Readonly<Record<Consumer, string>> = {
 const ROUNDS = 4;
 const MOST_ERRORS = 64;
 
-const SOL_SOCKET = 1;
-const SO_ERROR = 4;
-const SO_MEMINFO = 55;
 const SK_MEMINFO_DROPS = 8;
-const MSG_CTRUNC = 0x8;
-const MSG_TRUNC = 0x20;
-const MSG_ERRQUEUE = 0x2000;
-const EBADF = -9;
-const EAGAIN = -11;
 
 const EMPTY = new Uint8Array(0);
 const NO_BUFFERS: readonly Uint8Array[] = [];
 // What a call writes is read before the next call.
 const scratch = new Uint8Array(12);
-const scratch4 = scratch.subarray(0, 4);
-const scratchView = new DataView(scratch.buffer);
 const scratchMemory = new Uint8Array(4 * (SK_MEMINFO_DROPS + 1));
 const scratchMemoryView = new DataView(scratchMemory.buffer);

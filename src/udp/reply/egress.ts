@@ -9,6 +9,15 @@ import type { SenderOptions } from '../send/options.js';
 import { Sender, type SendEvents } from '../send/sender.js';
 import type { SendStats } from '../send/transmit.js';
 import { inheritSending } from './inherited.js';
+import {
+  EADDRINUSE,
+  EAGAIN,
+  IPPROTO_IP,
+  IP_FREEBIND,
+  SOCK_DGRAM,
+  SOL_SOCKET,
+  SO_REUSEADDR,
+} from '../../kernel/numbers.js';
 
 export interface EgressOptions {
   /**
@@ -171,11 +180,4 @@ const NOBODY: Readonly<Record<Family, Endpoint>> = {
   ipv6: Endpoint.from('[::1]:9'),
 };
 
-const SOCK_DGRAM = 2;
-const SOL_SOCKET = 1;
-const SO_REUSEADDR = 2;
-const IPPROTO_IP = 0;
-const IP_FREEBIND = 15;
 const IPV6_FREEBIND = [41, 78] as const;
-const EAGAIN = -11;
-const EADDRINUSE = -98;

@@ -2,6 +2,7 @@
 import type { Handle } from '../../binding.js';
 import { SyscallError } from '../../errors.js';
 import type { Family } from '../../wire/families.js';
+import { IPPROTO_IP, IPPROTO_IPV6, SOL_SOCKET } from '../../kernel/numbers.js';
 
 /**
  * Sets on a new socket what the other one has, where it differs. A socket of IPv4 takes the place of one of IPv6 toward IPv4
@@ -28,10 +29,6 @@ function half(value: Uint8Array): number {
 
 const theirs = new Uint8Array(16);
 const ours = new Uint8Array(16);
-
-const SOL_SOCKET = 1;
-const IPPROTO_IP = 0;
-const IPPROTO_IPV6 = 41;
 
 /** Name, level, number, and the family that it is for; transparency first, since other options need no less. */
 const INHERITED: readonly (readonly [option: string, level: number, name: number, family?: Family])[] = [

@@ -3,6 +3,7 @@ import type { Handle } from '../../binding.js';
 import { routeTo } from '../../kernel/routes.js';
 import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
 import type { Endpoint } from '../../wire/endpoint.js';
+import { SOL_SOCKET, SO_BINDTODEVICE, SO_MARK } from '../../kernel/numbers.js';
 
 /** Would an answer to this peer leave this host with ::1 as its source, so far as its addresses tell? */
 export function mayLeak(from: Endpoint, to: Endpoint, index: number | undefined): boolean {
@@ -30,8 +31,5 @@ export function staysHere(handle: Handle, to: Endpoint, sourcePort: number, mark
 
 /** Of `lo` in every network namespace: LOOPBACK_IFINDEX. */
 const LOOPBACK_INDEX = 1;
-const SOL_SOCKET = 1;
-const SO_BINDTODEVICE = 25;
-const SO_MARK = 36;
 const scratch = new Uint8Array(16);
 const scratchView = new DataView(scratch.buffer);

@@ -15,6 +15,7 @@ import type { Sender } from '../send/sender.js';
 import type { SendStats } from '../send/transmit.js';
 import { EgressSockets, type EgressContext, type EgressOptions } from './egress.js';
 import { mayLeak, staysHere } from './loopback.js';
+import { EAGAIN, EBADF, EINVAL, ENOTSUP, IPPROTO_IPV6, IPV6_FREEBIND } from '../../kernel/numbers.js';
 
 /** What of a datagram an answer needs to know: the info of a 'message', or one's own of the same form. */
 export type ReplyInfo = Pick<MessageInfo, 'source'> & Partial<Pick<MessageInfo, 'destination' | 'local' | 'interface'>>;
@@ -290,10 +291,3 @@ function isMany({ family, address }: Endpoint): boolean {
   if (family === 'ipv6') return address.startsWith('ff');
   return (Number.parseInt(address, 10) >= 224 && Number.parseInt(address, 10) < 240) || address === '255.255.255.255';
 }
-
-const IPPROTO_IPV6 = 41;
-const IPV6_FREEBIND = 78;
-const EBADF = -9;
-const EAGAIN = -11;
-const EINVAL = -22;
-const ENOTSUP = -95;

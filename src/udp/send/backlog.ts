@@ -4,6 +4,7 @@ import { isWhole, lengthOf, rest, type SendData } from './data.js';
 import type { Envelope, SendOptions } from './envelope.js';
 import { tolerate, withResolvers } from './promises.js';
 import type { Queued, SendQueue } from './queue.js';
+import { EBADF } from '../../kernel/numbers.js';
 
 /** What goes on with them. */
 export interface BacklogContext {
@@ -135,6 +136,5 @@ function ownError(error: unknown): Error {
   return error instanceof SyscallError ? new SyscallError(error.syscall, error.errno) : (error as Error);
 }
 
-const EBADF = -9;
 /** So that one socket's queue does not hold up the event loop. */
 const BYTES_PER_TURN = 2 ** 20;

@@ -2,6 +2,22 @@
 // datagram. src/wire/control.ts is for the general case. What stands in a datagram for an IPv4 peer, also a mapped one
 // on an IPv6 socket, is set by the messages of IPv4: the kernel passes over the others in silence.
 import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
+import {
+  IPPROTO_IP,
+  IPPROTO_IPV6,
+  IPPROTO_UDP,
+  IPV6_DONTFRAG,
+  IPV6_HOPLIMIT,
+  IPV6_PKTINFO,
+  IPV6_TCLASS,
+  IP_PKTINFO,
+  IP_TOS,
+  IP_TTL,
+  SCM_TXTIME,
+  SOL_SOCKET,
+  SO_MARK,
+  UDP_SEGMENT,
+} from '../../kernel/numbers.js';
 
 /** Bytes of UDP_SEGMENT with its padding. It stands first, so that a message can go without it by starting behind it. */
 export const SEGMENT_CONTROL = 24;
@@ -26,7 +42,7 @@ export class Memory {
 
 /** UDP_SEGMENT: exactly two bytes; udp(7). */
 export function writeSegment(memory: Memory, at: number, size: number): number {
-  writeHeader(memory, at, 2, SOL_UDP, UDP_SEGMENT);
+  writeHeader(memory, at, 2, IPPROTO_UDP, UDP_SEGMENT);
   writeUint16(memory.bytes, at + HEADER, size);
   return at + SEGMENT_CONTROL;
 }
@@ -116,18 +132,3 @@ const LOW = LITTLE_ENDIAN ? 0 : 1;
 const HIGH = LITTLE_ENDIAN ? 1 : 0;
 /** Where the address stands in a sockaddr_in6. */
 const SIN6_ADDR = 8;
-
-const IPPROTO_IP = 0;
-const IP_TOS = 1;
-const IP_TTL = 2;
-const IP_PKTINFO = 8;
-const SOL_SOCKET = 1;
-const SO_MARK = 36;
-const SCM_TXTIME = 61;
-const SOL_UDP = 17;
-const UDP_SEGMENT = 103;
-const IPPROTO_IPV6 = 41;
-const IPV6_PKTINFO = 50;
-const IPV6_HOPLIMIT = 52;
-const IPV6_DONTFRAG = 62;
-const IPV6_TCLASS = 67;

@@ -1,9 +1,9 @@
 // What a send is asked for beside its data: the options, checked, and turned into an address and control messages.
+import { intOption } from '../../kernel/int-option.js';
 import { boolean, integer, invalidType, invalidValue, options as checkOptions, outOfRange } from '../../arguments.js';
 import type { Handle } from '../../binding.js';
 import { SocketError } from '../../errors.js';
 import { interfaceIndex } from '../../kernel/interfaces.js';
-import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
 import { Endpoint, type EndpointLike } from '../../wire/endpoint.js';
 import type { Family } from '../../wire/families.js';
 import {
@@ -15,6 +15,7 @@ import {
   writeTtl,
   type Memory,
 } from './control.js';
+import { IPPROTO_IP, IPPROTO_IPV6, IPV6_TCLASS, IP_TOS } from '../../kernel/numbers.js';
 
 /** Where a datagram leaves from: an address of this host (or one with freebind), an interface, or both. */
 export interface SendSource {
@@ -231,11 +232,9 @@ export class Envelope {
   #tos(ipv4: boolean): number {
     const ecn = this.#ecn === NONE ? 0 : this.#ecn;
     if (this.#dscp !== NONE) return (this.#dscp << 2) | ecn;
-    const got = ipv4
-      ? this.#context.handle.getsockopt(IPPROTO_IP, IP_TOS, scratch)
-      : this.#context.handle.getsockopt(IPPROTO_IPV6, IPV6_TCLASS, scratch);
-    const own = got < 4 ? 0 : scratchView.getInt32(0, LITTLE_ENDIAN);
-    return (Math.max(0, own) & 0xfc) | ecn;
+    const { handle } = this.#context;
+    const own = ipv4 ? intOption(handle, IPPROTO_IP, IP_TOS) : intOption(handle, IPPROTO_IPV6, IPV6_TCLASS);
+    return (Math.max(0, own ?? 0) & 0xfc) | ecn;
   }
 }
 
@@ -314,11 +313,3 @@ const NONE = -1;
 const NOWHERE = [undefined, 0] as const;
 const SOURCES_KEPT = 1024;
 const sources = new Map<string, Endpoint>();
-
-const IPPROTO_IP = 0;
-const IP_TOS = 1;
-const IPPROTO_IPV6 = 41;
-const IPV6_TCLASS = 67;
-
-const scratch = new Uint8Array(4);
-const scratchView = new DataView(scratch.buffer);

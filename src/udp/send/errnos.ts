@@ -3,10 +3,24 @@ import { SyscallError } from '../../errors.js';
 import type { Handle } from '../../binding.js';
 import type { Endpoint } from '../../wire/endpoint.js';
 import { pathMtu } from '../path-mtu.js';
-
-export const EAGAIN = -11;
-export const EIO = -5;
-export const EINVAL = -22;
+import {
+  EACCES,
+  EAGAIN,
+  ECONNREFUSED,
+  EDESTADDRREQ,
+  EHOSTDOWN,
+  EHOSTUNREACH,
+  EINVAL,
+  EIO,
+  EMSGSIZE,
+  ENETUNREACH,
+  ENOBUFS,
+  ENONET,
+  ENOPROTOOPT,
+  ENOTSUP,
+  EPERM,
+  EPROTO,
+} from '../../kernel/numbers.js';
 
 /**
  * Errors that an ICMP message for an earlier datagram leaves on a socket (icmp_err_convert in net/ipv4/icmp.c). The
@@ -14,16 +28,16 @@ export const EINVAL = -22;
  * same codes can also be the answer to this very datagram: then they come again.
  */
 const FROM_ICMP: ReadonlySet<number> = new Set([
-  -111, // ECONNREFUSED
-  -113, // EHOSTUNREACH
-  -101, // ENETUNREACH
-  -112, // EHOSTDOWN
-  -64, // ENONET
-  -71, // EPROTO
-  -92, // ENOPROTOOPT
-  -95, // EOPNOTSUPP
-  -13, // EACCES
-  -90, // EMSGSIZE
+  ECONNREFUSED,
+  EHOSTUNREACH,
+  ENETUNREACH,
+  EHOSTDOWN,
+  ENONET,
+  EPROTO,
+  ENOPROTOOPT,
+  ENOTSUP,
+  EACCES,
+  EMSGSIZE,
 ]);
 
 export function mayBePending(errno: number): boolean {
@@ -89,8 +103,3 @@ function tooLong({ length }: Failed, mtu: number | undefined): string {
     ? `A datagram of ${length} bytes is too long for the path, or for any: connect the socket to learn the path's MTU`
     : `The path MTU is ${mtu}, the datagram has ${length} bytes and its headers`;
 }
-
-const EPERM = -1;
-const EDESTADDRREQ = -89;
-const EMSGSIZE = -90;
-const ENOBUFS = -105;

@@ -5,6 +5,7 @@ import type { Handle } from '../../binding.js';
 import { errnoName, SocketError } from '../../errors.js';
 import type { Endpoint } from '../../wire/endpoint.js';
 import { hasEqualTail, MOST_SEGMENTS } from './segments.js';
+import { EIO, ENOPROTOOPT, IPPROTO_UDP, UDP_SEGMENT } from '../../kernel/numbers.js';
 
 /**
  * 'auto': where it works, and one datagram per message where it does not. 'off': never. 'require': an error where it
@@ -159,7 +160,7 @@ export class GsoPolicy {
 
   /** Kernels without it pass over the control message in silence, and send one long datagram. */
   #probe(): boolean {
-    return (this.#supported = this.#handle.getsockopt(SOL_UDP, UDP_SEGMENT, scratch) >= 0);
+    return (this.#supported = this.#handle.getsockopt(IPPROTO_UDP, UDP_SEGMENT, scratch) >= 0);
   }
 }
 
@@ -167,8 +168,4 @@ export class GsoPolicy {
 export const REMEMBERED = 1024;
 
 const TEN_MINUTES = 600_000;
-const SOL_UDP = 17;
-const UDP_SEGMENT = 103;
-const EIO = -5;
-const ENOPROTOOPT = -92;
 const scratch = new Uint8Array(4);

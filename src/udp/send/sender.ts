@@ -1,4 +1,5 @@
 // Sender: how a UDP socket sends. At once (trySend), as soon as there is room (send), or many at a time (batches).
+import { EAGAIN, EINVAL, EIO } from '../../kernel/numbers.js';
 import { invalidType, invalidValue } from '../../arguments.js';
 import { SyscallError } from '../../errors.js';
 import type { Endpoint } from '../../wire/endpoint.js';
@@ -6,7 +7,7 @@ import type { Family } from '../../wire/families.js';
 import { nothingToCut, SendBatch, type BatchOwner, type ReplyRouter, type SendBatchOptions } from './batch.js';
 import { ADDRESS_ROOM, BESIDE_ROOM, Memory, SEGMENT_CONTROL, writeSegment } from './control.js';
 import { Envelope, NOTHING, type ReplyOptions, type SendOptions } from './envelope.js';
-import { EAGAIN, EINVAL, EIO, mayBePending, sendError } from './errnos.js';
+import { mayBePending, sendError } from './errnos.js';
 import { GsoPolicy, type GsoDisabled } from './gso.js';
 import { checkSenderOptions, type SenderOptions } from './options.js';
 import { Backlog } from './backlog.js';

@@ -1,10 +1,11 @@
 // A socket that cuts by itself what it is given (setsockopt UDP_SEGMENT), and the sends that must not be cut.
 import type { OptionAccess } from '../../options/target.js';
 import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
+import { IPPROTO_UDP, UDP_SEGMENT } from '../../kernel/numbers.js';
 
 /** The size that it cuts to; 0 when it does not, or the kernel cannot. */
 export function stickySize(handle: Pick<OptionAccess, 'getsockopt'>): number {
-  const got = handle.getsockopt(SOL_UDP, UDP_SEGMENT, scratch);
+  const got = handle.getsockopt(IPPROTO_UDP, UDP_SEGMENT, scratch);
   return got < 4 ? 0 : Math.max(0, scratchView.getInt32(0, LITTLE_ENDIAN));
 }
 
@@ -29,7 +30,5 @@ export class Sticky {
   }
 }
 
-const SOL_UDP = 17;
-const UDP_SEGMENT = 103;
 const scratch = new Uint8Array(4);
 const scratchView = new DataView(scratch.buffer);

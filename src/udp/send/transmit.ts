@@ -1,9 +1,10 @@
 // Getting messages into the kernel: batches, what stopped one, and the fall-backs. Each datagram goes once: a call that
 // fails has sent nothing, and a message that is sent in parts is the rest of itself from then on.
+import { EAGAIN, EINVAL, EIO } from '../../kernel/numbers.js';
 import type { Handle } from '../../binding.js';
 import { portAssigned } from '../../options/local-endpoint.js';
 import type { OptionAccess } from '../../options/target.js';
-import { EAGAIN, EINVAL, EIO, mayBePending } from './errnos.js';
+import { mayBePending } from './errnos.js';
 import type { GsoPolicy } from './gso.js';
 import { BESIDE_ROOM, Memory } from './control.js';
 import { Records, type Messages } from './records.js';

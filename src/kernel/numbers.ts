@@ -1,0 +1,92 @@
+// The kernel's numbers that more than the option table needs. They are the same on x86-64 and arm64; a test compares them with
+// the kernel headers. Names stay as the kernel has them.
+
+// errno, negative as a native call returns them
+export const EPERM = -1;
+export const ENOENT = -2;
+export const EIO = -5;
+export const EBADF = -9;
+export const EAGAIN = -11;
+export const EACCES = -13;
+export const ENODEV = -19;
+export const EINVAL = -22;
+export const EMFILE = -24;
+export const ENONET = -64;
+export const EPROTO = -71;
+export const EDESTADDRREQ = -89;
+export const EMSGSIZE = -90;
+export const ENOPROTOOPT = -92;
+export const ENOTSUP = -95; // EOPNOTSUPP has the same number; this is Node's name for it
+export const EADDRINUSE = -98;
+export const EADDRNOTAVAIL = -99;
+export const ENETUNREACH = -101;
+export const ENOBUFS = -105;
+export const ENOTCONN = -107;
+export const ETIMEDOUT = -110;
+export const ECONNREFUSED = -111;
+export const EHOSTDOWN = -112;
+export const EHOSTUNREACH = -113;
+export const EALREADY = -114;
+export const EINPROGRESS = -115;
+
+// Address families
+export const AF_INET = 2;
+export const AF_INET6 = 10;
+export const AF_NETLINK = 16;
+
+// Types of socket
+export const SOCK_STREAM = 1;
+export const SOCK_DGRAM = 2;
+export const SOCK_RAW = 3;
+
+// Levels of options and control messages
+export const IPPROTO_IP = 0;
+export const SOL_SOCKET = 1;
+export const IPPROTO_TCP = 6;
+export const IPPROTO_UDP = 17;
+export const IPPROTO_IPV6 = 41;
+export const IPPROTO_UDPLITE = 136;
+
+// SOL_SOCKET
+export const SO_REUSEADDR = 2;
+export const SO_TYPE = 3;
+export const SO_ERROR = 4;
+export const SO_BINDTODEVICE = 25;
+export const SO_ACCEPTCONN = 30;
+export const SO_MARK = 36;
+export const SO_PROTOCOL = 38;
+export const SO_DOMAIN = 39;
+export const SO_MEMINFO = 55;
+export const SCM_TXTIME = 61;
+
+// IPPROTO_IP
+export const IP_TOS = 1;
+export const IP_TTL = 2;
+export const IP_PKTINFO = 8;
+export const IP_MTU = 14;
+export const IP_FREEBIND = 15;
+export const IP_ORIGDSTADDR = 20;
+
+/** linux/netfilter_ipv4.h, and IP6T_SO_ORIGINAL_DST of linux/netfilter_ipv6/ip6_tables.h. */
+export const SO_ORIGINAL_DST = 80;
+
+// IPPROTO_IPV6
+export const IPV6_MTU = 24;
+export const IPV6_PKTINFO = 50;
+export const IPV6_HOPLIMIT = 52;
+export const IPV6_DONTFRAG = 62;
+export const IPV6_TCLASS = 67;
+export const IPV6_FREEBIND = 78;
+
+// IPPROTO_TCP
+export const TCP_INFO = 11;
+
+// IPPROTO_UDP
+export const UDP_SEGMENT = 103;
+export const UDP_GRO = 104;
+
+// Flags of send and receive calls
+export const MSG_PEEK = 0x2;
+export const MSG_CTRUNC = 0x8;
+export const MSG_TRUNC = 0x20;
+export const MSG_ERRQUEUE = 0x2000;
