@@ -60,7 +60,7 @@ for (const [i, { heading, needs, code }] of recipes.entries()) {
     if (needs !== undefined) await servers.startDatabase(needs);
     servers.seen.length = 0;
     const { stdout, stderr } = await runNode(pool + code, {
-      execArgv: ['--import', './test/lifecycle/egress-names.mjs'],
+      execArgv: ['--import', './test/support/egress-names.mjs'],
       env: { NODE_EXTRA_CA_CERTS: servers.certificateFile },
     });
     expect(stderr).toBe('');

@@ -180,7 +180,7 @@ test('leaves no descriptor', async () => {
 testWith({ tools: ['setpriv'] })('needs no privilege', () => {
   using listener = listening('ipv4');
   const stdout = withoutCapabilities(`
-    import { tcpSockets } from '../lib/kernel/sock-diag.js';
+    import { tcpSockets } from './lib/kernel/sock-diag.js';
     const { rows, from } = tcpSockets({ states: ['LISTEN'] });
     console.log(from, ...rows.map(({ local, inode }) => [local.port, inode].join()));
   `);

@@ -140,7 +140,7 @@ describe('events', () => {
 
 describe('in a child', () => {
   const prologue = `
-    import { native } from '../lib/binding.js';
+    import { native } from './lib/binding.js';
     const { Handle, Poll } = native();
     const handle = new Handle();
     handle.socket(2, 2, 0);
