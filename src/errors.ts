@@ -89,20 +89,24 @@ export type SocketErrorCode =
   | 'ERR_NOT_DEFERRED'
   | 'ERR_SEND_QUEUE_FULL';
 
+export interface SocketErrorOptions extends ErrorOptions {
+  readonly reason?: string | undefined;
+  readonly exhaustedBy?: ExhaustedBy | undefined;
+}
+
 /** Something other than a system call failed: `code` says what, `cause` has the kernel's error where there is one. */
 export class SocketError extends Error {
   override readonly name: string = 'SocketError';
   readonly code: SocketErrorCode;
-  /** With ERR_PORT_RANGE_EXHAUSTED of `reserve`, where it is known; with that of a pool, the `cause` has it. */
+  /** The same as of the SyscallError that is its `cause`: 'portRangeExhausted' with ERR_PORT_RANGE_EXHAUSTED. */
+  declare readonly reason?: string;
+  /** With reason 'portRangeExhausted', where the kernel's list of sockets shows it. */
   declare readonly exhaustedBy?: ExhaustedBy;
 
-  constructor(
-    code: SocketErrorCode,
-    message: string,
-    { exhaustedBy, ...options }: ErrorOptions & { readonly exhaustedBy?: ExhaustedBy | undefined } = {},
-  ) {
+  constructor(code: SocketErrorCode, message: string, { reason, exhaustedBy, ...options }: SocketErrorOptions = {}) {
     super(message, options);
     this.code = code;
+    if (reason !== undefined) this.reason = reason;
     if (exhaustedBy !== undefined) this.exhaustedBy = exhaustedBy;
   }
 }

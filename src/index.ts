@@ -58,17 +58,17 @@ export {
   type Accepted,
   type NativeSocketOptions,
   type NativeSocketType,
-  type Phase,
   type ReceivedMessage,
   type ReceiveOptions,
   type SendMessage,
+  type SocketState,
   type WaitOptions,
 } from './socket/native-socket.js';
 export { listen } from './tcp/listen/listen.js';
 export type { ListenOptions, ReusePort } from './tcp/listen/options.js';
 export { originalDestination, type OriginalDestination } from './tcp/original-destination.js';
 export { connect } from './tcp/connect/connect.js';
-export type { ConnectOptions, RetryOptions, SourceOptions } from './tcp/connect/options.js';
+export type { ConnectOptions, SourceOptions, WaitForLocalPort } from './tcp/connect/options.js';
 export {
   PortReservation,
   type ActivateOptions,

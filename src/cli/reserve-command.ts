@@ -12,7 +12,7 @@ interface Flags {
   readonly local?: Endpoint;
   readonly range?: PortRange;
   readonly count: number;
-  readonly exclusive?: true;
+  readonly shareLocalPort: boolean;
   readonly freebind?: true;
   readonly transparent?: true;
   readonly json?: true;
@@ -25,7 +25,7 @@ export function reserveCommand(): Command {
     .option('--local <ADDRESS[:PORT]>', 'the own address, and perhaps port', parseLocal)
     .option('--range <LO-HI>', 'the local ports to pick from, inside net.ipv4.ip_local_port_range', parseRange)
     .option('--count <N>', 'how many ports', parseCount, 1)
-    .option('--exclusive', 'let no other destination share the ports')
+    .option('--no-share-local-port', 'let no other destination have the ports')
     .option('--freebind', 'let --local be an address that this host does not have')
     .option('--transparent', 'send from an address of others (CAP_NET_ADMIN or CAP_NET_RAW)')
     .option('--json', 'print one JSON object a line')
@@ -53,7 +53,7 @@ function optionsOf(flags: Flags): Parameters<typeof reserveMany>[1] {
     remote: flags.remote,
     ...(flags.local !== undefined && { local: flags.local }),
     ...(flags.range !== undefined && { localPortRange: flags.range }),
-    exclusive: flags.exclusive ?? false,
+    shareLocalPort: flags.shareLocalPort,
     freebind: flags.freebind ?? false,
     transparent: flags.transparent ?? false,
   };

@@ -170,7 +170,7 @@ function nothingLeft(shared: Shared, remote: string, outcome: Outcome): Error {
   const counts = why.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
   const text = `${shared.name} has no source left toward ${remote} (${counts.join(', ')}).`;
   if (exhausted !== undefined) {
-    const remedy = 'Add sources, widen the port range, or wait: `retry` does.';
+    const remedy = 'Add sources, widen the port range, or wait: `waitForLocalPort` does.';
     return new SocketError('ERR_PORT_RANGE_EXHAUSTED', `${text} ${remedy}`, { cause: exhausted });
   }
   return failed ?? new SocketError('ERR_EGRESS_LIMIT', `${text} Raise the limit, or close connections.`);

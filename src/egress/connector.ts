@@ -7,7 +7,7 @@ import { connect as nodeTlsConnect, type TLSSocket } from 'node:tls';
 import { invalidType, invalidValue, string } from '../arguments.js';
 import type { SocketOptions } from '../options/table.js';
 import { connect, listenerOf, optionsOf, socketFrom } from '../tcp/connect/connect.js';
-import { sourceOf, type ConnectOptions, type RetryOptions } from '../tcp/connect/options.js';
+import { sourceOf, type ConnectOptions, type WaitForLocalPort } from '../tcp/connect/options.js';
 import { secureFrom } from '../node/tls-socket.js';
 import type { Dialer, DialOptions, DialTlsOptions, MakeTls } from './dialer.js';
 import { httpAgent, httpsAgent, type EgressHttpAgentOptions, type EgressHttpsAgentOptions } from './agents.js';
@@ -20,7 +20,7 @@ export interface UnconnectedOptions extends Omit<SocketConstructorOpts, 'fd'> {
   /** As of `connect`. */
   readonly sockopts?: SocketOptions | undefined;
   /** As of `connect`. */
-  readonly retry?: RetryOptions | undefined;
+  readonly waitForLocalPort?: WaitForLocalPort | undefined;
 }
 
 /** net.createConnection's forms, for whoever takes that function. A path has no source, so it throws. */
@@ -139,9 +139,9 @@ class PlainConnector extends Connector {
     return connect({ ...options, ...this.#options }, listener);
   }
 
-  protected override unconnected({ key: _, retry, sockopts, ...options }: UnconnectedOptions): Socket {
+  protected override unconnected({ key: _, waitForLocalPort, sockopts, ...options }: UnconnectedOptions): Socket {
     const own = { port: 0, ...(sockopts !== undefined && { sockopts }), ...this.#options };
-    return socketFrom(options, sourceOf(own), own.retry ?? retry);
+    return socketFrom(options, sourceOf(own), own.waitForLocalPort ?? waitForLocalPort);
   }
 
   protected override openTls(options: DialTlsOptions, make: MakeTls): TLSSocket {

@@ -8,7 +8,7 @@ import type { PortRange } from '../kernel/sysctl.js';
 import type { SocketOptions } from '../options/table.js';
 import type { Candidates, Source } from '../source/source.js';
 import { connectFrom, socketFrom } from '../tcp/connect/connect.js';
-import { retryOf, sourceOf, type ConnectOptions, type RetryOptions } from '../tcp/connect/options.js';
+import { sourceOf, waitPolicyOf, type ConnectOptions, type WaitForLocalPort } from '../tcp/connect/options.js';
 import type { Endpoint } from '../wire/endpoint.js';
 import type { Family } from '../wire/families.js';
 import { secureFrom } from '../node/tls-socket.js';
@@ -53,7 +53,7 @@ export interface EgressPoolOptions {
   /** Options for each descriptor, set before bind. */
   readonly sockopts?: SocketOptions | undefined;
   /** Whether connections wait for a port when no source has one; each may say so for itself. @default they fail */
-  readonly retry?: RetryOptions | undefined;
+  readonly waitForLocalPort?: WaitForLocalPort | undefined;
   /** In errors and diagnostics_channel events. @default 'egress pool' */
   readonly name?: string | undefined;
 }
@@ -80,7 +80,7 @@ export class EgressPool extends Connector {
   readonly #shared: Shared;
   readonly #template: Source;
   readonly #freebind: boolean | undefined;
-  readonly #retry: RetryOptions | undefined;
+  readonly #waitForLocalPort: WaitForLocalPort | undefined;
   /** Replaced, never changed: an attempt goes on with what it began with. */
   #sources: readonly PoolSource[] = [];
   #byFamily: Readonly<Record<Family, readonly PoolSource[]>> = { ipv4: [], ipv6: [] };
@@ -94,7 +94,7 @@ export class EgressPool extends Connector {
       limit,
       limitPerAddress,
       exhaustedFor = 1000,
-      retry,
+      waitForLocalPort,
       name,
       ...local
     } = options;
@@ -102,8 +102,8 @@ export class EgressPool extends Connector {
     this.#choose = strategyOf('options.strategy', strategy);
     this.#template = sourceOf({ port: 0, ...local });
     this.#freebind = local.freebind;
-    retryOf(retry);
-    this.#retry = retry;
+    waitPolicyOf(waitForLocalPort);
+    this.#waitForLocalPort = waitForLocalPort;
     this.#shared = {
       name: this.name,
       aside: new Aside(integer('options.exhaustedFor', exhaustedFor, 0, 0x7fffffff)),
@@ -146,10 +146,13 @@ export class EgressPool extends Connector {
     return closing.watch(secureFrom<DialTlsOptions>({ ...options, ...defaults }, candidates, make));
   }
 
-  protected override unconnected({ key, retry, sockopts, ...options }: UnconnectedOptions): Socket {
-    const asked = { ...(retry !== undefined && { retry }), ...(sockopts !== undefined && { sockopts }) };
+  protected override unconnected({ key, waitForLocalPort, sockopts, ...options }: UnconnectedOptions): Socket {
+    const asked = {
+      ...(waitForLocalPort !== undefined && { waitForLocalPort }),
+      ...(sockopts !== undefined && { sockopts }),
+    };
     const { defaults, candidates, closing } = this.#plan('options.key', key, { port: 0, ...asked });
-    return closing.watch(socketFrom(options, candidates, defaults.retry));
+    return closing.watch(socketFrom(options, candidates, defaults.waitForLocalPort));
   }
 
   /** The sources, as they are written. */
@@ -217,7 +220,11 @@ export class EgressPool extends Connector {
       const value = (options as Record<string, unknown>)[decided];
       if (value !== undefined && value !== null) throw invalidValue(`options.${decided}`, value, 'the pool decides it');
     }
-    const { family, autoSelectFamily = getDefaultAutoSelectFamily(), retry = this.#retry } = options;
+    const {
+      family,
+      autoSelectFamily = getDefaultAutoSelectFamily(),
+      waitForLocalPort = this.#waitForLocalPort,
+    } = options;
     const sockopts =
       options.sockopts === undefined ? undefined : sourceOf({ port: 0, sockopts: options.sockopts }).sockopts;
     const { ipv4, ipv6 } = this.#byFamily;
@@ -228,7 +235,7 @@ export class EgressPool extends Connector {
       closing,
       candidates: this.candidates({ key, sockopts, leftNoTimeWait: () => closing.leftNoTimeWait() }),
       defaults: {
-        ...(retry !== undefined && { retry }),
+        ...(waitForLocalPort !== undefined && { waitForLocalPort }),
         ...(one && { family: ipv4.length === 0 ? 6 : 4 }),
       },
     };
@@ -259,7 +266,7 @@ export class EgressPool extends Connector {
 }
 
 interface Plan {
-  readonly defaults: { readonly retry?: RetryOptions; readonly family?: number };
+  readonly defaults: { readonly waitForLocalPort?: WaitForLocalPort; readonly family?: number };
   readonly candidates: Candidates;
   readonly closing: Closing;
 }
@@ -320,6 +327,6 @@ const KNOWN = [
   'mark',
   'device',
   'sockopts',
-  'retry',
+  'waitForLocalPort',
   'name',
 ] as const satisfies readonly (keyof EgressPoolOptions)[];

@@ -122,7 +122,7 @@ function knowsInternals(): boolean {
   );
   const reinitialize = symbol && (Socket.prototype as unknown as Record<symbol, unknown>)[symbol];
   if (typeof reinitialize !== 'function') return false;
-  const job = { from: () => [], retry: undefined, refusals: { explain: (error: Error) => error } } as unknown as Job;
+  const job = { from: () => [], policy: undefined, refusals: { explain: (error: Error) => error } } as unknown as Job;
   const fake = Object.create(Object.fromEntries(METHODS.map((name) => [name, () => 0]))) as object;
   Reflect.apply(reinitialize, new ConnectingSocket(undefined, job), [fake]);
   return ATTEMPT in fake;

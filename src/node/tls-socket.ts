@@ -7,14 +7,14 @@ import { TLSSocket, type ConnectionOptions } from 'node:tls';
 import { native } from '../binding.js';
 import { requireAdoption } from './stream.js';
 import type { Job } from '../tcp/connect/attempt.js';
-import { retryOf, type RetryOptions } from '../tcp/connect/options.js';
+import { waitPolicyOf, type WaitForLocalPort } from '../tcp/connect/options.js';
 import { Refusals } from '../tcp/connect/refusals.js';
 import { hook, isHooked, requireHooks, unknownNode } from './connecting-socket.js';
 import type { Candidates, Source } from '../source/source.js';
 
 /** What of the options matters here; the others are Node's. */
 export interface TlsOptions extends ConnectionOptions {
-  readonly retry?: RetryOptions | undefined;
+  readonly waitForLocalPort?: WaitForLocalPort | undefined;
 }
 
 /**
@@ -33,7 +33,11 @@ export function secureFrom<O extends TlsOptions>(
   requireHooks();
   known ??= knowsInternals();
   if (!known) throw unknownNode();
-  const job: Job = { from, retry: retryOf(options.retry), refusals: new Refusals(typeof from === 'function') };
+  const job: Job = {
+    from,
+    policy: waitPolicyOf(options.waitForLocalPort),
+    refusals: new Refusals(typeof from === 'function'),
+  };
   const { lookup } = options;
   // What is no function, Node refuses.
   const laterOn = lookup === undefined || lookup === null || typeof lookup === 'function' ? later(lookup) : lookup;
@@ -92,7 +96,7 @@ function knowsInternals(): boolean {
   const socket = new TLSSocket(undefined as unknown as Socket);
   socket.on('error', () => undefined);
   try {
-    const job: Job = { from: () => [], retry: undefined, refusals: new Refusals(false) };
+    const job: Job = { from: () => [], policy: undefined, refusals: new Refusals(false) };
     const first = tcpOf(socket);
     if (reinitialize === undefined || first === undefined || !takeOver(socket, job)) return false;
     const Tcp = Object.getPrototypeOf(Object.getPrototypeOf(first)) as { constructor: new (type: number) => object };

@@ -5,7 +5,7 @@ import { recentExhaustion } from './recent.js';
 import { searchPauses } from './search-pauses.js';
 
 /** How long to wait for a free port. */
-export interface RetryPolicy {
+export interface WaitPolicy {
   /** Milliseconds, then the attempt fails for what it waited for. */
   readonly timeout: number;
 }
@@ -35,7 +35,7 @@ export function isAwaited(key: unknown): boolean {
 }
 
 /** Waits in the line of this key. */
-export function waitForPort(key: unknown, { timeout }: RetryPolicy, waiter: Waiter): Wait {
+export function waitForPort(key: unknown, { timeout }: WaitPolicy, waiter: Waiter): Wait {
   let line = lines.get(key);
   if (line === undefined) lines.set(key, (line = new Line(key)));
   return line.join(waiter, timeout);

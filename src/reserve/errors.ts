@@ -22,7 +22,7 @@ interface Wanted {
   readonly bind: Endpoint | undefined;
   readonly range: PortRange;
   readonly rangeWanted: boolean;
-  readonly exclusive: boolean;
+  readonly shareLocalPort: boolean;
   readonly freebind: boolean;
   readonly transparent: boolean;
 }
@@ -65,10 +65,10 @@ export function explainConnect(errno: number, wanted: Wanted): Error {
     });
   if (errno === EADDRNOTAVAIL) {
     if (bind === undefined && !hasSource(remote)) return error(NO_SOURCE);
-    // An exclusive port is there already: then it is the 4-tuple that somebody has.
-    return wanted.exclusive
-      ? error({ reason: 'portInUse', remedy: 'Another socket has this 4-tuple' })
-      : exhausted(wanted, error, 'connect');
+    // A port that is not shared was bound already: then it is the 4-tuple that somebody has.
+    return wanted.shareLocalPort
+      ? exhausted(wanted, error, 'connect')
+      : error({ reason: 'portInUse', remedy: 'Another socket has this 4-tuple' });
   }
   if (errno === ENETUNREACH && bind?.family === 'ipv4' && wanted.freebind && !wanted.transparent) {
     return error({

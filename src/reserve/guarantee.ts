@@ -21,7 +21,7 @@ export function losesGuarantee(level: number, name: number): string | undefined 
 export const SET_BY_RESERVE: ReadonlyMap<string, string> = new Map(
   (
     [
-      ['IP_BIND_ADDRESS_NO_PORT', 'exclusive'],
+      ['IP_BIND_ADDRESS_NO_PORT', 'shareLocalPort'],
       ['IP_LOCAL_PORT_RANGE', 'localPortRange'],
       ['IP_FREEBIND', 'freebind'],
       ['IPV6_FREEBIND', 'freebind'],

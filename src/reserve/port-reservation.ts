@@ -44,7 +44,7 @@ export interface ReservationMessage {
 
 /**
  * A local port toward one destination that nobody else on this machine can have, while no packet has been sent. Other
- * destinations may share the port, unless it was reserved with `exclusive`. It lasts until `release`, or the end of the
+ * destinations may share the port, unless it was reserved with `shareLocalPort: false`. It lasts until `release`, or the end of the
  * process; there is no timeout. Made by `reserve`.
  */
 export class PortReservation implements OwnSocket, Disposable {

@@ -28,6 +28,8 @@ export interface ReserveUdpOptions {
   readonly local?: EndpointLike | { readonly address: string; readonly port?: number | undefined } | undefined;
   /** The ports to pick from, both ends included, inside net.ipv4.ip_local_port_range. @default all of those */
   readonly localPortRange?: PortRange | undefined;
+  /** True is refused: Linux cannot reserve one UDP port toward several destinations. @default false */
+  readonly shareLocalPort?: boolean | undefined;
   /** Let `local` be an address that this host does not have (IP_FREEBIND, IPV6_FREEBIND). @default false */
   readonly freebind?: boolean | undefined;
   /** Send from an address of others (IP_TRANSPARENT, IPV6_TRANSPARENT); CAP_NET_ADMIN or CAP_NET_RAW. @default false */
@@ -150,7 +152,14 @@ interface Plan {
 function planOf(options: ReserveUdpOptions): Plan {
   checkOptions('options', options, KNOWN);
   const { family, remote, local } = endsOf(options);
-  const { freebind = false, transparent = false, localPortRange } = options;
+  const { shareLocalPort = false, freebind = false, transparent = false, localPortRange } = options;
+  if (boolean('options.shareLocalPort', shareLocalPort)) {
+    throw invalidValue(
+      'options.shareLocalPort',
+      shareLocalPort,
+      'a UDP port has one destination: Linux cannot reserve it for several',
+    );
+  }
   boolean('options.freebind', freebind);
   boolean('options.transparent', transparent);
   const sockopts = checkSockopts(options.sockopts, REFUSED);
@@ -225,7 +234,7 @@ function exhausted({ range, local }: Plan, cause: SyscallError): SocketError {
   );
 }
 
-const KNOWN = ['remote', 'local', 'localPortRange', 'freebind', 'transparent', 'sockopts'] as const;
+const KNOWN = ['remote', 'local', 'localPortRange', 'shareLocalPort', 'freebind', 'transparent', 'sockopts'] as const;
 const DECIDED = ['family', 'ipv6Only', 'reuseAddress', 'reusePort', 'freebind', 'transparent'] as const;
 const GRO = 'toUdpSocket({ gro: true }) sets it, and makes room for it';
 const REFUSED: ReadonlyMap<string, string> = new Map([

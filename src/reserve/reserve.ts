@@ -25,13 +25,16 @@ export interface ReserveOptions {
   readonly remote: EndpointLike;
   /**
    * The own address; without it the kernel picks one by route. A `port` that lies in net.ipv4.ip_local_port_range is
-   * taken as the range [port, port] and shared between destinations; any other needs `exclusive`.
+   * taken as the range [port, port] and shared between destinations; any other needs `shareLocalPort: false`.
    */
   readonly local?: EndpointLike | { readonly address: string; readonly port?: number | undefined } | undefined;
   /** The ports to pick from, both ends included, inside net.ipv4.ip_local_port_range. @default all of those */
   readonly localPortRange?: PortRange | undefined;
-  /** No other destination may have the port: bind(2) takes it. @default false */
-  readonly exclusive?: boolean | undefined;
+  /**
+   * Let reservations and connections to other destinations have the same local port (IP_BIND_ADDRESS_NO_PORT). False: the
+   * port is for this destination alone, and bind(2) takes it. @default true
+   */
+  readonly shareLocalPort?: boolean | undefined;
   /** Let `local` be an address that this host does not have (IP_FREEBIND, IPV6_FREEBIND). @default false */
   readonly freebind?: boolean | undefined;
   /** Send from an address of others (IP_TRANSPARENT, IPV6_TRANSPARENT); CAP_NET_ADMIN or CAP_NET_RAW. @default false */
@@ -86,7 +89,7 @@ export interface Plan {
   readonly range: PortRange;
   /** The caller asked for this range: the port that the kernel picks is held against it. */
   readonly rangeWanted: boolean;
-  readonly exclusive: boolean;
+  readonly shareLocalPort: boolean;
   readonly freebind: boolean;
   readonly transparent: boolean;
   readonly recipe: Recipe;
@@ -96,22 +99,22 @@ export interface Plan {
 function planOf(options: ReserveOptions): Plan {
   checkOptions('options', options, KNOWN);
   const { remote, local, family } = endsOf(options);
-  const { exclusive = false, freebind = false, transparent = false } = options;
-  boolean('options.exclusive', exclusive);
+  const { shareLocalPort = true, freebind = false, transparent = false } = options;
+  boolean('options.shareLocalPort', shareLocalPort);
   boolean('options.freebind', freebind);
   boolean('options.transparent', transparent);
-  const { range, rangeWanted } = rangeOf(options.localPortRange, local?.port ?? 0, exclusive);
-  const ordinary = !exclusive && !rangeWanted && !freebind && !transparent;
+  const { range, rangeWanted } = rangeOf(options.localPortRange, local?.port ?? 0, shareLocalPort);
+  const ordinary = shareLocalPort && !rangeWanted && !freebind && !transparent;
   return {
     remote,
     family,
-    bind: bindOf(local, family, exclusive),
+    bind: bindOf(local, family, shareLocalPort),
     range,
     rangeWanted,
-    exclusive,
+    shareLocalPort,
     freebind,
     transparent,
-    recipe: ordinary ? ORDINARY : recipeOf(family, range, exclusive, freebind, transparent),
+    recipe: ordinary ? ORDINARY : recipeOf(family, range, shareLocalPort, freebind, transparent),
     sockopts: checkSockopts(options.sockopts, REFUSED),
   };
 }
@@ -201,12 +204,12 @@ function refuseUnlessOptional(option: string, errno: number, plan: Plan): void {
 function recipeOf(
   family: Family,
   range: PortRange,
-  exclusive: boolean,
+  shareLocalPort: boolean,
   freebind: boolean,
   transparent: boolean,
 ): Recipe {
   const options = [
-    ...(exclusive ? [] : [encodeOption('IP_BIND_ADDRESS_NO_PORT', true)]),
+    ...(shareLocalPort ? [encodeOption('IP_BIND_ADDRESS_NO_PORT', true)] : []),
     encodeOption('IP_LOCAL_PORT_RANGE', range),
     encodeOption('TCP_FASTOPEN_CONNECT', true),
     encodeOption('TCP_FASTOPEN_NO_COOKIE', true),
@@ -216,30 +219,30 @@ function recipeOf(
   return { options, list: encodeList(options) };
 }
 
-function rangeOf(wanted: unknown, port: number, exclusive: boolean): { range: PortRange; rangeWanted: boolean } {
+function rangeOf(wanted: unknown, port: number, shareLocalPort: boolean): { range: PortRange; rangeWanted: boolean } {
   const range = wanted === undefined ? undefined : checkRange('options.localPortRange', wanted);
   if (port === 0) return { range: range ?? WHOLE_RANGE, rangeWanted: range !== undefined };
   if (range !== undefined && !contains(range, port)) {
     throw outOfRange('options.local.port', `inside options.localPortRange, ${range.join('-')}`, port);
   }
-  if (exclusive) return { range: WHOLE_RANGE, rangeWanted: false };
+  if (!shareLocalPort) return { range: WHOLE_RANGE, rangeWanted: false };
   if (!isEphemeral(port)) {
     throw outOfRange(
       'options.local.port',
-      'inside net.ipv4.ip_local_port_range, or reserved with exclusive: true (a port outside it can be bound, but not shared between destinations)',
+      'inside net.ipv4.ip_local_port_range, or reserved with shareLocalPort: false (a port outside it can be bound, but not shared between destinations)',
       port,
     );
   }
   return { range: [port, port], rangeWanted: true };
 }
 
-/** A shared port is picked by connect, so bind gets none; an exclusive one is what bind takes, and needs an address. */
-function bindOf(local: Endpoint | undefined, family: Family, exclusive: boolean): Endpoint | undefined {
-  if (!exclusive) return local?.withPort(0);
+/** A shared port is picked by connect, so bind gets none; one that is not shared is what bind takes, and needs an address. */
+function bindOf(local: Endpoint | undefined, family: Family, shareLocalPort: boolean): Endpoint | undefined {
+  if (shareLocalPort) return local?.withPort(0);
   return local ?? Endpoint.from({ address: WILDCARD[family], port: 0 });
 }
 
-const KNOWN = ['remote', 'local', 'localPortRange', 'exclusive', 'freebind', 'transparent', 'sockopts'] as const;
+const KNOWN = ['remote', 'local', 'localPortRange', 'shareLocalPort', 'freebind', 'transparent', 'sockopts'] as const;
 const REFUSED: ReadonlyMap<string, string> = new Map([...LOSES_GUARANTEE, ...SET_BY_RESERVE]);
 const ORDINARY = recipeOf('ipv4', WHOLE_RANGE, false, false, false);
 const scratchAddress = new Uint8Array(SOCKADDR_SIZE);

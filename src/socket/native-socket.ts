@@ -47,7 +47,7 @@ export interface NativeSocketOptions {
  * Where a socket stands. 'connecting': connect(2) was EINPROGRESS. 'connected': it is, or its handshake waits for the
  * first data (TCP_FASTOPEN_CONNECT).
  */
-export type Phase = 'open' | 'bound' | 'connecting' | 'connected' | 'listening' | 'closed' | 'detached';
+export type SocketState = 'open' | 'bound' | 'connecting' | 'connected' | 'listening' | 'closed' | 'detached';
 
 export interface SendMessage {
   /** One buffer, or several to send as one message (at most 1024). */
@@ -100,18 +100,18 @@ export class NativeSocket implements OwnSocket, Disposable {
   readonly family: Family;
   readonly type: NativeSocketType;
   readonly #handle: Handle;
-  #phase: Phase;
+  #state: SocketState;
   #readiness: Readiness | undefined;
   /** Where a connect in progress goes: getpeername does not know yet, and the error must. */
   #remoteWanted: Endpoint | undefined;
   /** How the last connect failed, for all who wait for it. */
   #refusal: SyscallError | undefined;
 
-  private constructor(handle: Handle, family: Family, type: NativeSocketType, phase: Phase) {
+  private constructor(handle: Handle, family: Family, type: NativeSocketType, state: SocketState) {
     this.#handle = handle;
     this.family = family;
     this.type = type;
-    this.#phase = phase;
+    this.#state = state;
   }
 
   /**
@@ -154,7 +154,7 @@ export class NativeSocket implements OwnSocket, Disposable {
     }
     const handle = new (native().Handle)();
     check('fcntl', handle.adopt(fd));
-    return new NativeSocket(handle, family, type, phaseOf(handle));
+    return new NativeSocket(handle, family, type, stateOf(handle));
   }
 
   /** The descriptor; -1 after close or detach. It still belongs to this socket. */
@@ -162,8 +162,8 @@ export class NativeSocket implements OwnSocket, Disposable {
     return this.#handle.fd();
   }
 
-  get phase(): Phase {
-    return this.#phase;
+  get state(): SocketState {
+    return this.#state;
   }
 
   /** The own address, getsockname(2); port 0 while none is assigned. @throws SyscallError (EBADF) */
@@ -190,7 +190,7 @@ export class NativeSocket implements OwnSocket, Disposable {
       address: local.address,
       port: local.port,
     });
-    this.#phase = 'bound';
+    this.#state = 'bound';
   }
 
   /**
@@ -204,7 +204,7 @@ export class NativeSocket implements OwnSocket, Disposable {
     if (result !== EINPROGRESS) check('connect', result, { address: remote.address, port: remote.port });
     this.#refusal = undefined;
     this.#remoteWanted = remote;
-    this.#phase = result === EINPROGRESS ? 'connecting' : 'connected';
+    this.#state = result === EINPROGRESS ? 'connecting' : 'connected';
     return result !== EINPROGRESS;
   }
 
@@ -214,15 +214,15 @@ export class NativeSocket implements OwnSocket, Disposable {
    */
   async connected(options: WaitOptions = {}): Promise<void> {
     checkOptions('options', options, ['signal']);
-    if (this.#phase === 'connecting') {
+    if (this.#state === 'connecting') {
       await this.#wait(WRITABLE, options);
       // Of several that wait, the first to get here asks: reading SO_ERROR clears it.
-      if (this.#hasPhase('connecting')) this.#judgeConnect();
+      if (this.#hasState('connecting')) this.#judgeConnect();
     }
     if (this.#handle.fd() < 0) throw new SyscallError('connect', EBADF);
     if (this.#refusal !== undefined) throw this.#refusal;
-    if (!this.#hasPhase('connected')) {
-      throw new SocketError('ERR_INVALID_STATE', `There is no connect in progress (${this.#phase}).`);
+    if (!this.#hasState('connected')) {
+      throw new SocketError('ERR_INVALID_STATE', `There is no connect in progress (${this.#state}).`);
     }
   }
 
@@ -230,28 +230,28 @@ export class NativeSocket implements OwnSocket, Disposable {
   #judgeConnect(): void {
     const errno = takeError(this.#handle);
     const remote = this.#remoteWanted;
-    this.#phase = errno === 0 ? 'connected' : phaseOf(this.#handle);
+    this.#state = errno === 0 ? 'connected' : stateOf(this.#handle);
     if (errno === 0) return;
     this.#refusal = new SyscallError('connect', errno, { address: remote?.address, port: remote?.port });
   }
 
-  /** For after an await, since TypeScript believes that the phase is still what it was before. */
-  #hasPhase(phase: Phase): boolean {
-    return this.#phase === phase;
+  /** For after an await, since TypeScript believes that the state is still what it was before. */
+  #hasState(state: SocketState): boolean {
+    return this.#state === state;
   }
 
   /** Dissolves a connection, connect(2) with AF_UNSPEC; a datagram socket then hears everybody again. @throws SyscallError */
   disconnect(): void {
     check('connect', this.#handle.connect(UNSPECIFIED));
     this.#refusal = undefined;
-    if (this.#phase === 'connecting') this.#judgeConnect(); // ECONNRESET, for those who wait
-    this.#phase = phaseOf(this.#handle);
+    if (this.#state === 'connecting') this.#judgeConnect(); // ECONNRESET, for those who wait
+    this.#state = stateOf(this.#handle);
   }
 
   /** listen(2). @param backlog connections that wait for accept, cut to net.core.somaxconn @throws SyscallError */
   listen(backlog = 511): void {
     check('listen', this.#handle.listen(integer('backlog', backlog, 0, 2 ** 31 - 1)));
-    this.#phase = 'listening';
+    this.#state = 'listening';
   }
 
   /** accept4(2); undefined when no connection waits. @throws SyscallError (EMFILE, ECONNABORTED, …) */
@@ -326,7 +326,7 @@ export class NativeSocket implements OwnSocket, Disposable {
     this.#readiness?.close();
     this.#readiness = undefined;
     const fd = check('detach', this.#handle.detach());
-    this.#phase = 'detached';
+    this.#state = 'detached';
     return fd;
   }
 
@@ -335,7 +335,7 @@ export class NativeSocket implements OwnSocket, Disposable {
     this.#readiness?.close();
     this.#readiness = undefined;
     this.#handle.close(); // an error of close(2) still frees the descriptor
-    if (this.#phase !== 'detached') this.#phase = 'closed';
+    if (this.#state !== 'detached') this.#state = 'closed';
   }
 
   [Symbol.dispose](): void {
@@ -343,10 +343,10 @@ export class NativeSocket implements OwnSocket, Disposable {
   }
 
   [inspect.custom](_depth: number, options: InspectOptions, inspectValue: typeof inspect): string {
-    const { family, type, phase, fd } = this;
+    const { family, type, state, fd } = this;
     // Nothing throws here, also not for a descriptor that was closed behind its back.
     const open = this.#handle.getsockname(scratchAddress) >= 0;
-    const shown = open ? { family, type, phase, fd, local: this.local, remote: this.remote } : { family, type, phase };
+    const shown = open ? { family, type, state, fd, local: this.local, remote: this.remote } : { family, type, state };
     return `NativeSocket ${inspectValue(shown, options)}`;
   }
 
@@ -359,7 +359,7 @@ export class NativeSocket implements OwnSocket, Disposable {
 }
 
 /** What the kernel says of a socket that somebody else has set up. */
-function phaseOf(handle: Handle): Phase {
+function stateOf(handle: Handle): SocketState {
   if ((intOption(handle, SOL_SOCKET, SO_ACCEPTCONN) ?? 0) !== 0) return 'listening';
   if (handle.getpeername(scratchAddress) >= 0) return 'connected';
   if (isDeferred(handle)) return 'connected';

@@ -22,7 +22,7 @@ import {
   type Failure,
 } from './failure.js';
 import type { Refusals } from './refusals.js';
-import { isAwaited, waitForPort, type RetryPolicy, type Wait } from '../../ports/waiting.js';
+import { isAwaited, waitForPort, type WaitPolicy, type Wait } from '../../ports/waiting.js';
 import type { Candidates, Source } from '../../source/source.js';
 import { EADDRNOTAVAIL, EALREADY } from '../../kernel/numbers.js';
 
@@ -57,7 +57,7 @@ interface Target {
 export interface Job {
   /** The one source that was asked for, or what a pool offers. */
   readonly from: Source | Candidates;
-  readonly retry: RetryPolicy | undefined;
+  readonly policy: WaitPolicy | undefined;
   readonly refusals: Refusals;
   /** The socket that connects. */
   socket?: Socket;
@@ -97,17 +97,17 @@ export class Attempt implements Receiver {
 
   /** In the place of Node's bind, which comes before connect when `localAddress` or `localPort` were given. */
   bind(address: string, port: number, family: Family): number {
-    const { from, retry, refusals } = this.#job;
+    const { from, policy, refusals } = this.#job;
     if (this.#wait !== undefined) return 0; // connect says why not
     // Bound already: the kernel says what it thinks of that.
     if (this.#opened) return this.#base[family === 'ipv6' ? 'bind6' : 'bind'].call(this.handle, address, port);
     const mine = typeof from !== 'function' && boundAddress(from, family) === address && from.port === port;
     if (!mine) return refusals.tell(otherSourceFailure(address, port), address, port);
     const its: Family = address.includes(':') ? 'ipv6' : 'ipv4';
-    const awaited = retry !== undefined && searchesAtBind(from, family) && isAwaited(this.#keyOf(family, '', 0));
+    const awaited = policy !== undefined && searchesAtBind(from, family) && isAwaited(this.#keyOf(family, '', 0));
     if (awaited && its === family) return 0; // and connect waits
     const failed = its === family ? install(this, from, family, false) : familyFailure(address, family, from);
-    if (failed?.exhausted === true && retry !== undefined) {
+    if (failed?.exhausted === true && policy !== undefined) {
       this.#unbound = failed;
       return 0;
     }
@@ -123,18 +123,18 @@ export class Attempt implements Receiver {
     if (this.#wait !== undefined) return EALREADY;
     // A second connect on the same handle: the kernel has its own answer to that.
     if (this.#opened && !this.#ready) return this.#callNode(target);
-    const { retry, refusals, socket } = this.#job;
-    const key = retry === undefined ? undefined : this.#keyOf(family, address, port);
+    const { policy, refusals, socket } = this.#job;
+    const key = policy === undefined ? undefined : this.#keyOf(family, address, port);
     // Others wait for a port to there: one search for all of them is enough.
-    if (retry !== undefined && isAwaited(key)) {
-      this.#waitFor(key, retry, undefined, target);
+    if (policy !== undefined && isAwaited(key)) {
+      this.#waitFor(key, policy, undefined, target);
       return 0;
     }
     const failed = this.#unbound ?? this.#try(target);
     this.#unbound = undefined;
     if (failed === undefined) return 0;
-    if (failed.exhausted && retry !== undefined) {
-      this.#waitFor(key, retry, failed, target);
+    if (failed.exhausted && policy !== undefined) {
+      this.#waitFor(key, policy, failed, target);
       return 0;
     }
     if (socket?.autoSelectFamilyAttemptedAddresses !== undefined) refusals.explainNextAttempt(socket);
@@ -238,7 +238,7 @@ export class Attempt implements Receiver {
   }
 
   /** The attempt goes on, as far as Node knows: its request is completed by the connect that succeeds, or here. */
-  #waitFor(key: unknown, retry: RetryPolicy, failed: Failure | undefined, target: Target): void {
+  #waitFor(key: unknown, policy: WaitPolicy, failed: Failure | undefined, target: Target): void {
     const { request, address, port } = target;
     const again = (): Failure | undefined => this.#try(target);
     let last = failed;
@@ -250,7 +250,7 @@ export class Attempt implements Receiver {
       if (socket !== undefined) refusals.explainNextAttempt(socket);
       request.oncomplete?.call(request, errno, this.handle, request, false, false);
     };
-    this.#wait = waitForPort(key, retry, {
+    this.#wait = waitForPort(key, policy, {
       failed: this.#searchOf(target),
       hasRef: this.#base.hasRef.call(this.handle),
       search: () => {

@@ -12,7 +12,7 @@ import { native } from '../../binding.js';
 import { AbortError } from '../../errors.js';
 import { ignoreEmptyWrites, requireAdoption } from '../../node/stream.js';
 import type { Job } from './attempt.js';
-import { asksForMore, retryOf, sourceOf, type ConnectOptions, type RetryOptions } from './options.js';
+import { asksForMore, sourceOf, waitPolicyOf, type ConnectOptions, type WaitForLocalPort } from './options.js';
 import { Refusals } from './refusals.js';
 import { ConnectingSocket, requireHooked, requireHooks } from '../../node/connecting-socket.js';
 import type { Candidates, Source } from '../../source/source.js';
@@ -43,7 +43,7 @@ export function connect(...args: readonly unknown[]): Socket {
   requireAdoption();
   requireHooks();
   const source = sourceOf(options);
-  const job: Job = { from: source, retry: retryOf(options.retry), refusals: new Refusals(false) };
+  const job: Job = { from: source, policy: waitPolicyOf(options.waitForLocalPort), refusals: new Refusals(false) };
   // A shared port is connect(2)'s to take: Node would look for it after bind.
   const forNode = source.port === 0 && options.localPort !== undefined ? { ...options, localPort: undefined } : options;
   const socket = make(forNode, job);
@@ -53,7 +53,7 @@ export function connect(...args: readonly unknown[]): Socket {
 
 /** What a pool gives to `connectFrom`: the sources are its own. */
 export type PoolConnectOptions = Omit<TcpNetConnectOpts, 'localAddress' | 'localPort'> & {
-  readonly retry?: RetryOptions | undefined;
+  readonly waitForLocalPort?: WaitForLocalPort | undefined;
 };
 
 /**
@@ -64,7 +64,7 @@ export function connectFrom(options: PoolConnectOptions, candidates: Candidates,
   native();
   requireAdoption();
   requireHooks();
-  const job: Job = { from: candidates, retry: retryOf(options.retry), refusals: new Refusals(true) };
+  const job: Job = { from: candidates, policy: waitPolicyOf(options.waitForLocalPort), refusals: new Refusals(true) };
   return run(make(options, job), options, listener);
 }
 
@@ -96,14 +96,14 @@ function checkAsNode(options: TcpNetConnectOpts, job: Job): void {
 export function socketFrom(
   options: SocketConstructorOpts,
   from: Source | Candidates,
-  retry: RetryOptions | undefined,
+  wait: WaitForLocalPort | undefined,
 ): Socket {
   native();
   requireAdoption();
   requireHooks();
   return new ConnectingSocket(options, {
     from,
-    retry: retryOf(retry),
+    policy: waitPolicyOf(wait),
     refusals: new Refusals(typeof from === 'function'),
   });
 }

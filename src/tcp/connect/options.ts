@@ -1,6 +1,14 @@
 // What `connect` is asked for beyond net.connect, checked before anything is made.
 import { isIP, type TcpNetConnectOpts } from 'node:net';
-import { boolean, integer, invalidValue, options as checkOptions, outOfRange, string } from '../../arguments.js';
+import {
+  boolean,
+  integer,
+  invalidType,
+  invalidValue,
+  options as checkOptions,
+  outOfRange,
+  string,
+} from '../../arguments.js';
 import type { PortRange } from '../../kernel/sysctl.js';
 import { TIME_WAIT_MS } from '../../kernel/time-wait.js';
 import { encodeOption } from '../../options/access.js';
@@ -8,16 +16,14 @@ import { checkSockopts } from '../../options/sockopts.js';
 import type { SocketOptions } from '../../options/table.js';
 import { checkRange, contains, isEphemeral, WHOLE_RANGE } from '../../ports/port-range.js';
 import { endpointOf } from './descriptor.js';
-import type { RetryPolicy } from '../../ports/waiting.js';
+import type { WaitPolicy } from '../../ports/waiting.js';
 import type { Source } from '../../source/source.js';
 
-/** Waiting for a local port when all are taken. */
-export interface RetryOptions {
-  /** Wait instead of failing with reason 'portRangeExhausted'. */
-  readonly whenExhausted: boolean;
-  /** Milliseconds to wait at most, for each address that is tried. @default 60,000: as long as TIME-WAIT lasts */
-  readonly timeout?: number | undefined;
-}
+/**
+ * Whether to wait for a local port when all are taken, instead of failing with reason 'portRangeExhausted'. `timeout` is
+ * in milliseconds, for each address that is tried; `true` waits 60,000 ms, as long as TIME-WAIT lasts.
+ */
+export type WaitForLocalPort = boolean | { readonly timeout?: number | undefined };
 
 /** Options of the source, which net.connect does not have. */
 export interface SourceOptions {
@@ -45,7 +51,8 @@ export interface SourceOptions {
 
 /** All that net.connect takes for TCP, and the source. */
 export interface ConnectOptions extends TcpNetConnectOpts, SourceOptions {
-  readonly retry?: RetryOptions | undefined;
+  /** Wait for a local port when all are taken. @default false: fail at once */
+  readonly waitForLocalPort?: WaitForLocalPort | undefined;
 }
 
 /** The keys that net.connect does not know. */
@@ -82,13 +89,14 @@ export function sourceOf(options: ConnectOptions): Source {
   };
 }
 
-export function retryOf(retry: RetryOptions | undefined): RetryPolicy | undefined {
-  if (retry === undefined) return undefined;
-  checkOptions('options.retry', retry, ['whenExhausted', 'timeout']);
-  const { whenExhausted, timeout = TIME_WAIT_MS } = retry;
-  boolean('options.retry.whenExhausted', whenExhausted);
-  integer('options.retry.timeout', timeout, 1, 2 ** 31 - 1);
-  return whenExhausted ? { timeout } : undefined;
+/** @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
+export function waitPolicyOf(wait: WaitForLocalPort | undefined): WaitPolicy | undefined {
+  if (wait === undefined || wait === false) return undefined;
+  if (wait === true) return { timeout: TIME_WAIT_MS };
+  const name = 'options.waitForLocalPort';
+  if (typeof wait !== 'object' || wait === null) throw invalidType(name, 'a boolean or { timeout }', wait);
+  const { timeout = TIME_WAIT_MS } = checkOptions(name, wait, ['timeout']);
+  return { timeout: integer(`${name}.timeout`, timeout, 1, 2 ** 31 - 1) };
 }
 
 function sharedOrAlone(port: number, range: PortRange | undefined, share: boolean): PortRange {
@@ -124,8 +132,8 @@ const OWN = [
   'device',
   'shareLocalPort',
   'sockopts',
-  'retry',
-] as const satisfies readonly (keyof SourceOptions | 'retry')[];
+  'waitForLocalPort',
+] as const satisfies readonly (keyof SourceOptions | 'waitForLocalPort')[];
 
 /** What the source depends on: set behind its back, it could not be verified. */
 const OF_THEIR_OWN: ReadonlyMap<string, string> = new Map([

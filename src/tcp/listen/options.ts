@@ -1,4 +1,5 @@
 // What `listen` may be asked for, checked before the kernel is touched, and as the options that it sets.
+import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import {
   abortSignal,
@@ -20,10 +21,10 @@ import type { Family } from '../../wire/families.js';
 
 export interface ListenOptions {
   /**
-   * The address, a literal; names are not resolved. @default '::', which takes IPv4 as well; '0.0.0.0' on a host without
+   * An IP address; names are not resolved. @default '::', which takes IPv4 as well; '0.0.0.0' on a host without
    * IPv6. As in Node.
    */
-  readonly address?: string | undefined;
+  readonly host?: string | undefined;
   /** 0 lets the kernel pick one: `server.address().port`. @default 0 */
   readonly port?: number | undefined;
   /** Connections that wait to be accepted, 1 to 2147483647; the kernel cuts it to net.core.somaxconn. @default 511 */
@@ -96,7 +97,7 @@ export function planOf(options: ListenOptions, inWorker: boolean): Plan {
   const { backlog = 511, freebind = false, transparent = false, ipv6Only = false, deferAccept = 0 } = options;
   const { port = 0, exclusive = true } = options;
   integer('options.port', port, 0, 65535);
-  const endpoint = endpointOf(options.address, port);
+  const endpoint = endpointOf(options.host, port);
   boolean('options.ipv6Only', ipv6Only);
   if (ipv6Only && endpoint?.family === 'ipv4') {
     throw invalidValue('options.ipv6Only', ipv6Only, `${endpoint.address} is an IPv4 address`);
@@ -146,9 +147,13 @@ export function socketFamily(endpoint: Endpoint): Family {
   return endpoint.mapped ? 'ipv6' : endpoint.family;
 }
 
-function endpointOf(address: unknown, port: number): Endpoint | undefined {
-  if (address === undefined) return undefined;
-  return Endpoint.from({ address: string('options.address', address), port }, 'options');
+function endpointOf(host: unknown, port: number): Endpoint | undefined {
+  if (host === undefined) return undefined;
+  const address = string('options.host', host);
+  if (isIP(address) === 0) {
+    throw invalidValue('options.host', host, 'it must be an IP address; listen() does not resolve names');
+  }
+  return Endpoint.from({ address, port }, 'options.host');
 }
 
 function steeringOf(reusePort: unknown): readonly BpfInstruction[] | undefined {
@@ -178,7 +183,7 @@ function queueOf(fastOpen: unknown, backlog: number): number {
 }
 
 const KNOWN = [
-  'address',
+  'host',
   'port',
   'backlog',
   'freebind',
