@@ -12,6 +12,7 @@
         'native/interfaces.cc',
         'native/poll.cc',
         'native/receive_batch.cc',
+        'native/recipe.cc',
         'native/freestanding.cc',
       ],
       'defines': [

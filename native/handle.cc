@@ -45,12 +45,7 @@ Napi::Value GetOption(const Napi::CallbackInfo& info, int fd, size_t first) {
   if (!ReadInt32(info, first, &level) || !ReadInt32(info, first + 1, &name) || !ReadBytes(info, first + 2, &value)) {
     return {};
   }
-  const socklen_t unit = UnitOfLength(level, name);
-  socklen_t length = value.length() / unit;
-  // No room for one unit is no room: the kernel then tells the length that it wants.
-  void* data = length == 0 ? nullptr : value.data;
-  const int result = ::getsockopt(fd, level, name, data, &length);
-  return Result(info, result < 0 ? result : static_cast<int64_t>(length) * unit);
+  return Result(info, ReadOption(fd, level, name, value.data, value.size));
 }
 
 Napi::Value SockName(const Napi::CallbackInfo& info, int fd, size_t first) {
@@ -91,6 +86,7 @@ bool Handle::Define(Napi::Env env, Napi::Object exports) {
   Napi::Function constructor = DefineClass(env, "Handle",
                                            {
                                                InstanceMethod<&Handle::Identify>("identify", napi_configurable),
+                                               InstanceMethod<&Handle::Make>("make"),
                                                InstanceMethod<&Handle::Socket>("socket"),
                                                InstanceMethod<&Handle::Adopt>("adopt"),
                                                InstanceMethod<&Handle::Duplicate>("duplicate"),

@@ -31,6 +31,7 @@ class Handle : public Napi::ObjectWrap<Handle> {
 
  private:
   Napi::Value Identify(const Napi::CallbackInfo& info);
+  Napi::Value Make(const Napi::CallbackInfo& info);  // recipe.cc
   Napi::Value Socket(const Napi::CallbackInfo& info);
   Napi::Value Adopt(const Napi::CallbackInfo& info);
   Napi::Value Duplicate(const Napi::CallbackInfo& info);

@@ -6,6 +6,11 @@ import { SocketError } from './errors.js';
 
 /** Every number that a method returns is a result >= 0, or a negative errno. Addresses are sockaddr bytes. */
 export interface Handle {
+  /**
+   * Makes a socket from a recipe (src/source/recipe.ts): socket(2), and what follows it, on an empty Handle. 0, or the
+   * negative errno of the step that failed, whose index is then in the arena; what was opened is closed again.
+   */
+  make(arena: Uint8Array): number;
   /** socket(2) with SOCK_NONBLOCK | SOCK_CLOEXEC; 0. */
   socket(domain: number, type: number, protocol: number): number;
   /** Takes ownership of `fd` and makes it non-blocking and close-on-exec, fcntl(2); 0. On failure the caller still owns it. */
