@@ -70,10 +70,14 @@ export interface EncodedOption {
   readonly level: number;
   readonly name: number;
   readonly value: Uint8Array | number;
+  /** A classic BPF program goes to the kernel behind a pointer, which only native code can make. */
+  readonly call: 'setsockopt' | 'attachFilter';
+  /** The capability without which it is EPERM. */
+  readonly privilege: string | undefined;
 }
 
 /**
- * Checks and encodes an option without setting it: one that setsockopt sets, and not a call of its own.
+ * Checks and encodes an option without setting it.
  * @param name what errors call the value
  */
 export function encodeOption<N extends WritableOptionName>(
@@ -81,13 +85,15 @@ export function encodeOption<N extends WritableOptionName>(
   value: OptionValues[N]['set'],
   name: string = option,
 ): EncodedOption {
-  const { row, level, codec } = known(option);
+  const { row, level, groupLevel, codec } = known(option);
   const encoded = codec.encode(value, name, row);
   return {
     option,
-    level,
+    level: groupLevel !== undefined && typeof encoded !== 'number' && hasIPv6Group(encoded) ? groupLevel : level,
     name: row.name,
     value: typeof encoded === 'number' ? encoded : encoded.slice(),
+    call: codec.call ?? 'setsockopt',
+    privilege: row.privilege,
   };
 }
 

@@ -1,34 +1,45 @@
-// `sockopts` of all that make a socket: checked before there is one, so that a wrong name or value makes nothing.
+// `sockopts` of all that make a socket: read, checked and encoded before there is one, so that a wrong name or value makes
+// nothing, and a value with getters is asked once.
 import { invalidType, invalidValue } from '../arguments.js';
-import { encodeOption } from './access.js';
+import { encodeOption, type EncodedOption } from './access.js';
 import type { OptionRow } from './row.js';
 import { OPTIONS, type SocketOptions, type WritableOptionName } from './table.js';
 
 /**
- * A copy of the options, each of which can be set as far as can be known without a socket.
- * @param refused options that the caller sets by itself or must not have, and why
+ * The options in their order, encoded.
+ * @param refused options that the caller sets itself or must not have, and why
  * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE
  */
-export function checkSockopts(
+export function encodeSockopts(
   sockopts: SocketOptions | undefined,
   refused: ReadonlyMap<string, string> = NONE,
-): SocketOptions | undefined {
-  if (sockopts === undefined) return undefined;
+): readonly EncodedOption[] {
+  if (sockopts === undefined) return NO_OPTIONS;
   if (typeof sockopts !== 'object' || sockopts === null || Array.isArray(sockopts)) {
     throw invalidType('options.sockopts', 'of type object', sockopts);
   }
-  const copy = { ...sockopts };
-  for (const [name, value] of Object.entries(copy)) {
+  const encoded: EncodedOption[] = [];
+  for (const [name, value] of Object.entries(sockopts)) {
     const where = `options.sockopts.${name}`;
     const row = ROWS.get(name);
-    const why = refused.get(name) ?? (row === undefined ? 'this build knows no such option' : undefined);
+    const why = refused.get(name) ?? (row === undefined ? 'unknown option' : undefined);
     if (why !== undefined) throw invalidValue(where, value, why);
     if (value === undefined) continue;
     if (row?.access === 'get') throw invalidValue(where, value, 'this option can only be read');
-    encodeOption(name as WritableOptionName, value as never, where);
+    encoded.push(encodeOption(name as WritableOptionName, value as never, where));
   }
-  return copy;
+  return encoded;
 }
 
 const ROWS: ReadonlyMap<string, OptionRow> = new Map(Object.entries<OptionRow>(OPTIONS));
 const NONE: ReadonlyMap<string, string> = new Map();
+const NO_OPTIONS: readonly EncodedOption[] = [];
+
+/** The options as they were given, once checked. */
+export function checkSockopts(
+  sockopts: SocketOptions | undefined,
+  refused: ReadonlyMap<string, string> = NONE,
+): SocketOptions | undefined {
+  encodeSockopts(sockopts, refused);
+  return sockopts === undefined ? undefined : { ...sockopts };
+}
