@@ -40,6 +40,7 @@ export type {
 } from './options/kinds/tcp-keys.js';
 export type { RepairOptions, RepairQueue, RepairWindow } from './options/kinds/tcp-repair.js';
 export type { Timestamping, TimestampingFlag, TransmitTime } from './options/kinds/timestamping.js';
+export type { ReusePort } from './options/reuse-port.js';
 export type { OptionRow } from './options/row.js';
 export { steerByCpu, steerByHash, steerRandomly } from './options/steering.js';
 export type { TcpState } from './kernel/tcp-states.js';
@@ -65,7 +66,7 @@ export {
   type WaitOptions,
 } from './socket/native-socket.js';
 export { listen } from './tcp/listen/listen.js';
-export type { ListenOptions, ReusePort } from './tcp/listen/options.js';
+export type { ListenOptions } from './tcp/listen/options.js';
 export { originalDestination, type OriginalDestination } from './tcp/original-destination.js';
 export { connect } from './tcp/connect/connect.js';
 export type { ConnectOptions, SourceOptions, WaitForLocalPort } from './tcp/connect/options.js';

@@ -1,20 +1,18 @@
 // What `listen` may be asked for, checked before the kernel is touched, and as the options that it sets.
 import { isIP } from 'node:net';
-import { availableParallelism } from 'node:os';
 import {
   abortSignal,
   boolean,
   integer,
   invalidType,
   invalidValue,
-  oneOf,
   options as checkOptions,
   string,
 } from '../../arguments.js';
 import { encodeOption, type EncodedOption } from '../../options/access.js';
 import type { BpfInstruction } from '../../options/kinds/filter.js';
+import { steeringOf, type ReusePort } from '../../options/reuse-port.js';
 import { checkSockopts } from '../../options/sockopts.js';
-import { steerByCpu, steerByHash, steerRandomly } from '../../options/steering.js';
 import type { SocketOptions } from '../../options/table.js';
 import { Endpoint } from '../../wire/endpoint.js';
 import type { Family } from '../../wire/families.js';
@@ -60,18 +58,6 @@ export interface ListenOptions {
    * `exclusive: true`: true says what is so anyway, and false is refused in a cluster worker.
    */
   readonly exclusive?: boolean | undefined;
-}
-
-export interface ReusePort {
-  /**
-   * Which listener of the group gets a connection: by the CPU that received the SYN, at random, by the hash that the
-   * network card has computed, or a program of your own (SO_ATTACH_REUSEPORT_CBPF). It holds for the whole group, and
-   * the last one that is set is the one. Listeners are numbered in the order in which they were opened; a number that
-   * the group does not have falls back to the kernel's own hash.
-   */
-  readonly steering: 'cpu' | 'random' | 'hash' | readonly BpfInstruction[];
-  /** How many listeners the group has, for the three words: 1 to 65535. @default os.availableParallelism() */
-  readonly sockets?: number | undefined;
 }
 
 /** What was asked for, checked. */
@@ -154,25 +140,6 @@ function endpointOf(host: unknown, port: number): Endpoint | undefined {
     throw invalidValue('options.host', host, 'it must be an IP address; listen() does not resolve names');
   }
   return Endpoint.from({ address, port }, 'options.host');
-}
-
-function steeringOf(reusePort: unknown): readonly BpfInstruction[] | undefined {
-  if (reusePort === undefined || typeof reusePort === 'boolean') return undefined;
-  const name = 'options.reusePort';
-  if (typeof reusePort !== 'object' || reusePort === null || Array.isArray(reusePort)) {
-    throw invalidType(name, 'a boolean or { steering, sockets }', reusePort);
-  }
-  const { steering, sockets } = checkOptions(name, reusePort as ReusePort, ['steering', 'sockets']);
-  if (Array.isArray(steering)) {
-    if (sockets !== undefined) {
-      throw invalidValue(`${name}.sockets`, sockets, 'the program of steering knows how many there are');
-    }
-    encodeOption('SO_ATTACH_REUSEPORT_CBPF', steering as readonly BpfInstruction[]); // a check
-    return steering as readonly BpfInstruction[];
-  }
-  const word = oneOf(`${name}.steering`, steering, ['cpu', 'random', 'hash'] as const);
-  const count = integer(`${name}.sockets`, sockets ?? availableParallelism(), 1, 65535);
-  return { cpu: steerByCpu, random: steerRandomly, hash: steerByHash }[word](count);
 }
 
 function queueOf(fastOpen: unknown, backlog: number): number {

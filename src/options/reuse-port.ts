@@ -1,0 +1,41 @@
+// `reusePort` of listen and UdpSocket: share a port with other sockets (SO_REUSEPORT), and which of them gets a packet.
+import { availableParallelism } from 'node:os';
+import { integer, invalidType, invalidValue, oneOf, options as checkOptions } from '../arguments.js';
+import { encodeOption } from './access.js';
+import type { BpfInstruction } from './kinds/filter.js';
+import { steerByCpu, steerByHash, steerRandomly } from './steering.js';
+
+export interface ReusePort {
+  /**
+   * Which socket of the group gets a connection or a datagram: by the CPU that received the packet, at random, by the hash
+   * that the network card has computed, or a program of your own (SO_ATTACH_REUSEPORT_CBPF). It applies to the whole group,
+   * and the last one that is set wins. Sockets are numbered in the order in which they were bound; a number that the group
+   * does not have falls back to the kernel's own hash.
+   */
+  readonly steering: 'cpu' | 'random' | 'hash' | readonly BpfInstruction[];
+  /** How many sockets the group has, for the three words: 1 to 65535. @default os.availableParallelism() */
+  readonly sockets?: number | undefined;
+}
+
+/**
+ * The program of a `reusePort` option, which is checked; undefined when it has none.
+ * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE
+ */
+export function steeringOf(reusePort: unknown): readonly BpfInstruction[] | undefined {
+  if (reusePort === undefined || typeof reusePort === 'boolean') return undefined;
+  const name = 'options.reusePort';
+  if (typeof reusePort !== 'object' || reusePort === null || Array.isArray(reusePort)) {
+    throw invalidType(name, 'a boolean or { steering, sockets }', reusePort);
+  }
+  const { steering, sockets } = checkOptions(name, reusePort as ReusePort, ['steering', 'sockets']);
+  if (Array.isArray(steering)) {
+    if (sockets !== undefined) {
+      throw invalidValue(`${name}.sockets`, sockets, 'it is for the three words; a program contains the number itself');
+    }
+    encodeOption('SO_ATTACH_REUSEPORT_CBPF', steering as readonly BpfInstruction[], `${name}.steering`); // a check
+    return steering as readonly BpfInstruction[];
+  }
+  const word = oneOf(`${name}.steering`, steering, ['cpu', 'random', 'hash'] as const);
+  const count = integer(`${name}.sockets`, sockets ?? availableParallelism(), 1, 65535);
+  return { cpu: steerByCpu, random: steerRandomly, hash: steerByHash }[word](count);
+}
