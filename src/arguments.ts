@@ -1,5 +1,5 @@
 // Checks of what a caller passes, before the kernel is touched. The errors are Node's: ERR_INVALID_ARG_TYPE,
-// ERR_INVALID_ARG_VALUE (TypeErrors) and ERR_OUT_OF_RANGE (a RangeError).
+// ERR_INVALID_ARG_VALUE, ERR_INVALID_RETURN_VALUE (TypeErrors) and ERR_OUT_OF_RANGE (a RangeError).
 import { inspect, types } from 'node:util';
 
 export function invalidType(name: string, expected: string, value: unknown): TypeError {
@@ -13,6 +13,14 @@ export function invalidValue(name: string, value: unknown, why: string): TypeErr
   return withCode(
     new TypeError(`The "${name}" argument is invalid: ${why}. Received ${describe(value)}`),
     'ERR_INVALID_ARG_VALUE',
+  );
+}
+
+/** A function of the caller returned something else. */
+export function invalidReturn(name: string, expected: string, value: unknown): TypeError {
+  return withCode(
+    new TypeError(`The "${name}" function must return ${expected}. Returned ${describe(value)}`),
+    'ERR_INVALID_RETURN_VALUE',
   );
 }
 
