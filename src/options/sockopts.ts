@@ -4,14 +4,19 @@ import { encodeOption } from './access.js';
 import type { OptionRow } from './row.js';
 import { OPTIONS, type SocketOptions, type WritableOptionName } from './table.js';
 
+/** The transport of a stream socket. */
+export type StreamProtocol = 'tcp' | 'mptcp';
+
 /**
  * A copy of the options, each of which can be set as far as can be known without a socket.
  * @param refused options that the caller sets by itself or must not have, and why
+ * @param protocol with 'mptcp', options that an MPTCP socket refuses or ignores are refused: the option's row says which
  * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE
  */
 export function checkSockopts(
   sockopts: SocketOptions | undefined,
   refused: ReadonlyMap<string, string> = NONE,
+  protocol: StreamProtocol = 'tcp',
 ): SocketOptions | undefined {
   if (sockopts === undefined) return undefined;
   if (typeof sockopts !== 'object' || sockopts === null || Array.isArray(sockopts)) {
@@ -24,6 +29,7 @@ export function checkSockopts(
     const why = refused.get(name) ?? (row === undefined ? 'this build knows no such option' : undefined);
     if (why !== undefined) throw invalidValue(where, value, why);
     if (value === undefined) continue;
+    if (protocol === 'mptcp' && row?.mptcp !== undefined) throw invalidValue(where, value, MPTCP[row.mptcp]);
     if (row?.access === 'get') throw invalidValue(where, value, 'this option can only be read');
     encodeOption(name as WritableOptionName, value as never, where);
   }
@@ -31,4 +37,8 @@ export function checkSockopts(
 }
 
 const ROWS: ReadonlyMap<string, OptionRow> = new Map(Object.entries<OptionRow>(OPTIONS));
+const MPTCP: Readonly<Record<NonNullable<OptionRow['mptcp']>, string>> = {
+  refused: "an MPTCP socket does not take this option; leave it out, or use protocol: 'tcp'",
+  ignored: "an MPTCP socket ignores this option; leave it out, or use protocol: 'tcp'",
+};
 const NONE: ReadonlyMap<string, string> = new Map();
