@@ -87,6 +87,7 @@ function notesOf(row) {
     row.privilege && `Needs ${row.privilege}.`,
     row.since && `Since Linux ${row.since.join('.')}.`,
     row.inherited && 'Inherited.',
+    row.mptcp && (row.mptcp === 'refused' ? 'Not on MPTCP sockets.' : 'MPTCP sockets ignore it.'),
     row.late && (row.late === 'connected' ? 'Too late once connected.' : 'Too late once a local port is assigned.'),
     row.readBack && (row.readBack === 'doubled' ? 'Reads back doubled.' : 'Reads back adjusted.'),
   ]

@@ -10,7 +10,7 @@ export function sectionsOf(name: string, row: OptionRow): readonly Section[] {
     ['NAME', `${name}, ${row.level} (${LEVELS[row.level]}) ${row.name}`],
     ['VALUE', valueOf(row)],
     ['DESCRIPTION', row.doc],
-    ['SOCKETS', socketsText(row)],
+    ['SOCKETS', socketsText(row) + MPTCP_NOTES[row.mptcp ?? 'taken']],
     ['PRIVILEGE', row.privilege ?? 'None.'],
     ['SINCE', row.since === undefined ? 'Linux 4.18 or before.' : `Linux ${row.since.join('.')}.`],
     ['PHASE', PHASES[row.late ?? 'ever']],
@@ -87,6 +87,12 @@ function wrap(text: string, width: number): string {
 }
 
 const FAMILY_NAMES = { ipv4: 'IPv4', ipv6: 'IPv6' } as const;
+
+const MPTCP_NOTES: Readonly<Record<NonNullable<OptionRow['mptcp']> | 'taken', string>> = {
+  taken: '',
+  refused: ' MPTCP sockets refuse it.',
+  ignored: ' MPTCP sockets ignore it.',
+};
 
 const PHASES: Readonly<Record<NonNullable<OptionRow['late']> | 'ever', string>> = {
   ever: 'Whenever the kernel takes it.',

@@ -6,34 +6,34 @@ const IPV6 = ['ipv6'] as const;
 // prettier-ignore
 export const IPV6_EXTENSION_OPTIONS = {
   // Sent with every packet. The bytes are those of the header; the kernel sets its first byte, the next header.
-  IPV6_HOPOPTS: { level: 'IPPROTO_IPV6', name: 54, kind: 'bytes', max: 2048, step: 8, families: IPV6, privilege: 'CAP_NET_RAW', inherited: true, source: 'RFC 3542',
+  IPV6_HOPOPTS: { level: 'IPPROTO_IPV6', name: 54, kind: 'bytes', max: 2048, step: 8, families: IPV6, privilege: 'CAP_NET_RAW', inherited: true, mptcp: 'refused', source: 'RFC 3542',
     doc: 'Hop-by-hop options header of every packet, whole, a multiple of 8 bytes; none removes it.' },
-  IPV6_RTHDRDSTOPTS: { level: 'IPPROTO_IPV6', name: 55, kind: 'bytes', max: 2048, step: 8, families: IPV6, privilege: 'CAP_NET_RAW', inherited: true, source: 'RFC 3542',
+  IPV6_RTHDRDSTOPTS: { level: 'IPPROTO_IPV6', name: 55, kind: 'bytes', max: 2048, step: 8, families: IPV6, privilege: 'CAP_NET_RAW', inherited: true, mptcp: 'refused', source: 'RFC 3542',
     doc: 'Destination options header before the routing header; a multiple of 8 bytes; none removes it. Without IPV6_RTHDR it breaks TCP: Linux counts it and does not send it.' },
-  IPV6_RTHDR: { level: 'IPPROTO_IPV6', name: 57, kind: 'bytes', max: 2048, step: 8, families: IPV6, inherited: true, source: 'RFC 3542',
+  IPV6_RTHDR: { level: 'IPPROTO_IPV6', name: 57, kind: 'bytes', max: 2048, step: 8, families: IPV6, inherited: true, mptcp: 'refused', source: 'RFC 3542',
     doc: 'Routing header of every packet, whole, a multiple of 8 bytes: type 2 (RFC 6275) or 4 (segment routing); none removes it.' },
-  IPV6_DSTOPTS: { level: 'IPPROTO_IPV6', name: 59, kind: 'bytes', max: 2048, step: 8, families: IPV6, privilege: 'CAP_NET_RAW', inherited: true, source: 'RFC 3542',
+  IPV6_DSTOPTS: { level: 'IPPROTO_IPV6', name: 59, kind: 'bytes', max: 2048, step: 8, families: IPV6, privilege: 'CAP_NET_RAW', inherited: true, mptcp: 'refused', source: 'RFC 3542',
     doc: 'Destination options header of every packet, whole, a multiple of 8 bytes; none removes it.' },
 
   // Told of each datagram that has one.
-  IPV6_RECVHOPOPTS: { level: 'IPPROTO_IPV6', name: 53, kind: 'flag', families: IPV6, inherited: true, source: 'RFC 3542',
+  IPV6_RECVHOPOPTS: { level: 'IPPROTO_IPV6', name: 53, kind: 'flag', families: IPV6, inherited: true, mptcp: 'refused', source: 'RFC 3542',
     doc: 'Receive an IPV6_HOPOPTS message with each datagram that has a hop-by-hop options header.' },
-  IPV6_RECVRTHDR: { level: 'IPPROTO_IPV6', name: 56, kind: 'flag', families: IPV6, inherited: true, source: 'RFC 3542',
+  IPV6_RECVRTHDR: { level: 'IPPROTO_IPV6', name: 56, kind: 'flag', families: IPV6, inherited: true, mptcp: 'refused', source: 'RFC 3542',
     doc: 'Receive an IPV6_RTHDR message with each datagram that has a routing header.' },
-  IPV6_RECVDSTOPTS: { level: 'IPPROTO_IPV6', name: 58, kind: 'flag', families: IPV6, inherited: true, source: 'RFC 3542',
+  IPV6_RECVDSTOPTS: { level: 'IPPROTO_IPV6', name: 58, kind: 'flag', families: IPV6, inherited: true, mptcp: 'refused', source: 'RFC 3542',
     doc: 'Receive an IPV6_DSTOPTS message with each datagram that has a destination options header.' },
 
   // The same in the older form of RFC 2292, for programs that still want its messages.
-  IPV6_2292PKTINFO: { level: 'IPPROTO_IPV6', name: 2, kind: 'flag', families: IPV6, inherited: true, source: 'RFC 2292',
+  IPV6_2292PKTINFO: { level: 'IPPROTO_IPV6', name: 2, kind: 'flag', families: IPV6, inherited: true, mptcp: 'refused', source: 'RFC 2292',
     doc: 'Receive an IPV6_2292PKTINFO message with each datagram; IPV6_RECVPKTINFO has taken its place.' },
-  IPV6_2292HOPOPTS: { level: 'IPPROTO_IPV6', name: 3, kind: 'flag', families: IPV6, inherited: true, source: 'RFC 2292',
+  IPV6_2292HOPOPTS: { level: 'IPPROTO_IPV6', name: 3, kind: 'flag', families: IPV6, inherited: true, mptcp: 'refused', source: 'RFC 2292',
     doc: 'Receive an IPV6_2292HOPOPTS message with each datagram; IPV6_RECVHOPOPTS has taken its place.' },
-  IPV6_2292DSTOPTS: { level: 'IPPROTO_IPV6', name: 4, kind: 'flag', families: IPV6, inherited: true, source: 'RFC 2292',
+  IPV6_2292DSTOPTS: { level: 'IPPROTO_IPV6', name: 4, kind: 'flag', families: IPV6, inherited: true, mptcp: 'refused', source: 'RFC 2292',
     doc: 'Receive an IPV6_2292DSTOPTS message with each datagram; IPV6_RECVDSTOPTS has taken its place.' },
-  IPV6_2292RTHDR: { level: 'IPPROTO_IPV6', name: 5, kind: 'flag', families: IPV6, inherited: true, source: 'RFC 2292',
+  IPV6_2292RTHDR: { level: 'IPPROTO_IPV6', name: 5, kind: 'flag', families: IPV6, inherited: true, mptcp: 'refused', source: 'RFC 2292',
     doc: 'Receive an IPV6_2292RTHDR message with each datagram; IPV6_RECVRTHDR has taken its place.' },
-  IPV6_2292PKTOPTIONS: { level: 'IPPROTO_IPV6', name: 6, kind: 'messages', access: 'get', families: IPV6, types: ['stream'], source: 'RFC 2292',
+  IPV6_2292PKTOPTIONS: { level: 'IPPROTO_IPV6', name: 6, kind: 'messages', access: 'get', families: IPV6, types: ['stream'], mptcp: 'refused', source: 'RFC 2292',
     doc: 'Of a TCP socket: the messages that IPV6_RECVPKTINFO, IPV6_RECVHOPLIMIT and others ask for, of the last packet.' },
-  IPV6_2292HOPLIMIT: { level: 'IPPROTO_IPV6', name: 8, kind: 'flag', families: IPV6, inherited: true, source: 'RFC 2292',
+  IPV6_2292HOPLIMIT: { level: 'IPPROTO_IPV6', name: 8, kind: 'flag', families: IPV6, inherited: true, mptcp: 'refused', source: 'RFC 2292',
     doc: 'Receive an IPV6_2292HOPLIMIT message with each datagram; IPV6_RECVHOPLIMIT has taken its place.' },
 } as const satisfies Readonly<Record<string, OptionRow>>;

@@ -36,6 +36,12 @@ export interface OptionRow extends Bounds {
   readonly inherited?: boolean;
   /** How a value that was set reads back. @default as it was set */
   readonly readBack?: 'doubled' | 'adjusted';
+  /**
+   * What a Multipath TCP socket does with it, as of Linux 6.18: 'refused' fails with EOPNOTSUPP or, where MPTCP does not
+   * know the option at all, ENOPROTOOPT; 'ignored' reports success and has no effect. Of options that can be set, this is
+   * about setting. @default it takes the option
+   */
+  readonly mptcp?: 'refused' | 'ignored';
   /** From when on the kernel accepts it and passes over it: a local port is assigned; the connection is there. */
   readonly late?: 'portAssigned' | 'connected';
 }
