@@ -5,6 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { format, resolveConfig } from 'prettier';
+import { withLayers } from './docs/layers.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const check = process.argv.includes('--check');
@@ -19,6 +20,7 @@ const { socketsText, valueOf } = await load('cli/option-page.js');
 const stale = [];
 await produce('src/options/values.ts', values());
 await produce('docs/options.md', guide());
+await produce('CONTRIBUTING.md', withLayers(readFileSync(join(root, 'CONTRIBUTING.md'), 'utf8')));
 if (stale.length > 0) {
   console.error(`${stale.join(' and ')} not current: run \`npm run docs\``);
   process.exitCode = 1;
