@@ -2,22 +2,8 @@
 import js from '@eslint/js';
 import { defineConfig, globalIgnores } from 'eslint/config';
 import tseslint from 'typescript-eslint';
-
-// A file of src imports only from layers before its own; what is not listed (errors, arguments) lies below them all, and
-// so do those files of wire that import nothing of ours: how an address is written.
-const layers = [
-  'binding',
-  'kernel',
-  'wire',
-  'options',
-  'readiness',
-  'socket',
-  'tcp',
-  'udp',
-  'egress',
-  'diagnose',
-  'cli',
-];
+import { layersRule } from './scripts/lint-rules/layers.mjs';
+import { NODE_INTERNALS } from './scripts/lint-rules/node-internals.mjs';
 
 export default defineConfig(
   globalIgnores(['build/', 'coverage/', 'lib/', 'prebuilds/']),
@@ -49,13 +35,20 @@ export default defineConfig(
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
     },
   },
-  { files: ['src/**'], rules: { 'no-restricted-syntax': ['error', noDefaultExport()] } },
   {
-    files: ['src/*.ts'],
-    ignores: ['src/index.ts', ...layers.map((layer) => `src/${layer}.ts`)],
-    rules: { 'no-restricted-imports': ['error', { patterns: [...forbidden('\\./', layers), noCommander()] }] },
+    files: ['src/**'],
+    plugins: { local: { rules: { layers: layersRule } } },
+    rules: {
+      'local/layers': 'error',
+      'no-restricted-syntax': ['error', noDefaultExport(), ...NODE_INTERNALS],
+    },
   },
-  ...layers.map((layer, index) => layerRule(layer, layers.slice(index + 1))),
+  { files: ['src/node/**'], rules: { 'no-restricted-syntax': ['error', noDefaultExport()] } },
+  {
+    files: ['src/**'],
+    ignores: ['src/cli/**'],
+    rules: { 'no-restricted-imports': ['error', { patterns: [noCommander()] }] },
+  },
   { files: ['src/cli/**', 'test/**', 'bench/**', 'examples/**'], rules: { 'no-console': 'off' } },
   {
     // Assertions reach into things that the library's own code must not.
@@ -89,34 +82,4 @@ function noDefaultExport() {
 
 function noCommander() {
   return { regex: '^commander$', message: 'The core has no runtime dependency: only src/cli parses arguments.' };
-}
-
-/**
- * @param {string} start of the specifiers that lead to src, as a regular expression
- * @param {string[]} above
- */
-function forbidden(start, above) {
-  if (above.length === 0) return [];
-  const leaves = 'wire/(address|byte-order|families)\\.js$';
-  return [
-    { regex: `^${start}(?!${leaves})(${above.join('|')})(/|\\.js$)`, message: 'That is a layer above this file.' },
-  ];
-}
-
-/**
- * @param {string} layer
- * @param {string[]} above
- */
-function layerRule(layer, above) {
-  const core = layer === 'cli' ? [] : [noCommander()];
-  return defineConfig(
-    {
-      files: [`src/${layer}/**`],
-      rules: { 'no-restricted-imports': ['error', { patterns: [...forbidden('(\\.\\./)+', above), ...core] }] },
-    },
-    {
-      files: [`src/${layer}.ts`],
-      rules: { 'no-restricted-imports': ['error', { patterns: [...forbidden('\\./', above), ...core] }] },
-    },
-  );
 }
