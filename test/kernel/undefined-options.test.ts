@@ -27,13 +27,13 @@ type OptionalKeys<T> = { [K in keyof T]-?: undefined extends T[K] ? K : never }[
 /** All that may be left out. The compiler sees to it that nothing is forgotten here. */
 type Nothing<T> = Record<OptionalKeys<T>, undefined>;
 
-test('NativeSocket.create', () => {
+test('undefined options of NativeSocket.create mean the default', () => {
   const nothing: Nothing<NativeSocketOptions> = { protocol: undefined, sockopts: undefined };
   using socket = NativeSocket.create({ family: 'ipv4', type: 'dgram', ...nothing });
   expect(socket.fd).toBeGreaterThan(2);
 });
 
-test('UdpSocket.create and a send', async () => {
+test('undefined options of UdpSocket.create and of a send mean the default', async () => {
   const nothing: Nothing<UdpSocketOptions> = {
     ...{ gro: undefined, pktinfo: undefined, originalDestination: undefined, ecn: undefined, ttl: undefined },
     ...{ timestamps: undefined, dropCounter: undefined, mark: undefined, errorQueue: undefined, txTime: undefined },
@@ -54,7 +54,7 @@ test('UdpSocket.create and a send', async () => {
   expect(udp.trySend(Buffer.from('x'), none)).toBe(1);
 });
 
-test('reserve and reserveUdp', () => {
+test('undefined options of reserve and reserveUdp mean the default', () => {
   using listener = listening('ipv4');
   const nothing: Nothing<ReserveUdpOptions> = {
     ...{
@@ -71,7 +71,7 @@ test('reserve and reserveUdp', () => {
   expect([tcp.state, udp.state]).toEqual(['held', 'held']);
 });
 
-test('listen, connect and a pool', async () => {
+test('undefined options of listen, connect and a pool mean the default', async () => {
   const nothing: Nothing<ListenOptions> = {
     ...{ address: undefined, port: undefined, backlog: undefined, freebind: undefined, transparent: undefined },
     ...{ reusePort: undefined, fastOpen: undefined, deferAccept: undefined, ipv6Only: undefined, sockopts: undefined },

@@ -10,8 +10,8 @@ const DISCARD = '127.0.0.1:9';
 
 const run = (...args: string[]) => runNode(CLI, { args, allowFailure: true });
 
-describe('reserve', () => {
-  test('prints the 4-tuples, holds them until SIGINT, and gives them back', async () => {
+describe('linux-sockets reserve', () => {
+  test('prints the 4-tuples, holds them until SIGINT, and releases them', async () => {
     await using running = startNode(CLI, {
       args: ['reserve', '--remote', DISCARD, '--local', '127.0.0.1', '--range', '40000-40001', '--count', '2'],
     });
@@ -27,7 +27,7 @@ describe('reserve', () => {
     taken().release();
   });
 
-  test('--json prints an object a line, and nothing else', async () => {
+  test('--json prints one object per line and nothing else', async () => {
     await using running = startNode(CLI, { args: ['reserve', '--remote', DISCARD, '--count', '3', '--json'] });
     await running.printed(/(.*\n){3}/);
     running.child.kill('SIGTERM');
@@ -59,7 +59,7 @@ describe('reserve', () => {
     [['options', 'IP_NOPE'], "no option 'IP_NOPE'"],
     [['options', '--bogus'], '--bogus'],
     [['bogus'], 'bogus'],
-  ])('wrong use is one line and status 2: %j', async (args, said) => {
+  ])('wrong usage prints one line and exits with status 2: %j', async (args, said) => {
     const { code, stdout, stderr } = await run(...args);
     expect(code).toBe(2);
     expect(stdout).toBe('');
@@ -67,7 +67,7 @@ describe('reserve', () => {
     expect(stderr).toContain(said);
   });
 
-  test('a refusal of the kernel is one line and status 1', async () => {
+  test('a refusal of the kernel prints one line and exits with status 1', async () => {
     const { code, stdout, stderr } = await run('reserve', '--remote', '192.0.2.1:53');
     expect(code).toBe(1);
     expect(stdout).toBe('');
@@ -80,14 +80,14 @@ const SECTIONS = [
   'SEE ALSO',
 ];
 
-describe('options', () => {
-  test('lists every option, one a line', async () => {
+describe('linux-sockets options', () => {
+  test('lists every option, one per line', async () => {
     const { code, stdout } = await run('options');
     expect(code).toBe(0);
     expect(stdout).toMatch(/^IP_LOCAL_PORT_RANGE +The ports that the kernel may pick from/m);
   });
 
-  test('describes one, by any case of its name', async () => {
+  test('describes an option, whatever the case of its name', async () => {
     const { stdout } = await run('options', 'ip_local_port_range');
     expect(stdout).toMatch(/^NAME\n +IP_LOCAL_PORT_RANGE, IPPROTO_IP \(0\) 51\n/);
     expect(stdout).toMatch(/^SINCE\n +Linux 6\.3\.\n/m);
@@ -115,7 +115,7 @@ describe('options', () => {
 });
 
 test.each([['--help'], ['reserve', '--help'], ['options', '--help'], ['help', 'reserve']])(
-  '%s prints help',
+  'linux-sockets %s prints help',
   async (...args) => {
     const { code, stdout, stderr } = await run(...args);
     expect(code).toBe(0);
@@ -124,7 +124,7 @@ test.each([['--help'], ['reserve', '--help'], ['options', '--help'], ['help', 'r
   },
 );
 
-test('no command at all is wrong use, and prints the help', async () => {
+test('linux-sockets without a command prints the help and exits as wrong usage', async () => {
   const { code, stderr } = await run();
   expect(code).toBe(2);
   expect(stderr).toMatch(/^Usage: linux-sockets/);

@@ -7,7 +7,7 @@ import { runNode } from '../support/child.js';
 
 const DEMO = new URL('../../examples/demo/main.mjs', import.meta.url).pathname;
 
-test('fills the range that it is told to, and proves what it says', async () => {
+test('the demo fills the requested range and proves its claims', async () => {
   const { stdout, stderr } = await runNode(DEMO, { args: ['--json', '--ports', '256'] });
   expect(stderr).toBe('');
   expect(JSON.parse(stdout)).toMatchObject({
@@ -24,7 +24,7 @@ test('fills the range that it is told to, and proves what it says', async () => 
   });
 });
 
-test('without a namespace it leaves the host’s ports alone, and says why', async () => {
+test('the demo without a namespace does not touch the ports of the host, and reports why', async () => {
   // An unshare that is refused, as in many containers.
   const bin = mkdtempSync(join(tmpdir(), 'linux-sockets-demo-'));
   try {
@@ -43,7 +43,7 @@ test('without a namespace it leaves the host’s ports alone, and says why', asy
 });
 
 test.each([['--ports', '15'], ['--ports', 'x'], ['--bogus']])(
-  'wrong use is one line and status 2: %s %s',
+  'the demo with wrong usage prints one line and exits with status 2: %s %s',
   async (...args) => {
     const { code, stdout, stderr } = await runNode(DEMO, { args, allowFailure: true });
     expect(code).toBe(2);

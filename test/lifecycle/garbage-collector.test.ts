@@ -37,8 +37,8 @@ async function runCollecting(script: string, execArgv: readonly string[] = ['--n
   return runNode(`${PROLOGUE} ${script}`, { execArgv: ['--expose-gc', ...execArgv] });
 }
 
-describe('a forgotten', () => {
-  test('NativeSocket is closed, with one warning that names it', async () => {
+describe('garbage collection of', () => {
+  test('a NativeSocket closes it and emits one warning that names it', async () => {
     const [fds, codes, names, messages, stillOpen] = await run(`
       const make = () => [tcp(), udp(), tcp(), udp(), udp()].map(({ fd }) => fd);
       const fds = make();
@@ -66,7 +66,7 @@ describe('a forgotten', () => {
     ['reservation', `return reserve({ remote: '127.0.0.1:9' }).fd;`],
     ['adopted socket', `return NativeSocket.adopt(udp().detach()).fd;`],
     ['native Handle', `const h = new (native().Handle)(); h.socket(2, 1, 0); return h.fd();`],
-  ])('%s as well', async (_, make) => {
+  ])('%s closes it as well', async (_, make) => {
     const [codes, stillOpen] = await run(`
       const fd = (() => { ${make} })();
       await until(() => !open(fd) && warnings.length > 0);
@@ -76,7 +76,7 @@ describe('a forgotten', () => {
     expect([codes, stillOpen]).toEqual([['LINUX_SOCKETS_NOT_CLOSED'], false]);
   });
 
-  test('accepted connection as well, and the other side hears of its end', async () => {
+  test('an accepted connection closes it, and the other side sees the end', async () => {
     const [bytes] = await run(`
       const listener = tcp();
       listener.listen();
@@ -94,7 +94,7 @@ describe('a forgotten', () => {
     expect(bytes).toBe(0);
   });
 
-  test('reservation’s port is free again', async () => {
+  test('a reservation frees its port', async () => {
     const [ports] = await run(`
       const take = () => reserve({ remote: '127.0.0.1:9', local: { address: '127.0.0.1' }, localPortRange: [40000, 40000] });
       const fd = (() => take().fd)();
@@ -104,7 +104,7 @@ describe('a forgotten', () => {
     expect(ports).toEqual([40_000]);
   });
 
-  test('socket in a worker is closed with a warning there', async () => {
+  test('a socket in a worker closes it with a warning there', async () => {
     const { stdout } = await runNode(
       `
         import { Worker } from 'node:worker_threads';
@@ -129,8 +129,8 @@ describe('a forgotten', () => {
   });
 });
 
-describe('nothing is collected under a pending', () => {
-  test('readable(), though nobody else knows the socket', async () => {
+describe('garbage collection does not close a socket with a pending', () => {
+  test('readable(), even when nothing else refers to the socket', async () => {
     const [kept, early, text] = await run(`
       const events = [];
       const { fd, local } = (() => {
@@ -151,7 +151,7 @@ describe('nothing is collected under a pending', () => {
     expect([kept, early, text]).toEqual([true, 0, 'woken']);
   });
 
-  test('readable() whose result nobody uses; after it the socket is collected', async () => {
+  test('readable() whose promise nobody uses; after it the socket is collected', async () => {
     const [kept, early, after] = await run(`
       const { fd, local } = (() => { const s = udp(); s.readable(); return { fd: s.fd, local: s.local }; })();
       await collect();
@@ -221,7 +221,7 @@ describe('nothing is collected under a pending', () => {
   });
 });
 
-describe('no warning', () => {
+describe('garbage collection emits no warning', () => {
   test.each([
     ['after close', `const s = udp(); s.close(); return s.fd;`],
     [
@@ -246,7 +246,7 @@ describe('no warning', () => {
     expect([fd, codes]).toEqual([-1, []]);
   });
 
-  test('for sockets that are still known', async () => {
+  test('for sockets that are still referenced', async () => {
     const [codes, phases] = await run(`
       const kept = [udp(), tcp(), reserve({ remote: '127.0.0.1:9' })];
       await collect();
@@ -256,7 +256,7 @@ describe('no warning', () => {
   });
 });
 
-test('the warning is printed with its code and its advice', async () => {
+test('the warning of a collected socket has its code and its advice', async () => {
   const { stderr } = await runCollecting(
     `
       (() => { udp(); })();
@@ -283,7 +283,7 @@ test('a Poll whose callback was collected does not start, and closes', async () 
   expect(results).toEqual([0, true, -125, -125, 0, 0, 0]); // ECANCELED
 });
 
-test('a descriptor that a socket gave away is not closed when the socket is collected', async () => {
+test('a detached descriptor is not closed when its socket is collected', async () => {
   const [stillOpen] = await run(`
     const fd = (() => udp().detach())();
     await collect();
@@ -292,7 +292,7 @@ test('a descriptor that a socket gave away is not closed when the socket is coll
   expect(stillOpen).toBe(true);
 });
 
-test('10,000 forgotten sockets are collected in time: the process does not run out of descriptors', async () => {
+test('10,000 unreferenced sockets are collected before the process runs out of descriptors', async () => {
   const [made, left] = await run(`
     let made = 0;
     for (; made < 10_000; made++) {

@@ -35,7 +35,7 @@ function script(name: string, body: string): string {
   return path;
 }
 
-test('workers share a port with reusePort, and every one of them serves', async () => {
+test('listen() with reusePort in cluster workers shares the port, and each worker accepts connections', async () => {
   const path = script(
     'shared',
     `
@@ -88,7 +88,7 @@ test('workers share a port with reusePort, and every one of them serves', async 
   expect(workers).toEqual(Array(3).fill({ opened: 1, port: Number(port), freebind: true, reusePort: true }));
 });
 
-test('without reusePort the second worker gets EADDRINUSE, and is told what to do', async () => {
+test('listen() without reusePort in a second cluster worker fails with EADDRINUSE and a remedy', async () => {
   const path = script(
     'clash',
     `
@@ -118,7 +118,7 @@ test('without reusePort the second worker gets EADDRINUSE, and is told what to d
   expect((second as { message: string }).message).toContain('reusePort: true');
 });
 
-test('exclusive: false is refused in a worker, since nothing is shared; in a process without a cluster it is nothing', async () => {
+test('listen() with exclusive: false is refused in a cluster worker, and ignored elsewhere', async () => {
   const path = script(
     'exclusive',
     `
@@ -143,7 +143,7 @@ test('exclusive: false is refused in a worker, since nothing is shared; in a pro
   expect((await runNode(path)).stdout.trim()).toBe('ERR_INVALID_ARG_VALUE');
 });
 
-test('cluster.disconnect ends workers that close their servers then, as the guide says', async () => {
+test('cluster.disconnect ends workers that close their servers, as the guide documents', async () => {
   const path = script(
     'disconnect',
     `
@@ -162,7 +162,7 @@ test('cluster.disconnect ends workers that close their servers then, as the guid
   expect(JSON.parse((await runNode(path)).stdout)).toEqual({ code: 0, signal: null });
 });
 
-test('a server of the primary’s goes to the workers, with the options of its socket', async () => {
+test('a server of the primary can be sent to cluster workers, with the options of its socket', async () => {
   const path = script(
     'owned',
     `

@@ -15,7 +15,7 @@ const blocks = (language: string) =>
     [...guide.matchAll(new RegExp(`\`\`\`${language}\n(.*?)\`\`\``, 'gs'))].map(([, code = '']) => code),
   );
 
-test.each(blocks('js').map((code) => [code]))('a program of theirs runs: %s', async (code) => {
+test.each(blocks('js').map((code) => [code]))('docs/listen.md: the program runs: %s', async (code) => {
   await using running = startNode(code);
   await running.printed(/listening on|true false/);
 });

@@ -16,7 +16,7 @@ const LISTEN = `
   parentPort.postMessage(server.address().port);
 `;
 
-test('threads share a port with reusePort; one that is terminated leaves the port to the others', async () => {
+test('listen() with reusePort in threads shares the port; a terminated thread leaves it to the others', async () => {
   await expectNoNewFds(async () => {
     const workers: Worker[] = [];
     let port = 0;
@@ -38,7 +38,7 @@ test('threads share a port with reusePort; one that is terminated leaves the por
   });
 });
 
-test('the process ends by itself once the server is closed, and at exit with one that listens', async () => {
+test('listen() lets the process exit once the server is closed, and at process.exit while listening', async () => {
   const prologue = `import net from 'node:net'; import { listen } from 'linux-sockets';`;
   for (const [body, code] of [
     ['listen(net.createServer(), {}, function () { this.close(); });', 0],
@@ -52,7 +52,7 @@ test('the process ends by itself once the server is closed, and at exit with one
   }
 });
 
-test('a server outlives the collection of what brought its descriptor', async () => {
+test('a server outlives the garbage collection of the socket that made its descriptor', async () => {
   const { stdout } = await runNode(
     `
     import net from 'node:net';

@@ -33,7 +33,7 @@ describe('import', () => {
     expect(stdout).toBe('true true [::1]:1 false\ntrue\n');
   });
 
-  test('reads nothing but the library and what is built into Node', async () => {
+  test("reads only the library and Node's built-in modules", async () => {
     const hook = `
       import { writeSync } from 'node:fs';
       export async function load(url, context, next) { writeSync(1, url + '\\n'); return next(url, context); }
@@ -55,7 +55,7 @@ describe('import', () => {
     expect(urls.filter((url) => url.includes('/cli/'))).toEqual([]);
   });
 
-  test('opens nothing, starts nothing, and leaves globals and process as they are', async () => {
+  test('opens nothing, starts nothing, and leaves globals and process unchanged', async () => {
     const { stdout, stderr } = await runNode(`
       import { readdirSync } from 'node:fs';
       const state = async () => {
@@ -77,7 +77,7 @@ describe('import', () => {
 });
 
 describe('require', () => {
-  test('gives what import gives', async () => {
+  test('returns the same exports as import', async () => {
     const { stdout } = await runNode(
       `
         import { createRequire } from 'node:module';
@@ -91,7 +91,7 @@ describe('require', () => {
     expect(stdout).toBe('true true\n\n');
   });
 
-  test('works by path, in a CommonJS program', async () => {
+  test('works by path in a CommonJS program', async () => {
     const program = join(directory, 'program.cjs');
     writeFileSync(
       program,
@@ -127,7 +127,7 @@ describe('threads and contexts', () => {
     parentPort.postMessage('done');
   `;
 
-  test('the main thread and six workers use it at once', async () => {
+  test('the main thread and six workers use the package at once', async () => {
     await expectNoNewFds(async () => {
       const workers = Array.from({ length: 6 }, async () => runWorker(exchange));
       using receiver = udp();
@@ -143,7 +143,7 @@ describe('threads and contexts', () => {
     });
   });
 
-  test('a worker loads it first, and the main thread after the worker has ended', async () => {
+  test('a worker loads the package first, and the main thread after the worker has ended', async () => {
     const { stdout } = await runNode(`
       import { Worker } from 'node:worker_threads';
       const source = ${JSON.stringify(`(async () => {${exchange}})()`)};
@@ -177,7 +177,7 @@ describe('threads and contexts', () => {
     expect(buffer.toString('utf8', 0, server.recvmsg({ buffers: [buffer] })!.bytes)).toBe('from the worker');
   });
 
-  test('loaded twice into one thread, also from another context, it works twice, and neither takes the other’s handles amiss', async () => {
+  test("loaded twice into one thread, also from another context, both copies work and refuse each other's handles", async () => {
     const { stdout } = await runNode(
       `
         import { createRequire } from 'node:module';
@@ -211,7 +211,7 @@ describe('threads and contexts', () => {
   });
 });
 
-describe('where there is no addon to load', () => {
+describe('without an addon to load', () => {
   const attempts = `
     const attempt = (name, action) => {
       try { action(); console.log(name, 'worked'); }
@@ -229,7 +229,7 @@ describe('where there is no addon to load', () => {
   const IMPORT = `const { NativeSocket, SocketError, setOption, getOption, reserve, reserveMany, PortReservation, Endpoint, isSupported } = `;
 
   test.each(['darwin', 'win32', 'freebsd'])(
-    'on %s it imports, says so, and every call throws ERR_UNSUPPORTED_PLATFORM',
+    'on %s import works, isSupported is false, and every call throws ERR_UNSUPPORTED_PLATFORM',
     async (platform) => {
       const { stdout, stderr } = await runNode(`
       import { readFileSync } from 'node:fs';
@@ -264,7 +264,7 @@ describe('where there is no addon to load', () => {
     for (const line of stderr.trim().split('\n')) expect(line).toMatch(/--no-addons.*--allow-addons/);
   });
 
-  test('the permission model that allows addons: it works', async () => {
+  test('the permission model that allows addons: every call works', async () => {
     const { stdout } = await runNode(
       `import { NativeSocket } from 'linux-sockets'; console.log(NativeSocket.create({ family: 'ipv4', type: 'stream' }).phase);`,
       {
@@ -275,7 +275,7 @@ describe('where there is no addon to load', () => {
   });
 
   // Node may say so itself (ERR_ACCESS_DENIED), or a file that may not be read looks as if it were not there.
-  test('the permission model that hides the binary: the error is not that there is none', async () => {
+  test('the permission model that hides the binary: the error is not that the binary is missing', async () => {
     const readable = ['lib/', 'package.json', 'node_modules/'].map(
       (path) => `--allow-fs-read=${join(repository, path)}`,
     );
@@ -291,7 +291,7 @@ describe('where there is no addon to load', () => {
     expect(stderr).not.toContain('has no binary');
   });
 
-  test('a package without a binary says where it looked', async () => {
+  test('a package without a binary throws an error that lists where it looked', async () => {
     const copy = join(directory, 'copy');
     cpSync(join(repository, 'lib'), join(copy, 'lib'), { recursive: true });
     cpSync(join(repository, 'package.json'), join(copy, 'package.json'));
@@ -306,7 +306,7 @@ describe('where there is no addon to load', () => {
     expect(stderr).toContain(join(copy, `prebuilds/linux-${process.arch}`));
   });
 
-  test('LINUX_SOCKETS_BINDING chooses another binary', async () => {
+  test('LINUX_SOCKETS_BINDING selects another binary', async () => {
     const link = join(directory, 'another.node');
     symlinkSync(process.env['LINUX_SOCKETS_BINDING'] ?? join(repository, 'build/Release/linux_sockets.node'), link);
     const script = `import { NativeSocket } from 'linux-sockets'; console.log(NativeSocket.create({ family: 'ipv4', type: 'stream' }).phase);`;

@@ -96,12 +96,12 @@ const often = [
   'calling without a pause',
 ];
 
-test.each(Object.entries(states))('terminated again and again while %s', async (name, state) => {
+test.each(Object.entries(states))('a worker that is terminated repeatedly while %s', async (name, state) => {
   const times = repeats(often.includes(name) ? 100 : 20);
   expect(await terminateWorkers(HOLD + state, { times, held: 200 })).toEqual(NOTHING_LEFT);
 });
 
-test('a worker that ends by itself, or by an error, leaks none either, and the error arrives', async () => {
+test('a worker that ends by itself or by an error leaks no descriptor, and the error is reported', async () => {
   const script = `
     import { readdirSync } from 'node:fs';
     import { Worker } from 'node:worker_threads';

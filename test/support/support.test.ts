@@ -9,7 +9,7 @@ import { hasCapability, kernel, missingNeeds } from './kernel.js';
 import { NetworkNamespace } from './namespace.js';
 import { readSysctl, setSysctl } from './sysctl.js';
 
-test('a test file has a network namespace of its own, with lo up', async () => {
+test('a test file has its own network namespace, with lo up', async () => {
   const suite = readlinkSync(`/proc/${process.ppid}/ns/net`);
   expect(readlinkSync('/proc/self/ns/net')).not.toBe(suite);
   expect(readFileSync('/proc/net/dev', 'utf8').trim().split('\n')).toHaveLength(3); // two lines of heading and lo
@@ -18,7 +18,7 @@ test('a test file has a network namespace of its own, with lo up', async () => {
   server.close();
 });
 
-test('a sysctl is set, and restored when its scope ends', () => {
+test('setSysctl sets a sysctl and restores it at the end of the scope', () => {
   const before = readSysctl('net.ipv4.ip_local_port_range');
   {
     using _ = setSysctl('net.ipv4.ip_local_port_range', '40000 40010');
@@ -39,7 +39,7 @@ test('two namespaces reach each other over a veth pair, and leave nothing behind
   });
 });
 
-test('the current namespace is linked to another, again and again', async () => {
+test('the current namespace can be linked to another repeatedly', async () => {
   for (let round = 0; round < 2; round++) {
     await using peer = await NetworkNamespace.create();
     await peer.link('current', {
@@ -65,7 +65,7 @@ test('an unclosed descriptor is found', async () => {
   closeSync(fd);
 });
 
-test('a child runs this node, and is ended when it takes too long', async () => {
+test('runNode runs the same node, and kills it when it takes too long', async () => {
   const { stdout, code } = await runNode('console.log(process.version, import.meta.url !== undefined)');
   expect({ stdout, code }).toEqual({ stdout: `${process.version} true\n`, code: 0 });
   const failed = await runNode('console.error("why"); process.exit(3)', { allowFailure: true });
@@ -81,7 +81,7 @@ test('a worker answers and ends', async () => {
   });
 });
 
-test('needs that are not met are named', () => {
+test('unmet requirements are named', () => {
   expect(kernel(2, 6)).toBe(true);
   expect(kernel(99, 0)).toBe(false);
   expect(hasCapability('CAP_NET_ADMIN')).toBe(true);

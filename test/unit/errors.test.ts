@@ -8,8 +8,8 @@ import { AbortError, check, errnoName, SocketError, SyscallError } from '../../s
 
 type NodesError = NodeJS.ErrnoException & { address: string; port: number };
 
-describe('a SyscallError is what Node makes of the same failure', () => {
-  test('connect', async () => {
+describe("a SyscallError has what Node's error for the same failure has", () => {
+  test('for connect', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
@@ -20,7 +20,7 @@ describe('a SyscallError is what Node makes of the same failure', () => {
     expect(error).toMatchObject({ code: 'ECONNREFUSED', syscall: 'connect' });
   });
 
-  test('connect from a local address', async () => {
+  test('for connect from a local address', async () => {
     const options = { host: '127.0.0.1', port: 9, localAddress: '192.0.2.1', localPort: 7 };
     const [error] = (await once(connect(options), 'error')) as [NodesError];
     // Node fails in bind, and says so in the words of bind.
@@ -35,7 +35,7 @@ describe('a SyscallError is what Node makes of the same failure', () => {
     expect(own).toMatchObject({ localAddress: '192.0.2.1', localPort: 7 });
   });
 
-  test('listen', async () => {
+  test('for listen', async () => {
     const first = createServer().listen(0, '127.0.0.1');
     await once(first, 'listening');
     const { port } = first.address() as AddressInfo;
@@ -45,12 +45,12 @@ describe('a SyscallError is what Node makes of the same failure', () => {
     first.close();
   });
 
-  test('listen on an address of others', async () => {
+  test('for listen on an address that is not local', async () => {
     const [error] = (await once(createServer().listen(1, '192.0.2.1'), 'error')) as [NodesError];
     expectSame(new SyscallError('listen', error.errno!, { address: error.address, port: error.port }), error);
   });
 
-  test('bind, of which Node’s message has less', async () => {
+  test('for bind, whose message in Node is shorter', async () => {
     const socket = createSocket('udp4');
     socket.bind(9, '192.0.2.1');
     const [error] = (await once(socket, 'error')) as [NodesError];
@@ -76,7 +76,7 @@ describe('SyscallError', () => {
     expect(errnoName(errno)).toBe(code);
   });
 
-  test('an errno that Node does not know has a code none the less', () => {
+  test('has a code for an errno that Node does not know', () => {
     expect(new SyscallError('connect', -4242)).toMatchObject({
       errno: -4242,
       code: expect.stringContaining('4242') as string,
@@ -98,7 +98,7 @@ describe('SyscallError', () => {
     expect(full.message).toBe('setsockopt EPERM: operation not permitted, SO_MARK a:0 - Local (b:0). Do this');
   });
 
-  test('is an Error with a stack, and shows what it is', () => {
+  test('is an Error with a stack, and its inspection shows its fields', () => {
     const error = new SyscallError('bind', -98, { address: '::1', port: 80 });
     expect(error).toBeInstanceOf(Error);
     expect(error.stack).toContain('errors.test.ts');
@@ -108,7 +108,7 @@ describe('SyscallError', () => {
   });
 });
 
-test('check passes results on, and throws negative ones', () => {
+test('check() returns results, and throws negative ones', () => {
   expect(check('bind', 0)).toBe(0);
   expect(check('sendmsg', 2 ** 31)).toBe(2 ** 31);
   expect(() => check('bind', -98, { address: '::1', port: 80 })).toThrow(
@@ -116,7 +116,7 @@ test('check passes results on, and throws negative ones', () => {
   );
 });
 
-test('an AbortError is Node’s', async () => {
+test("an AbortError is Node's", async () => {
   const controller = new AbortController();
   const nodes = once(new EventTarget(), 'never', { signal: controller.signal });
   controller.abort('why');

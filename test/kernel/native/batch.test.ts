@@ -69,8 +69,8 @@ function arena(size: number, shared = false): { memory: Uint8Array; view: Uint8A
 
 const refused = expect.objectContaining({ name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' }) as Error;
 
-describe('sendmmsg', () => {
-  test('records anywhere: sent as they say when they lie inside, and refused when one does not', () => {
+describe('sendmmsg (native)', () => {
+  test('sendmmsg sends records that lie inside the arena as they are, and refuses the call when one does not', () => {
     const [DATA, BESIDE] = [300, 64];
     const near = (size: number) =>
       fc.oneof(
@@ -122,7 +122,7 @@ describe('sendmmsg', () => {
     expect(Math.min(sentAll, refusals, errnos), 'all of it was tried').toBeGreaterThan(0);
   });
 
-  test('more than one call of the kernel has: what comes before a wrong record is sent, which is refused then', () => {
+  test('sendmmsg with more messages than one system call takes sends those before an invalid record, then refuses that record', () => {
     const good = [0, 4];
     const records = recordsOf(...Array<number[]>(70).fill(good), [0, 5], good);
     const data = Buffer.from('abcd');
@@ -142,12 +142,12 @@ describe('sendmmsg', () => {
     ['count', 0, 2 ** 32 + 1],
     ['both', 2 ** 31 - 1, 2 ** 31 - 1],
     ['both', -1, 2],
-  ])('%s that is none: %d, %d', (_, first, count) => {
+  ])('%s with an invalid number of messages is refused: %d, %d', (_, first, count) => {
     expect(() => handle.sendmmsg(EMPTY, EMPTY, recordsOf([0, 0], [0, 0]), first, count)).toThrow(refused);
     expect(arrived()).toEqual([]);
   });
 
-  test.each([0, 1, 2])('memory that is gone is refused: argument %i', (index) => {
+  test.each([0, 1, 2])('sendmmsg refuses detached memory: argument %i', (index) => {
     for (const gone of [detached(64), shrunk(64)]) {
       const args: [Uint8Array, Uint8Array, Uint8Array] = [Buffer.alloc(64), Buffer.alloc(64), recordsOf([0, 8])];
       args[index] = gone;
@@ -159,7 +159,7 @@ describe('sendmmsg', () => {
     expect(arrived().every((data) => data.length === 8)).toBe(true);
   });
 
-  test('data, addresses and records in one and the same memory', () => {
+  test('sendmmsg accepts data, addresses and records in the same memory', () => {
     const all = new Uint8Array(64);
     all.set(recordsOf([0, 64, 32, 16]));
     all.set(address, 32);
@@ -167,7 +167,7 @@ describe('sendmmsg', () => {
     expect(arrived()).toEqual([Buffer.from(all)]);
   });
 
-  test('no socket, a closed one, and one of another sort are an errno', () => {
+  test('sendmmsg on no socket, a closed socket or another type of socket returns a negative errno', () => {
     const [data, records] = [Buffer.alloc(8), recordsOf([0, 8])];
     expect(emptyHandle().sendmmsg(data, EMPTY, records, 0, 1)).toBe(EBADF);
     const stream = emptyHandle();
@@ -180,7 +180,7 @@ describe('sendmmsg', () => {
     unconnected.close();
   });
 
-  test('records that another thread rewrites meanwhile: never a byte from outside', async () => {
+  test('sendmmsg never reads outside the memory while another thread rewrites the records', async () => {
     const data = arena(64, true);
     const records = arena(64 * 4 * WORDS, true);
     records.view.set(recordsOf(...Array.from({ length: 64 }, () => [0, 8])));
@@ -213,8 +213,8 @@ describe('sendmmsg', () => {
   });
 });
 
-describe('sendto', () => {
-  test('an address and control messages anywhere: refused unless they lie inside', () => {
+describe('sendto (native)', () => {
+  test('sendto refuses an address or control messages that lie outside their memory', () => {
     const SIZE = 64;
     const number = fc.oneof(
       { weight: 5, arbitrary: fc.integer({ min: -2, max: SIZE + 2 }) },
@@ -241,7 +241,7 @@ describe('sendto', () => {
     expect(Math.min(sent, refusals)).toBeGreaterThan(10);
   });
 
-  test('memory that is gone is refused', () => {
+  test('sendto refuses detached memory', () => {
     expect(() => handle.sendto(detached(8))).toThrow(refused);
     expect(() => handle.sendto(EMPTY, detached(16))).toThrow(refused);
     expect(() => handle.sendto(EMPTY, detached(16), 0, 0, 0)).toThrow(refused);
@@ -249,8 +249,8 @@ describe('sendto', () => {
   });
 });
 
-describe('recvmmsg', () => {
-  test('buffers of any size: each slot is its share of each, and nothing is written beside it', () => {
+describe('recvmmsg (native)', () => {
+  test('recvmmsg divides each buffer into slots and writes nothing outside them, for buffers of any size', () => {
     const size = fc.oneof(fc.nat(40), fc.nat(300));
     let [filled, refusals] = [0, 0];
     expect(receiver.setsockopt(0, 12, 1)).toBe(0); // IP_RECVTTL
@@ -298,7 +298,7 @@ describe('recvmmsg', () => {
     expect(Math.min(filled, refusals)).toBeGreaterThan(10);
   });
 
-  test('one and the same memory for all of it', () => {
+  test('recvmmsg accepts the same memory for all of its arguments', () => {
     for (const shared of [false, true]) {
       for (let i = 0; i < 4; i++) expect(handle.sendto(Buffer.alloc(100, 7))).toBe(100);
       const all = arena(4 * 16, shared);
@@ -308,7 +308,7 @@ describe('recvmmsg', () => {
     }
   });
 
-  test.each([1, 2, 3, 4])('memory that is gone is refused, and the datagram is still there: argument %i', (index) => {
+  test.each([1, 2, 3, 4])('recvmmsg refuses detached memory and leaves the datagram queued: argument %i', (index) => {
     expect(handle.sendto(Buffer.from('x'))).toBe(1);
     const args: [number, ...Uint8Array[]] = [1, Buffer.alloc(8), Buffer.alloc(16), Buffer.alloc(8), Buffer.alloc(16)];
     args[index] = detached(16);
@@ -316,7 +316,7 @@ describe('recvmmsg', () => {
     expect(arrived().map(String)).toEqual(['x']);
   });
 
-  test('no room at all: the datagram is taken, and cut', () => {
+  test('recvmmsg with buffers of length 0 takes the datagram and truncates it', () => {
     expect(handle.sendto(Buffer.from('x'))).toBe(1);
     const result = Buffer.alloc(16);
     expect(receiver.recvmmsg(1, EMPTY, EMPTY, EMPTY, result)).toBe(1);
@@ -324,7 +324,7 @@ describe('recvmmsg', () => {
     expect(result.readUInt32LE(0)).toBe(0);
   });
 
-  test('no socket, and one of another sort, are an errno', () => {
+  test('recvmmsg on no socket or another type of socket returns a negative errno', () => {
     expect(emptyHandle().recvmmsg(1, Buffer.alloc(8), EMPTY, EMPTY, Buffer.alloc(16))).toBe(EBADF);
     const stream = emptyHandle();
     expect(stream.socket(2, 1, 0)).toBe(0);

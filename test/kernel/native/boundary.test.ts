@@ -111,7 +111,7 @@ describe.each(Object.entries(functions))('%s of a borrowed descriptor', (name, p
   refusesHostileArguments(name, parameters, native);
 });
 
-test('every member that takes arguments is in the tables above', () => {
+test('every native member that takes arguments is in the tables of this file', () => {
   const without = ['constructor', 'fd', 'detach', 'close'];
   const members = (object: object) => Object.getOwnPropertyNames(object).filter((name) => !without.includes(name));
   expect(members(Handle.prototype as object).sort()).toEqual(Object.keys(methods).sort());
@@ -121,14 +121,14 @@ test('every member that takes arguments is in the tables above', () => {
 });
 
 test.each([[undefined], [null], [{}], ['f'], [1], [Symbol('f')], [new Handle()]])(
-  'onLeak and new Poll want a function, not %o',
+  'onLeak and new Poll require a function and refuse %o',
   (value) => {
     expectRefused(() => call(native(), 'onLeak', [value]));
     expectRefused(() => new (Poll as unknown as new (value: unknown) => unknown)(value));
   },
 );
 
-test('-1 is an int32 that the kernel refuses', () => {
+test('-1 as an argument is an int32 that the kernel refuses', () => {
   const empty = new Handle();
   expect(empty.adopt(-1)).toBe(EBADF);
   expect(empty.duplicate(-1)).toBe(EBADF);
@@ -146,7 +146,7 @@ test('-1 is an int32 that the kernel refuses', () => {
   expect(native().ifIndexToName(-1, new Uint8Array(16))).toBeLessThan(0);
 });
 
-test('empty and overlong values are a negative errno', () => {
+test('empty and overlong byte arguments return a negative errno', () => {
   for (const size of [0, 1, 2, 15, 129, 4096]) {
     expect(handle.bind(new Uint8Array(size))).toBeLessThan(0);
     expect(handle.connect(new Uint8Array(size)), `connect with ${size} bytes`).toBeLessThanOrEqual(0);
@@ -155,13 +155,13 @@ test('empty and overlong values are a negative errno', () => {
   expect(handle.sendmsg([], EMPTY, EMPTY, 0)).toBeLessThan(0);
 });
 
-test('recvmsg takes exactly twelve bytes for its result', () => {
+test('recvmsg requires exactly twelve bytes for its result', () => {
   for (const size of [0, 4, 11, 13, 24]) {
     expectRefused(() => handle.recvmsg([new Uint8Array(8)], EMPTY, EMPTY, 0, new Uint8Array(size)));
   }
 });
 
-test('setsockopts takes twelve bytes for each option, and stops at the first that fails', () => {
+test('setsockopts requires twelve bytes for each option, and stops at the first option that fails', () => {
   for (const size of [1, 4, 8, 11, 13, 35]) expectRefused(() => handle.setsockopts(new Uint8Array(size)));
   const list = (...options: [level: number, name: number, value: number][]): Uint8Array =>
     new Uint8Array(Int32Array.from(options.flat()).buffer);
@@ -180,7 +180,7 @@ test('setsockopts takes twelve bytes for each option, and stops at the first tha
   expect([read(SO_PRIORITY), read(SO_KEEPALIVE), read(SO_RCVLOWAT)]).toEqual([4, 1, 7]);
 });
 
-test('an interface name ends with a zero byte, and one that is read has room for sixteen bytes', () => {
+test('an interface name must end with a zero byte, and reading one requires room for sixteen bytes', () => {
   expectRefused(() => native().ifNameToIndex(EMPTY));
   expectRefused(() => native().ifNameToIndex(Buffer.from('lo')));
   expect(native().ifNameToIndex(Buffer.from('lo\0'))).toBe(1);
@@ -190,8 +190,8 @@ test('an interface name ends with a zero byte, and one that is read has room for
   expect(native().ifIndexToName(12345, new Uint8Array(16))).toBe(-6);
 });
 
-describe('memory', () => {
-  test('a Buffer, a subarray and a view of shared memory are Uint8Arrays', () => {
+describe('memory of native calls', () => {
+  test('a Buffer, a subarray and a view of shared memory are accepted as Uint8Array', () => {
     const address = Uint8Array.of(2, 0, 0, 0, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0);
     const shared = new Uint8Array(new SharedArrayBuffer(16));
     shared.set(address);
@@ -203,7 +203,7 @@ describe('memory', () => {
     }
   });
 
-  test('what the kernel writes stays inside the view that it was given', () => {
+  test('the kernel writes only inside the view that was passed', () => {
     const peer = boundPeer();
     const name = new Uint8Array(28);
     expect(peer.getsockname(name)).toBe(16);
@@ -231,7 +231,7 @@ describe('memory', () => {
     expect(peer.close()).toBe(0);
   });
 
-  test('a view that a resizable buffer shrank away under is never read or written at its old size', () => {
+  test('a view that was shortened by its resizable buffer is never read or written at its old size', () => {
     const name = new Uint8Array(16);
     const peer = boundPeer();
     peer.getsockname(name);
@@ -249,8 +249,8 @@ describe('memory', () => {
   });
 });
 
-describe('an array with a getter', () => {
-  test('that throws: its error comes out', () => {
+describe('an array with a getter as native argument', () => {
+  test('a getter that throws inside an array argument: the call throws its error', () => {
     const why = new Error('from the getter');
     const buffers = withGetter([EMPTY, EMPTY], 1, () => {
       throw why;
@@ -259,7 +259,7 @@ describe('an array with a getter', () => {
     expect(() => handle.recvmsg(buffers, EMPTY, EMPTY, 0, new Uint8Array(12))).toThrow(why);
   });
 
-  test('that closes the handle: EBADF, and the new owner of the number is left alone', () => {
+  test('a getter that closes the handle: the call returns EBADF, and the new owner of the descriptor number is not touched', () => {
     const other = new Handle();
     const stranger = new Handle();
     expect(other.socket(2, 2, 0)).toBe(0);
@@ -275,7 +275,7 @@ describe('an array with a getter', () => {
   });
 
   // The elements before it have been looked up by then: their memory is gone, or somebody else's.
-  test('that detaches an element before it: refused, and nothing is received into the memory that moved', () => {
+  test('a getter that detaches an earlier element: the call is refused, and nothing is received into the moved memory', () => {
     const name = new Uint8Array(16);
     const peer = boundPeer();
     peer.getsockname(name);
@@ -295,7 +295,7 @@ describe('an array with a getter', () => {
   });
 });
 
-test('random arguments: a number or an exception, and every descriptor stays where it is', () => {
+test('random native arguments give a number or an exception, and leave every descriptor open', () => {
   const value = fc.oneof(
     fc.anything({ withBigInt: true, withTypedArray: true, withSparseArray: true, withDate: true }),
     fc.constantFrom(-1, -2, 2 ** 31 - 1, -(2 ** 31), 1e9),
@@ -329,13 +329,16 @@ test('random arguments: a number or an exception, and every descriptor stays whe
 
 function refusesHostileArguments(name: string, parameters: readonly [Kind, unknown][], target: () => object): void {
   const valid = parameters.map(([, value]) => value);
-  test.each(parameters.map(([kind], index) => [index, kind] as const))('argument %i: nothing but %s', (index, kind) => {
-    for (const value of hostile[kind](handle.fd())) {
-      const args = valid.with(index, value);
-      expectRefused(() => call(target(), name, args), `${name} with ${typeof value} ${describeValue(value)}`);
-    }
-  });
-  test('no arguments at all', () => {
+  test.each(parameters.map(([kind], index) => [index, kind] as const))(
+    'native argument %i accepts only %s',
+    (index, kind) => {
+      for (const value of hostile[kind](handle.fd())) {
+        const args = valid.with(index, value);
+        expectRefused(() => call(target(), name, args), `${name} with ${typeof value} ${describeValue(value)}`);
+      }
+    },
+  );
+  test('native methods called without arguments throw', () => {
     expectRefused(() => call(target(), name, []));
   });
 }

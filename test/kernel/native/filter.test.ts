@@ -29,7 +29,7 @@ describe.each(['a Handle', 'a borrowed descriptor'])('attachFilter on %s', (whic
     }
   }
 
-  test('takes a program, from any alignment', () => {
+  test('attachFilter takes a program at any alignment', () => {
     attached((attach, read) => {
       for (let offset = 0; offset < 8; offset++) {
         const program = new Uint8Array(16).subarray(offset, offset + 8);
@@ -55,14 +55,14 @@ describe.each(['a Handle', 'a borrowed descriptor'])('attachFilter on %s', (whic
     ['NaN', [NaN, SO_ATTACH_FILTER, ACCEPT]],
     ['a fraction', [SOL_SOCKET, 26.5, ACCEPT]],
     ['2 ** 32 + 26', [SOL_SOCKET, 2 ** 32 + 26, ACCEPT]],
-  ])('refuses %s', (_, args) => {
+  ])('attachFilter refuses %s', (_, args) => {
     attached((attach, read) => {
       expect(() => attach(...(args as Parameters<Attach>))).toThrow(TypeError);
       expect(read()).toHaveLength(0);
     });
   });
 
-  test('after close is -EBADF', () => {
+  test('attachFilter after close returns -EBADF', () => {
     const handle = new (native().Handle)();
     const result =
       which === 'a Handle'
@@ -72,7 +72,7 @@ describe.each(['a Handle', 'a borrowed descriptor'])('attachFilter on %s', (whic
   });
 });
 
-test('getsockopt never lets the kernel write a filter beyond its buffer', () => {
+test('getsockopt of an attached filter never writes beyond its buffer', () => {
   using socket = boundUdp();
   const handle = new (native().Handle)();
   handle.duplicate(socket.fd);

@@ -39,14 +39,14 @@ afterEach(() => {
   expect(listFds()).toEqual(before);
 });
 
-test('every method of a Handle that needs a descriptor is in the table', () => {
+test('every Handle method that needs a descriptor is in the table of this file', () => {
   const rest = ['constructor', 'socket', 'adopt', 'duplicate', 'fd', 'close'];
   const names = Object.getOwnPropertyNames(Handle.prototype).filter((name) => !rest.includes(name));
   expect(names.sort()).toEqual(Object.keys(calls).sort());
 });
 
-describe.each(Object.entries(calls))('%s', (_, call) => {
-  test('without a descriptor, after close and after detach is EBADF', () => {
+describe.each(Object.entries(calls))('Handle.%s', (_, call) => {
+  test('returns EBADF without a descriptor, after close and after detach', () => {
     const handle = new Handle();
     expect(call(handle)).toBe(EBADF);
     handle.socket(2, 2, 0);
@@ -58,7 +58,7 @@ describe.each(Object.entries(calls))('%s', (_, call) => {
     closeSync(fd);
   });
 
-  test('after close leaves the new owner of the number alone', () => {
+  test('called after close, does not touch the new owner of the descriptor number', () => {
     const late = datagramHandle();
     const fd = late.fd();
     late.close();
@@ -75,7 +75,7 @@ describe.each(Object.entries(calls))('%s', (_, call) => {
   });
 });
 
-test('close closes once, again and again', () => {
+test('Handle.close is idempotent', () => {
   const handle = datagramHandle();
   const fd = handle.fd();
   expect(handle.close()).toBe(0);
@@ -87,7 +87,7 @@ test('close closes once, again and again', () => {
   stranger.close();
 });
 
-test('a Handle that has a descriptor takes no other', () => {
+test('a Handle that has a descriptor refuses another one', () => {
   const handle = datagramHandle();
   const spare = datagramHandle();
   const fd = handle.fd();
@@ -99,7 +99,7 @@ test('a Handle that has a descriptor takes no other', () => {
   spare.close();
 });
 
-test('a socket that cannot be made leaves the Handle empty', () => {
+test('a Handle whose socket() fails stays empty', () => {
   const handle = new Handle();
   expect(handle.socket(12345, 1, 0)).toBeLessThan(0);
   expect(handle.fd()).toBe(-1);
@@ -107,7 +107,7 @@ test('a socket that cannot be made leaves the Handle empty', () => {
   handle.close();
 });
 
-test('what socket and accept make is non-blocking and close-on-exec', () => {
+test('sockets made by socket and accept are non-blocking and close-on-exec', () => {
   const { listener, client } = connecting();
   const server = emptyHandle();
   expect(server.accept(emptyHandle(), new Uint8Array(28))).toBe(EBADF);
@@ -118,7 +118,7 @@ test('what socket and accept make is non-blocking and close-on-exec', () => {
   }
 });
 
-test('accept into a Handle that is not empty is EBUSY, and the connection waits on', () => {
+test('accept into a Handle that is not empty returns EBUSY and leaves the connection queued', () => {
   const { listener, client } = connecting();
   const full = datagramHandle();
   const address = new Uint8Array(28);
@@ -133,7 +133,7 @@ test('accept into a Handle that is not empty is EBUSY, and the connection waits 
   for (const handle of [listener, client, full]) handle.close();
 });
 
-test('accept into what is no Handle is a TypeError, and the connection waits on', () => {
+test('accept into a value that is not a Handle throws a TypeError and leaves the connection queued', () => {
   const { listener, client } = connecting();
   const address = new Uint8Array(28);
   for (const into of [
@@ -154,7 +154,7 @@ test('accept into what is no Handle is a TypeError, and the connection waits on'
   for (const handle of [listener, client, server]) handle.close();
 });
 
-test('detach gives the descriptor away as it is, once', () => {
+test('Handle.detach returns the descriptor unchanged, once', () => {
   const handle = datagramHandle();
   handle.bind(loopback());
   const port = portOf(handle);
@@ -169,7 +169,7 @@ test('detach gives the descriptor away as it is, once', () => {
   expect(next.adopt(fd)).toBe(EBADF);
 });
 
-test('duplicate owns a copy, and the original stays with its owner', () => {
+test('Handle.duplicate owns a copy, and the original stays with its owner', () => {
   const handle = datagramHandle();
   handle.bind(loopback());
   const copy = new Handle();
@@ -182,7 +182,7 @@ test('duplicate owns a copy, and the original stays with its owner', () => {
   expect(copy.close()).toBe(0);
 });
 
-test('dup3 makes a descriptor of the caller another name of the socket', () => {
+test('Handle.dup3 makes a descriptor of the caller refer to the socket', () => {
   const handle = datagramHandle();
   handle.bind(loopback());
   const place = datagramHandle();
@@ -195,14 +195,14 @@ test('dup3 makes a descriptor of the caller another name of the socket', () => {
   expect(place.close()).toBe(0);
 });
 
-test('adopt of a descriptor that is not open is EBADF, and the Handle stays empty', () => {
+test('Handle.adopt of a descriptor that is not open returns EBADF, and the Handle stays empty', () => {
   const handle = new Handle();
   expect(handle.adopt(2 ** 31 - 1)).toBe(EBADF);
   expect(handle.duplicate(2 ** 31 - 1)).toBe(EBADF);
   expect(handle.fd()).toBe(-1);
 });
 
-test('10,000 sockets made and closed leave no descriptor', () => {
+test('10,000 sockets that are made and closed leave no descriptor open', () => {
   const handle = new Handle();
   for (let i = 0; i < 10_000; i++) {
     expect(handle.socket(2, 2, 0)).toBe(0);

@@ -11,8 +11,8 @@ const [READABLE, WRITABLE] = [1, 2];
 const [EBADF, EBUSY, EEXIST] = [-9, -16, -17];
 const EMPTY = new Uint8Array(0);
 
-describe('states', () => {
-  test('a Poll that is not open, or not any more, is EBADF', async () => {
+describe('Poll states', () => {
+  test('a Poll that was not opened, or was closed, returns EBADF', async () => {
     await expectNoNewFds(() => {
       const poll = new Poll(() => undefined);
       expect([poll.start(READABLE), poll.stop(), poll.close()]).toEqual([EBADF, EBADF, 0]);
@@ -24,7 +24,7 @@ describe('states', () => {
     });
   });
 
-  test('a Handle without a descriptor cannot be polled', () => {
+  test('Poll.open of a Handle without a descriptor is refused', () => {
     const poll = new Poll(() => undefined);
     const handle = emptyHandle();
     expect(poll.open(handle)).toBe(EBADF);
@@ -34,7 +34,7 @@ describe('states', () => {
     expect(poll.start(READABLE)).toBe(EBADF);
   });
 
-  test('a Poll is opened once, and again after close', () => {
+  test('a Poll can be opened once, and again after close', () => {
     const handle = socket();
     const other = socket();
     const poll = new Poll(() => undefined);
@@ -48,7 +48,7 @@ describe('states', () => {
     other.close();
   });
 
-  test('two Polls cannot watch one descriptor at a time', () => {
+  test('two Polls cannot watch the same descriptor at the same time', () => {
     const handle = socket();
     const [first, second] = [new Poll(() => undefined), new Poll(() => undefined)];
     expect(first.open(handle)).toBe(0);
@@ -60,7 +60,7 @@ describe('states', () => {
     handle.close();
   });
 
-  test('stop without start, and start again and again, are nothing special', () => {
+  test('Poll.stop without start and repeated Poll.start succeed', () => {
     const handle = socket();
     const poll = new Poll(() => undefined);
     expect(poll.open(handle)).toBe(0);
@@ -71,8 +71,8 @@ describe('states', () => {
   });
 });
 
-describe('events', () => {
-  test('are those that were asked for and are there', async () => {
+describe('Poll events', () => {
+  test('a Poll reports the requested events that have occurred', async () => {
     const handle = socket();
     const seen: number[] = [];
     let wake = (): void => undefined;
@@ -98,7 +98,7 @@ describe('events', () => {
     handle.close();
   });
 
-  test('a callback may close its Poll and its Handle', async () => {
+  test('a Poll callback may close its Poll and its Handle', async () => {
     await expectNoNewFds(async () => {
       const handle = socket();
       await new Promise<void>((resolve) => {
@@ -113,7 +113,7 @@ describe('events', () => {
     });
   });
 
-  test('after stop none come, though they are there', async () => {
+  test('a Poll reports nothing after stop, although events are pending', async () => {
     const handle = socket();
     const other = socket();
     let count = 0;
@@ -138,7 +138,7 @@ describe('events', () => {
   });
 });
 
-describe('in a child', () => {
+describe('Poll in a child process', () => {
   const prologue = `
     import { native } from './lib/binding.js';
     const { Handle, Poll } = native();
@@ -147,11 +147,11 @@ describe('in a child', () => {
     const turn = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
   `;
 
-  test('a Poll that is open but not started lets the process end', async () => {
+  test('a Poll that is open but not started does not keep the process alive', async () => {
     await runNode(`${prologue} const poll = new Poll(() => {}); poll.open(handle); globalThis.kept = poll;`);
   });
 
-  test('a started Poll keeps the process alive until its event', async () => {
+  test('a started Poll keeps the process alive until its event occurs', async () => {
     const { stdout } = await runNode(`${prologue}
       const poll = new Poll(() => { console.log('event'); poll.close(); });
       poll.open(handle);
@@ -161,8 +161,10 @@ describe('in a child', () => {
   });
 
   // uv_poll_start asserts on bits that it does not know.
-  test.each(['16', '-1', '2 ** 31 - 1'])('unknown event bits (%s) do not end the process', async (bits) => {
-    const { stdout } = await runNode(`${prologue}
+  test.each(['16', '-1', '2 ** 31 - 1'])(
+    'Poll.start with unknown event bits (%s) does not abort the process',
+    async (bits) => {
+      const { stdout } = await runNode(`${prologue}
       const poll = new Poll(() => {});
       poll.open(handle);
       let result;
@@ -170,12 +172,13 @@ describe('in a child', () => {
       console.log(result < 0);
       poll.close();
     `);
-    expect(stdout).toBe('true\n');
-  });
+      expect(stdout).toBe('true\n');
+    },
+  );
 
   // epoll_ctl fails for a closed descriptor, and libuv ends the process for that.
   test.each(['close', 'detach'])(
-    'start after %s of the Handle is EBADF, and does not end the process',
+    'Poll.start after %s of the Handle returns EBADF and does not abort the process',
     async (method) => {
       const { stdout } = await runNode(`${prologue}
       import { closeSync } from 'node:fs';
@@ -193,7 +196,7 @@ describe('in a child', () => {
     },
   );
 
-  test('start after close of the Handle does not watch the new owner of the number', async () => {
+  test('Poll.start after the Handle was closed does not watch the new owner of the descriptor number', async () => {
     const { stdout } = await runNode(`${prologue}
       let events = 0;
       const poll = new Poll(() => { events++; poll.stop(); });
@@ -212,7 +215,7 @@ describe('in a child', () => {
     expect(stdout).toBe('true\n0\n');
   });
 
-  test('closing a Handle under a started Poll does not end the process', async () => {
+  test('closing a Handle under a started Poll does not abort the process', async () => {
     const { stdout } = await runNode(`${prologue}
       const poll = new Poll(() => {});
       poll.open(handle);

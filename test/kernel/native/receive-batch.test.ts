@@ -46,7 +46,7 @@ function words(result: Uint8Array): number[][] {
   );
 }
 
-test('each datagram has its slot of each buffer, and nothing is written beside them', () => {
+test('recvmmsg places each datagram in its slot of each buffer and writes nothing outside the slots', () => {
   const [data, names, control, result] = [guarded(3 * 8), guarded(3 * 16), guarded(3 * 32), guarded(3 * 16)];
   expect(handle.setsockopt(0, 12, 1)).toBe(0); // IP_RECVTTL
   const from = send('one', 'twotwo');
@@ -69,7 +69,7 @@ test('each datagram has its slot of each buffer, and nothing is written beside t
   expect(handle.recvmmsg(3, data.bytes, names.bytes, control.bytes, result.bytes)).toBe(EAGAIN);
 });
 
-test('the count may be less than the slots, which stay where they are', () => {
+test('recvmmsg with a count below the number of slots leaves the slots where they are', () => {
   const [data, result] = [new Uint8Array(40), new Uint8Array(4 * 16)];
   send('a', 'b', 'c');
   expect(handle.recvmmsg(2, data, EMPTY, EMPTY, result)).toBe(2);
@@ -78,7 +78,7 @@ test('the count may be less than the slots, which stay where they are', () => {
   expect([data[0], data[10]]).toEqual([99, 98]);
 });
 
-test('what does not fit is cut, and the flags say so', () => {
+test('recvmmsg truncates a datagram that does not fit and sets MSG_TRUNC or MSG_CTRUNC', () => {
   expect(handle.setsockopt(0, 12, 1)).toBe(0);
   const [data, control, result] = [new Uint8Array(8), new Uint8Array(16), new Uint8Array(2 * 16)];
   send('12345', '12');
@@ -89,14 +89,14 @@ test('what does not fit is cut, and the flags say so', () => {
   ]);
 });
 
-test('256 slots are the most', () => {
+test('recvmmsg accepts at most 256 slots', () => {
   const result = new Uint8Array(256 * 16);
   send(...Array.from({ length: 100 }, () => 'x'));
   expect(handle.recvmmsg(256, new Uint8Array(256), EMPTY, EMPTY, result)).toBe(100);
   expect(words(result).filter(([length]) => length === 1)).toHaveLength(100);
 });
 
-describe('refused before the kernel is called:', () => {
+describe('recvmmsg refuses before the kernel is called:', () => {
   test.each<[string, number, number]>([
     ['no slots', 1, 0],
     ['half a slot', 1, 8],
@@ -114,7 +114,7 @@ describe('refused before the kernel is called:', () => {
   });
 });
 
-test('after close it is EBADF', () => {
+test('recvmmsg after close returns EBADF', () => {
   handle.close();
   expect(handle.recvmmsg(1, new Uint8Array(8), EMPTY, EMPTY, new Uint8Array(16))).toBe(EBADF);
 });

@@ -21,36 +21,39 @@ const methods = classes.flatMap(([className, owner, own, other]) =>
     .map((name) => ({ className, name, owner, own, other })),
 );
 
-test('there are methods to call', () => {
+test('the native classes have methods to test', () => {
   expect(methods.map(({ className, name }) => `${className}.${name}`)).toEqual(
     expect.arrayContaining(['Handle.close', 'Handle.fd', 'Handle.recvmsg', 'Poll.open', 'Poll.close']),
   );
   expect(methods).toHaveLength(23 + 5);
 });
 
-test.each(methods)('$className.$name is only for objects of $className', async ({ name, owner, own, other }) => {
-  const method = (owner.prototype as unknown as Record<string, Method>)[name]!;
-  const strangers: unknown[] = [
-    ...[undefined, null, {}, [], 1, 'x', Symbol('x'), 1n, () => 1, new Uint8Array(4), { fd: 0 }, globalThis],
-    ...[other, owner, { ...own }, new Proxy(own, {}), native()],
-    ...([owner.prototype, Object.create(own), Object.setPrototypeOf({}, own)] as unknown[]),
-    Object.create(owner.prototype as object) as unknown,
-  ];
-  await expectNoNewFds(() => {
-    for (const stranger of strangers) {
-      expect(() => method.call(stranger, 1, 2, 3), `called on ${typeof stranger}`).toThrow(TypeError);
-    }
-  });
-});
+test.each(methods)(
+  '$className.$name throws for a receiver that is not a $className',
+  async ({ name, owner, own, other }) => {
+    const method = (owner.prototype as unknown as Record<string, Method>)[name]!;
+    const strangers: unknown[] = [
+      ...[undefined, null, {}, [], 1, 'x', Symbol('x'), 1n, () => 1, new Uint8Array(4), { fd: 0 }, globalThis],
+      ...[other, owner, { ...own }, new Proxy(own, {}), native()],
+      ...([owner.prototype, Object.create(own), Object.setPrototypeOf({}, own)] as unknown[]),
+      Object.create(owner.prototype as object) as unknown,
+    ];
+    await expectNoNewFds(() => {
+      for (const stranger of strangers) {
+        expect(() => method.call(stranger, 1, 2, 3), `called on ${typeof stranger}`).toThrow(TypeError);
+      }
+    });
+  },
+);
 
-test.each(classes)('%s is a class: it wants new', (_, owner, own) => {
+test.each(classes)('native class %s requires new', (_, owner, own) => {
   const plain = owner as unknown as Method;
   expect(() => plain(() => undefined)).toThrow(TypeError);
   expect(() => plain.call(own, () => undefined)).toThrow(TypeError);
   expect(() => plain.call({}, () => undefined)).toThrow(TypeError);
 });
 
-test('an object made by one class under the name of the other is what it was made as', () => {
+test('a native object keeps the class it was constructed with when the class names are swapped', () => {
   const disguised = Reflect.construct(Handle, [], Poll) as unknown as InstanceType<typeof Poll>;
   expect(disguised).toBeInstanceOf(Poll);
   expect(() => disguised.start(1)).toThrow(TypeError);
@@ -64,7 +67,7 @@ test('an object made by one class under the name of the other is what it was mad
   );
 });
 
-test('a subclass is a Handle as well', () => {
+test('a subclass of Handle works as a Handle', () => {
   class Own extends Handle {}
   const own = new Own();
   expect(own.socket(2, 2, 0)).toBe(0);
@@ -72,7 +75,7 @@ test('a subclass is a Handle as well', () => {
   expect(own.close()).toBe(0);
 });
 
-test('native methods go by the descriptor that is inside, not by what JavaScript can replace', () => {
+test('native methods use the descriptor inside the object, not properties that JavaScript can replace', () => {
   const own = new Handle();
   Object.defineProperty(own, 'fd', { value: () => 0 });
   expect(own.close()).toBe(0); // not descriptor 0

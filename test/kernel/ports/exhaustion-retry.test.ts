@@ -60,13 +60,13 @@ function play(
   }
 }
 
-describe('the policy', () => {
-  test('searches again when a port is foretold to be free', () => {
+describe('the policy of waiting for a port', () => {
+  test('searches again when a port is predicted to become free', () => {
     const { at } = play(300, () => evidence({ timeWait: 10 }, 200));
     expect(at).toContain(200);
   });
 
-  test('looks sooner now and then, ever more rarely, and not all searches at once', () => {
+  test('searches earlier from time to time, with growing and randomized pauses', () => {
     const { at } = play(20_000, () => evidence({ established: 10 }, undefined));
     const waits = at.map((time, i) => time - (at[i - 1] ?? 0));
     expect(waits[0]).toBeLessThanOrEqual(20);
@@ -80,7 +80,7 @@ describe('the policy', () => {
     expect(at.length).toBeLessThan(35); // a search takes 4 ms: less than a hundredth of the time
   });
 
-  test('is over with the time', () => {
+  test('ends at the timeout', () => {
     expect(play(0, () => evidence({ established: 10 }, undefined))).toEqual({ at: [], asked: [] });
   });
 
@@ -97,21 +97,21 @@ describe('the policy', () => {
     ['a bound socket may be closed', { bound: 10 }, undefined],
     ['the other side may close a FIN-WAIT-2', { finWait2: 10 }, 60_000],
     ['a port has become free', { free: 1, timeWait: 9 }, 0],
-  ] as const)('goes on when %s', (_name, counts, retryAfterMs) => {
+  ] as const)('continues when %s', (_name, counts, retryAfterMs) => {
     expect(play(3000, () => evidence(counts, retryAfterMs)).at.at(-1)).toBe(3000);
   });
 
-  test('goes on without evidence', () => {
+  test('continues without evidence', () => {
     expect(play(3000, () => undefined).at.at(-1)).toBe(3000);
   });
 
-  test('does not spin on a promise that does not come true', () => {
+  test('does not spin when a predicted port does not become free', () => {
     const { at, asked } = play(10_000, () => evidence({ free: 1, established: 9 }, 0));
     expect(at.length).toBeLessThan(50); // two hundredths of the time
     expect(asked.length).toBeLessThan(12);
   });
 
-  test('begins anew after a search that found a port, for the next one that waits', () => {
+  test('starts over after a search that found a port, for the next waiter', () => {
     let time = 0;
     const pause = searchPauses({ now: () => time, explain: () => evidence({ established: 10 }, undefined) });
     for (const expected of [20, 20]) {
@@ -126,7 +126,7 @@ describe('the policy', () => {
     expect(pause(SEARCH, 0, 0)).toBeUndefined();
   });
 
-  test.each([1, 50, 400])('evidence that costs %i ms takes a tenth of the time at most', (costMs) => {
+  test.each([1, 50, 400])('evidence that costs %i ms takes at most a tenth of the time', (costMs) => {
     const { asked } = play(20_000, () => evidence({ established: 9, timeWait: 1 }, 10), costMs);
     expect(asked.length).toBeGreaterThan(1);
     expect((asked.length - 1) * costMs).toBeLessThanOrEqual(2000);
@@ -149,7 +149,7 @@ describe('recentExhaustion', () => {
     return { clock, recent, toPort };
   }
 
-  test('finds again what was found for the same search a moment ago', () => {
+  test('recentExhaustion returns what was found for the same search a moment ago', () => {
     const { clock, recent } = world(50);
     expect(recent(SEARCH)?.retryAfterMs).toBe(300);
     clock.time += 100;
@@ -176,7 +176,7 @@ describe('recentExhaustion', () => {
     expect(clock.asked).toBe(2 + others.length);
   });
 
-  test('explains fifty small searches in a row, and also after a large one', () => {
+  test('recentExhaustion explains fifty small searches in a row, also after a large one', () => {
     const small = world(2);
     for (let port = 1; port <= 50; port++) expect(small.toPort(port)).toBeDefined();
     const { clock, toPort } = world(75);
@@ -186,18 +186,21 @@ describe('recentExhaustion', () => {
     expect(clock.asked).toBe(2);
   });
 
-  test.each([2, 75, 400])('of a storm of searches that cost %i ms each, a tenth of the time', (costMs) => {
-    const { clock, toPort } = world(costMs);
-    for (let port = 1; clock.time < 61_000; port++) {
-      toPort(port);
-      clock.time++;
-    }
-    const spent = clock.asked * costMs;
-    expect(spent).toBeLessThanOrEqual(6000 + 100 + costMs); // a tenth, what was saved up, and the last one
-    expect(spent).toBeGreaterThan(5000);
-  });
+  test.each([2, 75, 400])(
+    'recentExhaustion of many searches that cost %i ms each takes a tenth of the time',
+    (costMs) => {
+      const { clock, toPort } = world(costMs);
+      for (let port = 1; clock.time < 61_000; port++) {
+        toPort(port);
+        clock.time++;
+      }
+      const spent = clock.asked * costMs;
+      expect(spent).toBeLessThanOrEqual(6000 + 100 + costMs); // a tenth, what was saved up, and the last one
+      expect(spent).toBeGreaterThan(5000);
+    },
+  );
 
-  test('forgets the oldest of many, and does not ask again for what cannot be found', () => {
+  test('recentExhaustion forgets the oldest entries, and does not ask again when nothing could be found', () => {
     const { clock, toPort } = world(1, () => undefined);
     const again = (port: number): number => {
       const before = clock.asked;
@@ -211,7 +214,7 @@ describe('recentExhaustion', () => {
   });
 });
 
-describe.each(BOTH)('$family', ({ family, loopback }) => {
+describe.each(BOTH)('waiting for a port over $family', ({ family, loopback }) => {
   /** Connects, again and again when no port is free. */
   async function connect(
     listener: NativeSocket,
@@ -239,7 +242,7 @@ describe.each(BOTH)('$family', ({ family, loopback }) => {
     }
   }
 
-  test('a port in TIME-WAIT is waited for', async () => {
+  test('waits for a port in TIME-WAIT that may be reused in time', async () => {
     using _ = setSysctl('net.ipv4.tcp_tw_reuse_delay', 600);
     using listener = listening(family, { IP_LOCAL_PORT_RANGE: [50000, 60999] });
     const first = await connect(listener, [41000, 41000], 0);
@@ -258,7 +261,7 @@ describe.each(BOTH)('$family', ({ family, loopback }) => {
     expect(searches).toBeLessThan(12);
   });
 
-  test('one that is in TIME-WAIT for longer than the time is not', async () => {
+  test('does not wait for a port whose TIME-WAIT outlasts the timeout', async () => {
     using _ = setSysctl('net.ipv4.tcp_tw_reuse', 0);
     using listener = listening(family, { IP_LOCAL_PORT_RANGE: [50000, 60999] });
     const first = await connect(listener, [41001, 41001], 0);
@@ -271,7 +274,7 @@ describe.each(BOTH)('$family', ({ family, loopback }) => {
     expect(await connect(listener, [41001, 41001], 5000)).toMatchObject({ socket: undefined, searches: 1 });
   });
 
-  test('a connection that somebody closes with a reset makes room soon after', async () => {
+  test('gets the port of a connection that its owner resets soon after', async () => {
     using listener = listening(family, { IP_LOCAL_PORT_RANGE: [50000, 60999] });
     const first = await connect(listener, [41002, 41002], 0);
     await first.socket!.connected();
@@ -289,7 +292,7 @@ describe.each(BOTH)('$family', ({ family, loopback }) => {
     expect(performance.now() - freed).toBeLessThan(500);
   });
 
-  test('connections that nobody closes end with the time', async () => {
+  test('ends at the timeout when no connection is closed', async () => {
     using listener = listening(family, { IP_LOCAL_PORT_RANGE: [50000, 60999] });
     const first = await connect(listener, [41003, 41003], 0);
     const begun = performance.now();

@@ -148,8 +148,8 @@ const TICKS_MS = 20;
 /** A busy machine is late; a wrong rule is wrong by a second or a minute. */
 const LATE_MS = 3000;
 
-describe.each(BOTH)('$family', (addresses) => {
-  test('connections', async () => {
+describe.each(BOTH)('exhaustedBy over $family', (addresses) => {
+  test("is 'connections' for a range that connections hold", async () => {
     using listener = listening(addresses.family, AWAY);
     const peer = { addresses, listener, range: freshRange() };
     using pairs = await fill(peer);
@@ -170,7 +170,7 @@ describe.each(BOTH)('$family', (addresses) => {
     expect(pairs).toHaveLength(SIZE);
   });
 
-  test('reservations count as connections', () => {
+  test("is 'connections' for a range that reservations hold", () => {
     const range = freshRange(2);
     const remote = Endpoint.from({ address: addresses.loopback, port: 9 });
     const sockets = range.map(() => {
@@ -193,7 +193,7 @@ describe.each(BOTH)('$family', (addresses) => {
     expect(found).toMatchObject({ by: 'connections', counts: { ports: 2, established: 2 } });
   });
 
-  test('TIME-WAIT that is reused after tcp_tw_reuse_delay', async () => {
+  test("is 'timeWait' for TIME-WAIT that is reused after tcp_tw_reuse_delay", async () => {
     using _ = setSysctl(DELAY, 400);
     using listener = listening(addresses.family, AWAY);
     const peer = { addresses, listener, range: freshRange() };
@@ -209,7 +209,7 @@ describe.each(BOTH)('$family', (addresses) => {
     await comesTrue(peer, found);
   });
 
-  test('TIME-WAIT that is never reused lasts a minute', async () => {
+  test("is 'timeWait' for TIME-WAIT that is never reused and lasts a minute", async () => {
     using listener = listening(addresses.family, AWAY);
     const peer = { addresses, listener, range: freshRange() };
     using pairs = await fill(peer);
@@ -228,7 +228,7 @@ describe.each(BOTH)('$family', (addresses) => {
     }
   });
 
-  test('FIN-WAIT-2 lasts tcp_fin_timeout and is never reused', async () => {
+  test("is 'timeWait' for FIN-WAIT-2, which lasts tcp_fin_timeout and is never reused", async () => {
     using _ = setSysctl('net.ipv4.tcp_fin_timeout', 1);
     using __ = setSysctl(DELAY, 1);
     using listener = listening(addresses.family, AWAY);
@@ -245,7 +245,7 @@ describe.each(BOTH)('$family', (addresses) => {
     await comesTrue(peer, found);
   });
 
-  test('a socket that is half closed and still open is a connection', async () => {
+  test('counts a half-closed socket that is still open as a connection', async () => {
     using listener = listening(addresses.family, AWAY);
     const peer = { addresses, listener, range: freshRange(1) };
     using pairs = await fill(peer, 1);
@@ -254,7 +254,7 @@ describe.each(BOTH)('$family', (addresses) => {
     expect(explain(peer)).toMatchObject({ by: 'connections', counts: { ports: 1, established: 1 } });
   });
 
-  test.each(['listening', 'bound'])('%s sockets, at whatever address', (state) => {
+  test.each(['listening', 'bound'])("is 'boundPorts' for %s sockets, whatever their address", (state) => {
     using listener = listening(addresses.family, AWAY);
     const peer = { addresses, listener, range: freshRange() };
     const holders = Array.from({ length: SIZE }, (_, i) => {
@@ -276,7 +276,7 @@ describe.each(BOTH)('$family', (addresses) => {
     expect(socket).toBeDefined();
   });
 
-  test('ports that were bound for a connection elsewhere, which only the kernel remembers', async () => {
+  test("is 'boundPorts' for ports bound for a connection elsewhere, which only the kernel knows", async () => {
     using listener = listening(addresses.family, AWAY);
     using elsewhere = listening(addresses.family, AWAY);
     const peer = { addresses, listener, range: freshRange(1) };
@@ -297,7 +297,7 @@ describe.each(BOTH)('$family', (addresses) => {
     expect(later.retryAfterMs).toBeGreaterThan(59_000);
   });
 
-  test('ip_local_reserved_ports', () => {
+  test("is 'reservedPorts' for ip_local_reserved_ports", () => {
     using listener = listening(addresses.family, AWAY);
     const peer = { addresses, listener, range: freshRange() };
     using _ = reservedPorts(peer.range.join('-'));
@@ -308,7 +308,7 @@ describe.each(BOTH)('$family', (addresses) => {
     expect(found.remedy).toMatch(/10 are in net.ipv4.ip_local_reserved_ports/);
   });
 
-  test('several things at once', async () => {
+  test("is 'mixed' when several causes hold the ports", async () => {
     using _ = setSysctl(DELAY, 1000);
     using listener = listening(addresses.family, AWAY);
     const peer = { addresses, listener, range: freshRange() };
@@ -332,7 +332,7 @@ describe.each(BOTH)('$family', (addresses) => {
     await comesTrue(peer, found);
   });
 
-  test('bind without a port, which needs one that is free toward every destination', async () => {
+  test('is reported for bind without a port, which needs a port that is free toward every destination', async () => {
     using listener = listening(addresses.family, AWAY);
     using elsewhere = listening(addresses.family, AWAY);
     const range = freshRange(2);
@@ -356,7 +356,7 @@ describe.each(BOTH)('$family', (addresses) => {
   });
 });
 
-test('tcp_tw_reuse=2 reuses nothing between addresses that are not loopback', async () => {
+test('tcp_tw_reuse=2 reuses nothing between addresses outside of loopback', async () => {
   const address = 'fd00:1009:bacc::dead';
   using _ = route('local', 'fd00:1009:bacc::/48', 'dev', 'lo');
   const addresses: Addresses = { ...BOTH[1]!, loopback: address };
@@ -378,7 +378,7 @@ test('tcp_tw_reuse=2 reuses nothing between addresses that are not loopback', as
   await comesTrue(peer, reusable);
 });
 
-test('a bound of the range that the kernel passes over is passed over here', () => {
+test('a range bound that the kernel ignores is ignored in the explanation as well', () => {
   const remote = { address: '127.0.0.1', port: 9 };
   using _ = setSysctl('net.ipv4.ip_local_port_range', '40000 40099');
   for (const [range, ports] of [
@@ -392,7 +392,7 @@ test('a bound of the range that the kernel passes over is passed over here', () 
   }
 });
 
-test('nothing is left open', async () => {
+test('explaining exhaustion leaves no descriptor open', async () => {
   await expectNoNewFds(() =>
     explainExhaustion({ remote: { address: '::1', port: 9 }, local: '::1', range: [1, 65535] }),
   );

@@ -16,14 +16,14 @@ function create(family: Family, type: NativeSocketType = 'stream'): NativeSocket
   return NativeSocket.create({ family, type });
 }
 
-describe.each(SOCKETS)('on an $family $type socket', ({ family, type }) => {
-  test('no range is set at first', () => {
+describe.each(SOCKETS)('IP_LOCAL_PORT_RANGE on an $family $type socket', ({ family, type }) => {
+  test('is unset initially', () => {
     using socket = create(family, type);
     expect(getOption(socket, 'IP_LOCAL_PORT_RANGE')).toEqual([0, 0]);
     expect(getOption(socket, RAW)).toEqual(new Uint8Array(4));
   });
 
-  test.each([0, 1, 2, 3, 5, 8, 16])('a value of %i bytes is EINVAL', async (size) => {
+  test.each([0, 1, 2, 3, 5, 8, 16])('is EINVAL for a value of %i bytes', async (size) => {
     using socket = create(family, type);
     await refused(
       () => {
@@ -44,7 +44,7 @@ describe.each(SOCKETS)('on an $family $type socket', ({ family, type }) => {
     [0, 40000],
     [40000, 0],
     [0, 0],
-  ] as const)('[%i, %i] is taken, by name and by number, and reads back', (lo, hi) => {
+  ] as const)('accepts [%i, %i] by name and by number, and reads back the same', (lo, hi) => {
     using byName = create(family, type);
     setOption(byName, 'IP_LOCAL_PORT_RANGE', [lo, hi]);
     using byNumber = create(family, type);
@@ -55,14 +55,14 @@ describe.each(SOCKETS)('on an $family $type socket', ({ family, type }) => {
     }
   });
 
-  test('[0, 0] takes a range back', () => {
+  test('is reset by [0, 0]', () => {
     using socket = create(family, type);
     setOption(socket, 'IP_LOCAL_PORT_RANGE', [40000, 40001]);
     setOption(socket, 'IP_LOCAL_PORT_RANGE', [0, 0]);
     expect(getOption(socket, 'IP_LOCAL_PORT_RANGE')).toEqual([0, 0]);
   });
 
-  test('lo > hi is EINVAL by number, and refused by name before the kernel is asked', async () => {
+  test('with lo > hi is EINVAL by number, and is refused by name before the kernel is called', async () => {
     using socket = create(family, type);
     for (const [lo, hi] of [
       [40001, 40000],
@@ -95,7 +95,7 @@ describe.each(SOCKETS)('on an $family $type socket', ({ family, type }) => {
     ['a bound above 65535', [1, 65536], 'ERR_OUT_OF_RANGE'],
     ['NaN', [Number.NaN, 2], 'ERR_OUT_OF_RANGE'],
     ['a fraction', [1.5, 2], 'ERR_OUT_OF_RANGE'],
-  ])('%s is refused by name', async (_, value, code) => {
+  ])('refuses %s by name', async (_, value, code) => {
     using socket = create(family, type);
     await refused(
       () => {
@@ -105,7 +105,7 @@ describe.each(SOCKETS)('on an $family $type socket', ({ family, type }) => {
     );
   });
 
-  test('a shorter buffer gets its first bytes, a longer one gets four', () => {
+  test('writes the first bytes into a shorter buffer, and four into a longer one', () => {
     using socket = create(family, type);
     setOption(socket, 'IP_LOCAL_PORT_RANGE', [0x1234, 0x5678]);
     const whole = packed(0x1234, 0x5678);
@@ -114,22 +114,22 @@ describe.each(SOCKETS)('on an $family $type socket', ({ family, type }) => {
   });
 });
 
-test('a range is a u32: read as an int32, 40000-60000 is negative, and by name it is not', () => {
+test('a range is a u32: 40000-60000 read as an int32 is negative, and read by name is not', () => {
   using socket = create('ipv4');
   setOption(socket, RAW, (60000 << 16) | 40000);
   expect((60000 << 16) | 40000).toBeLessThan(0);
   expect(getOption(socket, 'IP_LOCAL_PORT_RANGE')).toEqual([40000, 60000]);
 });
 
-describe('the option has the level of IPv4, also on IPv6 sockets', () => {
-  test('51 of IPPROTO_IPV6 is taken too, but it is IPV6_RECVHOPLIMIT', () => {
+describe('IP_LOCAL_PORT_RANGE has the IPv4 level, also on IPv6 sockets', () => {
+  test('option 51 of IPPROTO_IPV6 is accepted, but is IPV6_RECVHOPLIMIT', () => {
     using socket = create('ipv6');
     setOption(socket, { level: 41, name: 51 }, packed(40000, 40001));
     expect(getOption(socket, 'IP_LOCAL_PORT_RANGE')).toEqual([0, 0]);
     expect(getOption(socket, 'IPV6_RECVHOPLIMIT')).toBe(true);
   });
 
-  test('51 of IPPROTO_IPV6 on an IPv4 socket is an error', () => {
+  test('option 51 of IPPROTO_IPV6 on an IPv4 socket fails', () => {
     using socket = create('ipv4');
     const error = thrown(() => {
       setOption(socket, { level: 41, name: 51 }, packed(40000, 40001));
@@ -138,7 +138,7 @@ describe('the option has the level of IPv4, also on IPv6 sockets', () => {
     expect(getOption(socket, 'IP_LOCAL_PORT_RANGE')).toEqual([0, 0]);
   });
 
-  test('a unix socket has no local ports: errno 95', () => {
+  test('IP_LOCAL_PORT_RANGE on a Unix socket fails with errno 95', () => {
     const handle = new (native().Handle)();
     expect(handle.socket(1, 1, 0)).toBe(0);
     expect(handle.setsockopt(0, 51, packed(40000, 40001))).toBe(-95);
@@ -147,14 +147,14 @@ describe('the option has the level of IPv4, also on IPv6 sockets', () => {
   });
 });
 
-describe.each(SOCKETS)('once an $family $type socket has its port', ({ addresses, type }) => {
+describe.each(SOCKETS)('options of an $family $type socket that has a port', ({ addresses, type }) => {
   const tooLate = { name: 'SocketError', code: 'ERR_OPTION_TOO_LATE' };
 
   test.each([
     ['by bind to a port', bindTo],
     ['by bind to port 0', bindToAny],
     ['by connect', connectTo],
-  ] as const)('%s, the range is refused by name, and passed over by number', async (_, assign) => {
+  ] as const)('after %s, IP_LOCAL_PORT_RANGE is refused by name and ignored by number', async (_, assign) => {
     using peer = refusing(addresses);
     using socket = create(addresses.family, type);
     assign(socket, addresses, peer);
@@ -173,14 +173,14 @@ describe.each(SOCKETS)('once an $family $type socket has its port', ({ addresses
     expect(socket.local.port).toBe(port);
   });
 
-  test('a borrowed descriptor is refused alike', async () => {
+  test('IP_LOCAL_PORT_RANGE is refused on a borrowed descriptor as well', async () => {
     using socket = bound(addresses, { address: addresses.loopback, port: 0 }, {}, type);
     await refused(() => {
       setOption(socket.fd, 'IP_LOCAL_PORT_RANGE', [50000, 50001]);
     }, tooLate);
   });
 
-  test('IP_BIND_ADDRESS_NO_PORT is refused too', async () => {
+  test('IP_BIND_ADDRESS_NO_PORT is refused as well', async () => {
     using socket = bound(addresses, { address: addresses.loopback, port: 0 }, {}, type);
     await refused(
       () => {
@@ -192,7 +192,7 @@ describe.each(SOCKETS)('once an $family $type socket has its port', ({ addresses
     expect(getOption(socket, 'IP_BIND_ADDRESS_NO_PORT')).toBe(false);
   });
 
-  test('a value of the wrong type is refused for its type, not for its time', async () => {
+  test('a value of the wrong type is refused for its type, not for being late', async () => {
     using socket = bound(addresses, { address: addresses.loopback, port: 0 }, {}, type);
     await refused(
       () => {

@@ -81,12 +81,12 @@ const WAYS: readonly Way[] = [
   },
 ];
 
-describe.each(BOTH)('$family', (addresses) => {
+describe.each(BOTH)('port ranges over $family', (addresses) => {
   describe.each(WAYS)('$name', (way) => {
     test.each([
       { range: [50000, 50003], count: 4 },
       { range: [50007, 50007], count: 1 },
-    ] as const)('finds all ports of $range and no other, and says when there are no more', ({ range, count }) => {
+    ] as const)('finds all ports of $range and no other, and fails when none is left', ({ range, count }) => {
       const { ports, error } = fill(addresses, way, range);
       expect(ports).toEqual(Array.from({ length: count }, (_, i) => range[0] + i));
       expect(error).toMatchObject(way.exhausted);
@@ -105,7 +105,7 @@ describe.each(BOTH)('$family', (addresses) => {
       { sysctl: '50000 50003', range: [49998, 49999], picked: [50000, 50003] },
       { sysctl: '32768 60999', range: [60990, 61010], picked: [60990, 60999] },
       { sysctl: '32768 60999', range: [32760, 32771], picked: [32768, 32771] },
-    ] as const)('with $sysctl and $range picks from $picked', ({ sysctl, range, picked: [lo, hi] }) => {
+    ] as const)('with sysctl $sysctl and range $range picks from $picked', ({ sysctl, range, picked: [lo, hi] }) => {
       using _ = setSysctl(SYSCTL, sysctl);
       expect(fill(addresses, way, range).ports).toEqual(Array.from({ length: hi - lo + 1 }, (_, i) => lo + i));
     });
@@ -117,13 +117,13 @@ describe.each(BOTH)('$family', (addresses) => {
       { range: [20000, 0], picked: [32768, 60999] },
       { range: [0, 40000], picked: [32768, 40000] },
       { range: [50000, 0], picked: [50000, 60999] },
-    ] as const)('with 32768 60999 and $range stays within $picked', ({ range, picked: [lo, hi] }) => {
+    ] as const)('with sysctl 32768 60999 and range $range stays within $picked', ({ range, picked: [lo, hi] }) => {
       const { ports } = fill(addresses, way, range, 20);
       expect(ports).toHaveLength(20);
       expect(ports.filter((port) => port < lo || port > hi)).toEqual([]);
     });
 
-    test('passes over reserved ports', () => {
+    test('skips ip_local_reserved_ports', () => {
       using _ = reservedPorts('45000-45007');
       expect(fill(addresses, way, [45000, 45009]).ports).toEqual([45008, 45009]);
       const { ports, error } = fill(addresses, way, [45002, 45005]);
@@ -132,7 +132,7 @@ describe.each(BOTH)('$family', (addresses) => {
     });
   });
 
-  test('an ordinary connect, which sends, gets its port from the range as well, and EADDRNOTAVAIL at once', async () => {
+  test('an ordinary connect gets its port from the range, and EADDRNOTAVAIL at once when the range is full', async () => {
     using hole = await blackHole(addresses);
     const sockets: NativeSocket[] = [];
     for (let i = 0; i < 3; i++) {
@@ -157,7 +157,7 @@ describe.each(BOTH)('$family', (addresses) => {
     expect(last.phase).toBe('connecting');
   });
 
-  test('a UDP socket that sends unbound in a range without a free port is told, and need not wait for room', () => {
+  test('an unbound UDP socket fails to send in a full range, instead of waiting for room', () => {
     using holder = bound(addresses, { address: addresses.loopback, port: 50007 }, {}, 'dgram');
     using socket = NativeSocket.create({
       family: addresses.family,
@@ -182,27 +182,24 @@ describe.each(BOTH)('$family', (addresses) => {
     expect(socket.local.port).toBe(45678);
   });
 
-  test.each(['stream', 'dgram'] as const)('a %s socket may bind a reserved port by its number', (type) => {
+  test.each(['stream', 'dgram'] as const)('a %s socket may bind a reserved port by number', (type) => {
     using _ = reservedPorts('45678');
     using socket = bound(addresses, { address: addresses.loopback, port: 45678 }, {}, type);
     expect(socket.local.port).toBe(45678);
   });
 
-  test.each(['stream', 'dgram'] as const)(
-    'a range that is set by number after bind does not move a %s socket',
-    (type) => {
-      using socket = bound(
-        addresses,
-        { address: addresses.loopback, port: 0 },
-        { IP_LOCAL_PORT_RANGE: [45000, 45009] },
-        type,
-      );
-      const { port } = socket.local;
-      setOption(socket, { level: 0, name: 51 }, (50001 << 16) | 50000);
-      socket.connect({ address: addresses.loopback, port: 9 });
-      expect(socket.local.port).toBe(port);
-    },
-  );
+  test.each(['stream', 'dgram'] as const)('a range set by number after bind does not move a %s socket', (type) => {
+    using socket = bound(
+      addresses,
+      { address: addresses.loopback, port: 0 },
+      { IP_LOCAL_PORT_RANGE: [45000, 45009] },
+      type,
+    );
+    const { port } = socket.local;
+    setOption(socket, { level: 0, name: 51 }, (50001 << 16) | 50000);
+    socket.connect({ address: addresses.loopback, port: 9 });
+    expect(socket.local.port).toBe(port);
+  });
 
   test('an accepted socket has the range of its listener', async () => {
     using listener = bound(
@@ -221,10 +218,10 @@ describe.each(BOTH)('$family', (addresses) => {
   });
 });
 
-describe.each(BOTH)('a bind that leaves the port open, $family', (addresses) => {
+describe.each(BOTH)('IP_BIND_ADDRESS_NO_PORT, $family', (addresses) => {
   const at = (port: number): { address: string; port: number } => ({ address: addresses.loopback, port });
 
-  test('shows port 0 until connect or listen', () => {
+  test('bind without a port reports port 0 until connect or listen', () => {
     using socket = bound(addresses, at(0), { ...NO_PORT, IP_LOCAL_PORT_RANGE: [50000, 50009] });
     expect(socket.local).toMatchObject(at(0));
     socket.listen();
@@ -232,7 +229,7 @@ describe.each(BOTH)('a bind that leaves the port open, $family', (addresses) => 
     expect(socket.local.port).toBeLessThanOrEqual(50009);
   });
 
-  test('may be repeated, and a port that is named is taken', async () => {
+  test('bind without a port may be repeated, and a given port is taken', async () => {
     using socket = bound(addresses, at(0), NO_PORT);
     socket.bind({ address: addresses.wildcard, port: 0 });
     expect(socket.local.port).toBe(0);
@@ -252,7 +249,7 @@ describe.each(BOTH)('a bind that leaves the port open, $family', (addresses) => 
     ['with SO_REUSEADDR and the port', { sockopts: { SO_REUSEADDR: true }, port: 50007, shares: true }],
     ['with bind to port 0', { sockopts: {}, port: 0, shares: false }],
     ['with bind to port 0 and SO_REUSEADDR', { sockopts: { SO_REUSEADDR: true }, port: 0, shares: false }],
-  ] as const)('one port toward two destinations, %s', async (_, { sockopts, port, shares }) => {
+  ] as const)('one port toward two destinations: %s', async (_, { sockopts, port, shares }) => {
     const reach = (destination: number): NativeSocket => {
       const socket = NativeSocket.create({
         family: addresses.family,
@@ -276,7 +273,7 @@ describe.each(BOTH)('a bind that leaves the port open, $family', (addresses) => 
     } else await refused(() => reach(10), { code: 'EADDRINUSE', syscall: 'bind' });
   });
 
-  test('does not let UDP sockets share a port, whatever their destinations', async () => {
+  test('UDP sockets cannot share a port, whatever their destinations', async () => {
     const options = { ...NO_PORT, IP_LOCAL_PORT_RANGE: [50007, 50007] } as const;
     using first = bound(addresses, at(0), options, 'dgram');
     using second = bound(addresses, at(0), options, 'dgram');
@@ -285,7 +282,7 @@ describe.each(BOTH)('a bind that leaves the port open, $family', (addresses) => 
   });
 });
 
-test('UDP sockets with SO_REUSEADDR get the same port from a narrow range, in silence', () => {
+test('UDP sockets with SO_REUSEADDR silently get the same port from a narrow range', () => {
   const sockets = [1, 2, 3].map(() =>
     bound(
       BOTH[0]!,
@@ -298,7 +295,7 @@ test('UDP sockets with SO_REUSEADDR get the same port from a narrow range, in si
   for (const socket of sockets) socket.close();
 });
 
-test('a port that another socket has by connect can be bound on another address, not on its own', async () => {
+test('a port that another socket has by connect can be bound on another address, not on the same one', async () => {
   const [addresses] = BOTH as [Addresses];
   using held = rawReservation(addresses, { address: '127.0.0.1', port: 9 });
   const { port } = held.local;
@@ -307,7 +304,7 @@ test('a port that another socket has by connect can be bound on another address,
   await refused(() => bound(addresses, { address: '127.0.0.1', port }, { SO_REUSEADDR: true }), { code: 'EADDRINUSE' });
 });
 
-test('net.connect has no range: Node’s own sockets take any port', async () => {
+test('net.connect ignores the range: sockets of Node take any port', async () => {
   const { connect, createServer } = await import('node:net');
   const server = createServer((socket) => socket.end()).listen(0, '127.0.0.1');
   await once(server, 'listening');

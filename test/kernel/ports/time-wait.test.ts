@@ -111,21 +111,21 @@ function failures(results: readonly Attempt[]): string[] {
   return [...new Set(results.flatMap(({ code }) => code ?? []))];
 }
 
-describe.each(BOTH)('this_works: $family, bound to a port by its number with SO_REUSEADDR', (addresses) => {
-  test('connects at once, whatever the settings', async () => {
+describe.each(BOTH)('this_works: $family, bound by port number with SO_REUSEADDR', (addresses) => {
+  test('connects again at once, whatever the TIME-WAIT settings', async () => {
     for (const reuse of [0, 1, 2]) {
       using _ = setSysctl(REUSE, reuse);
       expect(connected(await run({ ...thisWorks(addresses), pauseMs: 1 }))).toBe(ATTEMPTS);
     }
   });
 
-  test('not without SO_REUSEADDR', async () => {
+  test('does not connect again without SO_REUSEADDR', async () => {
     const results = await run({ ...thisWorks(addresses), sockopts: {} });
     expect(connected(results)).toBe(1);
     expect(failures(results)).toEqual(['EADDRINUSE']);
   });
 
-  test('not without timestamps', async () => {
+  test('does not connect again without timestamps', async () => {
     using _ = setSysctl('net.ipv4.tcp_timestamps', 0);
     const results = await run(thisWorks(addresses));
     expect(connected(results)).toBe(1);
@@ -150,9 +150,9 @@ const TABLE = [
   [2, 1],
 ] as const;
 
-describe.each(BOTH)('this_doesnt: $family, a port that connect chooses', (addresses) => {
+describe.each(BOTH)('this_doesnt: $family, port chosen by connect', (addresses) => {
   test.each(addresses === IPV4 ? TABLE : TABLE.filter(([, ms]) => ms === 1 || ms === 100))(
-    'tcp_tw_reuse=%i, tcp_tw_reuse_delay=%i',
+    'with tcp_tw_reuse=%i, tcp_tw_reuse_delay=%i reuses its port accordingly',
     async (reuse, reuseDelay) => {
       using _ = setSysctl(REUSE, reuse);
       using __ = setSysctl(DELAY, reuseDelay);
@@ -177,14 +177,14 @@ describe.each(BOTH)('this_doesnt: $family, a port that connect chooses', (addres
     },
   );
 
-  test('without a pause a delay of 1 ms is still one', async () => {
+  test('without a pause between connections, a delay of 1 ms still limits reuse', async () => {
     using _ = setSysctl(DELAY, 1);
     const results = await run({ ...thisDoesnt(addresses), pauseMs: 0, attempts: 300 });
     expect(connected(results)).toBeGreaterThan(1);
     for (const { code, latest } of results) if (code === undefined) expect(latest).toBeGreaterThan(1);
   });
 
-  test('a range without bind is the same', async () => {
+  test('a range without bind behaves the same', async () => {
     using _ = setSysctl(DELAY, 1);
     const program = { ...thisDoesnt(addresses), sockopts: {} };
     expect(connected(await run({ ...program, bind: 'nothing' }))).toBe(ATTEMPTS);
@@ -194,7 +194,7 @@ describe.each(BOTH)('this_doesnt: $family, a port that connect chooses', (addres
     expect(failures(results)).toEqual(['EADDRINUSE']);
   });
 
-  test('as on the slide, where nobody closes the other side: FIN-WAIT-2 is never reused', async () => {
+  test('a port in FIN-WAIT-2 is never reused, as on the slide where nobody closes the other side', async () => {
     using _ = setSysctl(DELAY, 1);
     using __ = setSysctl(REUSE, 1);
     const results = await run({ ...thisDoesnt(addresses), closes: 'clientOnly' });
@@ -209,12 +209,12 @@ describe.each(BOTH)('this_doesnt: $family, a port that connect chooses', (addres
     expect(connected(await run({ ...program, sockopts, pauseMs: 0 }))).toBe(ATTEMPTS);
   });
 
-  test('nor does the side that is closed second', async () => {
+  test('the side that closes second has no TIME-WAIT', async () => {
     using _ = setSysctl(REUSE, 0);
     expect(connected(await run({ ...thisDoesnt(addresses), closes: 'server' }))).toBe(ATTEMPTS);
   });
 
-  test('without timestamps nothing is reused', async () => {
+  test('without timestamps no port is reused', async () => {
     using _ = setSysctl(DELAY, 1);
     using __ = setSysctl('net.ipv4.tcp_timestamps', 0);
     expect(connected(await run(thisDoesnt(addresses)))).toBe(1);
@@ -245,7 +245,7 @@ test('tcp_tw_reuse=2 means loopback addresses, not the interface lo', async () =
   }
 });
 
-test('the settings are those of this namespace', () => {
+test('TIME-WAIT settings are read from the current network namespace', () => {
   using _ = setSysctl(REUSE, 1);
   using __ = setSysctl(DELAY, 123);
   using ___ = setSysctl('net.ipv4.tcp_fin_timeout', 7);
@@ -259,13 +259,13 @@ test('the settings are those of this namespace', () => {
   });
 });
 
-test('where a setting cannot be read it is what the kernel has by itself; before Linux 6.14 the delay is a second', () => {
+test("a TIME-WAIT setting that cannot be read has the kernel's default; before Linux 6.14 the delay is a second", () => {
   const defaults = { reuse: 2, reuseDelayMs: 1000, delayIsSettable: false, finTimeoutMs: 60_000, timestamps: true };
   expect(timeWaitSettings(() => undefined)).toEqual(defaults);
   expect(timeWaitSettings(() => 'what is this')).toEqual({ ...defaults, delayIsSettable: true });
 });
 
-test('tcp_tw_reuse_delay is 1 to 60000', () => {
+test('tcp_tw_reuse_delay accepts 1 to 60000', () => {
   for (const value of ['0', '-1', '60001']) {
     expect(thrown(() => setSysctl(DELAY, value))).toMatchObject({ code: 'EINVAL' });
   }

@@ -19,7 +19,7 @@ import {
 
 checkDescriptors();
 
-describe.each(BOTH)('activate, $family,', (addresses) => {
+describe.each(BOTH)('activate() over $family', (addresses) => {
   test('resolves with a socket that is connected from the reserved port', async () => {
     await using server = await serve(addresses.loopback);
     const reservation = reserve({ remote: server, local: { address: addresses.loopback } });
@@ -42,7 +42,7 @@ describe.each(BOTH)('activate, $family,', (addresses) => {
     await closed(socket);
   });
 
-  test('hears a server that speaks first', async () => {
+  test('receives data from a server that speaks first', async () => {
     await using server = await serve(addresses.loopback, (socket) => socket.write('220 hello\r\n'));
     const socket = await reserve({ remote: server }).activate();
     const [greeting] = (await once(socket, 'data')) as [Buffer];
@@ -61,7 +61,7 @@ describe.each(BOTH)('activate, $family,', (addresses) => {
     expect(Buffer.concat(received).equals(sent)).toBe(true);
   });
 
-  test('connects a hundred reservations side by side', async () => {
+  test('connects a hundred reservations in parallel', async () => {
     await using server = await serve(addresses.loopback, (socket) => socket.end('x'));
     const reservations = reserveMany(100, { remote: server });
     const ports = reservations.map(({ local }) => local.port);
@@ -70,7 +70,7 @@ describe.each(BOTH)('activate, $family,', (addresses) => {
     await Promise.all(sockets.map(closed));
   });
 
-  test('fails with ECONNREFUSED where nobody listens, as net.connect does, and the port is free', async () => {
+  test('rejects with ECONNREFUSED when nobody listens, as net.connect does, and frees the port', async () => {
     using peer = refusing(addresses);
     await failsAndFrees({ remote: peer.local }, addresses, async (reservation) => {
       const { port } = reservation.local;
@@ -92,7 +92,7 @@ describe.each(BOTH)('activate, $family,', (addresses) => {
     });
   });
 
-  test('fails with ETIMEDOUT after `timeout` when no answer comes, and the port is free', async () => {
+  test('rejects with ETIMEDOUT after `timeout` without an answer, and frees the port', async () => {
     using hole = await blackHole(addresses);
     await failsAndFrees({ remote: hole.local }, addresses, async (reservation) => {
       const { local, remote } = reservation;
@@ -112,7 +112,7 @@ describe.each(BOTH)('activate, $family,', (addresses) => {
     });
   });
 
-  test('fails with ETIMEDOUT when the kernel gives up, and the port is free', async () => {
+  test('rejects with ETIMEDOUT when the kernel gives up, and frees the port', async () => {
     using hole = await blackHole(addresses);
     const options = { remote: hole.local, sockopts: { TCP_USER_TIMEOUT: 1 } };
     await failsAndFrees(options, addresses, async (reservation) => {
@@ -125,7 +125,7 @@ describe.each(BOTH)('activate, $family,', (addresses) => {
     });
   });
 
-  test('fails with AbortError when it is aborted beforehand, and the port is free', async () => {
+  test('rejects with AbortError for a signal that is already aborted, and frees the port', async () => {
     await using server = await serve(addresses.loopback);
     const reason = new Error('not wanted');
     await failsAndFrees({ remote: server }, addresses, async (reservation) => {
@@ -135,7 +135,7 @@ describe.each(BOTH)('activate, $family,', (addresses) => {
     });
   });
 
-  test('fails with AbortError when it is aborted meanwhile, and the port is free', async () => {
+  test('rejects with AbortError when aborted while connecting, and frees the port', async () => {
     using hole = await blackHole(addresses);
     const controller = new AbortController();
     const reason = new Error('changed my mind');
@@ -150,7 +150,7 @@ describe.each(BOTH)('activate, $family,', (addresses) => {
     });
   });
 
-  test('fails with AbortError when AbortSignal.timeout ends, and the port is free', async () => {
+  test('rejects with AbortError when AbortSignal.timeout expires, and frees the port', async () => {
     using hole = await blackHole(addresses);
     await failsAndFrees({ remote: hole.local }, addresses, async (reservation) => {
       const error = await rejection(reservation.activate({ signal: AbortSignal.timeout(50) }));
@@ -159,7 +159,7 @@ describe.each(BOTH)('activate, $family,', (addresses) => {
   });
 
   test.each(['release', Symbol.dispose] as const)(
-    'fails when the reservation is released meanwhile (%s)',
+    'rejects when the reservation is released while connecting (%s)',
     async (how) => {
       using hole = await blackHole(addresses);
       await failsAndFrees({ remote: hole.local }, addresses, async (reservation) => {
@@ -174,7 +174,7 @@ describe.each(BOTH)('activate, $family,', (addresses) => {
   );
 
   // A FIN would leave the 4-tuple in FIN-WAIT-2 or TIME-WAIT: nobody has seen this connection, so it can be reset.
-  test.each(['a release', 'an abort'])('frees the port after %s in the very turn in which it connects', async (how) => {
+  test.each(['a release', 'an abort'])('frees the port after %s in the tick in which it connects', async (how) => {
     await using server = await serve(addresses.loopback);
     const controller = new AbortController();
     await failsAndFrees({ remote: server }, addresses, async (reservation) => {
@@ -187,7 +187,7 @@ describe.each(BOTH)('activate, $family,', (addresses) => {
     });
   });
 
-  test('is refused a second time, and the first one goes on', async () => {
+  test('rejects when called twice, and the first call continues', async () => {
     await using server = await serve(addresses.loopback);
     const reservation = reserve({ remote: server });
     const activation = reservation.activate();
@@ -198,7 +198,7 @@ describe.each(BOTH)('activate, $family,', (addresses) => {
     await closed(socket);
   });
 
-  test('leaves the socket alone when its signal is aborted later', async () => {
+  test('does not touch the socket when its signal is aborted after it connected', async () => {
     await using server = await serve(addresses.loopback, echo);
     const controller = new AbortController();
     const socket = await reserve({ remote: server }).activate({ signal: controller.signal, timeout: 60_000 });
@@ -224,14 +224,14 @@ test.each([
   ['an object for a signal', { signal: {} }, 'ERR_INVALID_ARG_TYPE'],
   ['null for a timeout', { timeout: null }, 'ERR_INVALID_ARG_TYPE'],
   ['null for a signal', { signal: null }, 'ERR_INVALID_ARG_TYPE'],
-])('activate rejects with %s for its options, and the reservation is still held', async (_, options, code) => {
+])('activate() rejects with %s for invalid options, and the reservation stays held', async (_, options, code) => {
   using peer = refusing(BOTH[0]!);
   using reservation = reserve({ remote: peer.local });
   expect(await rejection(reservation.activate(options as never))).toMatchObject({ code });
   expect(reservation.verify()).toBe(true);
 });
 
-test('a process ends by itself with a reservation that is held, and after one that was activated', async () => {
+test('a process with a held or an activated reservation exits by itself', async () => {
   const { stdout } = await runNode(`
     import { once } from 'node:events';
     import { createServer } from 'node:net';

@@ -8,20 +8,23 @@ import { blackHole, BOTH, bound, checkDescriptors, echo, plain, refused, serve }
 
 checkDescriptors();
 
-test.each(BOTH)('adopt takes what detach gave, as an object, and after JSON, $family', (addresses) => {
-  const remote = { address: addresses.loopback, port: 9 };
-  const first = reserve({ remote });
-  const moved = first.detach();
-  const second = PortReservation.adopt(moved);
-  expect(second.fd).toBe(moved.fd);
-  expect(second.verify()).toBe(true);
-  using third = PortReservation.adopt(JSON.parse(JSON.stringify(second.detach())) as typeof moved);
-  expect(third.verify()).toBe(true);
-  expect(plain(third.local)).toEqual(plain(first.local));
-  expect(plain(third.remote)).toEqual(remote);
-});
+test.each(BOTH)(
+  'PortReservation.adopt() accepts the result of detach() as an object and after JSON, $family',
+  (addresses) => {
+    const remote = { address: addresses.loopback, port: 9 };
+    const first = reserve({ remote });
+    const moved = first.detach();
+    const second = PortReservation.adopt(moved);
+    expect(second.fd).toBe(moved.fd);
+    expect(second.verify()).toBe(true);
+    using third = PortReservation.adopt(JSON.parse(JSON.stringify(second.detach())) as typeof moved);
+    expect(third.verify()).toBe(true);
+    expect(plain(third.local)).toEqual(plain(first.local));
+    expect(plain(third.remote)).toEqual(remote);
+  },
+);
 
-describe('adopt refuses, and the descriptor stays the caller’s,', () => {
+describe('PortReservation.adopt() refuses, and leaves the descriptor to the caller,', () => {
   async function staysOpen(socket: NativeSocket, action: (fd: number) => unknown): Promise<void> {
     const { fd } = socket;
     await refused(() => action(fd), { name: 'SocketError', code: 'ERR_INVALID_STATE' }, /does not hold a reservation/);
@@ -29,7 +32,7 @@ describe('adopt refuses, and the descriptor stays the caller’s,', () => {
     expect(fstatSync(fd).isSocket()).toBe(true);
   }
 
-  test.each(BOTH)('a socket that is bound, listens, connects or is connected, $family', async (addresses) => {
+  test.each(BOTH)('a socket that is bound, listening, connecting or connected, $family', async (addresses) => {
     using socket = bound(addresses, { address: addresses.loopback, port: 0 });
     const { local } = socket;
     await staysOpen(socket, (fd) => PortReservation.adopt({ fd, local, remote: '127.0.0.1:9' }));
@@ -50,7 +53,7 @@ describe('adopt refuses, and the descriptor stays the caller’s,', () => {
     await staysOpen(udp, (fd) => PortReservation.adopt({ fd, local: udp.local, remote: '127.0.0.1:9' }));
   });
 
-  test('a reservation with another port or address than it should have', async () => {
+  test('a reservation whose port or address differs from the given one', async () => {
     using reservation = reserve({ remote: '127.0.0.1:9' });
     const { fd, local, remote } = reservation;
     for (const wrong of [local.withPort(local.port - 1), { address: '127.0.0.2', port: local.port }]) {
@@ -59,7 +62,7 @@ describe('adopt refuses, and the descriptor stays the caller’s,', () => {
     expect(reservation.verify()).toBe(true);
   });
 
-  test('a file', async () => {
+  test('a file descriptor of a file', async () => {
     const fd = openSync('/dev/null', 'r');
     await refused(() => PortReservation.adopt({ fd, local: '127.0.0.1:1', remote: '127.0.0.1:9' }), {
       code: 'ERR_INVALID_STATE',
@@ -75,7 +78,7 @@ describe('adopt refuses, and the descriptor stays the caller’s,', () => {
     });
   });
 
-  test('an ordinary net.Socket that comes with a message', async () => {
+  test('an ordinary net.Socket that arrives with a message', async () => {
     await using server = await serve('127.0.0.1', echo);
     const socket = connect(server.port, '127.0.0.1');
     await once(socket, 'connect');
@@ -111,6 +114,6 @@ test.each([
     [{ local: '127.0.0.1:1', remote: '127.0.0.1:9' }, new Socket()],
     'ERR_INVALID_ARG_TYPE',
   ],
-])('adopt refuses %s', async (_, args, code) => {
+])('PortReservation.adopt() refuses %s', async (_, args, code) => {
   await refused(() => (PortReservation.adopt as (...args: unknown[]) => unknown)(...args), { code });
 });

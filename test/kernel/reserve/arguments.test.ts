@@ -12,7 +12,7 @@ const TYPE = { name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' };
 const VALUE = { name: 'TypeError', code: 'ERR_INVALID_ARG_VALUE' };
 const RANGE = { name: 'RangeError', code: 'ERR_OUT_OF_RANGE' };
 
-describe('reserve refuses', () => {
+describe('reserve() refuses', () => {
   test.each([
     ['nothing', undefined, TYPE],
     ['null', null, TYPE],
@@ -21,7 +21,7 @@ describe('reserve refuses', () => {
     ['a function', () => undefined, TYPE],
     ['no remote', {}, TYPE],
     ['an empty array', [], TYPE],
-  ] as const)('%s for its options', async (_, options, error) => {
+  ] as const)('%s as options', async (_, options, error) => {
     await refused(() => reserve(options as never), error);
     await refused(() => reserveMany(1, options as never), error);
   });
@@ -47,7 +47,7 @@ describe('reserve refuses', () => {
     ['2**32 for a port', { address: '127.0.0.1', port: 2 ** 32 }, RANGE],
     ['port 0', { address: '127.0.0.1', port: 0 }, RANGE],
     ['port 0 in text', '[::1]:0', RANGE],
-  ] as const)('%s for its remote', async (_, value, error) => {
+  ] as const)('%s as remote', async (_, value, error) => {
     await refused(() => reserve({ remote: value as never }), error, /options\.remote/);
   });
 
@@ -63,22 +63,25 @@ describe('reserve refuses', () => {
     ['null for a port', { address: '127.0.0.1', port: null }, TYPE],
     ['a port above 65535', { address: '127.0.0.1', port: 65536 }, RANGE],
     ['a fraction of a port', { address: '127.0.0.1', port: 0.5 }, RANGE],
-  ] as const)('%s for `local`', async (_, local, error) => {
+  ] as const)('%s as `local`', async (_, local, error) => {
     await refused(() => reserve({ remote, local: local as never }), error, /options\.local/);
   });
 
-  test.each(['exclusive', 'freebind', 'transparent'] as const)('anything but a boolean for `%s`', async (name) => {
-    for (const value of [1, 0, 'true', {}, []]) {
-      await refused(() => reserve({ remote, [name]: value as never }), TYPE, new RegExp(`"options\\.${name}"`));
-    }
-  });
+  test.each(['exclusive', 'freebind', 'transparent'] as const)(
+    'a value other than a boolean for `%s`',
+    async (name) => {
+      for (const value of [1, 0, 'true', {}, []]) {
+        await refused(() => reserve({ remote, [name]: value as never }), TYPE, new RegExp(`"options\\.${name}"`));
+      }
+    },
+  );
 
   test.each(['exclusive', 'freebind', 'transparent'] as const)('null for `%s`', async (name) => {
     await refused(() => reserve({ remote, [name]: null as never }), TYPE, new RegExp(`"options\\.${name}"`));
   });
 
   test.each(['localport', 'port', 'host', 'localAddress', 'reuseAddr', 'device', 'toString', '__proto__x'])(
-    'the option %s, which there is not',
+    'the unknown option %s',
     async (name) => {
       await refused(
         () => reserve({ remote, [name]: 1 }),
@@ -90,7 +93,7 @@ describe('reserve refuses', () => {
   );
 });
 
-describe('sockopts', () => {
+describe('reserve() with sockopts', () => {
   test.each([
     ['SO_REUSEADDR', true, /listen on it/],
     ['SO_REUSEADDR', false, /listen on it/],
@@ -105,7 +108,7 @@ describe('sockopts', () => {
     ['IPV6_TRANSPARENT', true, /`transparent`/],
     ['TCP_FASTOPEN_CONNECT', false, /sets it itself/],
     ['TCP_FASTOPEN_NO_COOKIE', false, /sets it itself/],
-  ] as const)('with %s: %s are refused', async (name, value, why) => {
+  ] as const)('with %s, refuses %s', async (name, value, why) => {
     const sockopts = { [name]: value } as SocketOptions;
     await refused(() => reserve({ remote, sockopts }), VALUE, new RegExp(`"options\\.sockopts\\.${name}"`), why);
     await refused(() => reserveMany(2, { remote, sockopts }), VALUE, why);
@@ -118,11 +121,11 @@ describe('sockopts', () => {
     ['a value out of range', { IP_TTL: 256 }, RANGE, /IP_TTL/],
     ['null', null, TYPE, /sockopts/],
     ['text', 'TCP_NODELAY', TYPE, /sockopts/],
-  ] as const)('with %s are refused', async (_, sockopts, error, message) => {
+  ] as const)('refuses %s', async (_, sockopts, error, message) => {
     await refused(() => reserve({ remote, sockopts: sockopts as never }), error, message);
   });
 
-  test('that the kernel refuses leave no descriptor behind', async () => {
+  test('leaves no descriptor when the kernel refuses one', async () => {
     await refused(() => reserve({ remote, sockopts: { TCP_CONGESTION: 'no-such' } }), {
       code: 'ENOENT',
       syscall: 'setsockopt',
@@ -135,7 +138,7 @@ describe('sockopts', () => {
     });
   });
 
-  test('are on the reservation, and on the socket that it becomes', () => {
+  test('sets them on the reservation, and on the socket made from it', () => {
     using reservation = reserve({
       remote,
       sockopts: { TCP_NODELAY: true, SO_KEEPALIVE: true, TCP_KEEPIDLE: 77, IP_TTL: 33, SO_MARK: 42 },
@@ -150,13 +153,13 @@ describe('sockopts', () => {
     socket.destroy();
   });
 
-  test('that are undefined are passed over', () => {
+  test('ignores undefined values', () => {
     using reservation = reserve({ remote, sockopts: { TCP_NODELAY: undefined } });
     expect(reservation.verify()).toBe(true);
   });
 });
 
-test('the options that make a reservation are on it', () => {
+test('reserve() sets the options that a reservation needs', () => {
   using reservation = reserve({ remote });
   expect(getOption(reservation, 'IP_BIND_ADDRESS_NO_PORT')).toBe(true);
   expect(getOption(reservation, 'TCP_FASTOPEN_CONNECT')).toBe(true);
@@ -165,7 +168,7 @@ test('the options that make a reservation are on it', () => {
   expect(getOption(reservation, 'SO_BINDTODEVICE')).toBe('');
 });
 
-test('a late port range is refused on a reservation', async () => {
+test("setOption(reservation, 'IP_LOCAL_PORT_RANGE') is refused as too late", async () => {
   using reservation = reserve({ remote });
   await refused(
     () => {
@@ -175,9 +178,9 @@ test('a late port range is refused on a reservation', async () => {
   );
 });
 
-describe('net.ipv4.tcp_fastopen', () => {
+describe('reserve() and net.ipv4.tcp_fastopen', () => {
   test.each(['0', '2', '4', '1026'])(
-    '%s, without the client bit, is errno 95, and the sysctl is named',
+    '%s without the client bit fails with errno 95 and names the sysctl',
     async (value) => {
       using _ = setSysctl('net.ipv4.tcp_fastopen', value);
       await refused(
@@ -197,13 +200,13 @@ describe('net.ipv4.tcp_fastopen', () => {
     },
   );
 
-  test.each(['1', '3', '5', '7', '519', '1537'])('%s, with the client bit, will do', (value) => {
+  test.each(['1', '3', '5', '7', '519', '1537'])('%s with the client bit succeeds', (value) => {
     using _ = setSysctl('net.ipv4.tcp_fastopen', value);
     using reservation = reserve({ remote });
     expect(reservation.verify()).toBe(true);
   });
 
-  test('of 0 after the reservation leaves it held', async () => {
+  test('0 after the reservation leaves it held', async () => {
     await expectNoNewFds(() => {
       using reservation = reserve({ remote });
       using _ = setSysctl('net.ipv4.tcp_fastopen', '0');

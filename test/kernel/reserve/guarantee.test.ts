@@ -133,13 +133,13 @@ describe.each(BOTH)('while an $family port is reserved', (addresses) => {
   });
 });
 
-test('an IPv6 socket without IPv4 can bind [::] with the port of an IPv4 reservation', () => {
+test('an IPv6-only socket can bind [::] with the port of an IPv4 reservation', () => {
   using scope = held(IPV4);
   using socket = bound(IPV6, { address: '::', port: scope.reservation.local.port }, { IPV6_V6ONLY: true });
   socket.listen();
 });
 
-test('an IPv6 socket without IPv4 cannot bind [::] with the port of an IPv6 reservation', async () => {
+test('an IPv6-only socket cannot bind [::] with the port of an IPv6 reservation', async () => {
   using scope = held(IPV6);
   const { port } = scope.reservation.local;
   await refused(() => bound(IPV6, { address: '::', port }, { IPV6_V6ONLY: true }), { code: 'EADDRINUSE' });
@@ -167,8 +167,8 @@ test.each(REUSE)(
   },
 );
 
-describe.each(BOTH)('an $family reservation is refused', (addresses) => {
-  test('when a listener had the port first, on the wildcard or on the same address', async () => {
+describe.each(BOTH)('reserve() of an $family port is refused', (addresses) => {
+  test('when a listener already has the port, on the wildcard or on the same address', async () => {
     using peer = refusing(addresses);
     for (const address of [addresses.wildcard, addresses.loopback]) {
       using listener = bound(addresses, { address, port: 0 }, { IP_LOCAL_PORT_RANGE: [50000, 50999] });
@@ -199,11 +199,11 @@ describe.each(BOTH)('an $family reservation is refused', (addresses) => {
 
 // The options that would take the guarantee away: first that the kernel behaves so, then that nothing here sets them.
 
-describe.each(BOTH)('of $family reservations made by hand', (addresses) => {
+describe.each(BOTH)('$family reservations made by hand', (addresses) => {
   test.each([
     ['SO_REUSEADDR', { SO_REUSEADDR: true }],
     ['SO_REUSEPORT', { SO_REUSEPORT: true }],
-  ] as const)('one with %s loses the port to a listener that has it too', (_, sockopts) => {
+  ] as const)('with %s: the port is lost to a listener that sets it too', (_, sockopts) => {
     using peer = refusing(addresses);
     using reservation = rawReservation(addresses, peer.local, sockopts);
     for (const address of [addresses.loopback, addresses.wildcard]) {
@@ -220,13 +220,13 @@ describe.each(BOTH)('of $family reservations made by hand', (addresses) => {
   test.each([
     ['SO_REUSEADDR', { SO_REUSEADDR: true }],
     ['SO_REUSEPORT', { SO_REUSEPORT: true }],
-  ] as const)('one with %s still keeps the port from a socket without it', (_, sockopts) => {
+  ] as const)('with %s: the port is kept from a socket without it', (_, sockopts) => {
     using peer = refusing(addresses);
     using reservation = rawReservation(addresses, peer.local, sockopts);
     expect(thrown(() => bound(addresses, reservation.local))).toMatchObject({ code: 'EADDRINUSE' });
   });
 
-  test('one with SO_BINDTODEVICE shares its 4-tuple with a socket that is not tied to the device', async () => {
+  test('with SO_BINDTODEVICE: the 4-tuple is shared with a socket that is not bound to the device', async () => {
     using peer = refusing(addresses);
     using reservation = rawReservation(addresses, peer.local, { SO_BINDTODEVICE: 'lo' });
     const { local } = reservation;
@@ -243,7 +243,7 @@ test.each([
   ['SO_BINDTODEVICE', 'lo', /the same 4-tuple/],
   ['SO_BINDTOIFINDEX', 1, /the same 4-tuple/],
 ] as const)(
-  '%s is refused by reserve, and by setOption on a reservation, with the reason',
+  '%s is refused by reserve() and by setOption() on a reservation, with the reason',
   async (name, value, why) => {
     using scope = held(IPV4);
     const { reservation } = scope;

@@ -29,7 +29,7 @@ checkDescriptors();
 describe.each(BOTH)('when $family ports run out', (addresses) => {
   const remote = { address: addresses.loopback, port: 9 };
 
-  test('of seven reservations in a range of five ports, five succeed, and two say how many there were', async () => {
+  test('reserve() in a range of five ports succeeds five times, then fails with the number of ports', async () => {
     const held: PortReservation[] = [];
     const failed: AnyError[] = [];
     using _ = all(held);
@@ -53,19 +53,19 @@ describe.each(BOTH)('when $family ports run out', (addresses) => {
     }
   });
 
-  test('the message counts the ports that ip_local_reserved_ports leaves', async () => {
+  test('reserve() counts in its message the ports that ip_local_reserved_ports leaves', async () => {
     using _ = reservedPorts('45000-45002,45005,45009-46000');
     using four = all(reserveMany(5, { remote, localPortRange: [45000, 45009] }));
     expect(four).toBeDefined();
     await refused(() => reserve({ remote, localPortRange: [45000, 45009] }), EXHAUSTED, /(5|10) ports of 45000-45009/);
   });
 
-  test('a range that is reserved altogether has no ports', async () => {
+  test('reserve() in a fully reserved range reports that it has no ports', async () => {
     using _ = reservedPorts('45000-45001');
     await refused(() => reserve({ remote, localPortRange: [45000, 45001] }), EXHAUSTED, /[02] ports of 45000-45001/);
   });
 
-  test('a sysctl range of 3000 ports gives exactly 3000, to one call of reserveMany', async () => {
+  test('reserveMany() gets exactly 3000 reservations from a sysctl range of 3000 ports', async () => {
     using _ = setSysctl('net.ipv4.ip_local_port_range', '40000 42999');
     await refused(
       () => reserveMany(3001, { remote }),
@@ -81,7 +81,7 @@ describe.each(BOTH)('when $family ports run out', (addresses) => {
     expect(elsewhere.verify()).toBe(true);
   });
 
-  test('an exclusive reservation gets EADDRINUSE of bind as its cause', async () => {
+  test('reserve() with shareLocalPort: false has EADDRINUSE of bind as its cause', async () => {
     const exclusive = { remote, localPortRange: [45000, 45001], exclusive: true } as const;
     using both = all(reserveMany(2, exclusive));
     expect(both).toBeDefined();
@@ -100,17 +100,17 @@ describe.each(BOTH)('when $family ports run out', (addresses) => {
   });
 });
 
-describe('reserveMany', () => {
+describe('reserveMany()', () => {
   const remote = { address: '127.0.0.1', port: 9 };
 
-  test('makes as many reservations as it is asked for, each with a port of its own', () => {
+  test('makes the requested number of reservations, each with its own port', () => {
     const reservations = reserveMany(100, { remote });
     using _ = all(reservations);
     expect(new Set(reservations.map(({ local }) => local.port)).size).toBe(100);
     expect(new Set(reservations.map(({ fd }) => fd)).size).toBe(100);
   });
 
-  test('makes all or none: after a failure its ports are free and its descriptors closed', async () => {
+  test('makes all or none: a failure frees its ports and closes its descriptors', async () => {
     const range = { remote, localPortRange: [45000, 45009] } as const;
     using taken = reserve({ remote, local: { address: '127.0.0.1', port: 45007 } });
     expect(taken.local.port).toBe(45007);
@@ -119,7 +119,7 @@ describe('reserveMany', () => {
     expect(nine).toBeDefined();
   });
 
-  test('takes a count from 1 to 65535, and refuses everything else before a socket is made', async () => {
+  test('accepts a count from 1 to 65535, and refuses all else before a socket is made', async () => {
     for (const count of [0, -1, 65536, 1.5, Number.NaN, Infinity]) {
       await refused(() => reserveMany(count, { remote }), { name: 'RangeError', code: 'ERR_OUT_OF_RANGE' }, /"count"/);
     }
@@ -129,44 +129,47 @@ describe('reserveMany', () => {
   });
 });
 
-test.each(BOTH)('an $family port that somebody has alone is refused to an exclusive reservation', async (addresses) => {
-  const remote = { address: addresses.loopback, port: 9 };
-  using holder = bound(addresses, { address: addresses.loopback, port: 0 });
-  const { port } = holder.local;
-  await refused(
-    () => reserve({ remote, local: { address: addresses.loopback, port }, exclusive: true }),
-    { code: 'EADDRINUSE', syscall: 'bind', address: addresses.loopback, port, reason: 'portInUse' },
-    /Another socket holds the port/,
-  );
-});
+test.each(BOTH)(
+  'reserve() with shareLocalPort: false is refused an $family port that another socket holds alone',
+  async (addresses) => {
+    const remote = { address: addresses.loopback, port: 9 };
+    using holder = bound(addresses, { address: addresses.loopback, port: 0 });
+    const { port } = holder.local;
+    await refused(
+      () => reserve({ remote, local: { address: addresses.loopback, port }, exclusive: true }),
+      { code: 'EADDRINUSE', syscall: 'bind', address: addresses.loopback, port, reason: 'portInUse' },
+      /Another socket holds the port/,
+    );
+  },
+);
 
 describe.each([
   { addresses: IPV4, remote: '192.0.2.1', prefix: '192.0.2.0/24' },
   { addresses: IPV6, remote: '2001:db8::1', prefix: '2001:db8::/32' },
-])('where the $addresses.family destination', ({ addresses, remote, prefix }) => {
+])('reserve() toward an $addresses.family destination', ({ addresses, remote, prefix }) => {
   const target = { remote: { address: remote, port: 53 } };
   const shape = { name: 'SyscallError', syscall: 'connect', address: remote, port: 53, reason: 'noRoute' };
 
-  test('has no route: ENETUNREACH', async () => {
+  test('without a route fails with ENETUNREACH', async () => {
     await refused(() => reserve(target), { ...shape, code: 'ENETUNREACH' }, /no route/, /ip route get/);
   });
 
-  test('has an unreachable route: EHOSTUNREACH', async () => {
+  test('with an unreachable route fails with EHOSTUNREACH', async () => {
     using _ = route('unreachable', prefix);
     await refused(() => reserve(target), { ...shape, code: 'EHOSTUNREACH' }, /unreachable/);
   });
 
-  test('has a prohibit route: EACCES', async () => {
+  test('with a prohibit route fails with EACCES', async () => {
     using _ = route('prohibit', prefix);
     await refused(() => reserve(target), { ...shape, code: 'EACCES' }, /prohibit/);
   });
 
-  test('has a blackhole route: EINVAL', async () => {
+  test('with a blackhole route fails with EINVAL', async () => {
     using _ = route('blackhole', prefix);
     await refused(() => reserve(target), { ...shape, code: 'EINVAL' }, /black hole/);
   });
 
-  test('has port 0: refused before the kernel is asked', async () => {
+  test('with port 0 is refused before the kernel is called', async () => {
     for (const address of [remote, addresses.loopback]) {
       await refused(
         () => reserve({ remote: { address, port: 0 } }),
@@ -176,12 +179,12 @@ describe.each([
     }
   });
 
-  test('fails reserveMany as it fails reserve, with nothing left open', async () => {
+  test('fails in reserveMany() as in reserve(), and leaves nothing open', async () => {
     await refused(() => reserveMany(10, target), { ...shape, code: 'ENETUNREACH' });
   });
 });
 
-test('an IPv6 destination toward which the host has no address does not count as a range that is exhausted', async () => {
+test('reserve() toward an IPv6 destination for which the host has no address is not reported as exhaustion', async () => {
   await using peer = await NetworkNamespace.create();
   const { peerName } = await peer.link('current');
   ip('-6', 'addr', 'flush', 'dev', peerName);

@@ -12,8 +12,8 @@ checkDescriptors();
 const HANDSHAKE = ['client SYN', 'server SYN+ACK', 'client ACK'];
 const FAST_OPEN = [34, 254]; // the option, and its experimental number
 
-describe.each(BOTH)('over $family', (addresses) => {
-  test('the capture sees an ordinary connection, each segment once', async () => {
+describe.each(BOTH)('packets of $family reservations', (addresses) => {
+  test('the capture sees each segment of an ordinary connection once', async () => {
     await using server = await serve(addresses.loopback, (socket) => socket.end('bye'));
     using capture = Capture.start();
     const socket = bound(addresses, { address: addresses.loopback, port: 0 });
@@ -33,7 +33,7 @@ describe.each(BOTH)('over $family', (addresses) => {
     expect(bytesFrom(frames, server.port)).toBe(3);
   });
 
-  test('1000 reservations that are made and released send no segment, one after the other', async () => {
+  test('1000 reservations that are made and released in turn send no segment', async () => {
     using peer = refusing(addresses);
     using capture = Capture.start();
     for (let i = 0; i < 1000; i++) {
@@ -62,7 +62,7 @@ describe.each(BOTH)('over $family', (addresses) => {
     expect(await capture.frames()).toEqual([]);
   });
 
-  test('detach and adopt send no segment, 1000 times', async () => {
+  test('detach() and adopt() send no segment, 1000 times', async () => {
     using peer = refusing(addresses);
     let reservation = reserve({ remote: peer.local });
     using capture = Capture.start();
@@ -72,7 +72,7 @@ describe.each(BOTH)('over $family', (addresses) => {
     expect(await capture.frames()).toEqual([]);
   });
 
-  test('activate sends the plain handshake: no data with the SYN, no Fast Open option', async () => {
+  test('activate() sends the plain handshake: no data with the SYN, no Fast Open option', async () => {
     await using server = await serve(addresses.loopback);
     using reservation = reserve({ remote: server });
     using capture = Capture.start();
@@ -87,7 +87,7 @@ describe.each(BOTH)('over $family', (addresses) => {
     await once(socket, 'close');
   });
 
-  test('an activation that is refused sends one SYN', async () => {
+  test('an activate() that is refused sends one SYN', async () => {
     using peer = refusing(addresses);
     using reservation = reserve({ remote: peer.local });
     using capture = Capture.start();
@@ -96,7 +96,7 @@ describe.each(BOTH)('over $family', (addresses) => {
     expect(summary(await capture.frames(), port)).toEqual(['client SYN', 'server RST+ACK']);
   });
 
-  test('an activation that is aborted beforehand sends nothing', async () => {
+  test('an activate() with a signal that is already aborted sends nothing', async () => {
     using peer = refusing(addresses);
     using capture = Capture.start();
     using reservation = reserve({ remote: peer.local });
@@ -104,7 +104,7 @@ describe.each(BOTH)('over $family', (addresses) => {
     expect(await capture.frames()).toEqual([]);
   });
 
-  test('toSocket sends nothing until the first write, whose data the SYN carries', async () => {
+  test('toSocket() sends nothing until the first write, whose data the SYN carries', async () => {
     await using server = await serve(addresses.loopback, (socket) => {
       socket.once('data', () => socket.end('answer'));
     });
@@ -125,7 +125,7 @@ describe.each(BOTH)('over $family', (addresses) => {
     await once(socket, 'close');
   });
 
-  test('a stream that is destroyed before its first write sends nothing', async () => {
+  test('a toSocket() stream that is destroyed before its first write sends nothing', async () => {
     using peer = refusing(addresses);
     using capture = Capture.start();
     const socket = reserve({ remote: peer.local }).toSocket();
@@ -134,7 +134,7 @@ describe.each(BOTH)('over $family', (addresses) => {
     expect(await capture.frames()).toEqual([]);
   });
 
-  test('options that are set on a reservation send nothing, and it is still held', async () => {
+  test('options set on a reservation send nothing, and it stays held', async () => {
     using peer = refusing(addresses);
     using reservation = reserve({ remote: peer.local, sockopts: { SO_KEEPALIVE: true, TCP_KEEPIDLE: 1 } });
     using capture = Capture.start();
@@ -166,7 +166,7 @@ test('a server with Fast Open takes the data of the SYN, and it is not sent agai
   await once(socket, 'close');
 });
 
-test('without Fast Open at the server the data is sent once more, and arrives once', async () => {
+test('without Fast Open at the server the data is sent again, and arrives once', async () => {
   let received = '';
   await using server = await serve('127.0.0.1', (socket) => {
     socket.setEncoding('utf8').on('data', (text: string) => (received += text));

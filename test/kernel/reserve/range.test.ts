@@ -9,10 +9,10 @@ checkDescriptors();
 const remote = { address: '127.0.0.1', port: 9 };
 const RANGE = 'net.ipv4.ip_local_port_range';
 
-describe.each(BOTH)('a local port range, $family', (addresses) => {
+describe.each(BOTH)('reserve() with localPortRange, $family', (addresses) => {
   const target = { remote: { address: addresses.loopback, port: 9 } };
 
-  test('is where the port comes from, with and without a local address', () => {
+  test('takes its port from the range, with and without a local address', () => {
     for (const local of [undefined, { address: addresses.loopback }]) {
       for (let i = 0; i < 50; i++) {
         using reservation = reserve({
@@ -26,7 +26,7 @@ describe.each(BOTH)('a local port range, $family', (addresses) => {
     }
   });
 
-  test('gives all of its ports, of an odd or even number', () => {
+  test('gives every port of the range, whether their number is odd or even', () => {
     for (const localPortRange of [
       [40000, 40008],
       [40001, 40004],
@@ -39,7 +39,7 @@ describe.each(BOTH)('a local port range, $family', (addresses) => {
     }
   });
 
-  test('may have the bounds of the sysctl', () => {
+  test('accepts the bounds of the sysctl', () => {
     using lowest = reserve({ ...target, localPortRange: [32768, 32768] });
     using highest = reserve({ ...target, localPortRange: [60999, 60999] });
     using whole = reserve({ ...target, localPortRange: [32768, 60999] });
@@ -53,7 +53,7 @@ describe.each(BOTH)('a local port range, $family', (addresses) => {
     ['both bounds', [1024, 65535]],
     ['all of it, below', [1000, 1009]],
     ['all of it, above', [61000, 61009]],
-  ] as const)('is refused with %s outside the sysctl range', async (_, localPortRange) => {
+  ] as const)('refuses a range with %s outside the sysctl range', async (_, localPortRange) => {
     await refused(
       () => reserve({ ...target, localPortRange }),
       { name: 'RangeError', code: 'ERR_OUT_OF_RANGE' },
@@ -74,7 +74,7 @@ test.each([
   ['text', '40000-40001', 'ERR_INVALID_ARG_TYPE'],
   ['numbers as text', ['40000', '40001'], 'ERR_INVALID_ARG_TYPE'],
   ['null', null, 'ERR_INVALID_ARG_TYPE'],
-])('%s is no local port range', async (_, localPortRange, code) => {
+])('reserve() refuses localPortRange %s', async (_, localPortRange, code) => {
   await refused(
     () => reserve({ remote, localPortRange: localPortRange as never }),
     { code },
@@ -83,7 +83,7 @@ test.each([
 });
 
 describe('when the sysctl range changes', () => {
-  test('a range inside the new one is accepted at once', () => {
+  test('reserve() accepts a range inside the new one at once', () => {
     using before = reserve({ remote, localPortRange: [40000, 40001] });
     using _ = setSysctl(RANGE, '10000 10999');
     using after = reserve({ remote, localPortRange: [10000, 10999] });
@@ -91,7 +91,7 @@ describe('when the sysctl range changes', () => {
     expect(before.verify()).toBe(true);
   });
 
-  test('a range outside the new one is refused, although it was right a moment ago', async () => {
+  test('reserve() refuses a range outside the new one, although it was valid before', async () => {
     reserve({ remote, localPortRange: [40000, 40001] }).release();
     using _ = setSysctl(RANGE, '10000 10999');
     // The kernel would take any of its ports in silence: the one that it picked is what gives it away.
@@ -102,14 +102,14 @@ describe('when the sysctl range changes', () => {
     );
   });
 
-  test('a port of `local` outside the new range is refused, although it was right a moment ago', async () => {
+  test('reserve() refuses a port of `local` outside the new range, although it was valid before', async () => {
     const local = { address: '127.0.0.1', port: 40000 };
     reserve({ remote, local }).release();
     using _ = setSysctl(RANGE, '10000 10999');
     await refused(() => reserve({ remote, local }), { code: 'ERR_OUT_OF_RANGE' }, /net\.ipv4\.ip_local_port_range/);
   });
 
-  test('a port of `local` outside the new range is refused, and one inside is accepted', async () => {
+  test('reserve() refuses a port of `local` outside the new range, and accepts one inside', async () => {
     reserve({ remote, local: { address: '127.0.0.1', port: 40000 } }).release();
     using _ = setSysctl(RANGE, '10000 10999');
     using reservation = reserve({ remote, local: { address: '127.0.0.1', port: 10500 } });
@@ -121,7 +121,7 @@ describe('when the sysctl range changes', () => {
     );
   });
 
-  test('reservations without a range follow it', () => {
+  test('reserve() without a range follows the new one', () => {
     reserve({ remote }).release();
     using _ = setSysctl(RANGE, '10000 10009');
     using ten = all(reserveMany(10, { remote }));
@@ -130,8 +130,8 @@ describe('when the sysctl range changes', () => {
   });
 });
 
-describe('without a range', () => {
-  test('the whole range is set all the same, so that odd and even ports are found alike', () => {
+describe('reserve() without a range', () => {
+  test('sets the whole range, so that odd and even ports are found alike', () => {
     const reservations = reserveMany(200, { remote });
     using _ = all(reservations);
     expect(getOption(reservations[0]!, 'IP_LOCAL_PORT_RANGE')).toEqual([1, 65535]);
@@ -152,7 +152,7 @@ describe('without a range', () => {
     expect(ports.filter((port) => port % 2 === 1)).toEqual([]);
   });
 
-  test('ports of ip_local_reserved_ports are not picked', () => {
+  test('never picks ip_local_reserved_ports', () => {
     using _ = setSysctl(RANGE, '40000 40009');
     using __ = reservedPorts('40000-40004,40006,40008-40020');
     const reservations = reserveMany(2, { remote });
@@ -162,35 +162,38 @@ describe('without a range', () => {
   });
 });
 
-describe.each(BOTH)('the port of an $family `local`', (addresses) => {
+describe.each(BOTH)('reserve() with a port in an $family `local`', (addresses) => {
   const at = (port: number): { address: string; port: number } => ({ address: addresses.loopback, port });
 
-  test('is shared by several destinations when it lies inside the sysctl range', () => {
+  test('shares the port between destinations when it lies inside the sysctl range', () => {
     const reservations = [9, 10, 11, 12].map((port) => reserve({ remote: at(port), local: at(40000) }));
     using _ = all(reservations);
     expect(reservations.map(({ local }) => local.port)).toEqual([40000, 40000, 40000, 40000]);
     expect(reservations.every((reservation) => reservation.verify())).toBe(true);
   });
 
-  test('is given once per destination', async () => {
+  test('gives the port once per destination', async () => {
     using first = reserve({ remote: at(9), local: at(40000) });
     expect(first.local.port).toBe(40000);
     await refused(() => reserve({ remote: at(9), local: at(40000) }), EXHAUSTED, /1 port of 40000-40000/);
   });
 
-  test.each([1, 1023, 32767, 61000, 65535])('%i, outside the sysctl range, needs `exclusive`', async (port) => {
-    await refused(
-      () => reserve({ remote: at(9), local: at(port) }),
-      { name: 'RangeError', code: 'ERR_OUT_OF_RANGE' },
-      /"options\.local\.port"/,
-      /exclusive: true/,
-    );
-    using reservation = reserve({ remote: at(9), local: at(port), exclusive: true });
-    expect(reservation.local.port).toBe(port);
-    expect(reservation.verify()).toBe(true);
-  });
+  test.each([1, 1023, 32767, 61000, 65535])(
+    '%i, outside the sysctl range, requires shareLocalPort: false',
+    async (port) => {
+      await refused(
+        () => reserve({ remote: at(9), local: at(port) }),
+        { name: 'RangeError', code: 'ERR_OUT_OF_RANGE' },
+        /"options\.local\.port"/,
+        /exclusive: true/,
+      );
+      using reservation = reserve({ remote: at(9), local: at(port), exclusive: true });
+      expect(reservation.local.port).toBe(port);
+      expect(reservation.verify()).toBe(true);
+    },
+  );
 
-  test('has to lie inside localPortRange when both are given', async () => {
+  test('refuses a port outside localPortRange when both are given', async () => {
     for (const exclusive of [false, true]) {
       using reservation = reserve({ remote: at(9), local: at(40005), localPortRange: [40000, 40009], exclusive });
       expect(reservation.local.port).toBe(40005);
@@ -203,13 +206,13 @@ describe.each(BOTH)('the port of an $family `local`', (addresses) => {
     }
   });
 
-  test('of 0 leaves the port to the kernel', () => {
+  test('with port 0 lets the kernel pick the port', () => {
     using reservation = reserve({ remote: at(9), local: at(0) });
     expect(reservation.local.port).toBeGreaterThan(0);
   });
 });
 
-describe.each(BOTH)('an exclusive $family reservation', (addresses) => {
+describe.each(BOTH)('reserve() with shareLocalPort: false, $family', (addresses) => {
   const at = (port: number): { address: string; port: number } => ({ address: addresses.loopback, port });
 
   test.each([
@@ -262,7 +265,7 @@ describe.each(BOTH)('an exclusive $family reservation', (addresses) => {
   });
 });
 
-test('an explicit port is reserved although ip_local_reserved_ports has it, when it is exclusive', () => {
+test('reserve() with shareLocalPort: false reserves a given port that ip_local_reserved_ports has', () => {
   using _ = reservedPorts('40000');
   using reservation = reserve({ remote, local: { address: IPV4.loopback, port: 40000 }, exclusive: true });
   expect(reservation.local.port).toBe(40000);

@@ -31,10 +31,10 @@ import {
 beforeAll(addOtherAddresses);
 checkDescriptors();
 
-describe.each(BOTH)('an $family reservation', (addresses) => {
+describe.each(BOTH)('reserve() from an $family source', (addresses) => {
   const remote = { address: addresses.loopback, port: 9 };
 
-  test('without `local` gets its address from the route', () => {
+  test('without `local` takes the address of the route', () => {
     using reservation = reserve({ remote });
     expect(reservation.local).toBeInstanceOf(Endpoint);
     expect(reservation.local.address).toBe(addresses.loopback);
@@ -49,12 +49,12 @@ describe.each(BOTH)('an $family reservation', (addresses) => {
     expect(reservation.verify()).toBe(true);
   });
 
-  test('with the wildcard as `local` gets its address from the route', () => {
+  test('with the wildcard as `local` takes the address of the route', () => {
     using reservation = reserve({ remote, local: { address: addresses.wildcard, port: 0 } });
     expect(reservation.local.address).toBe(addresses.loopback);
   });
 
-  test('says what it is to util.inspect, and keeps its endpoints after the release', async () => {
+  test('describes itself in util.inspect, and keeps its endpoints after the release', async () => {
     const { inspect } = await import('node:util');
     const reservation = reserve({ remote });
     const { local } = reservation;
@@ -66,7 +66,7 @@ describe.each(BOTH)('an $family reservation', (addresses) => {
     expect(inspect(reservation)).toContain(`fd: -1`);
   });
 
-  test('takes endpoints in every form', () => {
+  test('accepts endpoints in every form', () => {
     const text = addresses === IPV4 ? '127.0.0.1' : '[::1]';
     using a = reserve({ remote: `${text}:9`, local: `${text}:0` });
     using b = reserve({
@@ -77,7 +77,7 @@ describe.each(BOTH)('an $family reservation', (addresses) => {
     expect([a, b].map(({ local }) => local.address)).toEqual([addresses.loopback, addresses.loopback]);
   });
 
-  test('from an address that this host does not have is refused, with the command that routes it here', async () => {
+  test('is refused from an address that this host does not have, with the command that routes it here', async () => {
     const foreign = addresses === IPV4 ? '192.0.2.77' : '2001:db8::77';
     const command = addresses === IPV4 ? 'ip route add local 192.0.2.77/32' : 'ip -6 route add local 2001:db8::77/128';
     for (const exclusive of [false, true]) {
@@ -99,14 +99,14 @@ describe.each(BOTH)('an $family reservation', (addresses) => {
   });
 });
 
-describe('toward an IPv4-mapped address', () => {
+describe('reserve() toward an IPv4-mapped address', () => {
   const remote = { address: '::ffff:127.0.0.1', port: 9 };
 
   test.each([
     ['without a local address', undefined],
     ['from a mapped one', { address: '::ffff:127.0.0.2' }],
     ['from an IPv4 one', { address: '127.0.0.2' }],
-  ])('%s, the socket is IPv6, and the addresses are shown as IPv4', (_, local) => {
+  ])('%s, uses an IPv6 socket and reports IPv4 addresses', (_, local) => {
     using reservation = reserve({ remote, ...(local && { local }) });
     expect(reservation.remote).toMatchObject({ address: '127.0.0.1', mapped: true, family: 'ipv4' });
     expect(reservation.local).toMatchObject({
@@ -118,7 +118,7 @@ describe('toward an IPv4-mapped address', () => {
     expect(reservation.verify()).toBe(true);
   });
 
-  test('it connects over IPv4', async () => {
+  test('connects over IPv4', async () => {
     await using server = await serve('127.0.0.1');
     using reservation = reserve({ remote: { address: '::ffff:127.0.0.1', port: server.port } });
     using capture = Capture.start();
@@ -130,14 +130,14 @@ describe('toward an IPv4-mapped address', () => {
     socket.destroy();
   });
 
-  test('it can be detached and adopted', () => {
+  test('can be detached and adopted', () => {
     const moved = reserve({ remote, local: { address: '127.0.0.1' } }).detach();
     using adopted = PortReservation.adopt(moved);
     expect(adopted.verify()).toBe(true);
   });
 });
 
-describe('families that do not go together are refused', () => {
+describe('reserve() refuses families that differ', () => {
   test.each([
     ['127.0.0.1', '::1'],
     ['::1', '127.0.0.1'],
@@ -158,18 +158,21 @@ test.each([
   ['127.0.0.1', '224.0.0.1'],
   ['127.0.0.1', '255.255.255.255'],
   ['::1', 'ff02::1%lo'],
-])('toward %s from %s, broadcast or multicast, is refused: it would be held for another source', async (to, from) => {
-  for (const more of [{}, { exclusive: true }]) {
-    await refused(
-      () => reserve({ remote: { address: to, port: 9 }, local: { address: from }, ...more }),
-      { code: 'EADDRNOTAVAIL', syscall: 'bind', reason: 'notUnicast', address: from },
-      /address of this host/,
-    );
-  }
-});
+])(
+  'reserve() toward %s from the broadcast or multicast address %s is refused, since it would be held for another source',
+  async (to, from) => {
+    for (const more of [{}, { exclusive: true }]) {
+      await refused(
+        () => reserve({ remote: { address: to, port: 9 }, local: { address: from }, ...more }),
+        { code: 'EADDRNOTAVAIL', syscall: 'bind', reason: 'notUnicast', address: from },
+        /address of this host/,
+      );
+    }
+  },
+);
 
-describe('link-local addresses', () => {
-  test.each(['name', 'number'])('with a zone by %s are reserved, detached and adopted', async (how) => {
+describe('reserve() with link-local addresses', () => {
+  test.each(['name', 'number'])('with a zone by %s can be reserved, detached and adopted', async (how) => {
     await using peer = await NetworkNamespace.create();
     const { peerName } = await peer.link('current', {
       addresses: ['fe80::2/64'],
@@ -186,16 +189,16 @@ describe('link-local addresses', () => {
     expect(await rejection(adopted.activate())).toMatchObject({ code: 'ECONNREFUSED', syscall: 'connect' });
   });
 
-  test('without a zone are refused by the kernel', async () => {
+  test('without a zone is refused by the kernel', async () => {
     await refused(() => reserve({ remote: { address: 'fe80::2', port: 9 } }), { code: 'EINVAL', syscall: 'connect' });
   });
 });
 
-describe('freebind', () => {
+describe('reserve() with freebind', () => {
   const PREFIX = 'fd00:1009:beef::/48';
   const SOURCE = 'fd00:1009:beef::dead';
 
-  test('reserves from any address of an IPv6 prefix that is routed here, and connects from it', async () => {
+  test('reserves any address of an IPv6 prefix that is routed here, and connects from it', async () => {
     using _ = route('local', PREFIX, 'dev', 'lo');
     await using server = await serve('::1');
     await refused(() => reserve({ remote: server, local: { address: SOURCE } }), { code: 'EADDRNOTAVAIL' });
@@ -206,7 +209,7 @@ describe('freebind', () => {
     socket.destroy();
   });
 
-  test('reserves one port from many addresses of the prefix', () => {
+  test('reserves one port on many addresses of the prefix', () => {
     using _ = route('local', PREFIX, 'dev', 'lo');
     const reservations = Array.from({ length: 50 }, (_, i) =>
       reserve({
@@ -220,12 +223,12 @@ describe('freebind', () => {
     expect(reservations.every((reservation) => reservation.verify())).toBe(true);
   });
 
-  test('reserves from an IPv6 address that is routed nowhere: the kernel would send from it', () => {
+  test('reserves an IPv6 address that is routed nowhere, from which the kernel would send', () => {
     using reservation = reserve({ remote: '[::1]:9', local: { address: '2001:db8::77' }, freebind: true });
     expect(reservation.verify()).toBe(true);
   });
 
-  test('reserves from an IPv4 prefix that is routed here; plain bind will do for that too', () => {
+  test('reserves an address of an IPv4 prefix that is routed here, as a plain bind does', () => {
     using _ = route('local', '192.0.2.0/24', 'dev', 'lo');
     for (const freebind of [false, true]) {
       using reservation = reserve({ remote: '127.0.0.1:9', local: { address: '192.0.2.77' }, freebind });
@@ -233,7 +236,7 @@ describe('freebind', () => {
     }
   });
 
-  test('does not make IPv4 send from an address that is not local: ENETUNREACH, and transparent is what does', async () => {
+  test('from an IPv4 address that is not local fails with ENETUNREACH, and transparent is what allows it', async () => {
     await refused(
       () => reserve({ remote: '127.0.0.1:9', local: { address: '192.0.2.77' }, freebind: true }),
       { code: 'ENETUNREACH', syscall: 'connect', reason: 'noRoute', localAddress: '192.0.2.77' },
@@ -249,11 +252,11 @@ describe('freebind', () => {
   });
 });
 
-describe('transparent', () => {
+describe('reserve() with transparent', () => {
   test.each([
     { addresses: IPV4, source: '192.0.2.77', option: 'IP_TRANSPARENT' },
     { addresses: IPV6, source: '2001:db8::77', option: 'IPV6_TRANSPARENT' },
-  ] as const)('reserves from any $addresses.family address', ({ addresses, source, option }) => {
+  ] as const)('reserves any $addresses.family address', ({ addresses, source, option }) => {
     using reservation = reserve({
       remote: { address: addresses.loopback, port: 9 },
       local: { address: source },
@@ -284,7 +287,7 @@ test.each([
   { prefix: '10.77.0.1/32', remote: '127.0.0.1:9', code: 'ECONNABORTED' },
   { prefix: 'fd00:77::1/128', remote: '[::1]:9', code: 'ETIMEDOUT' },
 ])(
-  'when the source $prefix goes the reservation stays, its activation fails with $code, and the port is free',
+  'when the source $prefix is removed the reservation stays, its activation fails with $code, and the port is freed',
   async ({ prefix, remote, code }) => {
     const [source = ''] = prefix.split('/');
     const options = { remote, local: { address: source, port: 40000 } };
@@ -301,7 +304,7 @@ test.each([
   },
 );
 
-test('many sources and destinations share few ports', () => {
+test('many sources and destinations share a few ports', () => {
   const options = { localPortRange: [40000, 40001] } as const;
   const reservations = ['127.0.0.1', '127.0.0.2', '127.0.0.3'].flatMap((source) =>
     [9, 10, 11].flatMap((port) =>

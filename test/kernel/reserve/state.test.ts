@@ -22,10 +22,10 @@ checkDescriptors();
 
 const GONE = { name: 'SocketError', code: 'ERR_INVALID_STATE' };
 
-describe.each(BOTH)('an $family reservation', (addresses) => {
+describe.each(BOTH)('state of an $family reservation', (addresses) => {
   const remote = { address: addresses.loopback, port: 9 };
 
-  test('is held, with SYN_SENT and no segment sent', () => {
+  test("is 'held', with SYN_SENT and no segment sent", () => {
     using reservation = reserve({ remote });
     expect(reservation.state).toBe('held');
     expect(reservation.verify()).toBe(true);
@@ -34,7 +34,7 @@ describe.each(BOTH)('an $family reservation', (addresses) => {
     expect(getOption(reservation, 'SO_ERROR')).toBe(0);
   });
 
-  test('is released once, and its port is free at once', async () => {
+  test('release() is idempotent and frees the port at once', async () => {
     const reservation = reserve({ remote, local: { address: addresses.loopback } });
     const { local } = reservation;
     reservation.release();
@@ -47,7 +47,7 @@ describe.each(BOTH)('an $family reservation', (addresses) => {
     await refusesEverything(reservation, /released/);
   });
 
-  test('is released at the end of its scope', () => {
+  test('is released at the end of a `using` scope', () => {
     let port: number;
     {
       using reservation = reserve({ remote, exclusive: true });
@@ -57,7 +57,7 @@ describe.each(BOTH)('an $family reservation', (addresses) => {
     expect(socket.local.port).toBe(port);
   });
 
-  test('has no options any more once it is released', async () => {
+  test('options are refused after the release', async () => {
     const reservation = reserve({ remote });
     reservation.release();
     await refused(() => getOption(reservation, 'TCP_INFO'), { code: 'EBADF' });
@@ -69,7 +69,7 @@ describe.each(BOTH)('an $family reservation', (addresses) => {
     );
   });
 
-  test('that was detached is somebody else’s: release does nothing', async () => {
+  test('release() after detach() does nothing', async () => {
     const reservation = reserve({ remote });
     const moved = reservation.detach();
     expect([reservation.state, reservation.verify(), reservation.fd]).toEqual(['detached', false, -1]);
@@ -80,7 +80,7 @@ describe.each(BOTH)('an $family reservation', (addresses) => {
     expect(adopted.verify()).toBe(true);
   });
 
-  test('that became a stream is the stream’s: release does nothing', async () => {
+  test('release() after toSocket() does nothing', async () => {
     await using server = await serve(addresses.loopback);
     const reservation = reserve({ remote: server });
     const socket = await reservation.activate();
@@ -93,7 +93,7 @@ describe.each(BOTH)('an $family reservation', (addresses) => {
     await once(socket, 'close');
   });
 
-  test('lasts when SO_KEEPALIVE and TCP_USER_TIMEOUT are short: there is no timer', async () => {
+  test("stays 'held' with short SO_KEEPALIVE and TCP_USER_TIMEOUT: there is no timer", async () => {
     using peer = refusing(addresses);
     using reservation = reserve({
       remote: peer.local,
@@ -111,7 +111,7 @@ describe.each(BOTH)('an $family reservation', (addresses) => {
     expect(reservation.verify()).toBe(true);
   });
 
-  test('is lost when the peer’s port connects to its own: a simultaneous open', async () => {
+  test("becomes 'lost' when the peer's port connects to it: a simultaneous open", async () => {
     using peer = refusing(addresses);
     using reservation = reserve({ remote: peer.local });
     peer.connect(reservation.local);
@@ -124,7 +124,7 @@ describe.each(BOTH)('an $family reservation', (addresses) => {
     expect(reservation.fd).toBe(-1);
   });
 
-  test('is lost when another holder of the descriptor shuts it down', async () => {
+  test("becomes 'lost' when another holder of the descriptor shuts it down", async () => {
     using reservation = reserve({ remote });
     const copy = new (native().Handle)();
     expect(copy.duplicate(reservation.fd)).toBe(0);
@@ -135,7 +135,7 @@ describe.each(BOTH)('an $family reservation', (addresses) => {
   });
 
   test.each(['activate', 'toSocket', 'detach'] as const)(
-    'that is lost without anybody having looked is noticed by %s, and can be released',
+    'a loss that was not looked at is noticed by %s, and the reservation can be released',
     async (method) => {
       using reservation = reserve({ remote });
       const copy = new (native().Handle)();
@@ -149,7 +149,7 @@ describe.each(BOTH)('an $family reservation', (addresses) => {
     },
   );
 
-  test('is lost when another holder of the descriptor disconnects it', () => {
+  test("becomes 'lost' when another holder of the descriptor disconnects it", () => {
     using reservation = reserve({ remote });
     const copy = new (native().Handle)();
     expect(copy.duplicate(reservation.fd)).toBe(0);
@@ -159,7 +159,7 @@ describe.each(BOTH)('an $family reservation', (addresses) => {
   });
 
   test.skipIf(!destroyable())(
-    'is lost to `ss -K`, and its port is free (needs ss, and a kernel with CONFIG_INET_DIAG_DESTROY)',
+    "becomes 'lost' by `ss -K`, which frees the port (needs ss, and a kernel with CONFIG_INET_DIAG_DESTROY)",
     async () => {
       using reservation = reserve({ remote, exclusive: true });
       const { port } = reservation.local;
@@ -172,7 +172,7 @@ describe.each(BOTH)('an $family reservation', (addresses) => {
     },
   );
 
-  test('in the middle of its activation is lost to nobody: state stays `activating` until it ends', async () => {
+  test("stays 'activating' until the activation ends, and is not lost meanwhile", async () => {
     using hole = await blackHole(addresses);
     const reservation = reserve({ remote: hole.local });
     const controller = new AbortController();
@@ -185,7 +185,7 @@ describe.each(BOTH)('an $family reservation', (addresses) => {
   });
 });
 
-test('segments that nobody asked for do not end an IPv4 reservation', async () => {
+test('unrequested segments do not end an IPv4 reservation', async () => {
   using peer = refusing(IPV4);
   using reservation = reserve({ remote: peer.local });
   using raw = NativeSocket.create({ family: 'ipv4', type: 'raw', protocol: 6 });

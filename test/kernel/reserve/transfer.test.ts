@@ -59,8 +59,8 @@ afterAll(() => {
   rmSync(directory, { recursive: true });
 });
 
-describe.each(BOTH)('an $family reservation', (addresses) => {
-  test('is adopted by a worker thread, and activated there', async () => {
+describe.each(BOTH)('moving an $family reservation', (addresses) => {
+  test('a worker thread adopts and activates it', async () => {
     await using server = await serve(addresses.loopback, echo);
     const reservation = reserve({ remote: server });
     const { port } = reservation.local;
@@ -86,7 +86,7 @@ describe.each(BOTH)('an $family reservation', (addresses) => {
     ]);
   });
 
-  test('is made in a worker thread, and outlives it in the main one', async () => {
+  test('a worker thread makes it, and it outlives the worker in the main thread', async () => {
     using peer = refusing(addresses);
     const { messages, code } = await runWorker(
       `
@@ -103,7 +103,7 @@ describe.each(BOTH)('an $family reservation', (addresses) => {
     expectTaken(peer.local, reservation.local);
   });
 
-  test('goes to a worker thread and comes back, and the port is reserved all the time', async () => {
+  test('it moves to a worker thread and back, and its port stays reserved', async () => {
     using peer = refusing(addresses);
     const first = reserve({ remote: peer.local, local: { address: addresses.loopback } });
     const { local } = first;
@@ -125,7 +125,7 @@ describe.each(BOTH)('an $family reservation', (addresses) => {
     expect(again.local.port).toBe(local.port);
   });
 
-  test('that a worker holds is released when the worker is terminated', async () => {
+  test('a terminated worker releases it', async () => {
     using peer = refusing(addresses);
     const reservation = reserve({ remote: peer.local, local: { address: addresses.loopback } });
     const { local } = reservation;
@@ -146,7 +146,7 @@ describe.each(BOTH)('an $family reservation', (addresses) => {
   });
 
   test.each(['json', 'advanced'] as const)(
-    'is sent to a child, which holds and releases it (%s)',
+    'sendTo() moves it to a child, which holds and releases it (%s)',
     async (serialization) => {
       using peer = refusing(addresses);
       const reservation = reserve({ remote: peer.local, local: { address: addresses.loopback } });
@@ -172,7 +172,7 @@ describe.each(BOTH)('an $family reservation', (addresses) => {
     },
   );
 
-  test('is sent to a child, and activated there', async () => {
+  test('sendTo() moves it to a child, which activates it', async () => {
     await using server = await serve(addresses.loopback, echo);
     const reservation = reserve({ remote: server });
     await using child = await startHolder();
@@ -182,7 +182,7 @@ describe.each(BOTH)('an $family reservation', (addresses) => {
     expect(await child.answer()).toEqual({ did: 'activate', port: reservation.local.port, answer: 'from the child' });
   });
 
-  test('that a child holds is free when the child is killed', async () => {
+  test('a killed child frees its port', async () => {
     using peer = refusing(addresses);
     const reservation = reserve({ remote: peer.local, local: { address: addresses.loopback } });
     const { local, remote } = reservation;
@@ -197,7 +197,7 @@ describe.each(BOTH)('an $family reservation', (addresses) => {
   });
 });
 
-test('a mapped reservation is sent to a child as what it is', async () => {
+test('sendTo() keeps an IPv4-mapped reservation IPv4-mapped', async () => {
   using peer = refusing(IPV4);
   const reservation = reserve({ remote: { address: '::ffff:127.0.0.1', port: peer.local.port } });
   await using child = await startHolder();
@@ -205,7 +205,7 @@ test('a mapped reservation is sent to a child as what it is', async () => {
   expect(await child.answer()).toMatchObject({ did: 'adopt', state: 'held', remote: { mapped: true } });
 });
 
-test('ten reservations are sent to one child at once, one after the other', async () => {
+test('sendTo() moves ten reservations to one child in order, called at once', async () => {
   using peer = refusing(IPV4);
   const reservations = Array.from({ length: 10 }, () => reserve({ remote: peer.local }));
   await expectNoNewFds(async () => {
@@ -218,7 +218,7 @@ test('ten reservations are sent to one child at once, one after the other', asyn
   expect(new Set(reservations.map(({ state }) => state))).toEqual(new Set(['detached']));
 });
 
-test('a child process does not inherit a reservation: released here, the port is free', async () => {
+test('a child process does not inherit a reservation: its release here frees the port', async () => {
   using peer = refusing(IPV4);
   const reservation = reserve({ remote: peer.local, exclusive: true });
   const { port } = reservation.local;
@@ -232,7 +232,7 @@ test('a child process does not inherit a reservation: released here, the port is
   await once(child, 'close');
 });
 
-describe('sendTo fails, and the reservation is still held,', () => {
+describe('sendTo() rejects, and the reservation stays held,', () => {
   async function staysHeld(send: (reservation: PortReservation) => Promise<void>): Promise<void> {
     using peer = refusing(IPV4);
     using reservation = reserve({ remote: peer.local });
@@ -244,7 +244,7 @@ describe('sendTo fails, and the reservation is still held,', () => {
     expectTaken(peer.local, reservation.local);
   }
 
-  test('for what is no child', async () => {
+  test('for a value that is not a child process', async () => {
     await staysHeld(async (reservation) => {
       for (const value of [null, undefined, 1, 'child', {}, { send: true }, () => undefined]) {
         expect(await rejection(reservation.sendTo(value as never))).toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
@@ -261,7 +261,7 @@ describe('sendTo fails, and the reservation is still held,', () => {
     });
   });
 
-  test('for a child that has ended', async () => {
+  test('for a child that has exited', async () => {
     await staysHeld(async (reservation) => {
       const child = await startHolder();
       await child[Symbol.asyncDispose]();
@@ -277,7 +277,7 @@ describe('sendTo fails, and the reservation is still held,', () => {
     });
   });
 
-  test('for a child that ends while another one is on its way to it', async () => {
+  test('for a child that exits while another reservation is on its way', async () => {
     using peer = refusing(IPV4);
     const first = reserve({ remote: peer.local });
     await staysHeld(async (reservation) => {
@@ -297,7 +297,7 @@ describe('sendTo fails, and the reservation is still held,', () => {
   });
 });
 
-test('a reservation that a child never took is free when that child has ended', async () => {
+test('a reservation that a child never adopted is freed when the child exits', async () => {
   using peer = refusing(IPV4);
   const reservation = reserve({ remote: peer.local, exclusive: true });
   const { local } = reservation;

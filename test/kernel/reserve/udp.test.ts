@@ -38,10 +38,10 @@ const WAYS = [
   { way: 'mapped', remote: '::ffff:127.0.0.1', family: 'ipv6', local: '::ffff:127.0.0.5' },
 ] as const;
 
-describe.each(WAYS)('$way', ({ remote, family, local }) => {
+describe.each(WAYS)('reserveUdp() over $way', ({ remote, family, local }) => {
   const shown = (address: string) => address.replace('::ffff:', '');
 
-  test('holds a port toward a destination: nobody else may bind it, and nothing is sent', async () => {
+  test('reserves a port toward a destination: nobody else may bind it, and nothing is sent', async () => {
     using capture = new UdpCapture('lo');
     const reservation = hold({ remote: { address: remote, port: 9 }, local: { address: local } });
     expect(reservation).toMatchObject({
@@ -62,7 +62,7 @@ describe.each(WAYS)('$way', ({ remote, family, local }) => {
     expect(capture.datagrams()).toEqual([]);
   });
 
-  test('becomes a socket that has what came meanwhile, from its destination only', async () => {
+  test('becomes a UdpSocket with the datagrams that arrived before, from its destination only', async () => {
     const peer = boundUdp(family === 'ipv4' || remote === '::1' ? family : 'ipv4');
     const stranger = boundUdp(peer.family);
     open.push(peer, stranger);
@@ -87,7 +87,7 @@ describe.each(WAYS)('$way', ({ remote, family, local }) => {
     expect(udp.trySend(Buffer.from('x'), { to: { address: remote, port: peer.local.port } })).toBe(1);
   });
 
-  test('a range: every port of it once, then it is exhausted; with a released one again', async () => {
+  test('gets each port of a range once, then fails with exhaustion, and gets a released port again', async () => {
     using _ = setSysctl('net.ipv4.ip_local_port_range', '40000 41000');
     const options = {
       remote: { address: remote, port: 9 },
@@ -104,7 +104,7 @@ describe.each(WAYS)('$way', ({ remote, family, local }) => {
   });
 });
 
-test("a port of one's own choice, also outside the range of the kernel; other addresses have theirs", async () => {
+test('reserveUdp() accepts a given port, also outside the sysctl range, once per address', async () => {
   const reservation = hold({ local: '127.0.0.5:1234' });
   expect(reservation.local.toString()).toBe('127.0.0.5:1234');
   expect(hold({ local: '127.0.0.6:1234' }).local.port).toBe(1234);
@@ -113,7 +113,7 @@ test("a port of one's own choice, also outside the range of the kernel; other ad
   });
 });
 
-test('addresses that are not local: freebind, transparent', async () => {
+test('reserveUdp() on an address that is not local requires freebind or transparent', async () => {
   expect(await errorOf(() => hold({ remote: '[2001:db8::1]:9', local: { address: '2001:db8::5' } }))).toMatchObject({
     ...{ code: 'EADDRNOTAVAIL', syscall: 'bind', reason: 'addressNotLocal' },
   });
@@ -127,7 +127,7 @@ test('addresses that are not local: freebind, transparent', async () => {
   });
 });
 
-test('broadcast and multicast addresses, from which datagrams would not be sent', async () => {
+test('reserveUdp() on a broadcast or multicast address is refused, since no datagram would be sent from it', async () => {
   for (const [remote, address] of [
     ['127.0.0.1:9', '127.255.255.255'],
     ['127.0.0.1:9', '224.0.0.1'],
@@ -139,7 +139,7 @@ test('broadcast and multicast addresses, from which datagrams would not be sent'
   }
 });
 
-test('an exhausted sysctl range, without and with an address', async () => {
+test('reserveUdp() in an exhausted sysctl range fails with ERR_PORT_RANGE_EXHAUSTED, with and without an address', async () => {
   using _ = setSysctl('net.ipv4.ip_local_port_range', '40000 40001');
   hold();
   hold();
@@ -149,7 +149,7 @@ test('an exhausted sysctl range, without and with an address', async () => {
   expect(hold({ local: { address: '127.0.0.5' } }).local.address).toBe('127.0.0.5');
 });
 
-test('options that would take the guarantee away are refused, before and after', async () => {
+test('reserveUdp() refuses options that would break its guarantee, in sockopts and in setOption()', async () => {
   for (const [name, number] of [
     ['SO_REUSEADDR', 2],
     ['SO_REUSEPORT', 15],
@@ -165,7 +165,7 @@ test('options that would take the guarantee away are refused, before and after',
   setOption(hold({ sockopts: { SO_PRIORITY: 3 } }), 'IP_TOS', 8);
 });
 
-test('UDP_GRO is for toUdpSocket: one who does not ask for it would get datagrams merged', async () => {
+test('reserveUdp() refuses UDP_GRO and names toUdpSocket(), since datagrams would arrive merged', async () => {
   expect((await errorOf(() => hold({ sockopts: { UDP_GRO: true } }))).message).toContain('toUdpSocket');
   const reservation = hold();
   for (const option of ['UDP_GRO', { level: 17, name: 104 }, { level: 136, name: 104 }]) {
@@ -176,7 +176,7 @@ test('UDP_GRO is for toUdpSocket: one who does not ask for it would get datagram
   expect(getOption(reservation, 'UDP_GRO')).toBe(false);
 });
 
-test('no option is set by way of a reservation that a socket has come of', async () => {
+test('setOption() refuses a UDP reservation that has become a UdpSocket', async () => {
   const reservation = hold();
   const udp = reservation.toUdpSocket();
   open.push(udp);
@@ -188,7 +188,7 @@ test('no option is set by way of a reservation that a socket has come of', async
   expect([getOption(udp, 'IP_TOS'), getOption(udp, 'UDP_GRO')]).toEqual([0, false]);
 });
 
-test('a socket that could not be made leaves the reservation as it was, to be tried again', async () => {
+test('toUdpSocket() that fails leaves the reservation held, to be tried again', async () => {
   const reservation = hold();
   vi.stubEnv('LINUX_SOCKETS_GSO', 'off');
   const options = { errorQueue: true, gro: true, gso: 'require' } as const;
@@ -205,7 +205,7 @@ test('a socket that could not be made leaves the reservation as it was, to be tr
   }
 });
 
-test('leaves no descriptor behind, whatever happens', async () => {
+test('reserveUdp() leaves no descriptor open, whatever happens', async () => {
   await expectNoNewFds(async () => {
     {
       using reservation = reserveUdp({ remote: '127.0.0.1:9' });
@@ -240,11 +240,11 @@ test.each<[string, unknown, string]>([
   ],
   ['a flag that is none', { remote: '127.0.0.1:9', freebind: 1 }, 'ERR_INVALID_ARG_TYPE'],
   ['no sockopts', { remote: '127.0.0.1:9', sockopts: 5 }, 'ERR_INVALID_ARG_TYPE'],
-])('wrong arguments: %s', async (_, options, code) => {
+])('reserveUdp() refuses wrong arguments: %s', async (_, options, code) => {
   expect((await errorOf(() => reserveUdp(options as never))).code).toBe(code);
 });
 
-test('wrong arguments of toUdpSocket', async () => {
+test('toUdpSocket() refuses wrong arguments', async () => {
   const reservation = hold();
   for (const options of [{ family: 'ipv4' }, { reuseAddress: true }, { wrong: 1 }]) {
     expect((await errorOf(() => reservation.toUdpSocket(options as never))).code).toBe('ERR_INVALID_ARG_VALUE');

@@ -5,7 +5,7 @@ import { Endpoint, setOption } from '../../../src/index.js';
 import { NetworkNamespace } from '../../support/namespace.js';
 import { accepted, boundUdp, errorOf, listening, tcp, udp } from '../../support/sockets.js';
 
-describe('a link-local address', () => {
+describe('NativeSocket with a link-local address', () => {
   let peer: NetworkNamespace;
   const name = 'here';
   let index: number;
@@ -22,7 +22,7 @@ describe('a link-local address', () => {
   });
   afterAll(async () => peer[Symbol.asyncDispose]());
 
-  test('has its zone by name and by number', () => {
+  test('reports the zone by name and by number', () => {
     for (const zone of [name, String(index)]) {
       using socket = udp('ipv6');
       socket.bind(`[fe80::1%${zone}]:0`);
@@ -31,7 +31,7 @@ describe('a link-local address', () => {
     }
   });
 
-  test('is told of the sender as well, and can be answered', async () => {
+  test('reports the zone of the sender, which can be answered', async () => {
     using server = udp('ipv6');
     server.bind('[::]:0');
     using client = udp('ipv6');
@@ -45,7 +45,7 @@ describe('a link-local address', () => {
     expect(client.recvmsg({ buffers: [Buffer.alloc(1)] })?.source?.port).toBe(port);
   });
 
-  test('carries a TCP connection, whose both ends have the zone', async () => {
+  test('carries a TCP connection whose both ends have the zone', async () => {
     using listener = tcp('ipv6');
     listener.bind(`[fe80::1%${name}]:0`);
     listener.listen();
@@ -58,7 +58,7 @@ describe('a link-local address', () => {
     }
   });
 
-  test('without a zone, or with that of no interface, is refused', async () => {
+  test('refuses an address without a zone, or with the zone of no interface', async () => {
     using socket = udp('ipv6');
     expect(await errorOf(() => socket.bind('[fe80::1]:0'))).toMatchObject({ code: 'EINVAL', address: 'fe80::1' });
     const code = 'ERR_INVALID_ARG_VALUE';
@@ -70,7 +70,7 @@ describe('a link-local address', () => {
 
   // Interfaces are often called so (br_lan, wlan0_ap), and what the kernel reports has to be usable.
   test.each(['with_underscore', 'with.dot', 'with-dash', 'with@at'])(
-    'on an interface called %s is an Endpoint both ways',
+    'converts the zone of an interface called %s both ways',
     (zone) => {
       execFileSync('ip', ['link', 'set', name, 'down']);
       execFileSync('ip', ['link', 'set', name, 'name', zone]);
@@ -93,12 +93,12 @@ describe('a link-local address', () => {
   );
 });
 
-describe('a flow label', () => {
+describe('NativeSocket with a flow label', () => {
   const IPV6_FLOWINFO_SEND = { level: 41, name: 33 };
   const IPV6_FLOWINFO = { level: 41, name: 11 };
   const flowlabel = 0xabcde;
 
-  test('goes into the packet, and is read back from it', async () => {
+  test('sends it in the packet, and reads it back from it', async () => {
     using receiver = boundUdp('ipv6');
     setOption(receiver, IPV6_FLOWINFO, 1);
     using sender = udp('ipv6');
@@ -109,7 +109,7 @@ describe('a flow label', () => {
     expect(message?.control).toEqual([{ type: 'IPV6_FLOWINFO', value: flowlabel }]);
   });
 
-  test('of a connected socket is part of its remote endpoint', () => {
+  test('has the flow label of a connected socket in its remote endpoint', () => {
     using receiver = boundUdp('ipv6');
     using sender = udp('ipv6');
     setOption(sender, IPV6_FLOWINFO_SEND, 1);
@@ -119,8 +119,8 @@ describe('a flow label', () => {
   });
 });
 
-describe('a mapped address', () => {
-  test('of an IPv4 sender is shown unmapped, marked, and can be answered', async () => {
+describe('NativeSocket with an IPv4-mapped address', () => {
+  test('reports an IPv4 sender unmapped and marked, and can answer it', async () => {
     using server = udp('ipv6');
     server.bind('[::]:0');
     using client = boundUdp('ipv4');
@@ -137,7 +137,7 @@ describe('a mapped address', () => {
   });
 
   test.each(['[::ffff:127.0.0.1]', '127.0.0.1', '[::ffff:7f00:1]'])(
-    'written %s connects an IPv6 socket over IPv4',
+    'connects an IPv6 socket over IPv4 when written as %s',
     async (text) => {
       using listener = listening('ipv4');
       using client = tcp('ipv6');
@@ -150,7 +150,7 @@ describe('a mapped address', () => {
     },
   );
 
-  test('of a connection that a dual-stack listener accepts is marked', async () => {
+  test('marks a connection that a dual-stack listener accepts', async () => {
     using listener = tcp('ipv6', { IPV6_V6ONLY: false });
     listener.bind('[::]:0');
     listener.listen();
@@ -164,7 +164,7 @@ describe('a mapped address', () => {
     expect(server.local).toMatchObject({ address: '127.0.0.1', mapped: true });
   });
 
-  test('goes to an IPv4 socket as the IPv4 address that it is', async () => {
+  test('accepts it on an IPv4 socket as the IPv4 address', async () => {
     using receiver = boundUdp('ipv4');
     using sender = udp('ipv4');
     expect(sender.sendmsg({ data: Buffer.from('x'), to: `[::ffff:127.0.0.1]:${receiver.local.port}` })).toBe(1);
@@ -172,14 +172,14 @@ describe('a mapped address', () => {
     expect(receiver.recvmsg({ buffers: [Buffer.alloc(1)] })?.bytes).toBe(1);
   });
 
-  test('on a socket for IPv6 alone is refused by the kernel', async () => {
+  test('fails on an IPv6-only socket with the error of the kernel', async () => {
     using socket = udp('ipv6', { IPV6_V6ONLY: true });
     const error = await errorOf(() => socket.sendmsg({ data: Buffer.from('x'), to: '[::ffff:127.0.0.1]:9' }));
     expect(error).toMatchObject({ code: 'ENETUNREACH', syscall: 'sendmsg', address: '127.0.0.1', port: 9 });
   });
 });
 
-test('an IPv6 address on an IPv4 socket is refused before the kernel sees it', async () => {
+test('an IPv6 address on an IPv4 NativeSocket is refused before the kernel is called', async () => {
   using socket = tcp('ipv4');
   const code = 'ERR_INVALID_ARG_VALUE';
   expect(await errorOf(() => socket.bind('[::1]:0'))).toMatchObject({ code });
@@ -187,7 +187,7 @@ test('an IPv6 address on an IPv4 socket is refused before the kernel sees it', a
   expect(socket.phase).toBe('open');
 });
 
-test('the wildcard of either family is bound, and reported as it is', () => {
+test('NativeSocket.bind of either wildcard reports the wildcard', () => {
   using four = udp('ipv4');
   four.bind('0.0.0.0:0');
   expect(four.local).toMatchObject({ address: '0.0.0.0', family: 'ipv4', mapped: false });
@@ -199,7 +199,7 @@ test('the wildcard of either family is bound, and reported as it is', () => {
   expect(both.local).toMatchObject({ address: '0.0.0.0', family: 'ipv4', mapped: true });
 });
 
-test('an address that freebind lets bind is the local one', () => {
+test('NativeSocket.bind with freebind reports the given address as local', () => {
   using four = tcp('ipv4', { IP_FREEBIND: true });
   four.bind('192.0.2.1:0');
   expect(four.local.address).toBe('192.0.2.1');

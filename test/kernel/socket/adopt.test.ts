@@ -84,7 +84,7 @@ const phases: Record<string, [Phase, () => NativeSocket | Promise<NativeSocket>]
   ],
 };
 
-test.each(Object.entries(phases))('%s comes back from detach and adopt as it was', async (_, [phase, make]) => {
+test.each(Object.entries(phases))('%s is unchanged after detach and adopt', async (_, [phase, make]) => {
   const socket = await make();
   const { fd, family, type, local, remote } = socket;
   expect(socket.phase).toBe(phase);
@@ -99,7 +99,7 @@ test.each(Object.entries(phases))('%s comes back from detach and adopt as it was
   expect(back.phase).toBe(phase);
 });
 
-test('an adopted connect in progress is waited for', async () => {
+test('an adopted socket with a connect in progress can wait for it', async () => {
   const listener = keep(listening());
   const socket = tcp();
   socket.connect(listener.local);
@@ -109,14 +109,14 @@ test('an adopted connect in progress is waited for', async () => {
   expect(back.remote).toEqual(listener.local);
 });
 
-test('an adopted listener accepts', async () => {
+test('an adopted listener accepts connections', async () => {
   const back = keep(NativeSocket.adopt(listening().detach()));
   const client = keep(tcp());
   client.connect(back.local);
   expect((await accepted(back)).remote).toEqual(client.local);
 });
 
-test('detach rejects what waits, and the descriptor stays open', async () => {
+test('detach rejects pending waits and leaves the descriptor open', async () => {
   const socket = boundUdp();
   const waiting = errorOf(async () => socket.readable());
   const fd = socket.detach();
@@ -127,7 +127,7 @@ test('detach rejects what waits, and the descriptor stays open', async () => {
   expect(back.recvmsg({ buffers: [new Uint8Array(1)] })?.bytes).toBe(1);
 });
 
-describe("a copy of one of Node's sockets", () => {
+describe("NativeSocket.adopt of a copy of one of Node's sockets", () => {
   let server: Server;
   let theirs: Socket;
   let ours: Socket;
@@ -142,7 +142,7 @@ describe("a copy of one of Node's sockets", () => {
     server.close();
   });
 
-  test('of net.Socket is connected, and lives on when Node has closed its own', async () => {
+  test('of a net.Socket is connected, and outlives the original', async () => {
     using copy = NativeSocket.adopt(duplicate(fdOf(ours)));
     expect(copy.phase).toBe('connected');
     expect(copy.local.port).toBe(ours.localPort);
@@ -152,13 +152,13 @@ describe("a copy of one of Node's sockets", () => {
     expect(String((await once(theirs, 'data'))[0])).toBe('still here');
   });
 
-  test('of net.Server listens', () => {
+  test('of a net.Server is listening', () => {
     using copy = NativeSocket.adopt(duplicate(fdOf(server)));
     expect(copy.phase).toBe('listening');
     expect(copy.local.port).toBe((server.address() as AddressInfo).port);
   });
 
-  test('is watched on its own; the descriptor itself, which Node watches, is EEXIST', async () => {
+  test('is watched on its own; the descriptor itself, which Node watches, fails with EEXIST', async () => {
     using copy = NativeSocket.adopt(duplicate(fdOf(ours)));
     const same = NativeSocket.adopt(fdOf(ours));
     expect(await errorOf(async () => same.readable())).toMatchObject({ code: 'EEXIST', syscall: 'poll' });
@@ -168,8 +168,8 @@ describe("a copy of one of Node's sockets", () => {
   });
 });
 
-describe('what is no IP socket is refused, and still the caller’s', () => {
-  test('a file is ENOTSOCK', async () => {
+describe('NativeSocket.adopt refuses, and leaves to the caller,', () => {
+  test('a file with ENOTSOCK', async () => {
     const fd = openSync('/dev/null', 'r');
     const flags = readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8');
     expect(await errorOf(() => NativeSocket.adopt(fd))).toMatchObject({ name: 'SyscallError', code: 'ENOTSOCK' });
@@ -177,7 +177,7 @@ describe('what is no IP socket is refused, and still the caller’s', () => {
     closeSync(fd);
   });
 
-  test('a Unix socket is ERR_UNSUPPORTED', async () => {
+  test('a Unix socket with ERR_UNSUPPORTED', async () => {
     // Longer than a sockaddr_in6, as such paths are.
     const server = createServer().listen(join(tmpdir(), `linux-sockets-adopt-${process.pid}-${'x'.repeat(30)}`));
     await once(server, 'listening');
@@ -188,7 +188,7 @@ describe('what is no IP socket is refused, and still the caller’s', () => {
     await once(server, 'close');
   });
 
-  test('a number that is no open descriptor is EBADF', async () => {
+  test('a descriptor that is not open with EBADF', async () => {
     const socket = tcp();
     const { fd } = socket;
     socket.close();
@@ -207,12 +207,12 @@ describe('what is no IP socket is refused, and still the caller’s', () => {
     [null, 'ERR_INVALID_ARG_TYPE'],
     [3n, 'ERR_INVALID_ARG_TYPE'],
     [{ fd: 3 }, 'ERR_INVALID_ARG_TYPE'],
-  ])('%o is %s', async (fd, code) => {
+  ])('NativeSocket.adopt of %o fails with %s', async (fd, code) => {
     expect(await errorOf(() => NativeSocket.adopt(fd as number))).toMatchObject({ code });
   });
 });
 
-test('descriptor 0 is adopted like any other', async () => {
+test('NativeSocket.adopt accepts descriptor 0', async () => {
   using pair = await tcpPair();
   const script = `
     import { existsSync } from 'node:fs';
@@ -256,7 +256,7 @@ testWith({ tools: ['python3'] })(
   },
 );
 
-test('options that were set before detach are still set', () => {
+test('options set before detach are still set after adopt', () => {
   const socket = tcp();
   setOption(socket, { level: 6, name: 18 }, 4321);
   using back = NativeSocket.adopt(socket.detach());

@@ -17,8 +17,8 @@ import {
   udp,
 } from '../../support/sockets.js';
 
-describe.each(['ipv4', 'ipv6'] as const)('connect over %s', (family) => {
-  test('is in progress, and connected() tells when it is done', async () => {
+describe.each(['ipv4', 'ipv6'] as const)('NativeSocket.connect over %s', (family) => {
+  test('starts a connection, and connected() resolves when it is established', async () => {
     using listener = listening(family);
     using client = tcp(family);
     expect(client.connect(listener.local)).toBe(false);
@@ -31,7 +31,7 @@ describe.each(['ipv4', 'ipv6'] as const)('connect over %s', (family) => {
     await client.connected(); // nothing to wait for
   });
 
-  test('a refusal is the error that Node makes of it', async () => {
+  test('rejects a refused connection with the error that Node reports', async () => {
     const port = closedPort(family);
     using client = tcp(family);
     expect(client.connect({ address: LOOPBACK[family], port })).toBe(false);
@@ -44,7 +44,7 @@ describe.each(['ipv4', 'ipv6'] as const)('connect over %s', (family) => {
     expect(client.remote).toBeUndefined();
   });
 
-  test('of a datagram socket is done at once, and a stranger is not heard any more', async () => {
+  test('of a datagram socket completes at once and filters out other senders', async () => {
     using peer = boundUdp(family);
     using stranger = boundUdp(family);
     using socket = boundUdp(family);
@@ -59,7 +59,7 @@ describe.each(['ipv4', 'ipv6'] as const)('connect over %s', (family) => {
     expect(socket.recvmsg({ buffers: [buffer] })).toBeUndefined();
   });
 
-  test('that is deferred until the first data is done at once', () => {
+  test('that is deferred until the first data completes at once', () => {
     using socket = tcp(family, { TCP_FASTOPEN_CONNECT: true, TCP_FASTOPEN_NO_COOKIE: true });
     expect(socket.connect({ address: LOOPBACK[family], port: 9 })).toBe(true);
     expect(socket.phase).toBe('connected');
@@ -67,8 +67,8 @@ describe.each(['ipv4', 'ipv6'] as const)('connect over %s', (family) => {
   });
 });
 
-describe('connect', () => {
-  test('without a route fails at once, with the address, and changes nothing', async () => {
+describe('NativeSocket.connect', () => {
+  test('without a route fails at once with the address, and changes nothing', async () => {
     using socket = tcp();
     expect(await errorOf(() => socket.connect('192.0.2.1:443'))).toMatchObject({
       ...{ name: 'SyscallError', code: 'ENETUNREACH', errno: -101, syscall: 'connect' },
@@ -80,7 +80,7 @@ describe('connect', () => {
     expect(socket.phase).toBe('bound');
   });
 
-  test('a second one is EALREADY while it is in progress, and EISCONN after', async () => {
+  test('called again fails with EALREADY while in progress, and with EISCONN after', async () => {
     using hole = await BlackHole.make();
     using socket = tcp();
     expect(socket.connect(hole.endpoint)).toBe(false);
@@ -95,7 +95,7 @@ describe('connect', () => {
 });
 
 describe('connected()', () => {
-  test('without a connect is ERR_INVALID_STATE', async () => {
+  test('without a connect rejects with ERR_INVALID_STATE', async () => {
     using socket = tcp();
     const code = 'ERR_INVALID_STATE';
     expect(await errorOf(async () => socket.connected())).toMatchObject({ name: 'SocketError', code });
@@ -105,7 +105,7 @@ describe('connected()', () => {
     expect(await errorOf(async () => socket.connected())).toMatchObject({ code });
   });
 
-  test('aborted, it rejects with the reason, and can be asked again', async () => {
+  test('when aborted, rejects with the reason, and can be called again', async () => {
     using hole = await BlackHole.make();
     using socket = tcp();
     socket.connect(hole.endpoint);
@@ -137,7 +137,7 @@ describe('connected()', () => {
     });
   });
 
-  test('asked twice, both hear of the connection', async () => {
+  test('called twice, resolves twice when the connection is established', async () => {
     using listener = listening();
     using socket = tcp();
     socket.connect(listener.local);
@@ -146,7 +146,7 @@ describe('connected()', () => {
   });
 
   // SO_ERROR is cleared by whoever reads it first.
-  test('asked twice, both hear of the refusal', async () => {
+  test('called twice, rejects twice when the connection is refused', async () => {
     using socket = tcp();
     const port = closedPort();
     socket.connect(`127.0.0.1:${port}`);
@@ -158,7 +158,7 @@ describe('connected()', () => {
     expect(socket.phase).not.toBe('connected');
   });
 
-  test('rejects when the connect is given up by disconnect', async () => {
+  test('rejects when disconnect gives up the connect', async () => {
     using hole = await BlackHole.make();
     using socket = tcp();
     socket.connect(hole.endpoint);
@@ -169,7 +169,7 @@ describe('connected()', () => {
     expect(socket.remote).toBeUndefined();
   });
 
-  test('of a socket that was refused says so again, until it is disconnected or closed', async () => {
+  test('rejects again for a socket that was refused, until it is disconnected or closed', async () => {
     using socket = tcp();
     socket.connect(`127.0.0.1:${closedPort()}`);
     for (let i = 0; i < 2; i++) expect((await errorOf(async () => socket.connected())).code).toBe('ECONNREFUSED');
@@ -182,7 +182,7 @@ describe('connected()', () => {
     expect((await errorOf(async () => other.connected())).code).toBe('EBADF');
   });
 
-  test('after a refusal and disconnect the same socket connects elsewhere', async () => {
+  test('after a refusal and disconnect, resolves for a connect elsewhere', async () => {
     using listener = listening();
     using socket = tcp();
     socket.connect(`127.0.0.1:${closedPort()}`);
@@ -195,7 +195,7 @@ describe('connected()', () => {
 });
 
 describe('disconnect', () => {
-  test('of a datagram socket lets it hear everybody again', async () => {
+  test('of a datagram socket lets it receive from every sender again', async () => {
     using peer = boundUdp();
     using stranger = boundUdp();
     using socket = udp();
@@ -211,7 +211,7 @@ describe('disconnect', () => {
   test.each([
     ['connect', udp],
     ['bind', boundUdp],
-  ] as const)('gives back a port that %s had picked', (_, make) => {
+  ] as const)('frees a port that %s had picked', (_, make) => {
     using peer = boundUdp();
     using socket = make();
     socket.connect(peer.local);
@@ -245,7 +245,7 @@ describe('disconnect', () => {
 });
 
 describe('shutdown', () => {
-  test("'write', the default, is the end of the stream for the other side, and reading goes on", async () => {
+  test("'write', the default, ends the stream for the other side, and reading continues", async () => {
     using pair = await tcpPair();
     const { client, server } = pair;
     client.shutdown();
@@ -259,13 +259,13 @@ describe('shutdown', () => {
     expect(client.recvmsg({ buffers: [new Uint8Array(8)] })?.bytes).toBe(4);
   });
 
-  test.each(['read', 'both'] as const)("'%s' ends reading here", async (how) => {
+  test.each(['read', 'both'] as const)("'%s' ends reading on this side", async (how) => {
     using pair = await tcpPair();
     pair.client.shutdown(how);
     expect(pair.client.recvmsg({ buffers: [new Uint8Array(4)] })?.bytes).toBe(0);
   });
 
-  test('of a socket that is not connected is ENOTCONN, and another word is no argument', async () => {
+  test('of a socket that is not connected fails with ENOTCONN, and an unknown word is refused', async () => {
     using socket = tcp();
     expect(await errorOf(() => socket.shutdown())).toMatchObject({ code: 'ENOTCONN', syscall: 'shutdown' });
     expect(await errorOf(() => socket.shutdown('rw' as never))).toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' });
@@ -274,7 +274,7 @@ describe('shutdown', () => {
 });
 
 describe('listen and accept', () => {
-  test('a listener listens, and nobody has come yet', () => {
+  test('a listener is listening, and accept returns undefined when nobody has connected', () => {
     using listener = listening();
     expect(listener.phase).toBe('listening');
     expect(getOption(listener, 'SO_ACCEPTCONN')).toBe(true);
@@ -282,39 +282,42 @@ describe('listen and accept', () => {
     listener.listen(1); // again, with another backlog
   });
 
-  test('a listener without bind gets a port', () => {
+  test('listen without bind gets a port', () => {
     using socket = tcp();
     socket.listen();
     expect(socket.local.port).toBeGreaterThan(0);
   });
 
-  test.each(['ipv4', 'ipv6'] as const)('connections over %s come in order, with both addresses', async (family) => {
-    using listener = listening(family);
-    using first = tcp(family);
-    using second = tcp(family);
-    first.connect(listener.local);
-    await first.connected();
-    second.connect(listener.local);
-    await second.connected();
-    for (const client of [first, second]) {
-      await listener.readable();
-      const connection = listener.accept()!;
-      using socket = connection.socket;
-      expect(connection.remote).toEqual(client.local);
-      expect([socket.family, socket.type, socket.phase]).toEqual([family, 'stream', 'connected']);
-      expect(socket.remote).toEqual(client.local);
-      expect(socket.local).toEqual(client.remote);
-      const flags = Number.parseInt(
-        /^flags:\s+(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${socket.fd}`, 'utf8'))![1]!,
-        8,
-      );
-      expect(flags & 0o4000, 'O_NONBLOCK').toBe(0o4000);
-      expect(flags & 0o2000000, 'O_CLOEXEC').toBe(0o2000000);
-    }
-    expect(listener.accept()).toBeUndefined();
-  });
+  test.each(['ipv4', 'ipv6'] as const)(
+    'accept returns connections over %s in order, with both addresses',
+    async (family) => {
+      using listener = listening(family);
+      using first = tcp(family);
+      using second = tcp(family);
+      first.connect(listener.local);
+      await first.connected();
+      second.connect(listener.local);
+      await second.connected();
+      for (const client of [first, second]) {
+        await listener.readable();
+        const connection = listener.accept()!;
+        using socket = connection.socket;
+        expect(connection.remote).toEqual(client.local);
+        expect([socket.family, socket.type, socket.phase]).toEqual([family, 'stream', 'connected']);
+        expect(socket.remote).toEqual(client.local);
+        expect(socket.local).toEqual(client.remote);
+        const flags = Number.parseInt(
+          /^flags:\s+(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${socket.fd}`, 'utf8'))![1]!,
+          8,
+        );
+        expect(flags & 0o4000, 'O_NONBLOCK').toBe(0o4000);
+        expect(flags & 0o2000000, 'O_CLOEXEC').toBe(0o2000000);
+      }
+      expect(listener.accept()).toBeUndefined();
+    },
+  );
 
-  test('accept on what does not listen is an error, and leaves no descriptor', async () => {
+  test('accept on a socket that is not listening fails and leaves no descriptor', async () => {
     using stream = tcp();
     using datagrams = boundUdp();
     await expectNoNewFds(async () => {
@@ -325,7 +328,7 @@ describe('listen and accept', () => {
     expect(datagrams.phase).toBe('bound');
   });
 
-  test('two listeners on one port are EADDRINUSE of listen', async () => {
+  test('a second listener on a port fails with EADDRINUSE of listen', async () => {
     using first = tcp('ipv4', { SO_REUSEADDR: true });
     using second = tcp('ipv4', { SO_REUSEADDR: true });
     first.bind('127.0.0.1:0');
@@ -335,7 +338,7 @@ describe('listen and accept', () => {
     expect(second.phase).toBe('bound');
   });
 
-  test.each([-1, 2 ** 31, 1.5, '5', null, NaN])('%o is no backlog', async (backlog) => {
+  test.each([-1, 2 ** 31, 1.5, '5', null, NaN])('listen refuses %o as backlog', async (backlog) => {
     using socket = tcp();
     expect((await errorOf(() => socket.listen(backlog as never))).code).toMatch(
       /^ERR_(OUT_OF_RANGE|INVALID_ARG_TYPE)$/,

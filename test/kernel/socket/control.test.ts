@@ -14,8 +14,8 @@ import { boundUdp, errorOf, LOOPBACK, udp } from '../../support/sockets.js';
 const LO = 1;
 const [MSG_CTRUNC, MSG_TRUNC] = [0x8, 0x20];
 
-describe('UDP_SEGMENT', () => {
-  test.each(['ipv4', 'ipv6'] as const)('cuts one send into datagrams over %s', async (family) => {
+describe('UDP_SEGMENT as control message', () => {
+  test.each(['ipv4', 'ipv6'] as const)('splits one send into datagrams over %s', async (family) => {
     using receiver = boundUdp(family);
     using sender = udp(family);
     const data = Buffer.alloc(3000, 'x');
@@ -35,7 +35,7 @@ describe('UDP_SEGMENT', () => {
     expect(message.control).toEqual([{ type: 'UDP_GRO', value: 1200 }]);
   });
 
-  test('in four bytes is refused by the kernel, and two are what is sent', async () => {
+  test('is refused by the kernel in four bytes; two bytes are what is sent', async () => {
     using receiver = boundUdp();
     using sender = udp();
     const send = (data: Uint8Array) =>
@@ -47,7 +47,7 @@ describe('UDP_SEGMENT', () => {
 });
 
 describe('IP_PKTINFO and IPV6_PKTINFO', () => {
-  test('say where an IPv4 datagram arrived', async () => {
+  test('report where an IPv4 datagram arrived', async () => {
     using receiver = udp('ipv4', { IP_PKTINFO: true });
     receiver.bind('0.0.0.0:0');
     using sender = udp();
@@ -58,7 +58,7 @@ describe('IP_PKTINFO and IPV6_PKTINFO', () => {
     ]);
   });
 
-  test('say where an IPv6 datagram arrived', async () => {
+  test('report where an IPv6 datagram arrived', async () => {
     using receiver = udp('ipv6', { IPV6_RECVPKTINFO: true });
     receiver.bind('[::]:0');
     using sender = udp('ipv6');
@@ -67,7 +67,7 @@ describe('IP_PKTINFO and IPV6_PKTINFO', () => {
     expect(receive(receiver).control).toEqual([{ type: 'IPV6_PKTINFO', value: { interface: LO, source: '::1' } }]);
   });
 
-  test('choose where an IPv4 datagram leaves from', async () => {
+  test('choose the source of an IPv4 datagram', async () => {
     using receiver = boundUdp();
     using sender = udp();
     const send = (value: ControlMessage & { type: 'IP_PKTINFO' }) =>
@@ -83,7 +83,7 @@ describe('IP_PKTINFO and IPV6_PKTINFO', () => {
     });
   });
 
-  test('choose where an IPv6 datagram leaves from, and for a mapped address as well', async () => {
+  test('choose the source of an IPv6 datagram, and of one to a mapped address', async () => {
     using receiver = udp('ipv6');
     receiver.bind('[::]:0');
     const { port } = receiver.local;
@@ -108,7 +108,7 @@ describe('IP_PKTINFO and IPV6_PKTINFO', () => {
   });
 });
 
-describe('fields of the packet', () => {
+describe('control messages that set packet fields', () => {
   test.each<[Family, SocketOptions, ControlMessage[]]>([
     ['ipv4', { IP_RECVTOS: true }, [{ type: 'IP_TOS', value: 0xb9 }]],
     ['ipv4', { IP_RECVTTL: true }, [{ type: 'IP_TTL', value: 7 }]],
@@ -138,7 +138,7 @@ describe('fields of the packet', () => {
     expect(receive(receiver).control).toEqual(control);
   });
 
-  test('one by numbers is the same as one by name', async () => {
+  test('are the same by number and by name', async () => {
     using receiver = boundUdp('ipv4', { IP_RECVTTL: true });
     using sender = udp();
     const control = [{ level: 0, type: 2, data: Uint8Array.of(9, 0, 0, 0) }];
@@ -148,8 +148,8 @@ describe('fields of the packet', () => {
   });
 });
 
-describe('the original destination', () => {
-  test('is an Endpoint, with the port', async () => {
+describe('the original destination as control message', () => {
+  test('is an Endpoint with the port', async () => {
     using receiver = udp('ipv4', { IP_RECVORIGDSTADDR: true });
     receiver.bind('0.0.0.0:0');
     const to = { address: '127.0.0.9', port: receiver.local.port };
@@ -159,7 +159,7 @@ describe('the original destination', () => {
     expect(receive(receiver).control).toMatchObject([{ type: 'IP_ORIGDSTADDR', value: { ...to, family: 'ipv4' } }]);
   });
 
-  test('over IPv6 as well, and is never sent', async () => {
+  test('is received over IPv6 as well, and is never sent', async () => {
     using receiver = boundUdp('ipv6', { IPV6_RECVORIGDSTADDR: true });
     using sender = udp('ipv6');
     sender.sendmsg({ data: Buffer.from('x'), to: receiver.local });
@@ -173,8 +173,8 @@ describe('the original destination', () => {
   });
 });
 
-describe('messages that this build does not know', () => {
-  test('come as numbers and bytes', async () => {
+describe('control messages that this build does not know', () => {
+  test('are received as numbers and bytes', async () => {
     using receiver = boundUdp();
     setOption(receiver, { level: 1, name: 63 }, 1); // SO_TIMESTAMP_NEW
     using sender = udp();
@@ -189,7 +189,7 @@ describe('messages that this build does not know', () => {
     expect(Math.abs(seconds - Date.now() / 1000)).toBeLessThan(60);
   });
 
-  test('go as numbers and bytes, for the kernel to judge', async () => {
+  test('are sent as numbers and bytes, and judged by the kernel', async () => {
     using receiver = boundUdp();
     using sender = udp();
     const send = (control: ControlMessage[]) => sender.sendmsg({ data: Buffer.from('x'), to: receiver.local, control });
@@ -202,7 +202,7 @@ describe('messages that this build does not know', () => {
   });
 });
 
-describe('room for control messages', () => {
+describe('controlLength', () => {
   test.each([
     ['none', 0, []],
     ['not enough for a header', 8, []],
@@ -215,7 +215,7 @@ describe('room for control messages', () => {
         { type: 'IP_TOS', value: 0 },
       ],
     ],
-  ])('%s: what was cut off is left out, and controlTruncated says so', async (_, controlLength, control) => {
+  ])('%s: truncated control messages are left out, and controlTruncated is set', async (_, controlLength, control) => {
     using receiver = boundUdp('ipv4', { IP_RECVTTL: true, IP_RECVTOS: true });
     using sender = udp();
     sender.sendmsg({ data: Buffer.from('x'), to: receiver.local });
@@ -227,7 +227,7 @@ describe('room for control messages', () => {
     expect(message).toMatchObject({ bytes: 1, truncated: false });
   });
 
-  test('data and control are truncated apart', async () => {
+  test('truncates control messages independently of data', async () => {
     using receiver = boundUdp('ipv4', { IP_RECVTTL: true });
     using sender = udp();
     for (let i = 0; i < 2; i++) sender.sendmsg({ data: Buffer.from('0123456789'), to: receiver.local });
@@ -238,7 +238,7 @@ describe('room for control messages', () => {
     expect(receiver.recvmsg({ buffers })).toMatchObject({ truncated: true, controlTruncated: true, control: [] });
   });
 
-  test('a message that is only half there is left out', async () => {
+  test('leaves out a partial control message', async () => {
     using receiver = udp('ipv4', { IP_PKTINFO: true });
     receiver.bind('127.0.0.1:0');
     using sender = udp();
@@ -277,7 +277,7 @@ test.each<[string, unknown]>([
   expect(socket.local.port).toBe(0);
 });
 
-test('control messages leave the options of the socket alone', () => {
+test('control messages do not change the options of the socket', () => {
   using receiver = boundUdp();
   using sender = udp();
   sender.sendmsg({ data: Buffer.from('x'), to: receiver.local, control: [{ type: 'IP_TTL', value: 9 }] });

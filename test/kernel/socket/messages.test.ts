@@ -21,7 +21,7 @@ describe.each(['ipv4', 'ipv6'] as const)('datagrams over %s', (family) => {
     expect(message.source).toBeInstanceOf(Endpoint);
   });
 
-  test('keep their borders, and an empty one is one', async () => {
+  test('keep their boundaries, and an empty one is a datagram', async () => {
     using receiver = boundUdp(family);
     using sender = boundUdp(family);
     for (const data of ['one', '', 'three']) expect(send(sender, data, receiver.local)).toBe(data.length);
@@ -30,7 +30,7 @@ describe.each(['ipv4', 'ipv6'] as const)('datagrams over %s', (family) => {
     expect(receiver.recvmsg({ buffers: [new Uint8Array(8)] })).toBeUndefined();
   });
 
-  test('on a connected socket need no destination', async () => {
+  test('need no destination on a connected socket', async () => {
     using receiver = boundUdp(family);
     using sender = udp(family);
     sender.connect(receiver.local);
@@ -40,8 +40,8 @@ describe.each(['ipv4', 'ipv6'] as const)('datagrams over %s', (family) => {
   });
 });
 
-describe('flags', () => {
-  test('MSG_PEEK leaves the message where it is', async () => {
+describe('flags of sendmsg and recvmsg', () => {
+  test('MSG_PEEK leaves the message in the queue', async () => {
     using receiver = boundUdp();
     using sender = udp();
     send(sender, 'again', receiver.local);
@@ -53,7 +53,7 @@ describe('flags', () => {
     expect(receiver.recvmsg({ buffers })).toBeUndefined();
   });
 
-  test('a datagram longer than the buffers is truncated, and with MSG_TRUNC its length is told', async () => {
+  test('a datagram longer than the buffers is truncated, and MSG_TRUNC reports its length', async () => {
     using receiver = boundUdp();
     using sender = udp();
     send(sender, '0123456789', receiver.local);
@@ -86,7 +86,7 @@ describe('flags', () => {
 });
 
 describe('a stream', () => {
-  test.each(['ipv4', 'ipv6'] as const)('over %s has no borders, no source, and an end', async (family) => {
+  test.each(['ipv4', 'ipv6'] as const)('over %s has no boundaries, no source, and an end', async (family) => {
     using pair = await tcpPair(family);
     const { client, server } = pair;
     expect(client.sendmsg({ data: [Buffer.from('abc'), Buffer.from('def')] })).toBe(6);
@@ -102,7 +102,7 @@ describe('a stream', () => {
     expect(server.recvmsg({ buffers: [rest] })?.bytes).toBe(0); // and again
   });
 
-  test('that is full would block: undefined, until the other side has read', async () => {
+  test('that is full would block: sendmsg returns undefined until the other side has read', async () => {
     using pair = await tcpPair();
     const { client, server } = pair;
     const data = Buffer.alloc(1 << 20, 'x');
@@ -128,7 +128,7 @@ describe('a stream', () => {
     expect(client.sendmsg({ data: Buffer.from('x') })).toBe(1);
   });
 
-  test('whose other side is gone is EPIPE or ECONNRESET, and the process lives', async () => {
+  test('whose other side is gone fails with EPIPE or ECONNRESET, and the process survives', async () => {
     using pair = await tcpPair();
     const { client, server } = pair;
     client.sendmsg({ data: Buffer.from('unread') });
@@ -141,15 +141,15 @@ describe('a stream', () => {
   });
 });
 
-describe('errors', () => {
-  test('without a destination: EDESTADDRREQ', async () => {
+describe('errors of sendmsg and recvmsg', () => {
+  test('sendmsg without a destination fails with EDESTADDRREQ', async () => {
     using socket = udp();
     expect(await errorOf(() => send(socket, 'x'))).toMatchObject({
       ...{ name: 'SyscallError', code: 'EDESTADDRREQ', errno: -89, syscall: 'sendmsg' },
     });
   });
 
-  test('say where to', async () => {
+  test('sendmsg errors carry the destination', async () => {
     using socket = udp();
     expect(await errorOf(() => socket.sendmsg({ data: new Uint8Array(70_000), to: '127.0.0.1:9' }))).toMatchObject({
       ...{ code: 'EMSGSIZE', errno: -90, syscall: 'sendmsg', address: '127.0.0.1', port: 9 },
@@ -160,7 +160,7 @@ describe('errors', () => {
   });
 
   // The kernel says EAGAIN for that, and waiting would not help.
-  test('a datagram that finds no port to leave from is an error, and does not look as if it would block', async () => {
+  test('sendmsg of a datagram that gets no local port throws instead of reporting that it would block', async () => {
     const port = closedPort();
     using _ = setSysctl('net.ipv4.ip_local_port_range', `${port} ${port}`);
     using holder = udp();
@@ -172,7 +172,7 @@ describe('errors', () => {
     expect(socket.local.port).toBe(port);
   });
 
-  test('a refusal by ICMP comes once, with the next call, and the socket goes on', async () => {
+  test('a refusal by ICMP is reported once, by the next call, and the socket stays usable', async () => {
     const port = closedPort();
     using socket = udp();
     socket.connect({ address: '127.0.0.1', port });
@@ -191,8 +191,8 @@ describe('errors', () => {
   });
 });
 
-describe('arguments', () => {
-  test('1024 buffers are one message, and 1025 are too many', async () => {
+describe('arguments of sendmsg and recvmsg', () => {
+  test('1024 buffers are accepted as one message, and 1025 are refused', async () => {
     using receiver = boundUdp();
     using sender = udp();
     const one = Buffer.from('x');
@@ -272,7 +272,7 @@ describe('arguments', () => {
     expect(receive(receiver), 'it still waits').toBe('x');
   });
 
-  test('no buffers at all take a datagram away, and say that it was truncated', () => {
+  test('recvmsg without buffers takes a datagram and reports that it was truncated', () => {
     using receiver = boundUdp();
     using sender = udp();
     send(sender, 'x', receiver.local);

@@ -10,14 +10,14 @@ import { expectNoNewFds, listFds } from '../../support/fds.js';
 import { testWith } from '../../support/kernel.js';
 import { boundUdp, errorOf, listening, tcp, tcpPair, udp } from '../../support/sockets.js';
 
-describe('create', () => {
+describe('NativeSocket.create', () => {
   test.each([
     ['ipv4', 'stream', 2, 1, 6],
     ['ipv4', 'dgram', 2, 2, 17],
     ['ipv6', 'stream', 10, 1, 6],
     ['ipv6', 'dgram', 10, 2, 17],
   ] as const)(
-    '%s %s is what was asked for, non-blocking and close-on-exec',
+    '%s %s is created as requested, non-blocking and close-on-exec',
     (family, type, domain, number, protocol) => {
       using socket = NativeSocket.create({ family, type });
       expect([socket.family, socket.type, socket.phase, socket.remote]).toEqual([family, type, 'open', undefined]);
@@ -36,7 +36,7 @@ describe('create', () => {
     expect(getOption(socket, 'SO_PROTOCOL')).toBe(1);
   });
 
-  test('options are set in their order, and undefined ones are passed over', () => {
+  test('sets options in their order and ignores undefined ones', () => {
     const sockopts: SocketOptions = { SO_RCVLOWAT: 7, TCP_NODELAY: true, IP_TTL: 9 };
     using socket = tcp('ipv4', { ...sockopts, IP_TOS: undefined as never });
     expect(getOption(socket, 'SO_RCVLOWAT')).toBe(7);
@@ -49,7 +49,7 @@ describe('create', () => {
     expect(getOption(loosed, 'SO_BINDTODEVICE')).toBe('lo');
   });
 
-  test('a refused protocol or option is an error that leaves no descriptor', async () => {
+  test('fails for a refused protocol or option and leaves no descriptor', async () => {
     await expectNoNewFds(async () => {
       expect(await errorOf(() => NativeSocket.create({ family: 'ipv4', type: 'stream', protocol: 17 }))).toMatchObject({
         ...{ name: 'SyscallError', code: 'EPROTONOSUPPORT', errno: -93, syscall: 'socket' },
@@ -79,7 +79,7 @@ describe('create', () => {
     [{ family: 'ipv4', type: 'stream', sockopts: { NO_SUCH: 1 } }, 'ERR_INVALID_ARG_VALUE'],
     [{ family: 'ipv4', type: 'stream', sockopts: { SO_TYPE: 1 } }, 'ERR_INVALID_ARG_VALUE'],
     [{ family: 'ipv4', type: 'stream', sockopt: {} }, 'ERR_INVALID_ARG_VALUE'],
-  ])('%o is %s', async (options, code) => {
+  ])('%o fails with %s', async (options, code) => {
     await expectNoNewFds(async () => {
       expect(await errorOf(() => NativeSocket.create(options as never))).toMatchObject({ code });
     });
@@ -98,8 +98,8 @@ describe('create', () => {
   );
 });
 
-describe('bind', () => {
-  test('takes text, { address, port }, an Endpoint and a net.SocketAddress', () => {
+describe('NativeSocket.bind', () => {
+  test('accepts text, { address, port }, an Endpoint and a net.SocketAddress', () => {
     for (const to of [
       ...['127.0.0.1:0', { address: '127.0.0.1', port: 0 }, Endpoint.from('127.0.0.1:0')],
       new SocketAddress({ address: '127.0.0.1', port: 0 }),
@@ -112,7 +112,7 @@ describe('bind', () => {
     }
   });
 
-  test('an address in use, one that is not ours, and a second bind are errors with address and port', async () => {
+  test('fails with address and port for an address in use, an address that is not local, and a second bind', async () => {
     using first = listening();
     const { port } = first.local;
     using second = tcp();
@@ -130,7 +130,7 @@ describe('bind', () => {
   });
 
   test.each(['127.0.0.1', '[::1]:', 'localhost:80', '127.0.0.1:65536', 1, undefined, null, {}, { address: '::1' }])(
-    '%o is no endpoint',
+    'refuses %o as endpoint',
     async (value) => {
       using socket = tcp();
       expect((await errorOf(() => socket.bind(value as never))).code).toMatch(/^ERR_(INVALID_ARG_|OUT_OF_RANGE)/);
@@ -139,7 +139,7 @@ describe('bind', () => {
   );
 });
 
-describe('the end', () => {
+describe('the end of a NativeSocket', () => {
   /** Every call that needs a descriptor. */
   const calls: Record<string, (socket: NativeSocket) => unknown> = {
     local: (socket) => socket.local,
@@ -159,7 +159,7 @@ describe('the end', () => {
     getOption: (socket) => getOption(socket, 'SO_TYPE'),
   };
 
-  test.each(Object.entries(calls))('%s after close or detach is EBADF', async (_, call) => {
+  test.each(Object.entries(calls))('%s after close or detach fails with EBADF', async (_, call) => {
     await expectNoNewFds(async () => {
       const closed = tcp();
       closed.close();
@@ -170,7 +170,7 @@ describe('the end', () => {
     });
   });
 
-  test('close closes once; fd is -1 and the phase says so', () => {
+  test('close is idempotent; fd is -1 and state is closed', () => {
     const socket = boundUdp();
     const { fd } = socket;
     socket.close();
@@ -183,7 +183,7 @@ describe('the end', () => {
     expect([socket.fd, socket.phase]).toEqual([-1, 'closed']);
   });
 
-  test('a scope that ends closes it, also when it ends by an exception', async () => {
+  test('the end of a `using` scope closes it, also by an exception', async () => {
     await expectNoNewFds(() => {
       expect(() => {
         using socket = boundUdp();
@@ -193,8 +193,8 @@ describe('the end', () => {
   });
 });
 
-describe('inspect', () => {
-  test('shows family, type, phase, descriptor and both addresses in every phase', async () => {
+describe('util.inspect of a NativeSocket', () => {
+  test('shows family, type, state, descriptor and both addresses in every state', async () => {
     using socket = tcp('ipv6');
     expect(inspect(socket)).toMatch(/^NativeSocket \{[^]*family: 'ipv6'[^]*type: 'stream'[^]*phase: 'open'[^]*fd: \d+/);
     socket.bind('[::1]:0');
@@ -220,14 +220,14 @@ describe('inspect', () => {
     );
   });
 
-  test('keeps to the options that it is given', async () => {
+  test('honours the inspect options', async () => {
     using pair = await tcpPair();
     expect(inspect(pair.client, { colors: true })).toContain('\u001b[32m');
     expect(inspect(pair.client, { compact: true, breakLength: Infinity })).not.toContain('\n');
   });
 
   // Whoever debugs that somebody closed the descriptor looks at it first.
-  test('does not throw for a descriptor that was closed behind its back', () => {
+  test('does not throw for a descriptor that was closed elsewhere', () => {
     const socket = udp();
     closeSync(socket.fd);
     try {
@@ -238,7 +238,7 @@ describe('inspect', () => {
   });
 });
 
-test('SyscallError is an Error that says what failed', async () => {
+test('SyscallError is an Error that names what failed', async () => {
   using socket = tcp();
   const error = await errorOf(() => socket.bind('192.0.2.1:1'));
   expect(error).toBeInstanceOf(SyscallError);

@@ -20,7 +20,7 @@ describe.each([
   ['ipv4', 'IP_RECVERR', 'icmp', 3, 3],
   ['ipv6', 'IPV6_RECVERR', 'icmp6', 1, 4],
 ] as const)('the error queue over %s', (family, option, origin, type, icmpCode) => {
-  test('tells who refused what', async () => {
+  test('reports who refused what', async () => {
     const to = { address: LOOPBACK[family], port: closedPort(family) };
     using socket = udp(family, { [option]: true });
     socket.sendmsg({ data: Buffer.from('refused'), to });
@@ -47,7 +47,7 @@ describe.each([
   });
 });
 
-test('a datagram that is too long is on the error queue with the MTU, as of local origin', async () => {
+test('a datagram that is too long is on the error queue with the MTU, with local origin', async () => {
   using _ = mtuOfLo(1500);
   using socket = udp('ipv4', { IP_RECVERR: true, IP_MTU_DISCOVER: 2 });
   const data = Buffer.alloc(1500);
@@ -61,7 +61,7 @@ test('a datagram that is too long is on the error queue with the MTU, as of loca
 test.each([
   ['ipv4', 'IP_RECVFRAGSIZE', 0, 25],
   ['ipv6', 'IPV6_RECVFRAGSIZE', 41, 77],
-] as const)('the largest fragment that came in over %s is told', async (family, type, level, name) => {
+] as const)('the largest fragment received over %s is reported', async (family, type, level, name) => {
   using _ = mtuOfLo(1500);
   using receiver = boundUdp(family);
   setOption(receiver, { level, name }, 1);
@@ -74,7 +74,7 @@ test.each([
   expect((message as { value: number }).value).toBeLessThanOrEqual(1500);
 });
 
-describe('time stamps', () => {
+describe('timestamps as control messages', () => {
   const SO_TIMESTAMP = 29;
   const SO_TIMESTAMPNS = 35;
   const SO_TIMESTAMPING = 37;
@@ -96,7 +96,7 @@ describe('time stamps', () => {
     if (type === 'SCM_TIMESTAMP') expect(time % 1000n).toBe(0n);
   });
 
-  test('SO_TIMESTAMPING: the software one, and no hardware one on loopback', async () => {
+  test('SO_TIMESTAMPING has a software timestamp, and no hardware one on loopback', async () => {
     using receiver = boundUdp();
     setOption(receiver, { level: SOL_SOCKET, name: SO_TIMESTAMPING }, RX_SOFTWARE);
     const before = BigInt(Date.now() - 1) * 1_000_000n;
@@ -109,7 +109,7 @@ describe('time stamps', () => {
     expect(value.software! >= before).toBe(true);
   });
 
-  test('a sent datagram reports when it left, if a control message asks for it', async () => {
+  test('a sent datagram reports when it left, when a control message requests it', async () => {
     using receiver = boundUdp();
     using sender = udp();
     const [TX_SOFTWARE, SOFTWARE, OPT_TSONLY] = [2, 16, 2048];
@@ -127,7 +127,7 @@ describe('time stamps', () => {
   });
 });
 
-test('SO_RXQ_OVFL counts what was dropped', async () => {
+test('SO_RXQ_OVFL counts dropped datagrams', async () => {
   using receiver = boundUdp('ipv4', { SO_RCVBUF: 2048 });
   setOption(receiver, { level: SOL_SOCKET, name: 40 }, 1);
   using sender = udp();
@@ -139,15 +139,15 @@ test('SO_RXQ_OVFL counts what was dropped', async () => {
   expect(await deliver(receiver)).toEqual([{ type: 'SO_RXQ_OVFL', value: 50 - received }]);
 });
 
-describe('marks and priorities', () => {
-  test.skipIf(!kernel(5, 19))('SO_MARK goes with the packet, all 32 bits of it', async () => {
+describe('marks and priorities as control messages', () => {
+  test.skipIf(!kernel(5, 19))("SO_MARK sets all 32 bits of the packet's mark", async () => {
     using receiver = boundUdp();
     setOption(receiver, { level: SOL_SOCKET, name: 75 }, 1); // SO_RCVMARK
     const control: ControlMessage[] = [{ type: 'SO_MARK', value: 0xf000_0001 }];
     expect(await deliver(receiver, control)).toEqual(control);
   });
 
-  test.skipIf(!kernel(6, 14))('SO_PRIORITY goes with the packet', async () => {
+  test.skipIf(!kernel(6, 14))("SO_PRIORITY sets the packet's priority", async () => {
     using receiver = boundUdp();
     setOption(receiver, { level: SOL_SOCKET, name: 82 }, 1); // SO_RCVPRIORITY
     const control: ControlMessage[] = [{ type: 'SO_PRIORITY', value: 5 }];
@@ -161,14 +161,14 @@ describe('marks and priorities', () => {
   });
 });
 
-describe('IPv6 headers', () => {
+describe('IPv6 headers as control messages', () => {
   // A header of 8 bytes: no next header (the kernel fills it in), length 0, PadN over the rest.
   const options = Uint8Array.of(0, 0, 1, 4, 0, 0, 0, 0);
 
   test.each([
     ['IPV6_HOPOPTS', 53],
     ['IPV6_DSTOPTS', 58],
-  ] as const)('%s goes over the wire as it is', async (type, receiveOption) => {
+  ] as const)('%s is on the wire as sent', async (type, receiveOption) => {
     using receiver = boundUdp('ipv6');
     setOption(receiver, { level: 41, name: receiveOption }, 1);
     const [message] = await deliver(receiver, [{ type, value: options }]);
@@ -177,7 +177,7 @@ describe('IPv6 headers', () => {
     expect([...value.subarray(1)]).toEqual([...options.subarray(1)]);
   });
 
-  test('IPV6_FLOWINFO says the flow label and the traffic class', async () => {
+  test('IPV6_FLOWINFO reports the flow label and the traffic class', async () => {
     using receiver = boundUdp('ipv6');
     setOption(receiver, { level: 41, name: 11 }, 1);
     const [message] = await deliver(receiver, [
@@ -188,7 +188,7 @@ describe('IPv6 headers', () => {
     expect((message as { value: number }).value & 0xfffff).toBe(0x12345);
   });
 
-  test('IPV6_DONTFRAG makes a long datagram EMSGSIZE instead of fragments', async () => {
+  test('IPV6_DONTFRAG makes a long datagram fail with EMSGSIZE instead of being fragmented', async () => {
     using receiver = boundUdp('ipv6');
     using sender = udp('ipv6', { IPV6_MTU_DISCOVER: 0 });
     sender.connect(receiver.local);
@@ -202,7 +202,7 @@ describe('IPv6 headers', () => {
     );
   });
 
-  test('a path MTU that became smaller is told', async () => {
+  test('a path MTU that became smaller is reported', async () => {
     using sender = udp('ipv6', { IPV6_MTU_DISCOVER: 0 });
     setOption(sender, { level: 41, name: 60 }, 1); // IPV6_RECVPATHMTU
     setOption(sender, { level: 41, name: 62 }, 1); // IPV6_DONTFRAG
@@ -218,7 +218,7 @@ describe('IPv6 headers', () => {
   });
 });
 
-test('TCP_CM_INQ tells what is left in the queue', async () => {
+test('TCP_CM_INQ reports how many bytes are left in the queue', async () => {
   using pair = await tcpPair();
   setOption(pair.server, { level: 6, name: 36 }, 1); // TCP_INQ
   pair.client.sendmsg({ data: Buffer.from('0123456789') });

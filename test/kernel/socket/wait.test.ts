@@ -11,8 +11,8 @@ let socket: NativeSocket;
 beforeEach(() => (socket = boundUdp()));
 afterEach(() => socket.close());
 
-describe('a wait', () => {
-  test('ends with the event that it waits for', async () => {
+describe('a wait for readiness', () => {
+  test('resolves with the event it waits for', async () => {
     const events: string[] = [];
     const readable = socket.readable().then(() => events.push('readable'));
     await socket.writable().then(() => events.push('writable'));
@@ -22,13 +22,13 @@ describe('a wait', () => {
     expect(events).toEqual(['writable', 'readable']);
   });
 
-  test('is over at once when the event is there already, again and again', async () => {
+  test('resolves at once, repeatedly, when the event is already there', async () => {
     sendTo(socket);
     for (let i = 0; i < 3; i++) await socket.readable();
     expect(socket.recvmsg({ buffers: [new Uint8Array(1)] })?.bytes).toBe(1);
   });
 
-  test('on a listener ends with a connection', async () => {
+  test('on a listener resolves with a connection', async () => {
     using listener = listening();
     const readable = listener.readable();
     using client = tcp();
@@ -37,7 +37,7 @@ describe('a wait', () => {
     expect(listener.accept()?.remote).toEqual(client.local);
   });
 
-  test('ends with the end of the stream, and with its reset', async () => {
+  test('resolves at the end of the stream and at its reset', async () => {
     using first = await tcpPair();
     const end = first.server.readable();
     first.client.close();
@@ -52,23 +52,26 @@ describe('a wait', () => {
     expect((await errorOf(() => second.client.recvmsg({ buffers: [new Uint8Array(1)] }))).code).toBe('ECONNRESET');
   });
 
-  test.each(['readable', 'writable'] as const)('for %s ends with an ICMP error, pending or to come', async (what) => {
-    using early = udp();
-    early.connect({ address: '127.0.0.1', port: closedPort() });
-    early.sendmsg({ data: Buffer.from('x') });
-    await early[what]();
-    expect((await errorOf(() => early.recvmsg({ buffers: [new Uint8Array(1)] }))).code).toBe('ECONNREFUSED');
-    using late = udp();
-    late.connect({ address: '127.0.0.1', port: closedPort() });
-    const waiting = late[what]();
-    late.sendmsg({ data: Buffer.from('x') });
-    await waiting;
-    expect((await errorOf(() => late.recvmsg({ buffers: [new Uint8Array(1)] }))).code).toBe('ECONNREFUSED');
-    await late.writable(); // the error was fetched, so the socket is as before
-    expect(late.recvmsg({ buffers: [new Uint8Array(1)] })).toBeUndefined();
-  });
+  test.each(['readable', 'writable'] as const)(
+    'for %s resolves with an ICMP error, pending or to come',
+    async (what) => {
+      using early = udp();
+      early.connect({ address: '127.0.0.1', port: closedPort() });
+      early.sendmsg({ data: Buffer.from('x') });
+      await early[what]();
+      expect((await errorOf(() => early.recvmsg({ buffers: [new Uint8Array(1)] }))).code).toBe('ECONNREFUSED');
+      using late = udp();
+      late.connect({ address: '127.0.0.1', port: closedPort() });
+      const waiting = late[what]();
+      late.sendmsg({ data: Buffer.from('x') });
+      await waiting;
+      expect((await errorOf(() => late.recvmsg({ buffers: [new Uint8Array(1)] }))).code).toBe('ECONNREFUSED');
+      await late.writable(); // the error was fetched, so the socket is as before
+      expect(late.recvmsg({ buffers: [new Uint8Array(1)] })).toBeUndefined();
+    },
+  );
 
-  test('on one socket does not end with an event on another', async () => {
+  test('on one socket does not resolve with an event on another', async () => {
     using other = boundUdp();
     let ended = false;
     const waiting = other.readable().then(() => (ended = true));
@@ -81,7 +84,7 @@ describe('a wait', () => {
     expect(ended).toBe(true);
   });
 
-  test('in a loop gets every one of 2,000 datagrams', async () => {
+  test('in a loop receives each of 2,000 datagrams', async () => {
     using sender = udp();
     const buffers = [new Uint8Array(8)];
     let received = 0;
@@ -96,13 +99,13 @@ describe('a wait', () => {
 });
 
 describe('several waits on one socket', () => {
-  test('for the same event all end with it', async () => {
+  test('for the same event all resolve with it', async () => {
     const waits = Array.from({ length: 100 }, async () => socket.readable());
     sendTo(socket);
     await Promise.all(waits);
   });
 
-  test('for different events end each with its own', async () => {
+  test('for different events resolve each with its own', async () => {
     let read = 0;
     const readers = Array.from({ length: 10 }, async () => socket.readable().then(() => read++));
     await Promise.all(Array.from({ length: 10 }, async () => socket.writable()));
@@ -112,7 +115,7 @@ describe('several waits on one socket', () => {
     expect(read).toBe(10);
   });
 
-  test('are aborted one by one', async () => {
+  test('are aborted individually', async () => {
     const controllers = [new AbortController(), new AbortController()];
     const waits = controllers.map(async ({ signal }) => socket.readable({ signal }));
     controllers[0]!.abort();
@@ -121,7 +124,7 @@ describe('several waits on one socket', () => {
     await waits[1];
   });
 
-  test('all reject when the socket closes, and others do not', async () => {
+  test('all reject when the socket closes, and those of other sockets do not', async () => {
     using other = boundUdp();
     const stays = other.readable();
     const waits = Array.from({ length: 10 }, async () => errorOf(async () => socket.readable()));
@@ -134,8 +137,8 @@ describe('several waits on one socket', () => {
   });
 });
 
-describe('an AbortSignal', () => {
-  test('that was aborted before rejects at once, with its reason as the cause', async () => {
+describe('an AbortSignal of a wait', () => {
+  test('that is already aborted rejects at once, with its reason as the cause', async () => {
     const reason = new Error('why');
     sendTo(socket); // even though the event is there
     const error = await errorOf(async () => socket.readable({ signal: AbortSignal.abort(reason) }));
@@ -143,7 +146,7 @@ describe('an AbortSignal', () => {
     expect(error.cause).toBe(reason);
   });
 
-  test('ends the wait, which leaves no listener on it', async () => {
+  test('ends the wait, which leaves no listener on the signal', async () => {
     const controller = new AbortController();
     const { signal } = controller;
     const waiting = errorOf(async () => socket.readable({ signal }));
@@ -155,7 +158,7 @@ describe('an AbortSignal', () => {
     await socket.readable();
   });
 
-  test('has no listener left after a wait that ended well, or by close', async () => {
+  test('has no listener left after a wait that resolved or was closed', async () => {
     const { signal } = new AbortController();
     await socket.writable({ signal });
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
@@ -165,7 +168,7 @@ describe('an AbortSignal', () => {
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 
-  test('of a time-out works', async () => {
+  test('by AbortSignal.timeout works', async () => {
     const error = await errorOf(async () => socket.readable({ signal: AbortSignal.timeout(1) }));
     expect(error).toMatchObject({ name: 'AbortError', cause: { name: 'TimeoutError' } });
   });
@@ -174,7 +177,7 @@ describe('an AbortSignal', () => {
   test.each([
     ['close', 'EBADF'],
     ['detach', 'EBADF'],
-  ])('that is aborted right after %s does no harm', async (end, code) => {
+  ])('that is aborted right after %s has no effect', async (end, code) => {
     const { stdout, stderr } = await runNode(`${PROLOGUE}
       const controller = new AbortController();
       const waiting = socket.readable({ signal: controller.signal });
@@ -185,7 +188,7 @@ describe('an AbortSignal', () => {
     expect([stdout, stderr]).toEqual([`${code}\n`, '']);
   });
 
-  test('that is aborted when the event has come already does no harm', async () => {
+  test('that is aborted after the event has come has no effect', async () => {
     const controller = new AbortController();
     const first = socket.writable();
     const second = socket.writable({ signal: controller.signal });
@@ -196,13 +199,13 @@ describe('an AbortSignal', () => {
   });
 });
 
-describe('arguments', () => {
-  test.each([1, 'signal', true, {}, null, [], () => undefined])('%o is no AbortSignal', async (signal) => {
+describe('arguments of a wait', () => {
+  test.each([1, 'signal', true, {}, null, [], () => undefined])('%o is refused as an AbortSignal', async (signal) => {
     const error = await errorOf(async () => socket.readable({ signal: signal as AbortSignal }));
     expect(error).toMatchObject({ name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' });
   });
 
-  test('an object that only looks like an AbortSignal is refused, and keeps nothing waiting', async () => {
+  test('an object that resembles an AbortSignal is refused, and keeps nothing waiting', async () => {
     const script = `${PROLOGUE}
       await socket.readable({ signal: { aborted: false } }).catch((error) => console.log(error.name));
       await socket.writable();
@@ -218,14 +221,14 @@ describe('arguments', () => {
     ['null', null],
     ['a number', 100],
     ['a misspelt option', { abort: AbortSignal.abort() }],
-  ])('%s instead of the options is refused', async (_, options) => {
+  ])('%s in place of the options is refused', async (_, options) => {
     sendTo(socket); // so that a wait would end
     const error = await errorOf(async () => socket.readable(options as never));
     expect(error.code).toMatch(/^ERR_INVALID_ARG_(TYPE|VALUE)$/);
   });
 });
 
-describe('nobody waits', () => {
+describe('a socket without pending waits', () => {
   let calls = 0;
   const callbacks: unknown[] = []; // a Poll that is not started leaves its callback to its owner
   const exports = native() as { Poll: Native['Poll'] };
@@ -249,7 +252,7 @@ describe('nobody waits', () => {
     callbacks.length = 0;
   });
 
-  test('then what is there to read calls nobody', async () => {
+  test('is not polled when data arrives', async () => {
     sendTo(socket);
     await socket.readable();
     expect(calls).toBe(1);
@@ -263,7 +266,7 @@ describe('nobody waits', () => {
     expect(calls).toBe(1 + 20 + 1);
   });
 
-  test('for writing, then a wait for reading is called for reading only', async () => {
+  test('for reading is not polled for writing any more', async () => {
     using other = boundUdp();
     const readable = socket.readable();
     await socket.writable();
@@ -275,7 +278,7 @@ describe('nobody waits', () => {
     expect(calls).toBe(before + 20 + 1);
   });
 
-  test('any more after an abort, then nobody is called either', async () => {
+  test('is not polled any more after an abort', async () => {
     using other = boundUdp();
     const controller = new AbortController();
     const waiting = errorOf(async () => socket.readable({ signal: controller.signal }));
@@ -287,8 +290,8 @@ describe('nobody waits', () => {
   });
 });
 
-describe('the process', () => {
-  test('lives while something waits, and ends when nothing does any more', async () => {
+describe('a process with pending waits', () => {
+  test('stays alive while something waits, and exits when nothing does', async () => {
     const { stdout } = await runNode(`${PROLOGUE}
       const { local } = socket;
       const waiting = socket.readable().then(() => console.log('got it'));
@@ -305,7 +308,7 @@ describe('the process', () => {
     ['is closed', 'socket.close();'],
     ['is detached', 'socket.detach();'],
     ['is no longer waited for', 'controller.abort();'],
-  ])('ends when the only socket that is waited for %s', async (_, end) => {
+  ])('exits when the only socket that is waited for is %s', async (_, end) => {
     const { stdout } = await runNode(`${PROLOGUE}
       const controller = new AbortController();
       socket.readable({ signal: controller.signal }).catch((error) => console.log(error.code));

@@ -52,7 +52,7 @@ function to(addresses: readonly Address[], port: number): ConnectOptions {
   };
 }
 
-test('a dead first address: both SYNs leave from the range, and the second one connects', async () => {
+test('connect() to a name whose first address is dead sends both SYNs from the range and connects to the second', async () => {
   const listener = far.spawn(process.execPath, ['-e', SERVER, LIVE6]);
   const [line] = (await once(listener.stdout!.setEncoding('utf8'), 'data')) as [string];
   const port = Number(line);
@@ -72,7 +72,7 @@ test('a dead first address: both SYNs leave from the range, and the second one c
   await once(listener, 'close');
 });
 
-test('with localAddress Node tries the first address alone, and from there', async () => {
+test('connect() with localAddress tries the first address only, as Node does, from that source', async () => {
   await using server = await peer('::');
   const socket = await connected(
     connect({ ...to([four('127.0.0.1'), six('::1')], server.port), localAddress: '127.0.0.8' }),
@@ -86,7 +86,7 @@ test('with localAddress Node tries the first address alone, and from there', asy
   expect(server.seen).toHaveLength(1);
 });
 
-test('localPort with several addresses is the port of each', async () => {
+test('connect() with localPort to several addresses uses that port for each', async () => {
   using dead = refusing(IPV4);
   await using server = await peer('::1', dead.local.port);
   const socket = await connected(connect({ ...to([four('127.0.0.1'), six('::1')], server.port), localPort: 22_345 }));
@@ -94,7 +94,7 @@ test('localPort with several addresses is the port of each', async () => {
   await closed(socket);
 });
 
-test('each failed attempt says why, and the whole names them all', async () => {
+test('connect() to several addresses that fail reports each failure, and all of them in the AggregateError', async () => {
   using held = holding();
   await using server = await peer('::');
   const range = [46_020, 46_020] as const;
@@ -112,7 +112,7 @@ test('each failed attempt says why, and the whole names them all', async () => {
   expect(attempts).toEqual(error.errors);
 });
 
-test('no descriptor left: each failed attempt says so once', async () => {
+test('connect() to several addresses without a free descriptor reports EMFILE once for each', async () => {
   const { stdout } = await runNode(`
     import { connect } from 'linux-sockets';
     import { openSync } from 'node:fs';
@@ -131,7 +131,7 @@ test('no descriptor left: each failed attempt says so once', async () => {
   ]);
 });
 
-test('options that cannot be set fail each attempt, and none leaves', async () => {
+test('connect() to several addresses fails each attempt whose options cannot be set, and sends nothing', async () => {
   await using server = await peer('::');
   const socket = connect({ ...to([four('127.0.0.1'), six('::1')], server.port), device: 'nope0' });
   const attempts: unknown[] = [];
@@ -145,7 +145,7 @@ test('options that cannot be set fail each attempt, and none leaves', async () =
   expect(server.seen).toEqual([]);
 });
 
-test('a lookup that answers at once', async () => {
+test('connect() works with a lookup that calls back synchronously', async () => {
   await using server = await peer('::1');
   const make = (connecting: (options: TcpNetConnectOpts) => Socket): Socket =>
     connecting({
@@ -159,7 +159,7 @@ test('a lookup that answers at once', async () => {
   await closed(await connected(make(netConnect)));
 });
 
-test('losers of the race and destroyed sockets leave nothing behind', async () => {
+test('connect() leaves nothing behind for losing attempts and destroyed sockets', async () => {
   await using server = await peer('::');
   for (let i = 0; i < 20; i++) {
     const socket = connect({ ...to([four(HOLE), six('::1')], server.port), localPortRange: [46_040, 46_099] });

@@ -59,7 +59,7 @@ async function ended(child: { kill(signal: NodeJS.Signals): boolean }): Promise<
   await closing;
 }
 
-test('the upstream is killed: an error for each connection in mid-flight', async () => {
+test('connect() sockets whose upstream process is killed end, each with its own events', async () => {
   const { sockets, ends, child } = await busy(20);
   const writing = setInterval(() => sockets.forEach((socket) => socket.destroyed || socket.write('x'.repeat(1000))), 1);
   await ended(child);
@@ -68,7 +68,7 @@ test('the upstream is killed: an error for each connection in mid-flight', async
   expect(sockets.every(({ destroyed }) => destroyed)).toBe(true);
 });
 
-test('the route goes away: an error for each connection in mid-flight', async () => {
+test('connect() sockets whose route goes away end with an error each', async () => {
   const { sockets, ends, child } = await busy(20);
   for (const socket of sockets) socket.write('x');
   ip('link', 'set', near, 'down');
@@ -86,7 +86,7 @@ test('the route goes away: an error for each connection in mid-flight', async ()
   }
 });
 
-test('the client is killed: the peer sees the end of each connection', async () => {
+test('connect() sockets of a killed client end at the peer', async () => {
   let open = 0;
   await using server = await peer('127.0.0.1', 0, (socket) => {
     open++;
@@ -103,7 +103,7 @@ test('the client is killed: the peer sees the end of each connection', async () 
   await until(() => open === 0);
 });
 
-test('refusals, failures before connect, and destruction at each stage', async () => {
+test('connect() leaves no descriptor after refusals, failures before connect, and destruction at each stage', async () => {
   using dead = refusing(IPV4);
   using hole = await blackHole(IPV4);
   await using server = await peer('127.0.0.1');
@@ -139,7 +139,7 @@ test('refusals, failures before connect, and destruction at each stage', async (
   });
 });
 
-test('no descriptors left: the error says so, and nothing is lost', async () => {
+test('connect() without a free descriptor fails with EMFILE of socket', async () => {
   const { stdout } = await runNode(`
       import { connect } from 'linux-sockets';
       import { openSync } from 'node:fs';
@@ -159,7 +159,7 @@ test('no descriptors left: the error says so, and nothing is lost', async () => 
   expect(stdout).toBe('EMFILE socket\n');
 });
 
-test('a worker that ends in the middle of everything', async () => {
+test('connect() in a worker that is terminated leaves no descriptor', async () => {
   const server = createServer((socket) => socket.on('error', () => undefined).resume()).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
@@ -192,7 +192,7 @@ test('a worker that ends in the middle of everything', async () => {
   await once(server, 'close');
 });
 
-test('thousands, one after the other', async () => {
+test('connect() two thousand times in turn leaves no descriptor', async () => {
   await using server = await peer('127.0.0.1');
   const before = countSockets();
   for (let i = 0; i < 2000; i += 20) {

@@ -92,7 +92,7 @@ const lookupOf =
 const V4 = { address: '127.0.0.1', family: 4 };
 const V6 = { address: '::1', family: 6 };
 
-test('an address, both families, a name, and data both ways', async () => {
+test('connect() emits what net.connect emits for an address of each family, a name, and data both ways', async () => {
   await using server = await peer('::', 0, (socket) => socket.end('bye'));
   const { port } = server;
   const quiet = (socket: Socket): void => void socket.end('hello');
@@ -106,7 +106,7 @@ test('an address, both families, a name, and data both ways', async () => {
   await same({ host: 'name', port, lookup: lookupOf(V4, V4) }, quiet);
 });
 
-test('a refusal, with one address and with several', async () => {
+test('connect() emits what net.connect emits for a refusal of one and of several addresses', async () => {
   using peer4 = refusing(IPV4);
   const { port } = peer4.local;
   await same({ host: '127.0.0.1', port });
@@ -117,7 +117,7 @@ test('a refusal, with one address and with several', async () => {
   await same({ host: 'name', port, lookup: lookupOf(V4, V6, { address: '127.0.0.6', family: 4 }) });
 });
 
-test('failures of bind and connect at once', async () => {
+test('connect() emits what net.connect emits for failures of bind and connect', async () => {
   await same({ host: '127.0.0.1', port: 9, localAddress: '192.0.2.1' });
   await same({ host: '::1', port: 9, localAddress: '127.0.0.1' });
   await same({ host: '127.0.0.1', port: 9, localAddress: '::1' });
@@ -131,7 +131,7 @@ test('failures of bind and connect at once', async () => {
   await same({ host: '127.0.0.1', port: 9, localAddress: '127.0.0.1', localPort: taken.local.port });
 });
 
-test('a lookup that fails, or finds nonsense', async () => {
+test('connect() emits what net.connect emits for a lookup that fails or returns nonsense', async () => {
   const fails = { host: 'name', port: 9 };
   const error = Object.assign(new Error('no such name'), { code: 'ENOTFOUND' });
   await same({ ...fails, lookup: (_n, _o, callback) => process.nextTick(callback, error, '', 4) });
@@ -144,7 +144,7 @@ test('a lookup that fails, or finds nonsense', async () => {
   });
 });
 
-test('a lookup that throws', () => {
+test('connect() throws what net.connect throws for a lookup that throws', () => {
   const boom = new Error('boom');
   const options: TcpNetConnectOpts = {
     host: 'name',
@@ -157,7 +157,7 @@ test('a lookup that throws', () => {
   expect(thrown(() => connect(options))).toBe(boom);
 });
 
-test('destroyed at once, during the lookup, and between the events', async () => {
+test('connect() emits what net.connect emits when destroyed at once, during lookup, and between events', async () => {
   await using server = await peer('::', 0, (socket) => socket.end('bye'));
   const there = { host: '127.0.0.1', port: server.port };
   const name = { host: 'name', port: server.port, lookup: lookupOf(V4, V6) };
@@ -172,7 +172,7 @@ test('destroyed at once, during the lookup, and between the events', async () =>
   }
 });
 
-test('connect() a second time, before the first is done', async () => {
+test('socket.connect() called again before the first is done behaves as in net', async () => {
   using hole = await blackHole(IPV4);
   const there = { host: '127.0.0.1', port: hole.local.port };
   const from = { ...there, localAddress: '127.0.0.5' };
@@ -183,7 +183,7 @@ test('connect() a second time, before the first is done', async () => {
   }
 });
 
-test('an AbortSignal, before and during', async () => {
+test('connect() with an AbortSignal behaves as net.connect, before and during', async () => {
   using hole = await blackHole(IPV4);
   const there = { host: '127.0.0.1', port: hole.local.port };
   // Node connects nevertheless, after 'close', and leaves the descriptor open.
@@ -200,7 +200,7 @@ test('an AbortSignal, before and during', async () => {
   );
 });
 
-test('a signal that is aborted already hides nothing that throws, and nothing is looked up', async () => {
+test('connect() with an aborted signal still throws for wrong arguments, and looks nothing up', async () => {
   const signal = AbortSignal.abort();
   const pool = new EgressPool({ sources: ['127.0.0.5'] });
   for (const make of [connect, pool.connect.bind(pool)] as Connect[]) {
@@ -222,7 +222,7 @@ test('a signal that is aborted already hides nothing that throws, and nothing is
   expect(pool.stats()).toMatchObject({ held: 0, total: 0, failed: 0 });
 });
 
-test('timeouts: of the socket, and of an attempt', async () => {
+test('connect() emits what net.connect emits for timeouts of the socket and of an attempt', async () => {
   using hole = await blackHole(IPV4);
   await same({ host: '127.0.0.1', port: hole.local.port, timeout: 30 }, (socket) => {
     socket.on('timeout', () => socket.destroy(new Error('too slow')));
@@ -232,7 +232,7 @@ test('timeouts: of the socket, and of an attempt', async () => {
   expect(log.join()).toContain('connectionAttemptTimeout');
 });
 
-test('noDelay, keepAlive, allowHalfOpen and onread do what they do', async () => {
+test('connect() honours noDelay, keepAlive, allowHalfOpen and onread', async () => {
   await using server = await peer('::', 0, (socket) => socket.end('bye'));
   const there = { host: '127.0.0.1', port: server.port };
   for (const make of [netConnect as Connect, connect]) {
@@ -270,7 +270,7 @@ test('noDelay, keepAlive, allowHalfOpen and onread do what they do', async () =>
   }
 });
 
-test('a BlockList stops an attempt, on a Node that knows it', async () => {
+test('connect() honours a BlockList on a Node that has it', async () => {
   await using server = await peer('::');
   const blockList = new BlockList();
   blockList.addAddress('127.0.0.1');
@@ -279,7 +279,7 @@ test('a BlockList stops an attempt, on a Node that knows it', async () => {
   await same({ host: 'name', port: server.port, lookup: lookupOf(V4, V6), blockList }, end);
 });
 
-test('write before connect is sent, pause and resume hold', async () => {
+test('connect() sends what was written before it connected, and honours pause and resume', async () => {
   await using server = await peer('::', 0, (socket) => socket.pipe(socket));
   const socket = connect({ host: '127.0.0.1', port: server.port });
   socket.pause();
@@ -291,7 +291,7 @@ test('write before connect is sent, pause and resume hold', async () => {
   expect(text).toBe('one, two');
 });
 
-test('the forms of net.connect', async () => {
+test('connect() accepts the forms of net.connect', async () => {
   using _ = address('10.88.0.1/32'); // getaddrinfo leaves out families without an address of their own
   await using server = await peer('::');
   const { port } = server;
@@ -311,7 +311,7 @@ test('the forms of net.connect', async () => {
   expect(server.seen).toHaveLength(forms.length);
 });
 
-test('a path goes to net.connect', async () => {
+test('connect({ path }) is passed to net.connect', async () => {
   const path = join(tmpdir(), `linux-sockets-connect-${process.pid}.sock`);
   const server = createServer((socket) => socket.end('by path')).listen(path);
   await once(server, 'listening');
@@ -324,7 +324,7 @@ test('a path goes to net.connect', async () => {
   await once(server, 'close');
 });
 
-test('a descriptor goes to net.connect; what is no handle does not', async () => {
+test('connect({ fd }) is passed to net.connect, and a handle that is not one is not', async () => {
   await using server = await peer('127.0.0.1');
   const there = { host: '127.0.0.1', port: server.port };
   const raw = NativeSocket.create({ family: 'ipv4', type: 'stream' });
@@ -340,7 +340,7 @@ test('a descriptor goes to net.connect; what is no handle does not', async () =>
   expect(server.seen).toHaveLength(1);
 });
 
-test('the subscribers of net.client.socket hear of each socket once', async () => {
+test('connect() publishes each socket once to net.client.socket', async () => {
   await using server = await peer('::');
   const heard: unknown[] = [];
   const listener = (message: unknown): void => void heard.push((message as { socket: unknown }).socket);
@@ -355,7 +355,7 @@ test('the subscribers of net.client.socket hear of each socket once', async () =
   }
 });
 
-test('the async context of the caller is that of the events', async () => {
+test('connect() emits events in the async context of the caller', async () => {
   await using server = await peer('::');
   const storage = new AsyncLocalStorage<string>();
   // Node emits in the context of connect; a listener that was added outside of it shows that.
@@ -365,7 +365,7 @@ test('the async context of the caller is that of the events', async () => {
   await closed(socket);
 });
 
-test('http.request takes it as createConnection', async () => {
+test('connect() works as createConnection of http.request', async () => {
   const { createServer: createHttpServer } = await import('node:http');
   const server = createHttpServer((incoming, outgoing) => outgoing.end(incoming.socket.remoteAddress));
   server.listen(0, '127.0.0.1');

@@ -58,7 +58,7 @@ function pool(...sources: Partial<Source>[]): {
   };
 }
 
-test('the first that works is taken, and hears of the end', async () => {
+test('the first candidate that works is used, and is notified of the end', async () => {
   await using server = await peer('127.0.0.1');
   const { log, candidates } = pool({ address: '127.0.0.2' }, { address: '127.0.0.3' });
   const socket = await connected(connectFrom({ host: '127.0.0.1', port: server.port }, candidates));
@@ -68,7 +68,7 @@ test('the first that works is taken, and hears of the end', async () => {
   expect(log.slice(2)).toEqual(['closed 127.0.0.2']);
 });
 
-test('goes on to the next one on exhaustion and on failure', async () => {
+test('the next candidate is tried after exhaustion and after failure', async () => {
   await using server = await peer('127.0.0.1');
   using held = holding();
   const range = { range: [45_200, 45_200], rangeWanted: true } as const;
@@ -92,7 +92,7 @@ test('goes on to the next one on exhaustion and on failure', async () => {
   ]);
 });
 
-test('all exhausted is ERR_PORT_RANGE_EXHAUSTED with the last error as cause', async () => {
+test('exhaustion of all candidates is ERR_PORT_RANGE_EXHAUSTED with the last error as cause', async () => {
   await using server = await peer('127.0.0.1');
   using held = holding();
   const sources = ['127.0.0.2', '127.0.0.3'].map((address) => ({
@@ -115,7 +115,7 @@ test('all exhausted is ERR_PORT_RANGE_EXHAUSTED with the last error as cause', a
   expect(waiting.log.at(-1)).toBe('taken 127.0.0.2 45201');
 });
 
-test('the error of the candidate that forbids to go on is the error of the socket', async () => {
+test('the error of a candidate that forbids the next is the error of the socket', async () => {
   let told: Error | undefined;
   const socket = connectFrom({ host: '127.0.0.1', port: 9 }, function* () {
     yield {
@@ -143,14 +143,14 @@ test('candidates that throw fail the attempt with their error', async () => {
   expect(await failing(socket)).toBe(own);
 });
 
-test('without candidates there is no connection', async () => {
+test('an empty list of candidates fails the connection', async () => {
   await using server = await peer('127.0.0.1');
   const error = await failing(connectFrom({ host: '127.0.0.1', port: server.port }, () => []));
   expect(error.code).toBe('ERR_PORT_RANGE_EXHAUSTED');
   expect(server.seen).toEqual([]);
 });
 
-test('the error of connect is the answer to the one that was taken', async () => {
+test('an error of connect is reported to the candidate that was used', async () => {
   using dead = refusing(IPV4);
   const { log, candidates } = pool({ address: '127.0.0.2' });
   const error = await failing(connectFrom({ host: '127.0.0.1', port: dead.local.port }, candidates));
@@ -158,7 +158,7 @@ test('the error of connect is the answer to the one that was taken', async () =>
   expect(log.at(-1)).toBe('closed 127.0.0.2 ECONNREFUSED');
 });
 
-test('happy eyeballs asks for each address, and the source has its family', async () => {
+test('happy eyeballs asks for a candidate for each address, in its family', async () => {
   using dead = refusing(IPV4);
   await using server = await peer('::1', dead.local.port);
   const asked: string[] = [];
@@ -183,7 +183,7 @@ test('happy eyeballs asks for each address, and the source has its family', asyn
   await closed(socket);
 });
 
-test('an IPv4 source serves a mapped destination', async () => {
+test('an IPv4 candidate serves an IPv4-mapped destination', async () => {
   await using server = await peer('::');
   const { candidates } = pool({ address: '127.0.0.4' });
   const socket = await connected(connectFrom({ host: '::ffff:127.0.0.1', port: server.port }, candidates));

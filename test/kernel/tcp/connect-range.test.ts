@@ -17,8 +17,8 @@ const settled = async (socket: Socket): Promise<string> =>
     socket.once('error', (error: NodeJS.ErrnoException) => resolve(`${error.syscall} ${error.code}`));
   });
 
-describe.each(BOTH)('over $family', ({ loopback, other }) => {
-  test('10 ports and 3 destinations: 30 connections, where net.connect gets 10', async () => {
+describe.each(BOTH)('connect() with a port range over $family', ({ loopback, other }) => {
+  test('holds 30 connections on 10 ports toward 3 destinations, where net.connect holds 10', async () => {
     using _ = setSysctl('net.ipv4.ip_local_port_range', '47000 47009');
     // Listeners are bound to their ports, so those are not from the range.
     await using a = await peer(loopback, 5001);
@@ -44,7 +44,7 @@ describe.each(BOTH)('over $family', ({ loopback, other }) => {
     }
   });
 
-  test('with all ports in use toward one destination, another is reached as ever', async () => {
+  test('reaches another destination when all ports are in use toward one', async () => {
     using _ = setSysctl('net.ipv4.ip_local_port_range', '47100 47355');
     await using full = await peer(loopback, 5004);
     await using free = await peer(loopback, 5005);
@@ -65,7 +65,7 @@ describe.each(BOTH)('over $family', ({ loopback, other }) => {
     });
   });
 
-  describe('retry', () => {
+  describe('waitForLocalPort', () => {
     const options = (server: Peer, rest: Partial<ConnectOptions> = {}): ConnectOptions => ({
       host: loopback,
       port: server.port,
@@ -75,7 +75,7 @@ describe.each(BOTH)('over $family', ({ loopback, other }) => {
       ...rest,
     });
 
-    test('waits until the port is free, and says nothing until then', async () => {
+    test('waits until a port is free, and emits nothing until then', async () => {
       await using server = await peer(loopback);
       using held = holding();
       const first = await connected(held.add(connect(options(server))));
@@ -92,7 +92,7 @@ describe.each(BOTH)('over $family', ({ loopback, other }) => {
       expect(second.localPort).toBe(45_100);
     });
 
-    test('many wait in one line, and each gets its turn', async () => {
+    test('serves many waiting connections in turn', async () => {
       await using server = await peer(loopback);
       let most = 0;
       let open = 0;
@@ -110,7 +110,7 @@ describe.each(BOTH)('over $family', ({ loopback, other }) => {
       expect(server.seen).toHaveLength(12);
     });
 
-    test('ends with the error of the exhaustion when the time is over', async () => {
+    test('fails with the error of the exhaustion at the timeout', async () => {
       await using server = await peer(loopback);
       using held = holding();
       await connected(held.add(connect(options(server))));
@@ -132,7 +132,7 @@ describe.each(BOTH)('over $family', ({ loopback, other }) => {
       expect(failed).toEqual([errors[0]]);
     });
 
-    test('searches seldom, and leaves the event loop alone', async () => {
+    test('searches rarely, and does not block the event loop', async () => {
       await using server = await peer(loopback);
       using held = holding();
       await connected(held.add(connect(options(server))));
@@ -145,7 +145,7 @@ describe.each(BOTH)('over $family', ({ loopback, other }) => {
       expect((user + system) / 1000, 'ms of CPU in 400 ms of 50 waiting').toBeLessThan(200);
     });
 
-    test('destroy and abort end it at once', async () => {
+    test('ends at once on destroy and abort', async () => {
       await using server = await peer(loopback);
       using held = holding();
       await connected(held.add(connect(options(server))));
@@ -162,7 +162,7 @@ describe.each(BOTH)('over $family', ({ loopback, other }) => {
       expect(timers()).toBe(before);
     });
 
-    test('a failure of another kind ends it', async () => {
+    test('ends on a failure of another kind', async () => {
       await using server = await peer(loopback);
       using held = holding();
       const first = await connected(held.add(connect(options(server))));
@@ -176,7 +176,7 @@ describe.each(BOTH)('over $family', ({ loopback, other }) => {
       expect(await error).toMatchObject({ code: 'ECONNREFUSED', address: loopback, port });
     });
 
-    test('waits for a port that bind takes, too', async () => {
+    test('waits for a port that bind takes as well', async () => {
       await using server = await peer(loopback);
       using held = holding();
       // A port of its own: bind(2) to all addresses takes none that is in TIME-WAIT at any.
@@ -196,7 +196,7 @@ describe.each(BOTH)('over $family', ({ loopback, other }) => {
       );
     });
 
-    test('ends with the error of bind when bind took no port in time', async () => {
+    test('fails with the error of bind when bind got no port in time', async () => {
       await using server = await peer(loopback);
       using held = holding();
       await connected(held.add(connect(options(server))));
@@ -209,7 +209,7 @@ describe.each(BOTH)('over $family', ({ loopback, other }) => {
       }
     });
 
-    test('those that do not need the same ports do not wait for each other', async () => {
+    test('does not wait for connections that need other ports', async () => {
       await using server = await peer(loopback);
       await using elsewhere = await peer(loopback);
       using held = holding();
@@ -234,7 +234,7 @@ describe.each(BOTH)('over $family', ({ loopback, other }) => {
       }
     });
 
-    test('a second connect() while it waits is refused as one while it connects is', async () => {
+    test('refuses a second connect() while waiting as while connecting', async () => {
       await using server = await peer(loopback);
       using held = holding();
       const first = await connected(held.add(connect(options(server))));
@@ -250,7 +250,7 @@ describe.each(BOTH)('over $family', ({ loopback, other }) => {
       expect(server.seen).toHaveLength(2);
     });
 
-    test('does not keep the process alive for a socket that does not', async () => {
+    test('does not keep the process alive for an unreferenced socket', async () => {
       const { runNode } = await import('../../support/child.js');
       const { stdout } = await runNode(`
         import { connect } from 'linux-sockets';

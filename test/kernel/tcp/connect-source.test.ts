@@ -34,42 +34,42 @@ async function from(options: ConnectOptions, host = '::'): Promise<string> {
   return seen;
 }
 
-describe.each(BOTH)('over $family', (addresses) => {
+describe.each(BOTH)('connect() over $family', (addresses) => {
   const there = { host: addresses.loopback, port: 0 };
 
-  test('without a source, the kernel picks it', async () => {
+  test('without a source leaves it to the kernel', async () => {
     expect(await from(there)).toMatch(new RegExp(`^${addresses.loopback}:`));
   });
 
-  test('from localAddress', async () => {
+  test('leaves from localAddress', async () => {
     expect(await from({ ...there, localAddress: addresses.other })).toMatch(new RegExp(`^${addresses.other}:`));
   });
 
-  test('from localAddress and localPort', async () => {
+  test('leaves from localAddress and localPort', async () => {
     expect(await from({ ...there, localAddress: addresses.other, localPort: 20_001 })).toBe(`${addresses.other}:20001`);
   });
 
-  test('from localPort alone', async () => {
+  test('leaves from localPort alone', async () => {
     expect(await from({ ...there, localPort: 20_002 })).toBe(`${addresses.loopback}:20002`);
   });
 
-  test('from a range', async () => {
+  test('leaves from localPortRange', async () => {
     const seen = await from({ ...there, localAddress: addresses.other, localPortRange: [45_000, 45_003] });
     expect(seen).toMatch(/:4500[0-3]$/);
     expect(seen.startsWith(addresses.other)).toBe(true);
   });
 
-  test('from a range of one port without an address', async () => {
+  test('leaves from a range of one port without an address', async () => {
     expect(await from({ ...there, localPortRange: [45_007, 45_007] })).toBe(`${addresses.loopback}:45007`);
   });
 
-  test('from the wildcard, the kernel picks the address', async () => {
+  test('with the wildcard as localAddress lets the kernel pick the address', async () => {
     expect(await from({ ...there, localAddress: addresses.wildcard, localPortRange: [45_008, 45_008] })).toBe(
       `${addresses.loopback}:45008`,
     );
   });
 
-  test('a shared localPort is a range of one, and goes to two destinations at once', async () => {
+  test('with a shared localPort inside the sysctl range reaches two destinations at once', async () => {
     await using one = await peer(addresses.loopback);
     await using other = await peer(addresses.loopback);
     using held = holding();
@@ -80,7 +80,7 @@ describe.each(BOTH)('over $family', (addresses) => {
     expect([...one.seen, ...other.seen]).toEqual([`${addresses.other}:45010`, `${addresses.other}:45010`]);
   });
 
-  test('shareLocalPort: false takes the port at bind, for one destination', async () => {
+  test('with shareLocalPort: false takes the port at bind, for one destination', async () => {
     await using server = await peer(addresses.loopback);
     using held = holding();
     const options = {
@@ -97,13 +97,13 @@ describe.each(BOTH)('over $family', (addresses) => {
     expect(error).toMatchObject({ code: 'EADDRINUSE', syscall: 'bind', reason: 'portRangeExhausted' });
   });
 
-  test('freebind connects from an address that is only routed here', async () => {
+  test('with freebind connects from an address that is only routed here', async () => {
     const address = addresses === IPV4 ? '192.0.2.9' : 'fd00:9::9';
     using _ = route('local', `${address}/${addresses === IPV4 ? 32 : 128}`, 'dev', 'lo');
     expect(await from({ ...there, localAddress: address, freebind: true })).toMatch(new RegExp(`^${address}:`));
   });
 
-  test('an address that is not here says what to do', async () => {
+  test('from an address that is not local fails with addressNotLocal and a remedy', async () => {
     const address = addresses === IPV4 ? '192.0.2.10' : 'fd00:9::10';
     const error = await failing(connect({ ...there, port: 9, localAddress: address }));
     expect(error).toMatchObject({ code: 'EADDRNOTAVAIL', errno: -99, syscall: 'bind', address });
@@ -113,7 +113,7 @@ describe.each(BOTH)('over $family', (addresses) => {
     expect(error.stack).toContain(error.message);
   });
 
-  test('mark, device, transparent and further options are on the socket', async () => {
+  test('sets mark, device, transparent and sockopts on the socket', async () => {
     await using server = await peer(addresses.loopback);
     const socket = connect({
       host: addresses.loopback,
@@ -135,14 +135,14 @@ describe.each(BOTH)('over $family', (addresses) => {
     await closed(socket);
   });
 
-  test('no route is an error that says so', async () => {
+  test('without a route fails with noRoute', async () => {
     const host = addresses === IPV4 ? '198.51.100.1' : 'fd00:77::1';
     const error = await failing(connect({ host, port: 9 }));
     expect(error).toMatchObject({ code: 'ENETUNREACH', syscall: 'connect', address: host, port: 9, reason: 'noRoute' });
     expect(error.message).toContain('ip route get');
   });
 
-  test('a range with all ports taken is an error that says so', async () => {
+  test('with all ports of the range taken fails with portRangeExhausted', async () => {
     await using server = await peer(addresses.loopback);
     using held = holding();
     const options = {
@@ -168,7 +168,7 @@ describe.each(BOTH)('over $family', (addresses) => {
     );
   });
 
-  test('an own port that is taken is another error', async () => {
+  test('with a localPort that is taken fails with portInUse', async () => {
     await using server = await peer(addresses.loopback);
     using held = holding();
     const options = { host: addresses.loopback, port: server.port, localAddress: addresses.other, localPort: 20_040 };
@@ -182,7 +182,7 @@ describe.each(BOTH)('over $family', (addresses) => {
     });
   });
 
-  test('TCP_FASTOPEN_CONNECT defers the handshake to the first write', async () => {
+  test('with TCP_FASTOPEN_CONNECT defers the handshake to the first write', async () => {
     await using server = await peer(addresses.loopback, 0, (socket) => socket.pipe(socket));
     const socket = connect({
       host: addresses.loopback,
@@ -200,7 +200,7 @@ describe.each(BOTH)('over $family', (addresses) => {
     await closed(socket);
   });
 
-  test('connect() once more after the end leaves from the same source', async () => {
+  test('leaves from the same source when connected again after the end', async () => {
     await using server = await peer(addresses.loopback);
     const options = {
       host: addresses.loopback,
@@ -222,7 +222,7 @@ describe.each(BOTH)('over $family', (addresses) => {
     await closed(socket);
   });
 
-  test('connect() once more from another source is refused', async () => {
+  test('refuses to connect again from another source', async () => {
     await using server = await peer(addresses.loopback);
     const { loopback, other } = addresses;
     const socket = await connected(connect({ host: loopback, port: server.port, localAddress: other }));
@@ -235,8 +235,8 @@ describe.each(BOTH)('over $family', (addresses) => {
   });
 });
 
-describe('addresses that bind(2) takes, and connect(2) leaves for another', () => {
-  test('a broadcast or multicast localAddress fails before anything is sent', async () => {
+describe('connect() from an address that bind(2) accepts and connect(2) replaces', () => {
+  test('fails with notUnicast for a broadcast or multicast localAddress, before anything is sent', async () => {
     await using server = await peer('0.0.0.0');
     using _ = address('10.77.0.1/24');
     ip('addr', 'add', '10.78.0.1/24', 'brd', '10.78.0.7', 'dev', 'lo');
@@ -259,7 +259,7 @@ describe('addresses that bind(2) takes, and connect(2) leaves for another', () =
     await closed(last);
   });
 
-  test('IPv6 multicast, and IPv4 on an IPv6 socket', async () => {
+  test('fails with notUnicast for IPv6 multicast, and for IPv4 broadcast on an IPv6 socket', async () => {
     await using server = await peer('::');
     for (const [host, localAddress] of [
       ['::1', 'ff02::1%lo'],
@@ -272,7 +272,7 @@ describe('addresses that bind(2) takes, and connect(2) leaves for another', () =
     expect(server.seen).toEqual([]);
   });
 
-  test('an address that becomes a broadcast address is refused before connect(2) a second later', async () => {
+  test('fails with notUnicast within seconds after the address became a broadcast address', async () => {
     await using server = await peer('0.0.0.0');
     const options = { host: '127.0.0.1', port: server.port, localAddress: '10.79.0.255' };
     {
@@ -291,7 +291,7 @@ describe('addresses that bind(2) takes, and connect(2) leaves for another', () =
   });
 });
 
-test('mapped addresses, both ways', async () => {
+test('connect() accepts IPv4-mapped addresses as host and localAddress, and refuses a mixed pair with familyMismatch', async () => {
   const host = '::ffff:127.0.0.1';
   expect(await from({ host, port: 0, localAddress: '::ffff:127.0.0.3' })).toMatch(/^127\.0\.0\.3:/);
   expect(await from({ host, port: 0, localPortRange: [45_060, 45_060] })).toBe('127.0.0.1:45060');
@@ -299,7 +299,7 @@ test('mapped addresses, both ways', async () => {
   expect(error).toMatchObject({ code: 'EINVAL', syscall: 'bind', reason: 'familyMismatch' });
 });
 
-test('a link-local address with its zone', async () => {
+test('connect() with link-local addresses requires a zone', async () => {
   ip('addr', 'add', 'fe80::77/64', 'dev', 'lo', 'nodad');
   await until(() => ip('-6', 'route', 'show', 'table', 'local').includes('fe80::77')); // a work queue adds it
   await using server = await peer('::');
@@ -314,7 +314,7 @@ test('a link-local address with its zone', async () => {
   expect(error).toMatchObject({ code: 'EINVAL', reason: 'noZone' });
 });
 
-test('a zone whose interface is gone by then, or never was', async () => {
+test('connect() from a zone whose interface does not exist fails with noDevice', async () => {
   ip('link', 'add', 'gone0', 'type', 'veth', 'peer', 'name', 'gone1');
   const socket = connect({ host: '::1', port: 9, localAddress: 'fe80::77%gone0' });
   ip('link', 'del', 'gone0');
@@ -328,14 +328,24 @@ test('a zone whose interface is gone by then, or never was', async () => {
 test.each([
   [IPV6, IPV4],
   [IPV4, IPV6],
-])('a source of the other family fails as Node does, with nothing sent ($family)', async (addresses, others) => {
-  await using server = await peer('::');
-  const error = await failing(connect({ host: addresses.loopback, port: server.port, localAddress: others.loopback }));
-  expect(error).toMatchObject({ code: 'EINVAL', syscall: 'bind', address: others.loopback, reason: 'familyMismatch' });
-  expect(server.seen).toEqual([]);
-});
+])(
+  'connect() from a source of the other family fails as in Node, and sends nothing ($family)',
+  async (addresses, others) => {
+    await using server = await peer('::');
+    const error = await failing(
+      connect({ host: addresses.loopback, port: server.port, localAddress: others.loopback }),
+    );
+    expect(error).toMatchObject({
+      code: 'EINVAL',
+      syscall: 'bind',
+      address: others.loopback,
+      reason: 'familyMismatch',
+    });
+    expect(server.seen).toEqual([]);
+  },
+);
 
-test('an IPv4 client bound to an address of others needs transparent', async () => {
+test('connect() over IPv4 from an address that is not local requires transparent', async () => {
   await using server = await peer('0.0.0.0');
   const options = { host: '127.0.0.1', port: server.port, localAddress: '192.0.2.11', freebind: true };
   const error = await failing(connect(options));
@@ -343,18 +353,18 @@ test('an IPv4 client bound to an address of others needs transparent', async () 
   expect(error.message).toMatch(/transparent: true.*ip route add local 192\.0\.2\.11\/32 dev lo/);
 });
 
-test('an unknown device is an error of setsockopt', async () => {
+test('connect() with an unknown device fails with an error of setsockopt', async () => {
   const error = await failing(connect({ host: '127.0.0.1', port: 9, device: 'nope0' }));
   expect(error).toMatchObject({ code: 'ENODEV', syscall: 'setsockopt', option: 'SO_BINDTODEVICE', reason: 'noDevice' });
 });
 
-test('Fast Open that is off in the sysctl says so', async () => {
+test('connect() with TCP_FASTOPEN_CONNECT that the sysctl disables reports fastopenClientOff', async () => {
   using _ = setSysctl('net.ipv4.tcp_fastopen', 0);
   const error = await failing(connect({ host: '127.0.0.1', port: 9, sockopts: { TCP_FASTOPEN_CONNECT: true } }));
   expect(error).toMatchObject({ syscall: 'setsockopt', option: 'TCP_FASTOPEN_CONNECT', reason: 'fastopenClientOff' });
 });
 
-test('a range that the sysctl no longer covers: the port is looked at, and the socket closed', async () => {
+test('connect() closes a socket whose port lies outside the range that the sysctl no longer covers', async () => {
   await using server = await peer('127.0.0.1');
   const socket = connect({ host: '127.0.0.1', port: server.port, localPortRange: [45_070, 45_079] });
   const connects: Socket[] = [];
@@ -367,7 +377,7 @@ test('a range that the sysctl no longer covers: the port is looked at, and the s
   expect(connects).toEqual([]);
 });
 
-test('a range without a port that the kernel may pick', async () => {
+test('connect() with a range whose ports are all reserved fails', async () => {
   using _ = reservedPorts('45080-45081');
   await using server = await peer('127.0.0.1');
   const error = await failing(connect({ host: '127.0.0.1', port: server.port, localPortRange: [45_080, 45_081] }));
@@ -375,7 +385,7 @@ test('a range without a port that the kernel may pick', async () => {
   expect(error.message).toMatch(/[02] ports of 45080-45081/);
 });
 
-test('wrong arguments throw before anything is made', () => {
+test('connect() throws for wrong arguments before a socket is made', () => {
   const there = { host: '127.0.0.1', port: 9 };
   const wrong: [object, string][] = [
     [{ localPortRange: [1] }, 'ERR_INVALID_ARG_TYPE'],

@@ -25,7 +25,7 @@ function testBound(name: string, body: (Bound: new (options: object) => BoundSoc
   else test(name, async () => body(BoundSocket));
 }
 
-describe('options on a BoundSocket', () => {
+describe('options on a net.BoundSocket', () => {
   testBound('that a server adopts are its listener’s', async (Bound) => {
     await expectNoNewFds(async () => {
       const bound = new Bound({ host: '127.0.0.1', port: 0 });
@@ -83,7 +83,7 @@ describe('options on a BoundSocket', () => {
 
 describe('a descriptor of this package', () => {
   for (const listens of [false, true]) {
-    test(`that is bound${listens ? ' and listens' : ''} goes to server.listen({ fd }) with its options`, async () => {
+    test(`that is bound${listens ? ' and listening' : ''} can be passed to server.listen({ fd }) and keeps its options`, async () => {
       await expectNoNewFds(async () => {
         const socket = NativeSocket.create({ family: 'ipv6', type: 'stream', sockopts: { IPV6_FREEBIND: true } });
         socket.bind({ address: '2001:db8:4::4', port: 0 });

@@ -19,7 +19,7 @@ const { ask, make } = KINDS['net']!;
 const AF_INET6 = 10;
 const EAFNOSUPPORT = -97;
 
-test('the default address is 0.0.0.0, as in Node', async () => {
+test('listen() without a host on a kernel without IPv6 uses 0.0.0.0, as Node does', async () => {
   await expectNoNewFds(async () => {
     await using listener = await listening(make(), {});
     expect(listener.address.address).toBe('0.0.0.0');
@@ -27,8 +27,11 @@ test('the default address is 0.0.0.0, as in Node', async () => {
   });
 });
 
-test.each([{ ipv6Only: true }, { address: '::' }, { address: '::1' }])('%j is an error', async (options) => {
-  await expectNoNewFds(async () => {
-    expect(await failure(make(), options)).toMatchObject({ code: 'EAFNOSUPPORT', syscall: 'socket' });
-  });
-});
+test.each([{ ipv6Only: true }, { address: '::' }, { address: '::1' }])(
+  'listen() with %j on a kernel without IPv6 emits an error',
+  async (options) => {
+    await expectNoNewFds(async () => {
+      expect(await failure(make(), options)).toMatchObject({ code: 'EAFNOSUPPORT', syscall: 'socket' });
+    });
+  },
+);

@@ -18,24 +18,24 @@ import { close, failure, KINDS, listening, warningsOf } from '../../support/list
 
 const { ask, make } = KINDS['net']!;
 
-describe('backlog', () => {
+describe('listen() with backlog', () => {
   test.each([
     [undefined, 511],
     [1, 1],
     [17, 17],
     [2 ** 31 - 1, Number(readSysctl('net.core.somaxconn'))],
-  ])('of %s lets %i wait', async (backlog, waits) => {
+  ])('%s lets %i connections wait', async (backlog, waits) => {
     await using listener = await listening(make(), { address: '127.0.0.1', ...(backlog !== undefined && { backlog }) });
     expect(ss(listener.port)).toMatch(new RegExp(`^LISTEN\\s+0\\s+${waits}\\s`));
   });
 });
 
-describe('freebind', () => {
+describe('listen() with freebind', () => {
   for (const [family, address] of [
     ['ipv4', '198.51.100.7'],
     ['ipv6', '2001:db8:77::7'],
   ] as const) {
-    test(`listens on ${address}, which the host does not have, and accepts once it is routed here`, async () => {
+    test(`listens on ${address}, which the host does not have, and accepts connections once it is routed here`, async () => {
       await using listener = await listening(make(), { address, freebind: true });
       expect(listener.address.address).toBe(address);
       const ip = (...args: string[]) => execFileSync('ip', [family === 'ipv4' ? '-4' : '-6', 'route', ...args]);
@@ -48,7 +48,7 @@ describe('freebind', () => {
       ip('del', 'local', address, 'dev', 'lo');
     });
 
-    test(`without it ${address} is refused, with the way out`, async () => {
+    test(`set to false on ${address}, which the host does not have, emits EADDRNOTAVAIL with a remedy`, async () => {
       await expectNoNewFds(async () => {
         const error = await failure(make(), { address, port: 4711 });
         expect(error).toMatchObject({
@@ -62,7 +62,7 @@ describe('freebind', () => {
     });
   }
 
-  test('an address that is not routed here is warned of, since its listener is as quiet as one without clients', async () => {
+  test('on an unrouted address emits LINUX_SOCKETS_NOT_LOCAL', async () => {
     for (const [address, command] of [
       ['198.51.100.9', 'ip route add local 198.51.100.9/32 dev lo'],
       ['2001:db8:77::9', 'ip -6 route add local 2001:db8:77::9/128 dev lo'],
@@ -76,7 +76,7 @@ describe('freebind', () => {
     }
   });
 
-  test('nothing is warned of where it is routed here, covers all addresses, or is left to TPROXY', async () => {
+  test('emits no warning for a routed address, the wildcard, or with transparent', async () => {
     execFileSync('ip', ['-6', 'route', 'add', 'local', '2001:db8:99::/64', 'dev', 'lo']);
     const quiet: ListenOptions[] = [
       { address: '2001:db8:99::5', freebind: true },
@@ -95,7 +95,7 @@ describe('freebind', () => {
     execFileSync('ip', ['-6', 'route', 'del', 'local', '2001:db8:99::/64', 'dev', 'lo']);
   });
 
-  test('a listener on all addresses needs none for an AnyIP route', async () => {
+  test('is not needed by a wildcard listener for an AnyIP route', async () => {
     execFileSync('ip', ['-6', 'route', 'add', 'local', 'fd00:1009:bacc::/48', 'dev', 'lo']);
     await using listener = await listening(make(), { address: '::' });
     expect(await ask('fd00:1009:bacc::dead', listener.port)).toBe('hello');
@@ -103,24 +103,24 @@ describe('freebind', () => {
   });
 });
 
-describe('transparent', () => {
+describe('listen() with transparent', () => {
   test.each([
     ['198.51.100.8', 'IP_TRANSPARENT'],
     ['2001:db8:77::8', 'IPV6_TRANSPARENT'],
-  ] as const)('listens on %s, of somebody else', async (address, option) => {
+  ] as const)('listens on %s, which belongs to another host', async (address, option) => {
     await using listener = await listening(make(), { address, transparent: true });
     expect(getOption(listener.server, option)).toBe(true);
   });
 
-  test('serves IPv4 on the default address, too', async () => {
+  test('accepts IPv4 on the default host', async () => {
     await using listener = await listening(make(), { transparent: true });
     expect(listener.address.address).toBe('::');
     expect(getOption(listener.server, 'IP_TRANSPARENT')).toBe(true);
   });
 });
 
-describe('reusePort', () => {
-  test('shares the port between servers, and every one of them serves', async () => {
+describe('listen() with reusePort', () => {
+  test('shares the port between servers, each of which accepts connections', async () => {
     await using first = await listening(make(), { address: '127.0.0.1', reusePort: true });
     await using second = await listening(make(), { address: '127.0.0.1', port: first.port, reusePort: true });
     const served = [0, 0];
@@ -131,14 +131,14 @@ describe('reusePort', () => {
     for (const count of served) expect(count).toBeGreaterThan(0); // all on one: once in 2 ** 63
   });
 
-  test.each([{ reusePort: false }, {}])('is not what %j does', async (options) => {
+  test.each([{ reusePort: false }, {}])('%j does not share the port', async (options) => {
     await using first = await listening(make(), { address: '127.0.0.1', reusePort: true });
     expect(await failure(make(), { address: '127.0.0.1', port: first.port, ...options })).toMatchObject({
       code: 'EADDRINUSE',
     });
   });
 
-  test('a steering program of one’s own sends all to the listener that it names', async () => {
+  test('a custom steering program selects the listener of every connection', async () => {
     const steering = [{ code: 0x06, jt: 0, jf: 0, k: 1 }]; // BPF_RET | BPF_K
     await using first = await listening(make(), { address: '127.0.0.1', reusePort: true });
     await using second = await listening(make(), {
@@ -152,7 +152,7 @@ describe('reusePort', () => {
   });
 
   test.each(['cpu', 'random', 'hash'] as const)(
-    'steering by %s is attached, and every connection is served',
+    'steering by %s is attached, and every connection is accepted',
     async (steering) => {
       const reusePort = { steering, sockets: 2 };
       await using first = await listening(make(), { address: '127.0.0.1', reusePort });
@@ -164,7 +164,7 @@ describe('reusePort', () => {
     },
   );
 
-  test('a group of fewer listeners than CPUs serves all the same', async () => {
+  test('a group with fewer listeners than CPUs accepts every connection', async () => {
     await using alone = await listening(make(), {
       address: '127.0.0.1',
       reusePort: { steering: 'random', sockets: 1000 },
@@ -172,7 +172,7 @@ describe('reusePort', () => {
     for (let i = 0; i < 16; i++) expect(await ask('127.0.0.1', alone.port)).toBe('hello');
   });
 
-  test('a program that the kernel refuses is an error of the server’s, and leaves no descriptor', async () => {
+  test("a program that the kernel refuses emits 'error' and leaves no descriptor", async () => {
     await expectNoNewFds(async () => {
       const steering = [{ code: 0xffff, jt: 0, jf: 0, k: 0 }];
       expect(await failure(make(), { address: '127.0.0.1', reusePort: { steering } })).toMatchObject({
@@ -182,8 +182,8 @@ describe('reusePort', () => {
   });
 });
 
-describe('fastOpen', () => {
-  test('takes data that comes with the SYN', async () => {
+describe('listen() with fastOpen', () => {
+  test('accepts data that comes with the SYN', async () => {
     using _ = setSysctl('net.ipv4.tcp_fastopen', 3 | 0x200); // 0x200: no cookie asked of clients
     const server = net.createServer((socket) => {
       socket.once('data', (data) => {
@@ -208,7 +208,7 @@ describe('fastOpen', () => {
     [true, 20, 20],
     [false, undefined, 0],
     [2 ** 31 - 1, undefined, Number(readSysctl('net.core.somaxconn'))],
-  ] as const)('of %s with a backlog of %s is a queue of %i', async (fastOpen, backlog, queue) => {
+  ] as const)('%s with a backlog of %s has a queue of %i', async (fastOpen, backlog, queue) => {
     using _ = setSysctl('net.ipv4.tcp_fastopen', 3);
     await using listener = await listening(make(), {
       ...{ address: '127.0.0.1', fastOpen },
@@ -217,14 +217,14 @@ describe('fastOpen', () => {
     expect(getOption(listener.server, 'TCP_FASTOPEN')).toBe(queue);
   });
 
-  test('may be set on a server that listens already, by the option itself', async () => {
+  test('TCP_FASTOPEN may be set on a server that is already listening', async () => {
     using _ = setSysctl('net.ipv4.tcp_fastopen', 3);
     await using listener = await listening(make(), { address: '127.0.0.1' });
     setOption(listener.server, 'TCP_FASTOPEN', 9);
     expect(getOption(listener.server, 'TCP_FASTOPEN')).toBe(9);
   });
 
-  test('says so where the kernel accepts it and passes over it', async () => {
+  test('emits a warning where the kernel accepts and ignores it', async () => {
     using _ = setSysctl('net.ipv4.tcp_fastopen', 1);
     const [warning] = await warningsOf(async () => {
       await using __ = await listening(make(), { address: '127.0.0.1', fastOpen: 5 });
@@ -239,7 +239,7 @@ describe('fastOpen', () => {
   });
 });
 
-test('deferAccept keeps a silent client from the server', async () => {
+test('listen() with deferAccept does not accept a client that sends nothing', async () => {
   await using listener = await listening(
     net.createServer((socket) => {
       socket.on('data', (data) => socket.end(data));
@@ -261,7 +261,7 @@ test('deferAccept keeps a silent client from the server', async () => {
   expect(order).toHaveLength(2);
 });
 
-describe('ipv6Only', () => {
+describe('listen() with ipv6Only', () => {
   test('leaves the port to IPv4', async () => {
     await using six = await listening(make(), { address: '::', ipv6Only: true });
     await using four = await listening(make(), { address: '0.0.0.0', port: six.port });
@@ -269,21 +269,21 @@ describe('ipv6Only', () => {
     expect(await ask('127.0.0.1', four.port)).toBe('hello');
   });
 
-  test('with no address listens on IPv6 alone', async () => {
+  test('without a host listens on IPv6 only', async () => {
     await using six = await listening(make(), { ipv6Only: true });
     expect(six.address.address).toBe('::');
     await expect(ask('127.0.0.1', six.port)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
   });
 
-  test('is off by default, whatever net.ipv6.bindv6only says, as in Node', async () => {
+  test('defaults to false, whatever net.ipv6.bindv6only is, as in Node', async () => {
     using _ = setSysctl('net.ipv6.bindv6only', 1);
     await using listener = await listening(make(), { address: '::' });
     expect(await ask('127.0.0.1', listener.port)).toBe('hello');
   });
 });
 
-describe('sockopts', () => {
-  test('are set before bind, and accepted sockets have them', async () => {
+describe('listen() with sockopts', () => {
+  test('sets them before bind, and accepted sockets inherit them', async () => {
     await using listener = await listening(make(), {
       ...{ address: '127.0.0.1', sockopts: { TCP_USER_TIMEOUT: 4321, SO_RCVBUF: 8192 } },
     });
@@ -293,14 +293,14 @@ describe('sockopts', () => {
     expect(await inherited).toBe(4321);
   });
 
-  test('win over what listen sets', async () => {
+  test('lets them override the options that listen() sets', async () => {
     await using listener = await listening(make(), { address: '127.0.0.1', sockopts: { SO_REUSEADDR: false } });
     expect(getOption(listener.server, 'SO_REUSEADDR')).toBe(false);
     await using usual = await listening(make(), { address: '127.0.0.1' });
     expect(getOption(usual.server, 'SO_REUSEADDR')).toBe(true);
   });
 
-  test('that the kernel refuses are an error of the server’s, and leave no descriptor', async () => {
+  test("emits 'error' for one that the kernel refuses, and leaves no descriptor", async () => {
     await expectNoNewFds(async () => {
       const sockopts = { TCP_CONGESTION: 'no-such-thing' } as const;
       expect(await failure(make(), { address: '127.0.0.1', sockopts })).toMatchObject({
@@ -310,8 +310,8 @@ describe('sockopts', () => {
   });
 });
 
-describe('the default address', () => {
-  test('is :: where IPv6 is off on every interface, as in Node', async () => {
+describe('listen() without a host', () => {
+  test('uses :: where IPv6 is disabled on every interface, as Node does', async () => {
     using _ = setSysctl('net.ipv6.conf.all.disable_ipv6', 1);
     await using listener = await listening(make(), {});
     const nodes = net.createServer();
@@ -322,7 +322,7 @@ describe('the default address', () => {
   });
 });
 
-describe('what is wrong throws, and makes no descriptor', () => {
+describe('listen() throws without making a descriptor', () => {
   const socket = () => NativeSocket.create({ family: 'ipv4', type: 'stream' });
   test.each([
     [{ address: 'localhost' }, 'ERR_INVALID_ARG_VALUE'],
@@ -373,7 +373,7 @@ describe('what is wrong throws, and makes no descriptor', () => {
     });
   });
 
-  test('a server that is none, a listener that is none', async () => {
+  test('for a value that is not a server, and a listener that is not a function', async () => {
     using native = socket();
     for (const server of [undefined, null, 5, {}, native, new net.Socket(), () => undefined]) {
       expect((await errorOf(() => listen(server as net.Server, {}))).code).toBe('ERR_INVALID_ARG_TYPE');
@@ -382,14 +382,14 @@ describe('what is wrong throws, and makes no descriptor', () => {
   });
 });
 
-describe('errors explain', () => {
-  test('a link-local address without its zone', async () => {
+describe('errors of listen()', () => {
+  test('a link-local address without its zone reports noZone', async () => {
     const error = await failure(make(), { address: 'fe80::1' });
     expect(error).toMatchObject({ code: 'EINVAL', syscall: 'listen', reason: 'noZone' });
     expect(error.message).toContain('fe80::1%eth0');
   });
 
-  test('no port left', async () => {
+  test('a full range reports that no port is left', async () => {
     using _ = setSysctl('net.ipv4.ip_local_port_range', '45000 45001');
     await using one = await listening(make(), { address: '127.0.0.1' });
     await using two = await listening(make(), { address: '127.0.0.1' }).catch(() => one); // the parity of bind
@@ -398,7 +398,7 @@ describe('errors explain', () => {
     expect(two).toBeDefined();
   });
 
-  test('another EINVAL is passed on as it is', async () => {
+  test('another EINVAL is reported unchanged', async () => {
     expect(await failure(make(), { address: 'ff02::1' })).toMatchObject({ code: 'EINVAL', syscall: 'listen' });
   });
 });

@@ -7,19 +7,22 @@ import { expectNoNewFds } from '../../support/fds.js';
 import { closedPort, errorOf } from '../../support/sockets.js';
 import { close, failure, KINDS, listening } from '../../support/listen.js';
 
-describe.each(Object.entries(KINDS))('a server of %s', (_, { make, ask }) => {
-  test.each(['127.0.0.1', '::1'])('answers on %s, and its descriptor is closed with it', async (address) => {
-    await expectNoNewFds(async () => {
-      await using listener = await listening(make(), { address });
-      expect(listener.address).toMatchObject({ address, family: net.isIPv6(address) ? 'IPv6' : 'IPv4' });
-      expect(listener.port).toBeGreaterThan(0);
-      expect(await ask(address, listener.port)).toBe('hello');
-    });
-  });
+describe.each(Object.entries(KINDS))('listen() with a server of %s', (_, { make, ask }) => {
+  test.each(['127.0.0.1', '::1'])(
+    'accepts connections on %s, and closes its descriptor with the server',
+    async (address) => {
+      await expectNoNewFds(async () => {
+        await using listener = await listening(make(), { address });
+        expect(listener.address).toMatchObject({ address, family: net.isIPv6(address) ? 'IPv6' : 'IPv4' });
+        expect(listener.port).toBeGreaterThan(0);
+        expect(await ask(address, listener.port)).toBe('hello');
+      });
+    },
+  );
 });
 
-describe('listen', () => {
-  test('returns the server, and what follows comes after it has returned', async () => {
+describe('listen()', () => {
+  test('returns the server and emits events after it has returned', async () => {
     const server = net.createServer();
     const events: string[] = [];
     server.on('listening', () => events.push('listening'));
@@ -35,7 +38,7 @@ describe('listen', () => {
     await close(server);
   });
 
-  test('needs no options: any port, IPv6 and IPv4', async () => {
+  test('without options listens on any port, IPv6 and IPv4', async () => {
     const server = net.createServer((socket) => socket.end('hello'));
     await once(listen(server), 'listening');
     const { port, address } = server.address() as net.AddressInfo;
@@ -44,13 +47,13 @@ describe('listen', () => {
     await close(server);
   });
 
-  test('an IPv4 address written as IPv6 is listened on by an IPv6 socket', async () => {
+  test('on an IPv4-mapped address uses an IPv6 socket', async () => {
     await using listener = await listening(KINDS['net']!.make(), { address: '::ffff:127.0.0.1' });
     expect(listener.address).toMatchObject({ address: '::ffff:127.0.0.1', family: 'IPv6' });
     expect(await KINDS['net']!.ask('127.0.0.1', listener.port)).toBe('hello');
   });
 
-  test('of a server that listens is Node’s error, and makes no descriptor', async () => {
+  test("of a server that is already listening throws Node's error and makes no descriptor", async () => {
     await using listener = await listening(net.createServer(), { address: '127.0.0.1' });
     await expectNoNewFds(async () => {
       // Its own port: a descriptor that was bound first would be EADDRINUSE.
@@ -61,7 +64,7 @@ describe('listen', () => {
     expect(listener.server.listening).toBe(true);
   });
 
-  test('a port in use is the error that Node makes of it', async () => {
+  test('on a port in use emits the error that Node emits', async () => {
     await using taken = await listening(net.createServer(), { address: '127.0.0.1' });
     const { port } = taken;
     await expectNoNewFds(async () => {
@@ -79,7 +82,7 @@ describe('listen', () => {
     });
   });
 
-  test('after an error the server may listen again', async () => {
+  test('may be called again after an error', async () => {
     await using taken = await listening(net.createServer(), { address: '127.0.0.1' });
     const server = net.createServer((socket) => socket.end('hello'));
     await failure(server, { address: '127.0.0.1', port: taken.port });
@@ -88,7 +91,7 @@ describe('listen', () => {
     expect(await KINDS['net']!.ask('127.0.0.1', second.port)).toBe('hello');
   });
 
-  test('an error that nobody hears is thrown, as Node’s', async () => {
+  test('throws an unhandled error as Node does', async () => {
     await using taken = await listening(net.createServer(), { address: '127.0.0.1' });
     const thrown = new Promise((resolve) => {
       const before = process.listeners('uncaughtException');
@@ -102,7 +105,7 @@ describe('listen', () => {
     expect(await thrown).toMatchObject({ code: 'EADDRINUSE' });
   });
 
-  test('a port is free again as soon as the server is closed, with connections in TIME-WAIT', async () => {
+  test('can use a port again as soon as its server is closed, with connections in TIME-WAIT', async () => {
     const port = closedPort();
     for (let round = 0; round < 3; round++) {
       await using listener = await listening(KINDS['net']!.make(), { address: '127.0.0.1', port });
@@ -110,7 +113,7 @@ describe('listen', () => {
     }
   });
 
-  test('unref before and after lets the process end as on Node’s own', async () => {
+  test('lets the process exit after unref(), called before or after, as Node does', async () => {
     const server = net.createServer().unref();
     await once(listen(server, { address: '127.0.0.1' }), 'listening');
     // @ts-expect-error -- inside Node
@@ -122,8 +125,8 @@ describe('listen', () => {
   });
 });
 
-describe('signal', () => {
-  test('closes the server', async () => {
+describe('listen() with signal', () => {
+  test('closes the server on abort', async () => {
     const controller = new AbortController();
     const server = net.createServer();
     await once(listen(server, { address: '127.0.0.1', signal: controller.signal }), 'listening');
@@ -133,7 +136,7 @@ describe('signal', () => {
     expect(server.listening).toBe(false);
   });
 
-  test('aborted before: the server closes and never says that it listens, as Node', async () => {
+  test("that is already aborted closes the server without 'listening', as Node does", async () => {
     for (const start of [
       (server: net.Server) => listen(server, { address: '127.0.0.1', signal: AbortSignal.abort() }),
       (server: net.Server) => server.listen({ host: '127.0.0.1', port: 0, signal: AbortSignal.abort() }),
@@ -148,7 +151,7 @@ describe('signal', () => {
     }
   });
 
-  test('of a failed or a closed listen is not listened to any more', async () => {
+  test('has no listener left after a failed or closed listen', async () => {
     await using taken = await listening(net.createServer(), { address: '127.0.0.1' });
     const { signal } = new AbortController();
     const added = vi.spyOn(signal, 'addEventListener');
@@ -163,7 +166,7 @@ describe('signal', () => {
     expect(server.listenerCount('close')).toBe(0);
   });
 
-  test('aborted before a listen that fails: the error is all there is', async () => {
+  test('that is already aborted emits only the error when listen fails', async () => {
     await using taken = await listening(net.createServer(), { address: '127.0.0.1' });
     const server = net.createServer();
     const heard = vi.fn();

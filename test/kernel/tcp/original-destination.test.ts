@@ -40,96 +40,99 @@ const WAYS = [
   ['IPv4 on an IPv6 socket', '::', SERVICE.ipv4, 'ipv4'],
 ] as const;
 
-describe.skipIf(missing !== undefined)(`over nft${missing === undefined ? '' : ` (${missing})`}`, () => {
-  describe.each(WAYS)('%s', (_, address, dialled, family) => {
-    test('redirect: connection tracking tells what was dialled', async () => {
-      await using proxy = await telling({ address });
-      redirect(proxy.port);
-      expect(await dial(dialled, 80)).toEqual({ address: dialled, port: 80, family, method: 'redirect' });
-    });
+describe.skipIf(missing !== undefined)(
+  `originalDestination() with nft${missing === undefined ? '' : ` (${missing})`}`,
+  () => {
+    describe.each(WAYS)('%s', (_, address, dialled, family) => {
+      test('returns the dialled address behind REDIRECT, from connection tracking', async () => {
+        await using proxy = await telling({ address });
+        redirect(proxy.port);
+        expect(await dial(dialled, 80)).toEqual({ address: dialled, port: 80, family, method: 'redirect' });
+      });
 
-    test('redirect to a NativeSocket', async () => {
-      using listener = tcp(address === '::' ? 'ipv6' : 'ipv4');
-      listener.bind({ address, port: 0 });
-      listener.listen();
-      redirect(listener.local.port);
-      const answer = dial(dialled, 80);
-      using socket = await accepted(listener);
-      const destination = originalDestination(socket);
-      expect(destination).toEqual({ address: dialled, port: 80, family, method: 'redirect' });
-      socket.sendmsg({ data: Buffer.from(JSON.stringify(destination)) });
-      socket.close();
-      await answer;
-    });
+      test('returns it for a NativeSocket behind REDIRECT', async () => {
+        using listener = tcp(address === '::' ? 'ipv6' : 'ipv4');
+        listener.bind({ address, port: 0 });
+        listener.listen();
+        redirect(listener.local.port);
+        const answer = dial(dialled, 80);
+        using socket = await accepted(listener);
+        const destination = originalDestination(socket);
+        expect(destination).toEqual({ address: dialled, port: 80, family, method: 'redirect' });
+        socket.sendmsg({ data: Buffer.from(JSON.stringify(destination)) });
+        socket.close();
+        await answer;
+      });
 
-    test('dnat: the same', async () => {
-      await using proxy = await telling({ address });
-      const [to, ip] = family === 'ipv4' ? ['10.9.0.1', 'ip'] : ['[fd09::1]', 'ip6'];
-      nft(`add table inet t
+      test('returns it behind DNAT', async () => {
+        await using proxy = await telling({ address });
+        const [to, ip] = family === 'ipv4' ? ['10.9.0.1', 'ip'] : ['[fd09::1]', 'ip6'];
+        nft(`add table inet t
            add chain inet t pre { type nat hook prerouting priority dstnat; }
            add rule inet t pre tcp dport 443 dnat ${ip} to ${to}:${proxy.port}`);
-      expect(await dial(dialled, 443)).toEqual({ address: dialled, port: 443, family, method: 'redirect' });
+        expect(await dial(dialled, 443)).toEqual({ address: dialled, port: 443, family, method: 'redirect' });
+      });
+
+      test('returns the local address behind TPROXY', async () => {
+        await using proxy = await telling({ address, transparent: true });
+        using _ = tproxy(proxy.port);
+        expect(await dial(dialled, 80)).toEqual({ address: dialled, port: 80, family, method: 'local' });
+      });
+
+      test("returns the proxy's address for a client that dials the proxy itself, which reveals loops", async () => {
+        await using proxy = await telling({ address });
+        redirect(proxy.port); // connection tracking has an entry, and it says the same
+        const own = family === 'ipv4' ? '10.9.0.1' : 'fd09::1';
+        expect(await dial(own, proxy.port)).toEqual({ address: own, port: proxy.port, family, method: 'local' });
+      });
     });
 
-    test('tproxy: the socket’s own address is what was dialled', async () => {
-      await using proxy = await telling({ address, transparent: true });
-      using _ = tproxy(proxy.port);
-      expect(await dial(dialled, 80)).toEqual({ address: dialled, port: 80, family, method: 'local' });
-    });
-
-    test('a client that dials the proxy itself gets the proxy’s address: that is how a loop is told', async () => {
-      await using proxy = await telling({ address });
-      redirect(proxy.port); // connection tracking has an entry, and it says the same
-      const own = family === 'ipv4' ? '10.9.0.1' : 'fd09::1';
-      expect(await dial(own, proxy.port)).toEqual({ address: own, port: proxy.port, family, method: 'local' });
-    });
-  });
-
-  test('of a TLS connection that was redirected', async () => {
-    let seen: unknown;
-    await using proxy = await listening(KINDS['tls']!.make(), { address: '0.0.0.0' });
-    proxy.server.on('secureConnection', (socket: tls.TLSSocket) => (seen = originalDestination(socket)));
-    redirect(proxy.port);
-    await run(`
+    test('originalDestination() of a TLS socket behind REDIRECT is the dialled address', async () => {
+      let seen: unknown;
+      await using proxy = await listening(KINDS['tls']!.make(), { address: '0.0.0.0' });
+      proxy.server.on('secureConnection', (socket: tls.TLSSocket) => (seen = originalDestination(socket)));
+      redirect(proxy.port);
+      await run(`
       const socket = require('node:tls').connect({ host: '${SERVICE.ipv4}', port: 80, rejectUnauthorized: false });
       socket.pipe(process.stdout);
     `);
-    expect(seen).toEqual({ address: SERVICE.ipv4, port: 80, family: 'ipv4', method: 'redirect' });
-  });
+      expect(seen).toEqual({ address: SERVICE.ipv4, port: 80, family: 'ipv4', method: 'redirect' });
+    });
 
-  test('of the sockets that http and http2 show', async () => {
-    const seen: unknown[] = [];
-    await using web = await listening(KINDS['http']!.make(), { address: '0.0.0.0' });
-    web.server.on('request', ({ socket }: IncomingMessage) => seen.push(originalDestination(socket)));
-    redirect(web.port);
-    await run(`require('node:http').get('http://${SERVICE.ipv4}/', (response) => response.resume());`);
-    execFileSync('nft', ['flush', 'ruleset']);
-    await using web2 = await listening(KINDS['http2']!.make(), { address: '0.0.0.0' });
-    web2.server.on('session', ({ socket }: ServerHttp2Session) => seen.push(originalDestination(socket)));
-    redirect(web2.port);
-    await run(`
+    test('originalDestination() of the sockets of http and http2 is the dialled address', async () => {
+      const seen: unknown[] = [];
+      await using web = await listening(KINDS['http']!.make(), { address: '0.0.0.0' });
+      web.server.on('request', ({ socket }: IncomingMessage) => seen.push(originalDestination(socket)));
+      redirect(web.port);
+      await run(`require('node:http').get('http://${SERVICE.ipv4}/', (response) => response.resume());`);
+      execFileSync('nft', ['flush', 'ruleset']);
+      await using web2 = await listening(KINDS['http2']!.make(), { address: '0.0.0.0' });
+      web2.server.on('session', ({ socket }: ServerHttp2Session) => seen.push(originalDestination(socket)));
+      redirect(web2.port);
+      await run(`
       const session = require('node:http2').connect('http://${SERVICE.ipv4}');
       session.request().resume().on('end', () => session.close());
     `);
-    expect(seen).toEqual(Array(2).fill({ address: SERVICE.ipv4, port: 80, family: 'ipv4', method: 'redirect' }));
-  });
+      expect(seen).toEqual(Array(2).fill({ address: SERVICE.ipv4, port: 80, family: 'ipv4', method: 'redirect' }));
+    });
 
-  test('of connections that this side made, however they are tracked, is their own address', async () => {
-    nft(`add table inet t
+    test('originalDestination() of an outgoing connection is its local address, whatever connection tracking has', async () => {
+      nft(`add table inet t
          add chain inet t out { type nat hook output priority -100; }
          add rule inet t out tcp dport 7 redirect to :8`); // so that connections are tracked
-    using pair = await tcpPair();
-    expect(originalDestination(pair.client)).toMatchObject({ port: pair.client.local.port, method: 'local' });
-    expect(originalDestination(pair.server)).toMatchObject({ port: pair.listener.local.port, method: 'local' });
-    await using server = await listening(net.createServer(), { address: '127.0.0.1' });
-    const socket = net.connect(server.port, '127.0.0.1');
-    await once(socket, 'connect');
-    expect(originalDestination(socket)).toMatchObject({ port: socket.localPort, method: 'local' });
-    socket.destroy();
-  });
-});
+      using pair = await tcpPair();
+      expect(originalDestination(pair.client)).toMatchObject({ port: pair.client.local.port, method: 'local' });
+      expect(originalDestination(pair.server)).toMatchObject({ port: pair.listener.local.port, method: 'local' });
+      await using server = await listening(net.createServer(), { address: '127.0.0.1' });
+      const socket = net.connect(server.port, '127.0.0.1');
+      await once(socket, 'connect');
+      expect(originalDestination(socket)).toMatchObject({ port: socket.localPort, method: 'local' });
+      socket.destroy();
+    });
+  },
+);
 
-test('without any rule it is the socket’s address, without its zone', async () => {
+test('originalDestination() without a rule is the local address without its zone', async () => {
   using listener = tcp('ipv6');
   listener.bind({ address: '::', port: 0 });
   listener.listen();
@@ -146,8 +149,8 @@ test('without any rule it is the socket’s address, without its zone', async ()
   expect(originalDestination(other)).toEqual({ address: linkLocal, port, family: 'ipv6', method: 'local' });
 });
 
-describe('what is no accepted connection is an error', () => {
-  test('a socket that is not connected, a listener, a reservation’s own', async () => {
+describe('originalDestination() throws', () => {
+  test('for a socket that is not connected, a listener and a reservation', async () => {
     using open = tcp();
     using listener = tcp();
     listener.bind('127.0.0.1:0');
@@ -162,7 +165,7 @@ describe('what is no accepted connection is an error', () => {
     server.close();
   });
 
-  test('a closed one, a datagram socket, something else', async () => {
+  test('for a closed socket, a datagram socket and a value that is not a socket', async () => {
     const closed = tcp();
     closed.close();
     expect(await errorOf(() => originalDestination(closed))).toMatchObject({ code: 'EBADF', syscall: 'getsockopt' });
@@ -173,7 +176,7 @@ describe('what is no accepted connection is an error', () => {
     }
   });
 
-  test('a connection that was reset is still known', async () => {
+  test('not for a connection that was reset', async () => {
     using pair = await tcpPair();
     setOption(pair.client, 'SO_LINGER', 0);
     pair.client.close();
