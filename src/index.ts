@@ -1,6 +1,7 @@
 // The public surface. Everything here has a docstring where it is defined; nothing is defined here.
 export { isSupported } from './binding.js';
 export { AbortError, SocketError, SyscallError, type ExhaustedBy, type SocketErrorCode } from './errors.js';
+export type { FailureReason } from './reasons.js';
 export { connector, type Connector, type CreateConnection, type UnconnectedOptions } from './egress/connector.js';
 export type { DialOptions, DialTlsOptions } from './egress/dialer.js';
 export type { EgressHttpAgentOptions, EgressHttpsAgentOptions } from './egress/agents.js';
@@ -58,11 +59,11 @@ export {
   NativeSocket,
   type Accepted,
   type NativeSocketOptions,
+  type NativeSocketState,
   type NativeSocketType,
   type ReceivedMessage,
   type ReceiveOptions,
   type SendMessage,
-  type SocketState,
   type WaitOptions,
 } from './socket/native-socket.js';
 export { listen } from './tcp/listen/listen.js';
@@ -73,7 +74,6 @@ export type { ConnectOptions, SourceOptions, WaitForLocalPort } from './tcp/conn
 export {
   PortReservation,
   type ActivateOptions,
-  type DetachedReservation,
   type ReservationMessage,
   type ReservationState,
 } from './reserve/port-reservation.js';
@@ -88,13 +88,9 @@ export type { Message, MessageInfo } from './udp/receive/messages.js';
 export type { ReceiveStats } from './udp/receive/receiver.js';
 export type { EgressOptions } from './udp/reply/egress.js';
 export type { ReplyEvents, ReplyInfo, ReplyStats } from './udp/reply/replier.js';
-export {
-  reserveUdp,
-  UdpReservation,
-  type ReservedSocketOptions,
-  type ReserveUdpOptions,
-  type UdpReservationState,
-} from './reserve/reserve-udp.js';
+export { reserveUdp, type ReserveUdpOptions } from './reserve/reserve-udp.js';
+export { UdpReservation, type ReservedSocketOptions, type UdpReservationState } from './reserve/udp-reservation.js';
+export type { DetachedReservation } from './reserve/moved.js';
 export { UdpSocket, type UdpStats } from './udp/socket.js';
 export { SendBatch, type SendBatchOptions } from './udp/send/batch.js';
 export type { ReplyOptions, SendOptions, SendSource } from './udp/send/envelope.js';

@@ -1,7 +1,7 @@
 // One attempt toward one destination: pulls candidates from the strategy, passes over those that are full or set aside,
 // and counts how each one went. Who gives up says why.
 import { SocketError } from '../errors.js';
-import type { SocketOptions } from '../options/table.js';
+import type { EncodedOption } from '../options/access.js';
 import type { Candidate, Source } from '../source/source.js';
 import type { Aside } from './aside.js';
 import { CLOSED, CONNECT, EXHAUSTED, FAILED, type EgressEvent } from './events.js';
@@ -19,13 +19,13 @@ export interface Shared {
   /** Connections per address. */
   readonly limitPerAddress: number;
   /** The local side with this address. */
-  local(source: PoolSource, address: string, sockopts: SocketOptions | undefined): Source;
+  local(source: PoolSource, address: string, sockopts: readonly EncodedOption[]): Source;
 }
 
 /** What the pool knows of the connection that the attempt is for. */
 export interface Connection {
   readonly key: string | undefined;
-  readonly sockopts: SocketOptions | undefined;
+  readonly sockopts: readonly EncodedOption[];
   /** Has the peer closed first, or the connection broken, so that no TIME-WAIT keeps our port? Asked after the close. */
   leftNoTimeWait(): boolean;
 }

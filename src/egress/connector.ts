@@ -6,9 +6,9 @@ import { isIP, type NetConnectOpts, type Socket, type SocketConstructorOpts } fr
 import { connect as nodeTlsConnect, type TLSSocket } from 'node:tls';
 import { invalidType, invalidValue, string } from '../arguments.js';
 import type { SocketOptions } from '../options/table.js';
-import { connect, listenerOf, optionsOf, socketFrom } from '../tcp/connect/connect.js';
+import { connectAs, listenerOf, optionsOf, socketFrom } from '../tcp/connect/connect.js';
 import { sourceOf, type ConnectOptions, type WaitForLocalPort } from '../tcp/connect/options.js';
-import { secureFrom } from '../node/tls-socket.js';
+import { secureFrom } from '../tcp/connect/tls.js';
 import type { Dialer, DialOptions, DialTlsOptions, MakeTls } from './dialer.js';
 import { httpAgent, httpsAgent, type EgressHttpAgentOptions, type EgressHttpsAgentOptions } from './agents.js';
 import { undiciConnector, type UndiciConnector, type UndiciConnectorOptions } from './undici.js';
@@ -128,7 +128,7 @@ class PlainConnector extends Connector {
 
   constructor(options: Partial<ConnectOptions>) {
     super();
-    sourceOf({ port: 0, ...options }); // what is wrong with it shows now
+    sourceOf(options); // what is wrong with it shows now
     refuseDescriptor(options);
     // Of a name with addresses of both families Node would take the first, whatever family the source has.
     const family = isIP(options.localAddress ?? '');
@@ -136,7 +136,7 @@ class PlainConnector extends Connector {
   }
 
   protected override open(options: DialOptions, listener: (() => void) | undefined): Socket {
-    return connect({ ...options, ...this.#options }, listener);
+    return connectAs({ ...options, ...this.#options }, listener);
   }
 
   protected override unconnected({ key: _, waitForLocalPort, sockopts, ...options }: UnconnectedOptions): Socket {

@@ -5,13 +5,14 @@ import type { TLSSocket } from 'node:tls';
 import { integer, invalidType, invalidValue, options as checkOptions, string } from '../arguments.js';
 import { SocketError } from '../errors.js';
 import type { PortRange } from '../kernel/sysctl.js';
+import type { EncodedOption } from '../options/access.js';
 import type { SocketOptions } from '../options/table.js';
 import type { Candidates, Source } from '../source/source.js';
 import { connectFrom, socketFrom } from '../tcp/connect/connect.js';
 import { sourceOf, waitPolicyOf, type ConnectOptions, type WaitForLocalPort } from '../tcp/connect/options.js';
 import type { Endpoint } from '../wire/endpoint.js';
 import type { Family } from '../wire/families.js';
-import { secureFrom } from '../node/tls-socket.js';
+import { secureFrom } from '../tcp/connect/tls.js';
 import { Aside } from './aside.js';
 import { candidates, type Connection, type Shared } from './attempt.js';
 import { PoolSource, type SourceStats } from './pool-source.js';
@@ -100,7 +101,7 @@ export class EgressPool extends Connector {
     } = options;
     this.name = name === undefined ? 'egress pool' : string('options.name', name);
     this.#choose = strategyOf('options.strategy', strategy);
-    this.#template = sourceOf({ port: 0, ...local });
+    this.#template = sourceOf(local);
     this.#freebind = local.freebind;
     waitPolicyOf(waitForLocalPort);
     this.#waitForLocalPort = waitForLocalPort;
@@ -225,8 +226,7 @@ export class EgressPool extends Connector {
       autoSelectFamily = getDefaultAutoSelectFamily(),
       waitForLocalPort = this.#waitForLocalPort,
     } = options;
-    const sockopts =
-      options.sockopts === undefined ? undefined : sourceOf({ port: 0, sockopts: options.sockopts }).sockopts;
+    const sockopts = options.sockopts === undefined ? [] : sourceOf({ sockopts: options.sockopts }).sockopts;
     const { ipv4, ipv6 } = this.#byFamily;
     // Where Node tries one address only, it has to be one that there is a source for.
     const one = !autoSelectFamily && !family && (ipv4.length === 0) !== (ipv6.length === 0);
@@ -241,10 +241,10 @@ export class EgressPool extends Connector {
     };
   }
 
-  #local(source: PoolSource, address: string, extra: SocketOptions | undefined): Source {
+  #local(source: PoolSource, address: string, extra: readonly EncodedOption[]): Source {
     const { family, size } = source.prefix;
     const freebind = this.#freebind ?? (family === 'ipv6' && size > 1n);
-    const sockopts = extra === undefined ? this.#template.sockopts : { ...this.#template.sockopts, ...extra };
+    const sockopts = extra.length === 0 ? this.#template.sockopts : [...this.#template.sockopts, ...extra];
     return { ...this.#template, address, freebind, sockopts };
   }
 

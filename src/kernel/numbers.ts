@@ -10,13 +10,16 @@ export const EAGAIN = -11;
 export const EACCES = -13;
 export const ENODEV = -19;
 export const EINVAL = -22;
+export const ENFILE = -23;
 export const EMFILE = -24;
 export const ENONET = -64;
 export const EPROTO = -71;
 export const EDESTADDRREQ = -89;
 export const EMSGSIZE = -90;
 export const ENOPROTOOPT = -92;
+export const EPROTONOSUPPORT = -93;
 export const ENOTSUP = -95; // EOPNOTSUPP has the same number; this is Node's name for it
+export const EAFNOSUPPORT = -97;
 export const EADDRINUSE = -98;
 export const EADDRNOTAVAIL = -99;
 export const ENETUNREACH = -101;
@@ -46,6 +49,7 @@ export const IPPROTO_TCP = 6;
 export const IPPROTO_UDP = 17;
 export const IPPROTO_IPV6 = 41;
 export const IPPROTO_UDPLITE = 136;
+export const IPPROTO_MPTCP = 262;
 
 // SOL_SOCKET
 export const SO_REUSEADDR = 2;

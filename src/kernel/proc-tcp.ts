@@ -6,7 +6,8 @@ import { SOCKET_STATES, type SocketFilter, type SocketName, type SocketRow } fro
 
 /** The sockets that pass a filter; undefined without /proc. */
 export function procSockets(filter: SocketFilter): SocketRow[] | undefined {
-  const texts = ['tcp', 'tcp6'].map(readTable);
+  const { protocol = 'tcp' } = filter;
+  const texts = [protocol, `${protocol}6`].map(readTable);
   if (texts.every((text) => text === undefined)) return undefined;
   return texts.flatMap((text) => parseProcTcp(text ?? '')).filter((row) => passes(row, filter));
 }

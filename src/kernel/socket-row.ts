@@ -35,6 +35,8 @@ export interface SocketRow {
 }
 
 export interface SocketFilter {
+  /** Sockets of which protocol. @default 'tcp' */
+  readonly protocol?: 'tcp' | 'udp' | undefined;
   /** @default all */
   readonly states?: readonly SocketState[];
   /** The local port lies in it. */

@@ -1,17 +1,40 @@
 // The net.Socket that `connect` returns. Node makes a TCP handle for each attempt and puts it into `_handle`; from there
-// on that handle asks an Attempt before it binds or connects. All of Node's internals that are relied on are in this file.
+// on that handle asks its hooks before it binds or connects.
 import { Socket, type SocketConstructorOpts } from 'node:net';
 import { SocketError } from '../errors.js';
-import { Attempt, type ConnectRequest, type Job, type NodeHandle } from '../tcp/connect/attempt.js';
+import type { Family } from '../wire/families.js';
+import type { ConnectRequest, TcpHandle } from './tcp-handle.js';
+
+/** What one handle asks. Results are 0 or a negative errno, as those of the handle's own methods. */
+export interface HandleHooks {
+  /** In the place of the handle's bind and bind6. */
+  bind(address: string, port: number, family: Family): number;
+  /** In the place of its connect and connect6. A negative errno fails the attempt at once; 0 leaves it to `request`. */
+  connect(request: ConnectRequest, address: string, port: number, family: Family): number;
+  /** The handle is closed, whatever for. @param reset by a RST */
+  close(reset: boolean): void;
+  ref(): void;
+  unref(): void;
+}
+
+/** What all attempts of one socket have in common. */
+export interface SocketHooks {
+  /** The socket that connects. */
+  socket?: Socket | undefined;
+  /** The hooks of a new handle. @param base has Node's own methods of the handle */
+  handle(handle: TcpHandle, base: TcpHandle): HandleHooks;
+  /** The error that the caller gets for one of Node's: the same one with more in it, or another. */
+  explain(error: Error): Error;
+}
 
 /** An ordinary net.Socket in every other respect. */
 export class ConnectingSocket extends Socket {
-  readonly #job: Job;
+  readonly #hooks: SocketHooks;
 
-  constructor(options: SocketConstructorOpts | undefined, job: Job) {
+  constructor(options: SocketConstructorOpts | undefined, hooks: SocketHooks) {
     super(options);
-    this.#job = job;
-    job.socket = this;
+    this.#hooks = hooks;
+    hooks.socket = this;
   }
 
   /** Node's own accessor has the handle; it is set by connect, by each attempt after the first, and by a reconnect. */
@@ -20,15 +43,15 @@ export class ConnectingSocket extends Socket {
   }
 
   set _handle(handle: unknown) {
-    if (typeof handle === 'object' && handle !== null) hook(handle, this.#job);
+    if (typeof handle === 'object' && handle !== null) hook(handle, this.#hooks);
     setHandle.call(this, handle);
   }
 
   /** Node makes errors of errnos; here they get to say more. */
   override destroy(error?: Error): this {
     // A signal that is aborted already destroys it while it is made.
-    const known = error === undefined || error === null || !(#job in this);
-    return super.destroy(known ? error : this.#job.refusals.explain(error));
+    const known = error === undefined || error === null || !(#hooks in this);
+    return super.destroy(known ? error : this.#hooks.explain(error));
   }
 }
 
@@ -38,34 +61,34 @@ export function requireHooks(): void {
   if (!known) throw unknownNode();
 }
 
-/** After `socket.connect`: will the handle ask? Otherwise it would connect from anywhere. */
+/** After `socket.connect`: does the handle ask? Otherwise it would connect from anywhere. */
 export function requireHooked(socket: ConnectingSocket): void {
   const handle = socket._handle as Partial<Hooked> | null | undefined;
-  if (handle === null || handle === undefined || handle[ATTEMPT] !== undefined) return;
+  if (handle === null || handle === undefined || handle[HOOKS] !== undefined) return;
   socket.destroy();
   throw unknownNode();
 }
 
-/** Where the Attempt of a handle is found. */
-const ATTEMPT = Symbol('linux-sockets.attempt');
+/** Where the hooks of a handle are found. */
+const HOOKS = Symbol('linux-sockets.hooks');
 
-type Hooked = NodeHandle & { [ATTEMPT]: Attempt };
+type Hooked = TcpHandle & { [HOOKS]: HandleHooks };
 
-/** Lets a handle of Node's ask `job` before it binds or connects. */
-export function hook(handle: object, job: Job): void {
-  const base = Object.getPrototypeOf(handle) as NodeHandle;
+/** Lets a handle of Node's ask before it binds or connects. */
+export function hook(handle: object, hooks: SocketHooks): void {
+  const base = Object.getPrototypeOf(handle) as TcpHandle;
   const prototype = prototypes.get(base) ?? addPrototype(handle, base);
   if (prototype === base) return; // hooked already
-  (handle as Hooked)[ATTEMPT] = new Attempt(handle as NodeHandle, base, job);
+  (handle as Hooked)[HOOKS] = hooks.handle(handle as TcpHandle, base);
   Object.setPrototypeOf(handle, prototype);
 }
 
 export function isHooked(handle: object): boolean {
-  return (handle as Partial<Hooked>)[ATTEMPT] !== undefined;
+  return (handle as Partial<Hooked>)[HOOKS] !== undefined;
 }
 
 /** There is one for each class of handles: Node's TCP. */
-function addPrototype(handle: object, base: NodeHandle): object {
+function addPrototype(handle: object, base: TcpHandle): object {
   if (!METHODS.every((name) => typeof (handle as Record<string, unknown>)[name] === 'function')) {
     throw new SocketError(
       'ERR_INVALID_STATE',
@@ -79,36 +102,36 @@ function addPrototype(handle: object, base: NodeHandle): object {
 }
 
 /** Node's prototype with the methods in between that matter here. The handle is still one of its class. */
-function hookedPrototype(base: NodeHandle): object {
-  const methods: ThisType<Hooked> & Partial<NodeHandle> = {
+function hookedPrototype(base: TcpHandle): object {
+  const methods: ThisType<Hooked> & Partial<TcpHandle> = {
     bind(address, port) {
-      return this[ATTEMPT].bind(address, port ?? 0, 'ipv4');
+      return this[HOOKS].bind(address, port ?? 0, 'ipv4');
     },
     bind6(address, port) {
-      return this[ATTEMPT].bind(address, port ?? 0, 'ipv6');
+      return this[HOOKS].bind(address, port ?? 0, 'ipv6');
     },
     connect(request: ConnectRequest, address, port) {
-      return this[ATTEMPT].connect(request, address, port, 'ipv4');
+      return this[HOOKS].connect(request, address, port, 'ipv4');
     },
     connect6(request: ConnectRequest, address, port) {
-      return this[ATTEMPT].connect(request, address, port, 'ipv6');
+      return this[HOOKS].connect(request, address, port, 'ipv6');
     },
     close(callback) {
       base.close.call(this, callback);
-      this[ATTEMPT].close();
+      this[HOOKS].close(false);
     },
     reset(callback) {
       const result = base.reset.call(this, callback);
-      this[ATTEMPT].close(true);
+      this[HOOKS].close(true);
       return result;
     },
     ref() {
       base.ref.call(this);
-      this[ATTEMPT].ref();
+      this[HOOKS].ref();
     },
     unref() {
       base.unref.call(this);
-      this[ATTEMPT].unref();
+      this[HOOKS].unref();
     },
   };
   return Object.setPrototypeOf(methods, base) as object;
@@ -122,18 +145,29 @@ function knowsInternals(): boolean {
   );
   const reinitialize = symbol && (Socket.prototype as unknown as Record<symbol, unknown>)[symbol];
   if (typeof reinitialize !== 'function') return false;
-  const job = { from: () => [], policy: undefined, refusals: { explain: (error: Error) => error } } as unknown as Job;
   const fake = Object.create(Object.fromEntries(METHODS.map((name) => [name, () => 0]))) as object;
-  Reflect.apply(reinitialize, new ConnectingSocket(undefined, job), [fake]);
-  return ATTEMPT in fake;
+  Reflect.apply(reinitialize, new ConnectingSocket(undefined, { ...NO_HOOKS }), [fake]);
+  return isHooked(fake);
 }
 
 export function unknownNode(): SocketError {
   return new SocketError(
     'ERR_UNSUPPORTED',
-    `connect() does not know the insides of this Node (${process.version}), and would not be sure of the source address.`,
+    `connect() does not know the internals of this Node (${process.version}), and could not guarantee the source address.`,
   );
 }
+
+/** For looking at Node: a socket with them connects nowhere. */
+export const NO_HOOKS: SocketHooks = {
+  handle: () => ({
+    bind: () => 0,
+    connect: () => 0,
+    close: () => undefined,
+    ref: () => undefined,
+    unref: () => undefined,
+  }),
+  explain: (error) => error,
+};
 
 const METHODS = ['open', 'bind', 'bind6', 'connect', 'connect6', 'close', 'reset', 'ref', 'unref', 'hasRef'] as const;
 const prototypes = new WeakMap<object, object>();

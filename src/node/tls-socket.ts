@@ -1,71 +1,52 @@
-// A tls.TLSSocket whose attempts to connect ask for their source. Node makes it, as tls.connect and https do; it is taken
-// over before its first attempt. The other way, TLS on top of a socket that still connects, cannot be had for names with
+// A tls.TLSSocket whose attempts to connect ask hooks for their source. Node makes it, as tls.connect and https do; it is taken
+// over before its first attempt. The other way, TLS on top of a socket that still connects, does not work for names with
 // several addresses: Node changes the TCP handle under TLS then (Node 20 crashes).
 import dns from 'node:dns';
 import { Socket, type LookupFunction } from 'node:net';
-import { TLSSocket, type ConnectionOptions } from 'node:tls';
-import { native } from '../binding.js';
-import { requireAdoption } from './stream.js';
-import type { Job } from '../tcp/connect/attempt.js';
-import { waitPolicyOf, type WaitForLocalPort } from '../tcp/connect/options.js';
-import { Refusals } from '../tcp/connect/refusals.js';
-import { hook, isHooked, requireHooks, unknownNode } from './connecting-socket.js';
-import type { Candidates, Source } from '../source/source.js';
+import { TLSSocket } from 'node:tls';
+import { hook, isHooked, NO_HOOKS, unknownNode, type SocketHooks } from './connecting-socket.js';
 
-/** What of the options matters here; the others are Node's. */
-export interface TlsOptions extends ConnectionOptions {
-  readonly waitForLocalPort?: WaitForLocalPort | undefined;
-}
-
-/**
- * Makes a TLS socket that connects from the source, or from one of the candidates of each address.
- * @param make calls tls.connect with the options that it is given, and returns what that returns
- * @throws what `make` throws; ERR_UNSUPPORTED where Node's internals are not the known ones
- * @internal
- */
-export function secureFrom<O extends TlsOptions>(
-  options: O,
-  from: Source | Candidates,
-  make: (options: O) => TLSSocket,
-): TLSSocket {
-  native();
-  requireAdoption();
-  requireHooks();
+/** Throws ERR_UNSUPPORTED where the internals of Node's TLS are not those that this file knows. */
+export function requireTlsHooks(): void {
   known ??= knowsInternals();
   if (!known) throw unknownNode();
-  const job: Job = {
-    from,
-    policy: waitPolicyOf(options.waitForLocalPort),
-    refusals: new Refusals(typeof from === 'function'),
-  };
-  const { lookup } = options;
-  // What is no function, Node refuses.
-  const laterOn = lookup === undefined || lookup === null || typeof lookup === 'function' ? later(lookup) : lookup;
-  const socket = make({ ...options, lookup: laterOn });
-  if (takeOver(socket, job)) return socket;
+}
+
+/** Takes over a socket that has not made an attempt yet. @throws ERR_UNSUPPORTED when it has; it is destroyed then */
+export function hookTls(socket: TLSSocket, hooks: SocketHooks): TLSSocket {
+  if (takeOver(socket, hooks)) return socket;
   socket.destroy();
   throw unknownNode();
 }
 
+/** Answers in a later turn, so that no attempt is made before the socket is taken over. What is not a function, Node refuses. */
+export function laterLookup(lookup: LookupFunction | null | undefined): LookupFunction | undefined {
+  if (lookup !== undefined && lookup !== null && typeof lookup !== 'function') return lookup;
+  return (hostname, options, callback) => {
+    (lookup ?? dns.lookup)(hostname, options, (...answer) => {
+      process.nextTick(callback, ...answer);
+    });
+  };
+}
+
 /** False when it has connected already, or has no handle that is known. */
-function takeOver(socket: TLSSocket, job: Job): boolean {
+function takeOver(socket: TLSSocket, hooks: SocketHooks): boolean {
   const tcp = tcpOf(socket);
   if (tcp?.fd !== -1) return false;
-  hook(tcp, job);
-  job.socket = socket;
+  hook(tcp, hooks);
+  hooks.socket = socket;
   // Every attempt after the first gets a handle of its own.
   Object.defineProperty(socket, '_handle', {
     configurable: true,
     enumerable: true,
     get: () => getHandle.call(socket),
     set: (handle: WrapHandle | null) => {
-      if (handle?._parent !== undefined) hook(handle._parent, job);
+      if (handle?._parent !== undefined) hook(handle._parent, hooks);
       setHandle.call(socket, handle);
     },
   });
   const destroy = socket.destroy.bind(socket);
-  socket.destroy = (error?: Error) =>
-    destroy(error === undefined || error === null ? error : job.refusals.explain(error));
+  socket.destroy = (error?: Error) => destroy(error === undefined || error === null ? error : hooks.explain(error));
   return isHooked(tcp);
 }
 
@@ -79,15 +60,6 @@ function tcpOf(socket: Socket): WrapHandle['_parent'] {
   return (socket as unknown as { readonly _handle?: WrapHandle | null })._handle?._parent;
 }
 
-/** Answers in a later turn, so that no attempt is made before the socket is taken over. */
-function later(lookup: LookupFunction | null | undefined): LookupFunction {
-  return (hostname, options, callback) => {
-    (lookup ?? dns.lookup)(hostname, options, (...answer) => {
-      process.nextTick(callback, ...answer);
-    });
-  };
-}
-
 /** Tried without a network: does TLS leave connecting to the TCP handle, and is a handle that Node replaces caught? */
 function knowsInternals(): boolean {
   const reinitialize = Object.getOwnPropertySymbols(TLSSocket.prototype).find(
@@ -96,9 +68,8 @@ function knowsInternals(): boolean {
   const socket = new TLSSocket(undefined as unknown as Socket);
   socket.on('error', () => undefined);
   try {
-    const job: Job = { from: () => [], policy: undefined, refusals: new Refusals(false) };
     const first = tcpOf(socket);
-    if (reinitialize === undefined || first === undefined || !takeOver(socket, job)) return false;
+    if (reinitialize === undefined || first === undefined || !takeOver(socket, { ...NO_HOOKS })) return false;
     const Tcp = Object.getPrototypeOf(Object.getPrototypeOf(first)) as { constructor: new (type: number) => object };
     const second = new Tcp.constructor(0);
     Reflect.apply((socket as unknown as Record<symbol, () => void>)[reinitialize] as () => void, socket, [second]);

@@ -1,7 +1,7 @@
 // Why no port was free: which sockets hold the ports of a range toward a destination, and until when.
 import { native } from '../binding.js';
 import { routeTo } from '../kernel/routes.js';
-import { visitTcpSockets, type SocketVisitor } from '../kernel/sock-diag.js';
+import { visitSockets, type SocketVisitor } from '../kernel/sock-diag.js';
 import type { SocketState } from '../kernel/socket-row.js';
 import { localPortRange, reservedPorts, type PortRange } from '../kernel/sysctl.js';
 import { TIME_WAIT_MS, timeWaitReusable, type TimeWaitSettings } from '../kernel/time-wait.js';
@@ -10,6 +10,8 @@ import { AF_INET, SOCK_STREAM } from '../kernel/numbers.js';
 
 /** A search for a port that failed. */
 export interface FailedSearch {
+  /** @default 'tcp' */
+  readonly protocol?: 'tcp' | 'udp' | undefined;
   readonly remote: { readonly address: string; readonly port: number };
   /** The source address; undefined when the kernel was to pick one. */
   readonly local: string | undefined;
@@ -63,8 +65,12 @@ export function gatherEvidence(search: FailedSearch, settings: TimeWaitSettings)
   const ports = new PortTable(range);
   for (const [lo, hi] of reservedPorts()) ports.take(lo, hi, RESERVED);
   const asked = performance.now();
+  if (search.protocol === 'udp') {
+    takeByDatagramSockets(ports, search.local);
+    return ports.evidence(0);
+  }
   takeByConnections(ports, search, settings);
-  visitTcpSockets({ localPorts: range, states: HOLDERS }, (port) => {
+  visitSockets({ localPorts: range, states: HOLDERS }, (port) => {
     ports.take(port, port, BOUND);
   });
   if (ports.count(FREE) > 0 && search.search !== 'bind') takeByTheUnseen(ports);
@@ -75,6 +81,21 @@ export function gatherEvidence(search: FailedSearch, settings: TimeWaitSettings)
 export function effectiveRange([lo, hi]: PortRange): PortRange {
   const [from, to] = localPortRange();
   return [lo < from || lo > to ? from : lo, hi < from || hi > to ? to : hi];
+}
+
+/** A UDP port has one socket on an address, or on all addresses, wherever that socket is connected to. */
+function takeByDatagramSockets(ports: PortTable, local: string | undefined): void {
+  const localPorts = ports.range;
+  const take: SocketVisitor = (port, state) => {
+    ports.take(port, port, state === 'ESTABLISHED' ? CONNECTION : BOUND);
+  };
+  if (local === undefined) {
+    visitSockets({ protocol: 'udp', localPorts }, take);
+    return;
+  }
+  for (const address of [canonical(local), '0.0.0.0', '::']) {
+    visitSockets({ protocol: 'udp', localPorts, local: address }, take);
+  }
 }
 
 /** The sockets whose 4-tuple stands in the way, or for bind(2) whose address does. */
@@ -97,11 +118,11 @@ function takeByConnections(ports: PortTable, search: FailedSearch, settings: Tim
   };
   const localPorts = ports.range;
   if (kind !== 'bind') {
-    visitTcpSockets({ localPorts, remote, ...(local !== undefined && { local }) }, take);
+    visitSockets({ localPorts, remote, ...(local !== undefined && { local }) }, take);
   } else if (local === undefined) {
-    visitTcpSockets({ localPorts }, take);
+    visitSockets({ localPorts }, take);
   } else {
-    for (const address of [local, '0.0.0.0', '::']) visitTcpSockets({ localPorts, local: address }, take);
+    for (const address of [local, '0.0.0.0', '::']) visitSockets({ localPorts, local: address }, take);
   }
 }
 
@@ -113,7 +134,7 @@ function takeByConnections(ports: PortTable, search: FailedSearch, settings: Tim
 function takeByTheUnseen(ports: PortTable): void {
   const [lo, hi] = ports.range;
   if (!showsBoundSockets()) ports.take(lo, hi, ELSEWHERE);
-  visitTcpSockets({ localPorts: [lo, hi] }, (port, _state, waitsMs) => {
+  visitSockets({ localPorts: [lo, hi] }, (port, _state, waitsMs) => {
     ports.take(port, port, ELSEWHERE, waitsMs);
   });
 }
@@ -131,7 +152,7 @@ function showsBoundSockets(): boolean {
     const port = bound ? Endpoint.decode(name)?.port : undefined;
     if (port === undefined) return false; // all ports are taken
     let shown = false;
-    visitTcpSockets({ localPorts: [port, port], states: ['BOUND'] }, () => (shown = true));
+    visitSockets({ localPorts: [port, port], states: ['BOUND'] }, () => (shown = true));
     return (boundAreShown = shown);
   } finally {
     handle.close();

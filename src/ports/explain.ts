@@ -49,6 +49,10 @@ function remedyFor(by: ExhaustedBy, evidence: Evidence, search: FailedSearch, se
   const [lo, hi] = evidence.range;
   const ofAll = `Of the ${counted(counts.ports, 'port')} of ${String(lo)}-${String(hi)}, `;
   const elsewhere = 'use another source address, or a wider range (net.ipv4.ip_local_port_range)';
+  if (search.protocol === 'udp') {
+    const held = are(counts.established + counts.bound);
+    return `${ofAll}${held} held by other sockets, and a UDP port of an address has one socket: close some, ${elsewhere}`;
+  }
   switch (by) {
     case 'connections':
       return `${ofAll}${are(counts.established)} taken by connections ${where(search)}: ${elsewhere}`;

@@ -1,6 +1,7 @@
 // Local port ranges: what a caller may ask for. The kernel passes over a bound outside net.ipv4.ip_local_port_range in
 // silence, so such a range is refused here, and what the kernel then picked is compared with it once more.
 import { integer, invalidType, outOfRange } from '../arguments.js';
+import { SocketError } from '../errors.js';
 import { capacity, localPortRange, type PortRange } from '../kernel/sysctl.js';
 
 /**
@@ -30,6 +31,52 @@ export function refuseOutside(name: string, [lo, hi]: PortRange): void {
     `inside net.ipv4.ip_local_port_range, which is ${String(from)}-${String(to)} here (the kernel passes over a bound ` +
       'outside it in silence; widen it with sysctl)',
     [lo, hi],
+  );
+}
+
+/** The local port as the kernel is asked for it. */
+export interface PortChoice {
+  /** What bind(2) is given; 0 leaves the port to the kernel. */
+  readonly port: number;
+  /** IP_LOCAL_PORT_RANGE */
+  readonly range: PortRange;
+  /** The caller asked for this range: the port that the kernel picks is compared with it. */
+  readonly rangeWanted: boolean;
+}
+
+/**
+ * What `localPortRange` and a local port mean together. A port that is shared between destinations is picked by connect(2),
+ * so it is a range of one.
+ * @param port 0 for none
+ * @param range as the caller gave it
+ * @param portName what errors call the port
+ * @throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE
+ */
+export function choosePort(port: number, range: unknown, shareLocalPort: boolean, portName: string): PortChoice {
+  const wanted = range === undefined ? undefined : checkRange('options.localPortRange', range);
+  if (port === 0) return { port, range: wanted ?? WHOLE_RANGE, rangeWanted: wanted !== undefined };
+  if (wanted !== undefined && !contains(wanted, port)) {
+    throw outOfRange(portName, `inside options.localPortRange, ${wanted.join('-')}`, port);
+  }
+  if (!shareLocalPort) return { port, range: WHOLE_RANGE, rangeWanted: false };
+  if (isEphemeral(port)) return { port: 0, range: [port, port], rangeWanted: true };
+  throw outOfRange(
+    portName,
+    'inside net.ipv4.ip_local_port_range to be shared between destinations; shareLocalPort: false takes any port',
+    port,
+  );
+}
+
+/** The kernel picked a port outside the range that was asked for: the sysctl has changed, or the kernel ignores the range. */
+export function outsideRange(picked: number, wanted: PortRange): Error {
+  try {
+    refuseOutside('options.localPortRange', wanted);
+  } catch (error) {
+    return error as Error;
+  }
+  return new SocketError(
+    'ERR_UNSUPPORTED',
+    `The kernel picked port ${String(picked)}, outside the range ${wanted.join('-')}; the socket is closed.`,
   );
 }
 

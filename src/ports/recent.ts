@@ -21,8 +21,8 @@ export function recentExhaustions({
   const recent = new Map<string, Found>();
   const budget = new TimeBudget(SHARE, ALLOWANCE_MS);
   return (search) => {
-    const { remote, local = '', range, search: kind = 'connect' } = search;
-    const key = [kind, local, remote.address, remote.port, ...effectiveRange(range)].join(' ');
+    const { protocol = 'tcp', remote, local = '', range, search: kind = 'connect' } = search;
+    const key = [protocol, kind, local, remote.address, remote.port, ...effectiveRange(range)].join(' ');
     const asked = now();
     const known = recent.get(key);
     if (known !== undefined && asked < known.until) return aged(known, asked);

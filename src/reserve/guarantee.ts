@@ -1,5 +1,6 @@
 // Options that would take a reservation's guarantee away, measured on Linux 6.18: each lets a second socket have the
 // same 4-tuple, or bind and listen on the port.
+import { bothFamilies } from '../options/by-family.js';
 import { LEVELS } from '../options/row.js';
 import { OPTIONS } from '../options/table.js';
 
@@ -17,18 +18,28 @@ export function losesGuarantee(level: number, name: number): string | undefined 
   return REASONS.find(([option]) => LEVELS[OPTIONS[option].level] === level && OPTIONS[option].name === name)?.[1];
 }
 
-/** Options that make a reservation, and that it therefore sets by itself. */
-export const SET_BY_RESERVE: ReadonlyMap<string, string> = new Map(
-  (
-    [
-      ['IP_BIND_ADDRESS_NO_PORT', 'shareLocalPort'],
-      ['IP_LOCAL_PORT_RANGE', 'localPortRange'],
-      ['IP_FREEBIND', 'freebind'],
-      ['IPV6_FREEBIND', 'freebind'],
-      ['IP_TRANSPARENT', 'transparent'],
-      ['IPV6_TRANSPARENT', 'transparent'],
-      ['TCP_FASTOPEN_CONNECT', undefined],
-      ['TCP_FASTOPEN_NO_COOKIE', undefined],
-    ] as const
-  ).map(([name, option]) => [name, option === undefined ? 'reserve sets it itself' : `use \`${option}\``]),
-);
+/** Options that make a reservation, which `reserve` sets itself. */
+export const SET_BY_RESERVE: ReadonlyMap<string, string> = ownOptions('reserve', [
+  'TCP_FASTOPEN_CONNECT',
+  'TCP_FASTOPEN_NO_COOKIE',
+]);
+
+/** Those of `reserveUdp`, and what a socket of `toUdpSocket` decides. */
+export const SET_BY_RESERVE_UDP: ReadonlyMap<string, string> = new Map([
+  ...ownOptions('reserveUdp', []),
+  ['UDP_GRO', 'toUdpSocket({ gro: true }) sets it, and makes room for it'],
+  ['UDP_SEGMENT', 'toUdpSocket({ segmentSize }) sets it'],
+]);
+
+function ownOptions(call: string, more: readonly string[]): ReadonlyMap<string, string> {
+  const options = [
+    ['IP_BIND_ADDRESS_NO_PORT', 'shareLocalPort'],
+    ['IP_LOCAL_PORT_RANGE', 'localPortRange'],
+    ...bothFamilies('FREEBIND').map((name) => [name, 'freebind'] as const),
+    ...bothFamilies('TRANSPARENT').map((name) => [name, 'transparent'] as const),
+  ] as const;
+  return new Map([
+    ...options.map(([name, option]): [string, string] => [name, `use \`${option}\``]),
+    ...more.map((name): [string, string] => [name, `${call} sets it itself`]),
+  ]);
+}

@@ -13,6 +13,7 @@ import { Readiness } from '../socket/readiness.js';
 import { Endpoint, SOCKADDR_SIZE, type EndpointLike } from '../wire/endpoint.js';
 import { losesGuarantee } from './guarantee.js';
 import { handshake } from './handshake.js';
+import { noLongerHeld, notHeld, type DetachedReservation } from './moved.js';
 import { ignoreEmptyWrites, requireAdoption, toStream } from '../node/stream.js';
 
 /**
@@ -26,13 +27,6 @@ export interface ActivateOptions {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds until it fails with ETIMEDOUT; 0 leaves it to the kernel (TCP_SYNCNT). @default 0 */
   readonly timeout?: number | undefined;
-}
-
-/** A reservation on its way to another thread: structured clone and JSON keep it. Whoever has it owns the descriptor. */
-export interface DetachedReservation {
-  readonly fd: number;
-  readonly local: EndpointLike;
-  readonly remote: EndpointLike;
 }
 
 /** What `sendTo` sends; its descriptor goes with it as the message's handle. */
@@ -232,10 +226,7 @@ export class PortReservation implements OwnSocket, Disposable {
 
   #requireHeld(): void {
     if (!this.verify()) {
-      throw new SocketError(
-        'ERR_INVALID_STATE',
-        `The reservation of ${this.local.toString()} is not held any more: ${this.#state}.`,
-      );
+      throw noLongerHeld(this.local, this.#state);
     }
   }
 }
@@ -264,10 +255,7 @@ function requireHeld(fd: number, local: Endpoint): void {
   const access = accessOf(fd);
   const actual = Endpoint.decode(scratchAddress, access.getsockname(scratchAddress));
   if (isDeferred(access) && actual?.equals(local) === true) return;
-  throw new SocketError(
-    'ERR_INVALID_STATE',
-    `Descriptor ${String(fd)} does not hold a reservation of ${local.toString()}.`,
-  );
+  throw notHeld(fd, local);
 }
 
 /** The descriptor that came with a message: it stays the net.Socket's, so it will be copied. */

@@ -1,24 +1,26 @@
 // reserve and reserveMany: a local port toward a destination, kept by the kernel, with nothing sent. The recipe of the
 // talk "What makes the panda sad?" (Linux Plumbers 2024): a TCP Fast Open connect that waits for its first data.
-import { boolean, integer, options as checkOptions, outOfRange } from '../arguments.js';
+import { boolean, integer, options as checkOptions } from '../arguments.js';
 import { native, type Handle } from '../binding.js';
-import { check, SocketError } from '../errors.js';
+import { SocketError } from '../errors.js';
+import { EADDRINUSE, EADDRNOTAVAIL, EINPROGRESS, SOCK_STREAM } from '../kernel/numbers.js';
 import type { PortRange } from '../kernel/sysctl.js';
-import { applyOptions, encodeList, encodeOption, type EncodedOption } from '../options/access.js';
-import { isDeferred } from '../options/deferred.js';
-import { checkSockopts } from '../options/sockopts.js';
+import { encodeOption } from '../options/access.js';
+import { saysDeferred } from '../options/deferred.js';
+import { encodeSockopts } from '../options/sockopts.js';
 import type { SocketOptions } from '../options/table.js';
-import { Endpoint, SOCKADDR_SIZE, type EndpointLike } from '../wire/endpoint.js';
-import { familyNumber, type Family } from '../wire/families.js';
-import { sameAddress } from '../wire/same-address.js';
-import { isWildcard, WILDCARD } from '../wire/wildcard.js';
+import { choosePort, contains, outsideRange, passedOver } from '../ports/port-range.js';
 import { endsOf } from '../source/ends.js';
+import { outerError } from '../source/explain.js';
+import { localSteps, optionSteps } from '../source/local-steps.js';
+import type { Recipe, Step } from '../source/recipe.js';
+import { Recipes, type Shape } from '../source/recipes.js';
+import { askedFor, boundAddress, type Source } from '../source/source.js';
+import { Endpoint, type EndpointLike } from '../wire/endpoint.js';
+import type { Family } from '../wire/families.js';
+import { isWildcard } from '../wire/wildcard.js';
 import { LOSES_GUARANTEE, SET_BY_RESERVE } from './guarantee.js';
-import { checkRange, contains, isEphemeral, passedOver, refuseOutside, WHOLE_RANGE } from '../ports/port-range.js';
-import { explainOption } from '../source/remedies.js';
-import { explainBind, explainConnect, explainSocket, notUnicast } from './errors.js';
 import { PortReservation } from './port-reservation.js';
-import { EADDRINUSE, EINPROGRESS, ENOPROTOOPT, SOCK_STREAM } from '../kernel/numbers.js';
 
 export interface ReserveOptions {
   /** The destination. Its port is not 0. An IPv4-mapped address makes an IPv6 socket. */
@@ -74,26 +76,13 @@ export function reserveMany(count: number, options: ReserveOptions): PortReserva
   return reservations;
 }
 
-/** The options that make a reservation, one by one and as a list for one call. */
-interface Recipe {
-  readonly options: readonly EncodedOption[];
-  readonly list: Uint8Array;
-}
-
 /** What was asked for, checked and encoded: once, for however many reservations. */
-export interface Plan {
+interface Plan {
   readonly remote: Endpoint;
   readonly family: Family;
-  /** What bind(2) is given; undefined to leave the address to the kernel. */
+  readonly source: Source;
+  /** What bind(2) is given; undefined where nothing is bound. */
   readonly bind: Endpoint | undefined;
-  readonly range: PortRange;
-  /** The caller asked for this range: the port that the kernel picks is held against it. */
-  readonly rangeWanted: boolean;
-  readonly shareLocalPort: boolean;
-  readonly freebind: boolean;
-  readonly transparent: boolean;
-  readonly recipe: Recipe;
-  readonly sockopts: SocketOptions | undefined;
 }
 
 function planOf(options: ReserveOptions): Plan {
@@ -103,147 +92,102 @@ function planOf(options: ReserveOptions): Plan {
   boolean('options.shareLocalPort', shareLocalPort);
   boolean('options.freebind', freebind);
   boolean('options.transparent', transparent);
-  const { range, rangeWanted } = rangeOf(options.localPortRange, local?.port ?? 0, shareLocalPort);
-  const ordinary = shareLocalPort && !rangeWanted && !freebind && !transparent;
-  return {
-    remote,
-    family,
-    bind: bindOf(local, family, shareLocalPort),
-    range,
-    rangeWanted,
-    shareLocalPort,
-    freebind,
-    transparent,
-    recipe: ordinary ? ORDINARY : recipeOf(family, range, shareLocalPort, freebind, transparent),
-    sockopts: checkSockopts(options.sockopts, REFUSED),
+  const source: Source = {
+    address: local?.address,
+    ...choosePort(local?.port ?? 0, options.localPortRange, shareLocalPort, 'options.local.port'),
+    ...{ shareLocalPort, freebind, transparent },
+    ...{ mark: undefined, device: undefined, protocol: 'tcp' },
+    sockopts: encodeSockopts(options.sockopts, REFUSED),
   };
+  return { remote, family, source, bind: bindOf(local, source, family) };
+}
+
+function bindOf(local: Endpoint | undefined, source: Source, family: Family): Endpoint | undefined {
+  if (local !== undefined) return local.withPort(source.port);
+  const address = boundAddress(source, family);
+  return address === undefined ? undefined : Endpoint.from({ address, port: source.port });
 }
 
 function reserveOne(plan: Plan): PortReservation {
+  const { family, source, bind, remote } = plan;
+  const recipe = RECIPES.of(source, family);
+  recipe.connectTo(remote.sockaddr(family));
+  if (bind !== undefined) recipe.bindTo(bind.sockaddr(family));
   const handle = new (native().Handle)();
+  let errno = recipe.run(handle);
+  if (errno === EADDRINUSE && bind?.port === 0 && recipe.failed?.call === 'bind') {
+    errno = retryOnLast(recipe, handle, plan, bind);
+  }
+  if (errno !== 0) throw failureOf(errno, recipe.failed, plan);
   try {
-    const local = hold(handle, plan);
-    return new PortReservation(handle, local, plan.remote);
+    return new PortReservation(handle, verified(recipe, plan), remote);
   } catch (error) {
     handle.close();
     throw error;
   }
 }
 
-/** socket, options, bind, connect, and the proof. Returns the local endpoint. */
-function hold(handle: Handle, plan: Plan): Endpoint {
-  const { remote, family, bind } = plan;
-  const made = handle.socket(familyNumber(family), SOCK_STREAM, 0);
-  if (made < 0) throw explainSocket(made);
-  if (handle.setsockopts(plan.recipe.list) < 0) setOneByOne(handle, plan);
-  applyOptions(handle, plan.sockopts);
-  if (bind !== undefined) {
-    let bound = handle.bind(bind.transientSockaddr(family));
-    if (bound === EADDRINUSE && bind.port === 0) bound = bindLast(handle, bind, plan);
-    if (bound < 0) throw explainBind(bound, bind, plan);
-  }
-  const connected = handle.connect(remote.transientSockaddr(family));
-  if (connected < 0 && connected !== EINPROGRESS) throw explainConnect(connected, plan);
-  if (connected !== 0 || !isDeferred(handle)) {
-    throw new SocketError(
-      'ERR_NOT_DEFERRED',
-      `The kernel did not defer the connect to ${remote.toString()}, so a SYN may have been sent; the socket is closed. ` +
-        'TCP Fast Open is perhaps paused after a black hole (net.ipv4.tcp_fastopen_blackhole_timeout_sec).',
-    );
-  }
-  return verifiedLocal(handle, plan);
+/** socket, options, bind, connect, and the proof. */
+function stepsOf({ source, family, binds }: Shape): Step[] {
+  const { range, rangeWanted, shareLocalPort, freebind, transparent, sockopts } = source;
+  return [
+    { call: 'socket', family, type: SOCK_STREAM, protocol: 0 },
+    ...localSteps({ portAtConnect: shareLocalPort, range, rangeWanted, freebind, transparent }, family),
+    ...optionSteps([encodeOption('TCP_FASTOPEN_CONNECT', true), encodeOption('TCP_FASTOPEN_NO_COOKIE', true)]),
+    ...optionSteps(sockopts),
+    ...(binds ? [{ call: 'bind' } as const] : []),
+    { call: 'connect' },
+    { call: 'getsockopt', option: 'TCP_INFO' },
+    { call: 'getsockname' },
+  ];
 }
 
-/** bind(2) to port 0 has said that none is free, and may have passed one over. */
-function bindLast(handle: Handle, bind: Endpoint, plan: Plan): number {
-  const last = passedOver(plan.rangeWanted ? plan.range : undefined);
-  return last === undefined ? EADDRINUSE : handle.bind(bind.withPort(last).transientSockaddr(plan.family));
+/** bind(2) to port 0 has found no free port, but may not have looked at the last one. */
+function retryOnLast(recipe: Recipe, handle: Handle, { source, family }: Plan, bind: Endpoint): number {
+  const last = passedOver(source.rangeWanted ? source.range : undefined);
+  if (last === undefined) return EADDRINUSE;
+  recipe.bindTo(bind.withPort(last).sockaddr(family));
+  return recipe.run(handle);
 }
 
-/** The port that the kernel picked, held against the range before anybody sees the socket. */
-function verifiedLocal(handle: Handle, plan: Plan): Endpoint {
-  const length = check('getsockname', handle.getsockname(scratchAddress));
-  const { bind, family } = plan;
+function failureOf(errno: number, step: Step | undefined, { source, family, remote }: Plan): Error {
+  const asked = askedFor(source, 'reserve', family, remote);
+  switch (step?.call) {
+    case 'setsockopt':
+      return outerError('setsockopt', errno, asked, { option: step.option });
+    case 'connect':
+      return errno === EINPROGRESS ? notDeferred(remote) : outerError('connect', errno, asked);
+    case 'bind':
+      return outerError('bind', errno, asked);
+    default:
+      return outerError('socket', errno, asked);
+  }
+}
+
+/** What the kernel did, compared with what was asked for before anybody sees the socket. Returns the local end. */
+function verified(recipe: Recipe, { source, family, bind, remote }: Plan): Endpoint {
+  if (!saysDeferred(recipe.info, recipe.infoLength)) throw notDeferred(remote);
+  const { name } = recipe;
   const bound = bind === undefined || isWildcard(bind) ? undefined : bind;
-  if (bound !== undefined && !sameAddress(scratchAddress, sockaddrOf(bound, family), family)) throw notUnicast(bound);
-  const picked = ((scratchAddress[2] ?? 0) << 8) | (scratchAddress[3] ?? 0);
-  if (plan.rangeWanted && !contains(plan.range, picked)) {
-    refuseOutside('options.localPortRange', plan.range);
-    throw new SocketError(
-      'ERR_UNSUPPORTED',
-      `The kernel picked port ${String(picked)}, outside the range ${plan.range.join('-')}; the socket is closed.`,
-    );
+  // The kernel took the address, and would send from another one.
+  if (bound !== undefined && !recipe.keptAddress()) {
+    throw outerError('bind', EADDRNOTAVAIL, askedFor(source, 'reserve', family, remote));
   }
-  const local = bound === undefined ? Endpoint.decode(scratchAddress, length) : bound.withPort(picked);
+  const picked = ((name[2] ?? 0) << 8) | (name[3] ?? 0);
+  if (source.rangeWanted && !contains(source.range, picked)) throw outsideRange(picked, source.range);
+  const local = bound === undefined ? Endpoint.decode(name, recipe.nameLength) : bound.withPort(picked);
   if (local === undefined) throw new SocketError('ERR_UNSUPPORTED', 'The socket has no IP address.');
   return local;
 }
 
-/** Its address, with whatever port: reservations come in a row from the same one, and writing it costs time. */
-function sockaddrOf(bound: Endpoint, family: Family): Uint8Array {
-  if (latest?.address !== bound.address || latest.family !== family) {
-    latest = { address: bound.address, family, bytes: bound.sockaddr(family) };
-  }
-  return latest.bytes;
-}
-
-/** One of the list has failed: which, and can it be done without? Setting an option once more changes nothing. */
-function setOneByOne(handle: Handle, plan: Plan): void {
-  for (const { option, level, name, value } of plan.recipe.options) {
-    const set = handle.setsockopt(level, name, value);
-    if (set < 0) refuseUnlessOptional(option, set, plan);
-  }
-}
-
-/** A kernel without the port range serves those who asked for none: only its search is slower. */
-function refuseUnlessOptional(option: string, errno: number, plan: Plan): void {
-  if (option === 'IP_LOCAL_PORT_RANGE' && errno === ENOPROTOOPT && !plan.rangeWanted) return;
-  throw explainOption(option, errno);
-}
-
-function recipeOf(
-  family: Family,
-  range: PortRange,
-  shareLocalPort: boolean,
-  freebind: boolean,
-  transparent: boolean,
-): Recipe {
-  const options = [
-    ...(shareLocalPort ? [encodeOption('IP_BIND_ADDRESS_NO_PORT', true)] : []),
-    encodeOption('IP_LOCAL_PORT_RANGE', range),
-    encodeOption('TCP_FASTOPEN_CONNECT', true),
-    encodeOption('TCP_FASTOPEN_NO_COOKIE', true),
-    ...(freebind ? [encodeOption(family === 'ipv6' ? 'IPV6_FREEBIND' : 'IP_FREEBIND', true)] : []),
-    ...(transparent ? [encodeOption(family === 'ipv6' ? 'IPV6_TRANSPARENT' : 'IP_TRANSPARENT', true)] : []),
-  ];
-  return { options, list: encodeList(options) };
-}
-
-function rangeOf(wanted: unknown, port: number, shareLocalPort: boolean): { range: PortRange; rangeWanted: boolean } {
-  const range = wanted === undefined ? undefined : checkRange('options.localPortRange', wanted);
-  if (port === 0) return { range: range ?? WHOLE_RANGE, rangeWanted: range !== undefined };
-  if (range !== undefined && !contains(range, port)) {
-    throw outOfRange('options.local.port', `inside options.localPortRange, ${range.join('-')}`, port);
-  }
-  if (!shareLocalPort) return { range: WHOLE_RANGE, rangeWanted: false };
-  if (!isEphemeral(port)) {
-    throw outOfRange(
-      'options.local.port',
-      'inside net.ipv4.ip_local_port_range, or reserved with shareLocalPort: false (a port outside it can be bound, but not shared between destinations)',
-      port,
-    );
-  }
-  return { range: [port, port], rangeWanted: true };
-}
-
-/** A shared port is picked by connect, so bind gets none; one that is not shared is what bind takes, and needs an address. */
-function bindOf(local: Endpoint | undefined, family: Family, shareLocalPort: boolean): Endpoint | undefined {
-  if (shareLocalPort) return local?.withPort(0);
-  return local ?? Endpoint.from({ address: WILDCARD[family], port: 0 });
+function notDeferred(remote: Endpoint): SocketError {
+  return new SocketError(
+    'ERR_NOT_DEFERRED',
+    `The kernel did not defer the connect to ${remote.toString()}, so a SYN may have been sent; the socket is closed. ` +
+      'TCP Fast Open may be paused after a black hole (net.ipv4.tcp_fastopen_blackhole_timeout_sec).',
+  );
 }
 
 const KNOWN = ['remote', 'local', 'localPortRange', 'shareLocalPort', 'freebind', 'transparent', 'sockopts'] as const;
 const REFUSED: ReadonlyMap<string, string> = new Map([...LOSES_GUARANTEE, ...SET_BY_RESERVE]);
-const ORDINARY = recipeOf('ipv4', WHOLE_RANGE, false, false, false);
-const scratchAddress = new Uint8Array(SOCKADDR_SIZE);
-let latest: { readonly address: string; readonly family: Family; readonly bytes: Uint8Array } | undefined;
+const RECIPES = new Recipes(stepsOf);

@@ -3,10 +3,13 @@ import { inspect, type InspectOptions } from 'node:util';
 import { bytes, integer, invalidType, oneOf, options as checkOptions } from '../arguments.js';
 import { native, type Handle } from '../binding.js';
 import { check, SocketError, SyscallError } from '../errors.js';
-import { applyOptions } from '../options/access.js';
 import { isDeferred } from '../options/deferred.js';
 import { localEndpoint, portAssigned } from '../options/local-endpoint.js';
-import { checkSockopts } from '../options/sockopts.js';
+import { IPPROTO_MPTCP } from '../kernel/numbers.js';
+import { encodeSockopts } from '../options/sockopts.js';
+import { callError, type Asked } from '../source/explain.js';
+import { optionSteps } from '../source/local-steps.js';
+import { Recipe } from '../source/recipe.js';
 import type { SocketOptions } from '../options/table.js';
 import { accessOf, optionAccess, type OptionAccess, type OwnSocket } from '../options/target.js';
 import { Readiness, READABLE, WRITABLE } from './readiness.js';
@@ -14,7 +17,7 @@ import { intOption, requireIntOption, takeError } from '../kernel/int-option.js'
 import { LITTLE_ENDIAN } from '../wire/byte-order.js';
 import { decodeControl, encodeControl, type ControlMessage, type ReceivedControlMessage } from '../wire/control.js';
 import { Endpoint, SOCKADDR_SIZE, UNSPECIFIED, type EndpointLike } from '../wire/endpoint.js';
-import { FAMILIES, familyNumber, type Family } from '../wire/families.js';
+import { FAMILIES, type Family } from '../wire/families.js';
 import {
   AF_INET,
   AF_INET6,
@@ -47,7 +50,7 @@ export interface NativeSocketOptions {
  * Where a socket stands. 'connecting': connect(2) was EINPROGRESS. 'connected': it is, or its handshake waits for the
  * first data (TCP_FASTOPEN_CONNECT).
  */
-export type SocketState = 'open' | 'bound' | 'connecting' | 'connected' | 'listening' | 'closed' | 'detached';
+export type NativeSocketState = 'open' | 'bound' | 'connecting' | 'connected' | 'listening' | 'closed' | 'detached';
 
 export interface SendMessage {
   /** One buffer, or several to send as one message (at most 1024). */
@@ -100,14 +103,14 @@ export class NativeSocket implements OwnSocket, Disposable {
   readonly family: Family;
   readonly type: NativeSocketType;
   readonly #handle: Handle;
-  #state: SocketState;
+  #state: NativeSocketState;
   #readiness: Readiness | undefined;
   /** Where a connect in progress goes: getpeername does not know yet, and the error must. */
   #remoteWanted: Endpoint | undefined;
   /** How the last connect failed, for all who wait for it. */
   #refusal: SyscallError | undefined;
 
-  private constructor(handle: Handle, family: Family, type: NativeSocketType, state: SocketState) {
+  private constructor(handle: Handle, family: Family, type: NativeSocketType, state: NativeSocketState) {
     this.#handle = handle;
     this.family = family;
     this.type = type;
@@ -124,16 +127,23 @@ export class NativeSocket implements OwnSocket, Disposable {
     const type = oneOf('options.type', options.type, TYPES);
     const { protocol = 0 } = options;
     integer('options.protocol', protocol, 0, 65535);
-    const sockopts = checkSockopts(options.sockopts);
+    const recipe = new Recipe([
+      { call: 'socket', family, type: TYPE_NUMBERS[type], protocol },
+      ...optionSteps(encodeSockopts(options.sockopts)),
+    ]);
     const handle = new (native().Handle)();
-    check('socket', handle.socket(familyNumber(family), TYPE_NUMBERS[type], protocol));
-    try {
-      applyOptions(handle, sockopts);
-    } catch (error) {
-      handle.close();
-      throw error;
-    }
-    return new NativeSocket(handle, family, type, 'open');
+    const errno = recipe.run(handle);
+    if (errno === 0) return new NativeSocket(handle, family, type, 'open');
+    const asked: Asked = {
+      by: 'NativeSocket',
+      family,
+      port: 0,
+      ...(protocol === IPPROTO_MPTCP && { protocol: 'mptcp' }),
+    };
+    const { failed } = recipe;
+    throw failed?.call === 'setsockopt'
+      ? callError('setsockopt', errno, asked, { option: failed.option })
+      : callError('socket', errno, asked);
   }
 
   /**
@@ -162,7 +172,7 @@ export class NativeSocket implements OwnSocket, Disposable {
     return this.#handle.fd();
   }
 
-  get state(): SocketState {
+  get state(): NativeSocketState {
     return this.#state;
   }
 
@@ -186,10 +196,8 @@ export class NativeSocket implements OwnSocket, Disposable {
   /** bind(2). @throws SyscallError with `address` and `port` */
   bind(endpoint: EndpointLike): void {
     const local = Endpoint.from(endpoint);
-    check('bind', this.#handle.bind(local.transientSockaddr(this.family)), {
-      address: local.address,
-      port: local.port,
-    });
+    const errno = this.#handle.bind(local.transientSockaddr(this.family));
+    if (errno < 0) throw callError('bind', errno, this.#asked(local, undefined), { ends: local });
     this.#state = 'bound';
   }
 
@@ -201,7 +209,9 @@ export class NativeSocket implements OwnSocket, Disposable {
   connect(endpoint: EndpointLike): boolean {
     const remote = Endpoint.from(endpoint);
     const result = this.#handle.connect(remote.transientSockaddr(this.family));
-    if (result !== EINPROGRESS) check('connect', result, { address: remote.address, port: remote.port });
+    if (result < 0 && result !== EINPROGRESS) {
+      throw callError('connect', result, this.#asked(localEndpoint(this.#handle), remote), { ends: remote });
+    }
     this.#refusal = undefined;
     this.#remoteWanted = remote;
     this.#state = result === EINPROGRESS ? 'connecting' : 'connected';
@@ -235,8 +245,21 @@ export class NativeSocket implements OwnSocket, Disposable {
     this.#refusal = new SyscallError('connect', errno, { address: remote?.address, port: remote?.port });
   }
 
+  /** What is known of a call that failed. */
+  #asked(local: Endpoint, remote: Endpoint | undefined): Asked {
+    const { address, port } = local;
+    return {
+      by: 'NativeSocket',
+      family: this.family,
+      protocol: this.type === 'dgram' ? 'udp' : 'tcp',
+      local: address,
+      port,
+      remote,
+    };
+  }
+
   /** For after an await, since TypeScript believes that the state is still what it was before. */
-  #hasState(state: SocketState): boolean {
+  #hasState(state: NativeSocketState): boolean {
     return this.#state === state;
   }
 
@@ -359,7 +382,7 @@ export class NativeSocket implements OwnSocket, Disposable {
 }
 
 /** What the kernel says of a socket that somebody else has set up. */
-function stateOf(handle: Handle): SocketState {
+function stateOf(handle: Handle): NativeSocketState {
   if ((intOption(handle, SOL_SOCKET, SO_ACCEPTCONN) ?? 0) !== 0) return 'listening';
   if (handle.getpeername(scratchAddress) >= 0) return 'connected';
   if (isDeferred(handle)) return 'connected';

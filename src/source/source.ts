@@ -1,19 +1,16 @@
-// Where an attempt may leave from: what `connect` is asked for itself, or what a pool of sources offers, one candidate
-// after the other.
-import type { PortRange } from '../kernel/sysctl.js';
-import type { SocketOptions } from '../options/table.js';
+// The local end that a TCP connection is asked to have: what `connect` is asked for itself, or what a pool offers.
+import type { EncodedOption } from '../options/access.js';
+import type { StreamProtocol } from '../options/sockopts.js';
+import type { PortChoice } from '../ports/port-range.js';
 import type { Endpoint } from '../wire/endpoint.js';
+import type { Family } from '../wire/families.js';
+import { WILDCARD } from '../wire/wildcard.js';
+import type { Asked, Caller } from './explain.js';
 
-/** The local side of one attempt. Everything in it has been checked. */
-export interface Source {
-  /** A literal of the attempt's family; undefined leaves the address to the kernel. */
+/** Everything in it has been checked, and is encoded as far as it can be without knowing the family. */
+export interface Source extends PortChoice {
+  /** A literal of the connection's family; undefined leaves the address to the kernel. */
   readonly address: string | undefined;
-  /** 0 leaves the port to the kernel. */
-  readonly port: number;
-  /** Set even where none is asked for: without one the port search slows down at half the range. */
-  readonly range: PortRange;
-  /** A port outside the range is an error, since the caller gave it. */
-  readonly rangeWanted: boolean;
   /** IP_BIND_ADDRESS_NO_PORT: the port is picked at connect(2), shared between destinations. */
   readonly shareLocalPort: boolean;
   readonly freebind: boolean;
@@ -22,13 +19,32 @@ export interface Source {
   readonly mark: number | undefined;
   /** SO_BINDTODEVICE */
   readonly device: string | undefined;
+  readonly protocol: StreamProtocol;
   /** Set after all of the above, before bind. */
-  readonly sockopts: SocketOptions | undefined;
+  readonly sockopts: readonly EncodedOption[];
+}
+
+/** The port is left to the kernel, and what is asked for is one range of ports. */
+export function searchesAtBind(source: Source, family: Family): boolean {
+  return source.port === 0 && !source.shareLocalPort && boundAddress(source, family) !== undefined;
+}
+
+/** The address that bind(2) is given, undefined where nothing is bound. */
+export function boundAddress({ address, port, shareLocalPort }: Source, family: Family): string | undefined {
+  if (address !== undefined) return address;
+  return port !== 0 || !shareLocalPort ? WILDCARD[family] : undefined;
+}
+
+/** What was asked for, for whoever explains a failure. */
+export function askedFor(source: Source, by: Caller, family: Family, remote?: Endpoint): Asked {
+  const { address, port, range, transparent, device, protocol } = source;
+  const portBound = port !== 0 || searchesAtBind(source, family);
+  return { by, family, protocol, local: address, port, portBound, remote, range, transparent, device };
 }
 
 /**
- * One source for one attempt, and who hears how it went. At most one of the three is called for each that was pulled: none
- * when the socket was destroyed meanwhile, then the iteration ends.
+ * One source for one attempt, and who is notified of how it went. At most one of the three is called for each that was pulled:
+ * none when the socket was destroyed meanwhile, then the iteration ends.
  */
 export interface Candidate {
   readonly source: Source;

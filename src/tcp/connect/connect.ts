@@ -11,9 +11,16 @@ import { invalidValue } from '../../arguments.js';
 import { native } from '../../binding.js';
 import { AbortError } from '../../errors.js';
 import { ignoreEmptyWrites, requireAdoption } from '../../node/stream.js';
-import type { Job } from './attempt.js';
-import { asksForMore, sourceOf, waitPolicyOf, type ConnectOptions, type WaitForLocalPort } from './options.js';
-import { Refusals } from './refusals.js';
+import { Job } from './job.js';
+import {
+  asksForMore,
+  isDeferredConnect,
+  refuseMisspelt,
+  sourceOf,
+  waitPolicyOf,
+  type ConnectOptions,
+  type WaitForLocalPort,
+} from './options.js';
 import { ConnectingSocket, requireHooked, requireHooks } from '../../node/connecting-socket.js';
 import type { Candidates, Source } from '../../source/source.js';
 
@@ -37,18 +44,27 @@ export function connect(options: ConnectOptions | number | string, listener?: ()
 export function connect(options: NetConnectOpts, listener?: () => void): Socket;
 export function connect(port: number, host?: string, listener?: () => void): Socket;
 export function connect(...args: readonly unknown[]): Socket {
-  native(); // says so where the platform is another
+  native(); // throws on other platforms
   const options = optionsOf(args);
-  if (isNodesAlone(options)) return netConnect(...(args as [TcpNetConnectOpts]));
+  refuseMisspelt(options);
+  return isNodesAlone(options) ? netConnect(...(args as [TcpNetConnectOpts])) : connectAs(options, listenerOf(args));
+}
+
+/**
+ * `connect` for options that carry keys of others, as those of a request do: none looks misspelt.
+ * @internal
+ */
+export function connectAs(options: ConnectOptions, listener?: () => void): Socket {
+  native();
   requireAdoption();
   requireHooks();
   const source = sourceOf(options);
-  const job: Job = { from: source, policy: waitPolicyOf(options.waitForLocalPort), refusals: new Refusals(false) };
+  const job = new Job(source, waitPolicyOf(options.waitForLocalPort));
   // A shared port is connect(2)'s to take: Node would look for it after bind.
   const forNode = source.port === 0 && options.localPort !== undefined ? { ...options, localPort: undefined } : options;
   const socket = make(forNode, job);
-  if (source.sockopts?.TCP_FASTOPEN_CONNECT === true) ignoreEmptyWrites(socket);
-  return run(socket, forNode, listenerOf(args));
+  if (isDeferredConnect(source)) ignoreEmptyWrites(socket);
+  return run(socket, forNode, listener);
 }
 
 /** What a pool gives to `connectFrom`: the sources are its own. */
@@ -64,7 +80,7 @@ export function connectFrom(options: PoolConnectOptions, candidates: Candidates,
   native();
   requireAdoption();
   requireHooks();
-  const job: Job = { from: candidates, policy: waitPolicyOf(options.waitForLocalPort), refusals: new Refusals(true) };
+  const job = new Job(candidates, waitPolicyOf(options.waitForLocalPort));
   return run(make(options, job), options, listener);
 }
 
@@ -101,11 +117,7 @@ export function socketFrom(
   native();
   requireAdoption();
   requireHooks();
-  return new ConnectingSocket(options, {
-    from,
-    policy: waitPolicyOf(wait),
-    refusals: new Refusals(typeof from === 'function'),
-  });
+  return new ConnectingSocket(options, new Job(from, waitPolicyOf(wait)));
 }
 
 /** The rest of what net.connect does with a socket. */
@@ -174,6 +186,10 @@ export function listenerOf(args: readonly unknown[]): (() => void) | undefined {
 function isNodesAlone(options: ConnectOptions): boolean {
   const { path, fd, handle } = options as { path?: unknown; fd?: unknown; handle?: unknown };
   if (!path && fd === undefined && !handle) return false; // which net.Socket takes for one, and which not
+  const { localAddress, localPort } = options;
+  if (path && (localAddress !== undefined || localPort !== undefined)) {
+    throw invalidValue('options.path', path, 'a Unix socket has no local address and port');
+  }
   if (!asksForMore(options)) return true;
   if (path) throw invalidValue('options.path', path, "a pipe has no source: only net.connect's own options go with it");
   throw invalidValue(

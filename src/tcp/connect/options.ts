@@ -5,17 +5,17 @@ import {
   integer,
   invalidType,
   invalidValue,
+  oneOf,
   options as checkOptions,
-  outOfRange,
   string,
 } from '../../arguments.js';
 import type { PortRange } from '../../kernel/sysctl.js';
 import { TIME_WAIT_MS } from '../../kernel/time-wait.js';
 import { encodeOption } from '../../options/access.js';
-import { checkSockopts } from '../../options/sockopts.js';
+import { encodeSockopts, type StreamProtocol } from '../../options/sockopts.js';
 import type { SocketOptions } from '../../options/table.js';
-import { checkRange, contains, isEphemeral, WHOLE_RANGE } from '../../ports/port-range.js';
-import { endpointOf } from './descriptor.js';
+import { choosePort } from '../../ports/port-range.js';
+import { sourceEndpoint } from './descriptor.js';
 import type { WaitPolicy } from '../../ports/waiting.js';
 import type { Source } from '../../source/source.js';
 
@@ -45,6 +45,11 @@ export interface SourceOptions {
    * @default true, but false with `localPort`
    */
   readonly shareLocalPort?: boolean | undefined;
+  /**
+   * 'mptcp' connects with Multipath TCP, and falls back to TCP where the other side does not speak it; it needs
+   * net.mptcp.enabled, and refuses some options in `sockopts`. @default 'tcp'
+   */
+  readonly protocol?: StreamProtocol | undefined;
   /** Any other option by its kernel name, set before bind. Not those of the options above, nor SO_BINDTOIFINDEX. */
   readonly sockopts?: SocketOptions | undefined;
 }
@@ -55,37 +60,72 @@ export interface ConnectOptions extends TcpNetConnectOpts, SourceOptions {
   readonly waitForLocalPort?: WaitForLocalPort | undefined;
 }
 
-/** The keys that net.connect does not know. */
+/** Are there options of the source, which net.connect does not have? */
 export function asksForMore(options: object): boolean {
   return OWN.some((name) => (options as Record<string, unknown>)[name] !== undefined);
 }
 
+/**
+ * A misspelt option of the source would be ignored as a key that net.connect does not know, and with it the range or the
+ * address that was asked for.
+ * @throws ERR_INVALID_ARG_VALUE for a key that looks like one of ours
+ */
+export function refuseMisspelt(options: object): void {
+  for (const key of Object.keys(options)) {
+    if ((OWN as readonly string[]).includes(key) || NOT_MISSPELT.has(key)) continue;
+    const meant = OWN.find((name) => isLike(key, name));
+    if (meant === undefined) continue;
+    throw invalidValue(
+      `options.${key}`,
+      (options as Record<string, unknown>)[key],
+      `unknown option; did you mean "${meant}"?`,
+    );
+  }
+}
+
+/** Short names are like many words. */
+function isLike(key: string, name: string): boolean {
+  return name.length >= 8 && Math.abs(key.length - name.length) <= MAX_EDITS && edits(key, name) <= MAX_EDITS;
+}
+
+/** Levenshtein's distance. */
+function edits(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (const [i, letter] of [...a].entries()) {
+    const next = [i + 1];
+    for (const [j, other] of [...b].entries()) {
+      const replaced = (row[j] ?? 0) + (letter === other ? 0 : 1);
+      next.push(Math.min(replaced, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row.at(-1) ?? 0;
+}
+
+/** Does the first write start the handshake? */
+export function isDeferredConnect({ sockopts }: Source): boolean {
+  return sockopts.some(({ option, value }) => option === 'TCP_FASTOPEN_CONNECT' && value === 1);
+}
+
 /** @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
-export function sourceOf(options: ConnectOptions): Source {
-  const { localPortRange, freebind = false, transparent = false, mark, device, sockopts } = options;
+export function sourceOf(options: SourceOptions & Pick<ConnectOptions, 'localAddress' | 'localPort'>): Source {
+  const { localPortRange, freebind = false, transparent = false, mark, device, protocol = 'tcp', sockopts } = options;
   const address = addressOf(options.localAddress);
   const port = portOf(options.localPort);
-  const { shareLocalPort: share = port === 0 } = options;
+  const { shareLocalPort = port === 0 } = options;
   boolean('options.freebind', freebind);
   boolean('options.transparent', transparent);
-  boolean('options.shareLocalPort', share);
+  boolean('options.shareLocalPort', shareLocalPort);
   if (mark !== undefined) integer('options.mark', mark, 0, 0xffffffff);
   if (device !== undefined && string('options.device', device) === '')
-    throw invalidValue('options.device', device, 'it is the name of an interface');
+    throw invalidValue('options.device', device, 'it must be the name of an interface');
   if (device !== undefined) encodeOption('SO_BINDTODEVICE', device, 'options.device');
-  const range = localPortRange === undefined ? undefined : checkRange('options.localPortRange', localPortRange);
+  oneOf('options.protocol', protocol, PROTOCOLS);
   return {
     address,
-    // A shared port is picked by connect, so it is a range of one.
-    port: share ? 0 : port,
-    range: port === 0 ? (range ?? WHOLE_RANGE) : sharedOrAlone(port, range, share),
-    rangeWanted: port === 0 ? range !== undefined : share,
-    shareLocalPort: share,
-    freebind,
-    transparent,
-    mark,
-    device,
-    sockopts: checkSockopts(sockopts, OF_THEIR_OWN),
+    ...choosePort(port, localPortRange, shareLocalPort, 'options.localPort'),
+    ...{ shareLocalPort, freebind, transparent, mark, device, protocol },
+    sockopts: encodeSockopts(sockopts, OF_THEIR_OWN, protocol),
   };
 }
 
@@ -99,23 +139,10 @@ export function waitPolicyOf(wait: WaitForLocalPort | undefined): WaitPolicy | u
   return { timeout: integer(`${name}.timeout`, timeout, 1, 2 ** 31 - 1) };
 }
 
-function sharedOrAlone(port: number, range: PortRange | undefined, share: boolean): PortRange {
-  if (range !== undefined && !contains(range, port)) {
-    throw outOfRange('options.localPort', `inside options.localPortRange, ${range.join('-')}`, port);
-  }
-  if (!share) return WHOLE_RANGE;
-  if (isEphemeral(port)) return [port, port];
-  throw outOfRange(
-    'options.localPort',
-    'inside net.ipv4.ip_local_port_range to be shared between destinations (shareLocalPort: true)',
-    port,
-  );
-}
-
-/** What is no address, Node refuses by itself. */
+/** Node itself refuses what is not an address. */
 function addressOf(address: unknown): string | undefined {
   if (typeof address !== 'string' || isIP(address) === 0) return undefined;
-  endpointOf(address, 'options.localAddress'); // a zone that there is not
+  sourceEndpoint(address, 'options.localAddress'); // throws for a zone that does not exist
   return address;
 }
 
@@ -131,9 +158,15 @@ const OWN = [
   'mark',
   'device',
   'shareLocalPort',
+  'protocol',
   'sockopts',
   'waitForLocalPort',
 ] as const satisfies readonly (keyof SourceOptions | 'waitForLocalPort')[];
+
+/** A key of others that looks like one of ours: what http and ws call a list of protocols. */
+const NOT_MISSPELT: ReadonlySet<string> = new Set(['protocols']);
+const MAX_EDITS = 2;
+const PROTOCOLS = ['tcp', 'mptcp'] as const;
 
 /** What the source depends on: set behind its back, it could not be verified. */
 const OF_THEIR_OWN: ReadonlyMap<string, string> = new Map([

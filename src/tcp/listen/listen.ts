@@ -6,15 +6,15 @@ import { native, type Handle } from '../../binding.js';
 import { SocketError, SyscallError } from '../../errors.js';
 import { isLocal } from '../../kernel/routes.js';
 import { readSysctl } from '../../kernel/sysctl.js';
-import { applyOptions } from '../../options/access.js';
+import { encodeOption } from '../../options/access.js';
 import { Endpoint } from '../../wire/endpoint.js';
-import { familyNumber } from '../../wire/families.js';
-import { explainOption, localRoute } from '../../source/remedies.js';
+import { callError, localRoute, type Asked } from '../../source/explain.js';
+import { localSteps, optionSteps } from '../../source/local-steps.js';
+import { Recipe, type Step } from '../../source/recipe.js';
 import { requireAdoption } from '../../node/stream.js';
-import { explainListen } from './errors.js';
 import { planOf, socketFamily, socketOptionsOf, type ListenOptions, type Plan } from './options.js';
 import { serve } from '../../node/server.js';
-import { SOCK_STREAM } from '../../kernel/numbers.js';
+import { IPPROTO_MPTCP, SOCK_STREAM } from '../../kernel/numbers.js';
 
 /**
  * Lets a server listen: net.Server, tls.Server, http.Server, https.Server, the servers of node:http2. As
@@ -96,27 +96,39 @@ function openListener(plan: Plan): Handle {
 
 function openOn(endpoint: Endpoint, plan: Plan): Handle {
   const family = socketFamily(endpoint);
-  const handle = new (native().Handle)();
-  const made = handle.socket(familyNumber(family), SOCK_STREAM, 0);
-  if (made < 0) throw new SyscallError('socket', made, { address: endpoint.address, port: endpoint.port });
-  try {
-    for (const { option, level, name, value } of socketOptionsOf(plan, family)) {
-      const set = handle.setsockopt(level, name, value);
-      if (set < 0) throw explainOption(option, set);
-    }
-    applyOptions(handle, plan.sockopts);
-    const bound = handle.bind(endpoint.transientSockaddr(family));
-    if (bound < 0) throw explainListen(bound, endpoint, cluster.isWorker);
+  const recipe = new Recipe([
+    { call: 'socket', family, type: SOCK_STREAM, protocol: plan.protocol === 'mptcp' ? IPPROTO_MPTCP : 0 },
+    ...optionSteps(socketOptionsOf(plan, family)),
+    ...localSteps(plan, family),
+    ...optionSteps(plan.sockopts),
+    { call: 'bind' },
     // Here and not by Node, so that its errors are explained; and a listener joins its reuseport group by it.
-    const listening = handle.listen(plan.backlog);
-    if (listening < 0) throw explainListen(listening, endpoint, cluster.isWorker);
-    if (plan.steering !== undefined) applyOptions(handle, { SO_ATTACH_REUSEPORT_CBPF: plan.steering });
-  } catch (error) {
-    handle.close();
-    throw error;
-  }
+    { call: 'listen', backlog: plan.backlog },
+    ...optionSteps(plan.steering === undefined ? [] : [encodeOption('SO_ATTACH_REUSEPORT_CBPF', plan.steering)]),
+  ]);
+  recipe.bindTo(endpoint.sockaddr(family));
+  const handle = new (native().Handle)();
+  const errno = recipe.run(handle);
+  if (errno !== 0) throw failureOf(errno, recipe.failed, endpoint, plan);
   warnWhenInVain(plan, endpoint);
   return handle;
+}
+
+/** bind(2) and listen(2) are both `syscall: 'listen'`, which servers' error handlers look for: as Node has it. */
+function failureOf(errno: number, step: Step | undefined, endpoint: Endpoint, plan: Plan): SyscallError {
+  const asked: Asked = {
+    ...{ by: 'listen', family: socketFamily(endpoint), protocol: plan.protocol, transparent: plan.transparent },
+    ...{ local: endpoint.address, port: endpoint.port, inWorker: cluster.isWorker },
+  };
+  switch (step?.call) {
+    case 'setsockopt':
+      return callError('setsockopt', errno, asked, { option: step.option });
+    case 'bind':
+    case 'listen':
+      return callError(step.call, errno, asked, { syscall: 'listen', ends: endpoint });
+    default:
+      return callError('socket', errno, asked, { ends: endpoint });
+  }
 }
 
 /** The kernel has accepted what will be without effect. */
@@ -126,7 +138,7 @@ function warnWhenInVain(plan: Plan, endpoint: Endpoint): void {
     warn(
       'LINUX_SOCKETS_NOT_LOCAL',
       `The server listens on ${endpoint.address}, which is not routed to this host: nothing will reach it until it is ` +
-        `assigned or routed here (\`${localRoute(endpoint.address, endpoint.family)}\`, or its whole prefix).`,
+        `assigned or routed here (\`${localRoute(endpoint.address)}\`, or its whole prefix).`,
     );
   }
   const fastOpen = Number(readSysctl('net.ipv4.tcp_fastopen') ?? FASTOPEN_SERVER);

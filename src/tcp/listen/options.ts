@@ -6,13 +6,14 @@ import {
   integer,
   invalidType,
   invalidValue,
+  oneOf,
   options as checkOptions,
   string,
 } from '../../arguments.js';
 import { encodeOption, type EncodedOption } from '../../options/access.js';
 import type { BpfInstruction } from '../../options/kinds/filter.js';
 import { steeringOf, type ReusePort } from '../../options/reuse-port.js';
-import { checkSockopts } from '../../options/sockopts.js';
+import { encodeSockopts, type StreamProtocol } from '../../options/sockopts.js';
 import type { SocketOptions } from '../../options/table.js';
 import { Endpoint } from '../../wire/endpoint.js';
 import type { Family } from '../../wire/families.js';
@@ -49,6 +50,11 @@ export interface ListenOptions {
   readonly deferAccept?: number | undefined;
   /** No IPv4 on an IPv6 socket (IPV6_V6ONLY). @default false */
   readonly ipv6Only?: boolean | undefined;
+  /**
+   * 'mptcp' listens for Multipath TCP and plain TCP; it needs net.mptcp.enabled, and refuses some options in `sockopts`.
+   * @default 'tcp'
+   */
+  readonly protocol?: StreamProtocol | undefined;
   /** Set before bind, after all of the above, so that they win. */
   readonly sockopts?: SocketOptions | undefined;
   /** Closes the server. */
@@ -73,7 +79,8 @@ export interface Plan {
   readonly fastOpen: number;
   readonly deferAccept: number;
   readonly ipv6Only: boolean;
-  readonly sockopts: SocketOptions | undefined;
+  readonly protocol: StreamProtocol;
+  readonly sockopts: readonly EncodedOption[];
   readonly signal: AbortSignal | undefined;
 }
 
@@ -81,7 +88,8 @@ export interface Plan {
 export function planOf(options: ListenOptions, inWorker: boolean): Plan {
   checkOptions('options', options, KNOWN);
   const { backlog = 511, freebind = false, transparent = false, ipv6Only = false, deferAccept = 0 } = options;
-  const { port = 0, exclusive = true } = options;
+  const { port = 0, exclusive = true, protocol = 'tcp' } = options;
+  oneOf('options.protocol', protocol, ['tcp', 'mptcp'] as const);
   integer('options.port', port, 0, 65535);
   const endpoint = endpointOf(options.host, port);
   boolean('options.ipv6Only', ipv6Only);
@@ -106,7 +114,8 @@ export function planOf(options: ListenOptions, inWorker: boolean): Plan {
     fastOpen: queueOf(options.fastOpen, backlog),
     deferAccept: integer('options.deferAccept', deferAccept, 0, 32767),
     ipv6Only,
-    sockopts: checkSockopts(options.sockopts),
+    protocol,
+    sockopts: encodeSockopts(options.sockopts, undefined, protocol),
     signal: abortSignal('options.signal', options.signal),
   };
 }
@@ -121,8 +130,6 @@ export function socketOptionsOf(plan: Plan, family: Family): EncodedOption[] {
     encodeOption('SO_REUSEADDR', true),
     ...(v6 ? [encodeOption('IPV6_V6ONLY', plan.ipv6Only)] : []),
     ...(plan.reusePort ? [encodeOption('SO_REUSEPORT', true)] : []),
-    ...(plan.freebind ? [encodeOption(v6 ? 'IPV6_FREEBIND' : 'IP_FREEBIND', true)] : []),
-    ...(plan.transparent ? [encodeOption(v6 ? 'IPV6_TRANSPARENT' : 'IP_TRANSPARENT', true)] : []),
     ...(plan.deferAccept === 0 ? [] : [encodeOption('TCP_DEFER_ACCEPT', plan.deferAccept)]),
     ...(plan.fastOpen === 0 ? [] : [encodeOption('TCP_FASTOPEN', plan.fastOpen)]),
   ];
@@ -159,6 +166,7 @@ const KNOWN = [
   'fastOpen',
   'deferAccept',
   'ipv6Only',
+  'protocol',
   'sockopts',
   'signal',
   'exclusive',

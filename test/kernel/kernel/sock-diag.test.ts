@@ -4,7 +4,7 @@ import { readlinkSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { reserve, type NativeSocket, reserveMany } from '../../../src/index.js';
 import { parseProcTcp, procSockets } from '../../../src/kernel/proc-tcp.js';
-import { tcpSockets, visitTcpSockets } from '../../../src/kernel/sock-diag.js';
+import { tcpSockets, visitSockets } from '../../../src/kernel/sock-diag.js';
 import type { SocketFilter, SocketRow } from '../../../src/kernel/socket-row.js';
 import { expectNoNewFds } from '../../support/fds.js';
 import { withoutCapabilities } from '../../support/without-capabilities.js';
@@ -22,7 +22,7 @@ function inodeOf(socket: NativeSocket): number {
 /** Local port → how long its socket waits, as the quick form has it. */
 function waits(filter: SocketFilter): Map<number, number> {
   const found = new Map<number, number>();
-  visitTcpSockets(filter, (port, _state, waitsMs) => found.set(port, waitsMs));
+  visitSockets(filter, (port, _state, waitsMs) => found.set(port, waitsMs));
   return found;
 }
 

@@ -5,7 +5,7 @@ import { SyscallError } from '../../../src/errors.js';
 import { NativeSocket, reserveMany } from '../../../src/index.js';
 import * as netlink from '../../../src/kernel/netlink.js';
 import { procSockets } from '../../../src/kernel/proc-tcp.js';
-import { tcpSockets, visitTcpSockets } from '../../../src/kernel/sock-diag.js';
+import { tcpSockets, visitSockets } from '../../../src/kernel/sock-diag.js';
 import { explainExhaustion } from '../../../src/ports/explain.js';
 import { tcpPair } from '../../support/sockets.js';
 import { setSysctl } from '../../support/sysctl.js';
@@ -44,7 +44,7 @@ describe.each([
     expect(from).toBe('proc');
     expect(rows).toMatchObject([{ state: 'ESTABLISHED', local: plain(pair.client.local) }]);
     const visited: unknown[][] = [];
-    visitTcpSockets(filter, (...all) => visited.push(all));
+    visitSockets(filter, (...all) => visited.push(all));
     expect(visited).toEqual([[pair.client.local.port, 'ESTABLISHED', Infinity, 0]]);
   });
 
@@ -62,7 +62,7 @@ describe.each([
 test('any other failure of sock_diag is reported as a failure', () => {
   refusal = () => ({ errno: -12, rows: [], consistent: true }); // ENOMEM
   expect(thrown(() => tcpSockets())).toMatchObject({ code: 'ENOMEM' });
-  expect(thrown(() => visitTcpSockets({}, () => undefined))).toMatchObject({ code: 'ENOMEM' });
+  expect(thrown(() => visitSockets({}, () => undefined))).toMatchObject({ code: 'ENOMEM' });
   expect(explainExhaustion({ remote: { address: '::1', port: 9 }, local: '::1', range: [1, 65535] })).toBeUndefined();
 });
 

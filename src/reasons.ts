@@ -1,0 +1,270 @@
+// Why a system call failed, and what to do about it: one table for every error of this package. The kernel's errno alone
+// does not tell; what was asked for decides. Rows are data: src/source/explain.ts finds the row for a failure.
+import {
+  EACCES,
+  EADDRINUSE,
+  EADDRNOTAVAIL,
+  EAFNOSUPPORT,
+  EAGAIN,
+  EHOSTUNREACH,
+  EINVAL,
+  EMFILE,
+  ENETUNREACH,
+  ENFILE,
+  ENODEV,
+  ENOPROTOOPT,
+  ENOTSUP,
+  EPERM,
+  EPROTONOSUPPORT,
+} from './kernel/numbers.js';
+
+/** `reason` of errors. The same fact has the same reason, whichever call meets it. */
+export type FailureReason =
+  /** No local port is free; `exhaustedBy` says what holds them. */
+  | 'portRangeExhausted'
+  /** The local port that was asked for is taken, or the 4-tuple is. */
+  | 'portInUse'
+  /** The local address is not assigned to this host. */
+  | 'addressNotLocal'
+  /** The local address is a broadcast or multicast address. */
+  | 'notUnicast'
+  /** IPv4: the socket is bound to a source that is not routed to this host (freebind), and cannot send from it. */
+  | 'sourceNotLocal'
+  /** The local and the remote address are of different families. */
+  | 'familyMismatch'
+  /** This host has no address to send from. */
+  | 'noSourceAddress'
+  /** There is no route to the destination, or one that forbids it. */
+  | 'noRoute'
+  /** A link-local address without its interface. */
+  | 'noZone'
+  /** A privilege is missing. */
+  | 'notPermitted'
+  /** This network namespace has no such interface. */
+  | 'noDevice'
+  /** TCP Fast Open for clients is switched off. */
+  | 'fastopenClientOff'
+  /** This kernel does not have it. */
+  | 'unsupported'
+  /** The kernel took another local end than the one that was asked for; the socket is closed. */
+  | 'otherSource'
+  /** The process or the host has no file descriptor left. */
+  | 'descriptorLimit';
+
+/** System calls whose failures the table explains. */
+export type ExplainedCall = 'socket' | 'setsockopt' | 'bind' | 'listen' | 'connect' | 'sendmsg';
+
+/** What a row may depend on beyond the call and its errno. */
+export type Condition =
+  /** The kernel was to pick the port. */
+  | 'anyPort'
+  /** A port was asked for, or the socket has one. */
+  | 'portGiven'
+  /** The local address is a broadcast or multicast address. */
+  | 'notUnicast'
+  /** The local address of bind, or the remote one of connect, is link-local and has no zone. */
+  | 'noZone'
+  /** Nothing was bound, and the host has no address to send from. */
+  | 'noSourceAddress'
+  /** The local address is an IPv4 address that is not routed to this host, and `transparent` was not asked for. */
+  | 'sourceNotLocal'
+  /** A worker of a cluster listens. */
+  | 'inWorker'
+  /** The option's row names a capability. */
+  | 'privileged'
+  /** An MPTCP socket was asked for. */
+  | 'mptcp';
+
+export interface ReasonRow {
+  readonly call: ExplainedCall | readonly ExplainedCall[];
+  /** Negative, any of them. */
+  readonly errno: number | readonly number[];
+  /** Of setsockopt: the option. */
+  readonly option?: string;
+  /** All of them hold. */
+  readonly when?: readonly Condition[];
+  readonly reason: FailureReason;
+  /**
+   * What to do: one or more sentences, without the last full stop. In braces what differs from case to case, which
+   * src/source/explain.ts fills in. Absent where the code says it all.
+   */
+  readonly remedy?: string;
+}
+
+/** The first row that fits is the one. */
+export const REASONS: readonly ReasonRow[] = [
+  {
+    call: 'socket',
+    errno: EMFILE,
+    reason: 'descriptorLimit',
+    remedy: 'Each socket takes a file descriptor, and this process has none left: raise `ulimit -n`, or close some',
+  },
+  {
+    call: 'socket',
+    errno: ENFILE,
+    reason: 'descriptorLimit',
+    remedy: 'This host has no file descriptor left: raise fs.file-max, or close some',
+  },
+  {
+    call: 'socket',
+    errno: [EPROTONOSUPPORT, ENOPROTOOPT, EINVAL],
+    when: ['mptcp'],
+    reason: 'unsupported',
+    remedy: "MPTCP is not available here: the kernel lacks it, or net.mptcp.enabled is 0. Use protocol: 'tcp'",
+  },
+  {
+    call: 'socket',
+    errno: [EAFNOSUPPORT, EPROTONOSUPPORT],
+    reason: 'unsupported',
+    remedy: 'This kernel does not have the address family or the protocol',
+  },
+  {
+    call: 'socket',
+    errno: [EPERM, EACCES],
+    reason: 'notPermitted',
+    remedy: 'A raw socket takes CAP_NET_RAW; a sandbox may forbid others',
+  },
+  {
+    call: 'setsockopt',
+    errno: ENOTSUP,
+    option: 'TCP_FASTOPEN_CONNECT',
+    reason: 'fastopenClientOff',
+    remedy:
+      'Bit 1 of net.ipv4.tcp_fastopen, TCP Fast Open for clients, is off (the value is {fastOpen}): ' +
+      'sysctl -w net.ipv4.tcp_fastopen={fastOpenOn}',
+  },
+  {
+    call: 'setsockopt',
+    errno: ENOPROTOOPT,
+    option: 'IP_LOCAL_PORT_RANGE',
+    reason: 'unsupported',
+    remedy: 'This kernel has no port range per socket; it came with Linux 6.3',
+  },
+  {
+    call: 'setsockopt',
+    errno: ENODEV,
+    option: 'SO_BINDTODEVICE',
+    reason: 'noDevice',
+    remedy: 'This network namespace has no interface of that name: see `ip link`',
+  },
+  {
+    call: 'setsockopt',
+    errno: [EPERM, EACCES],
+    when: ['privileged'],
+    reason: 'notPermitted',
+    remedy: 'It needs {privilege}',
+  },
+  {
+    call: 'bind',
+    errno: ENODEV,
+    reason: 'noDevice',
+    remedy: "This network namespace has no interface with the zone's name: see `ip link`",
+  },
+  {
+    call: 'bind',
+    errno: [EADDRNOTAVAIL, EINVAL],
+    when: ['notUnicast'],
+    reason: 'notUnicast',
+    remedy:
+      'It is a broadcast or multicast address: the kernel may bind to it, but sends from another one. Use an address of ' +
+      'this host',
+  },
+  {
+    call: 'bind',
+    errno: EINVAL,
+    when: ['noZone'],
+    reason: 'noZone',
+    remedy: 'A link-local address needs its interface as zone: {local}%eth0',
+  },
+  {
+    call: ['bind', 'listen'],
+    errno: EADDRINUSE,
+    when: ['anyPort'],
+    reason: 'portRangeExhausted',
+    remedy: 'No local port is free on {localOrAny}',
+  },
+  {
+    call: ['bind', 'listen'],
+    errno: EADDRINUSE,
+    when: ['portGiven', 'inWorker'],
+    reason: 'portInUse',
+    remedy: 'Each worker of a cluster listens with a socket of its own here: share the port with reusePort: true',
+  },
+  { call: ['bind', 'listen'], errno: EADDRINUSE, when: ['portGiven'], reason: 'portInUse', remedy: '{portInUse}' },
+  {
+    call: 'bind',
+    errno: EADDRNOTAVAIL,
+    reason: 'addressNotLocal',
+    remedy:
+      'The address is not assigned to this host. Assign it; or {freebind}, and route the address here ' +
+      '(`{localRoute}`, or its whole prefix), otherwise nothing reaches it',
+  },
+  {
+    call: 'bind',
+    errno: EACCES,
+    reason: 'notPermitted',
+    remedy: 'A port below net.ipv4.ip_unprivileged_port_start ({lowestPort}) needs CAP_NET_BIND_SERVICE',
+  },
+  {
+    call: 'connect',
+    errno: EADDRNOTAVAIL,
+    when: ['noSourceAddress'],
+    reason: 'noSourceAddress',
+    remedy: 'This host has no address from which to reach the destination',
+  },
+  {
+    call: 'connect',
+    errno: EADDRNOTAVAIL,
+    when: ['portGiven'],
+    reason: 'portInUse',
+    remedy:
+      'Another connection to that destination has this port, or TIME-WAIT holds it: let the kernel pick the port, or wait',
+  },
+  {
+    call: ['connect', 'sendmsg'],
+    errno: [EADDRNOTAVAIL, EAGAIN],
+    when: ['anyPort'],
+    reason: 'portRangeExhausted',
+    remedy: 'No local port is free from {localOrAny}',
+  },
+  {
+    call: ['connect', 'sendmsg'],
+    errno: ENETUNREACH,
+    when: ['sourceNotLocal'],
+    reason: 'sourceNotLocal',
+    remedy:
+      'The source {local} is not routed to this host: IPv4 sends from such an address only with transparent: true ' +
+      '(CAP_NET_ADMIN or CAP_NET_RAW), or when it is routed here (`{localRoute}`)',
+  },
+  {
+    call: ['connect', 'sendmsg'],
+    errno: ENETUNREACH,
+    reason: 'noRoute',
+    remedy: 'There is no route to {remote}: see `ip route get {remote}`',
+  },
+  {
+    call: ['connect', 'sendmsg'],
+    errno: EHOSTUNREACH,
+    reason: 'noRoute',
+    remedy: 'The route to {remote} is unreachable: see `ip route get {remote}`',
+  },
+  {
+    call: 'connect',
+    errno: EACCES,
+    reason: 'noRoute',
+    remedy: 'A route prohibits {remote}, or it is a broadcast address: see `ip route get {remote}`',
+  },
+  {
+    call: ['connect', 'sendmsg'],
+    errno: EINVAL,
+    when: ['noZone'],
+    reason: 'noZone',
+    remedy: 'A link-local address needs its interface as zone: {remote}%eth0',
+  },
+  {
+    call: 'connect',
+    errno: EINVAL,
+    reason: 'noRoute',
+    remedy: 'The route to {remote} is a black hole, or the source cannot be used for it: see `ip route get {remote}`',
+  },
+];

@@ -1,0 +1,45 @@
+// A reservation on its way to another thread, TCP's or UDP's: structured clone and JSON keep it.
+import { integer, invalidType } from '../arguments.js';
+import { native } from '../binding.js';
+import { SocketError } from '../errors.js';
+import { Endpoint, SOCKADDR_SIZE, type EndpointLike } from '../wire/endpoint.js';
+
+/** What `detach` returns. Whoever has it owns the descriptor. */
+export interface DetachedReservation {
+  readonly fd: number;
+  readonly local: EndpointLike;
+  readonly remote: EndpointLike;
+}
+
+/** @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
+export function checkMoved(moved: DetachedReservation): { readonly fd: number; local: Endpoint; remote: Endpoint } {
+  if (typeof moved !== 'object' || moved === null) throw invalidType('reservation', 'of type object', moved);
+  const { fd, local, remote } = moved;
+  return {
+    local: Endpoint.from(local, 'reservation.local'),
+    remote: Endpoint.from(remote, 'reservation.remote'),
+    fd: integer('reservation.fd', fd, 0, 2 ** 31 - 1),
+  };
+}
+
+/** Is the descriptor connected to this endpoint? A copy of it is asked, which is closed again. */
+export function leadsTo(fd: number, remote: Endpoint): boolean {
+  const copy = new (native().Handle)();
+  if (copy.duplicate(fd) < 0) return false;
+  const length = copy.getpeername(scratchAddress);
+  copy.close();
+  return length > 0 && Endpoint.decode(scratchAddress, length)?.equals(remote) === true;
+}
+
+export function notHeld(fd: number, local: Endpoint): SocketError {
+  return new SocketError(
+    'ERR_INVALID_STATE',
+    `Descriptor ${String(fd)} does not hold a reservation of ${local.toString()}.`,
+  );
+}
+
+export function noLongerHeld(local: Endpoint, state: string): SocketError {
+  return new SocketError('ERR_INVALID_STATE', `The reservation of ${local.toString()} is no longer held: ${state}.`);
+}
+
+const scratchAddress = new Uint8Array(SOCKADDR_SIZE);

@@ -1,0 +1,128 @@
+// UdpReservation: a local UDP port toward one destination, held by a connected socket.
+import { inspect, type InspectOptions } from 'node:util';
+import { invalidType, invalidValue } from '../arguments.js';
+import { native, type Handle } from '../binding.js';
+import { check } from '../errors.js';
+import { requireIntOption } from '../kernel/int-option.js';
+import { AF_INET6, IPPROTO_UDP, SO_DOMAIN, SO_PROTOCOL, SOL_SOCKET } from '../kernel/numbers.js';
+import { localEndpoint } from '../options/local-endpoint.js';
+import { accessOf, optionAccess, refuseOption, type OptionAccess, type OwnSocket } from '../options/target.js';
+import { isGro, type UdpSocketOptions } from '../udp/options.js';
+import { fromReservation, type UdpSocket } from '../udp/socket.js';
+import type { Endpoint } from '../wire/endpoint.js';
+import type { Family } from '../wire/families.js';
+import { losesGuarantee, SET_BY_RESERVE_UDP } from './guarantee.js';
+import { checkMoved, leadsTo, noLongerHeld, notHeld, type DetachedReservation } from './moved.js';
+
+/** The two ends of a reservation that is held. */
+export interface HeldEnds {
+  readonly family: Family;
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+}
+
+/** 'held': the port is kept. 'released': given back. 'converted': a UdpSocket has it. 'detached': moved elsewhere. */
+export type UdpReservationState = 'held' | 'released' | 'converted' | 'detached';
+
+/** What `toUdpSocket` takes: what is not decided when the port is reserved. */
+export type ReservedSocketOptions = Omit<UdpSocketOptions, (typeof DECIDED)[number]>;
+
+/** A local UDP port toward one destination. It lasts until `release`, or the end of the process. Made by `reserveUdp`. */
+export class UdpReservation implements OwnSocket, Disposable {
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  readonly #handle: Handle;
+  readonly #family: Family;
+  #state: UdpReservationState = 'held';
+
+  /** @internal Takes over the handle of a connected socket. */
+  constructor(handle: Handle, { family, local, remote }: HeldEnds) {
+    this.#handle = handle;
+    this.#family = family;
+    this.local = local;
+    this.remote = remote;
+  }
+
+  /**
+   * Takes over a reservation from another thread: what `detach` returned there. When this throws, the descriptor still
+   * belongs to the caller.
+   * @throws ERR_INVALID_STATE when the descriptor does not hold that reservation; ERR_INVALID_ARG_TYPE
+   */
+  static adopt(moved: DetachedReservation): UdpReservation {
+    const { fd, local, remote } = checkMoved(moved);
+    const access = accessOf(fd);
+    const domain = requireIntOption(access, SOL_SOCKET, SO_DOMAIN, 'SO_DOMAIN');
+    const isUdp = requireIntOption(access, SOL_SOCKET, SO_PROTOCOL, 'SO_PROTOCOL') === IPPROTO_UDP;
+    const handle = new (native().Handle)();
+    if (!isUdp || !localEndpoint(access).equals(local) || !leadsTo(fd, remote)) throw notHeld(fd, local);
+    check('fcntl', handle.adopt(fd));
+    return new UdpReservation(handle, { family: domain === AF_INET6 ? 'ipv6' : 'ipv4', local, remote });
+  }
+
+  /** The descriptor; -1 once it has left this object. */
+  get fd(): number {
+    return this.#state === 'held' ? this.#handle.fd() : -1;
+  }
+
+  get state(): UdpReservationState {
+    return this.#state;
+  }
+
+  /**
+   * The connected socket, which owns the port from now on; what has come meanwhile is there to be read. When this throws the
+   * port is still held.
+   * @throws ERR_INVALID_STATE when it is not held; as UdpSocket.create
+   */
+  toUdpSocket(options: ReservedSocketOptions = {}): UdpSocket {
+    if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
+    for (const name of DECIDED) {
+      const value = (options as Partial<UdpSocketOptions>)[name];
+      if (value !== undefined) throw invalidValue(`options.${name}`, value, 'it is decided when the port is reserved');
+    }
+    this.#requireHeld();
+    const socket = fromReservation(this.#handle, { ...options, family: this.#family }, this.remote);
+    this.#state = 'converted';
+    return socket;
+  }
+
+  /** Gives the descriptor away, for `adopt` in another thread. The port stays reserved. @throws ERR_INVALID_STATE when it is not held */
+  detach(): DetachedReservation {
+    this.#requireHeld();
+    const fd = check('detach', this.#handle.detach());
+    this.#state = 'detached';
+    return { fd, local: this.local, remote: this.remote };
+  }
+
+  /** Gives the port back. Without effect once it has left this object. */
+  release(): void {
+    if (this.#state !== 'held') return;
+    this.#state = 'released';
+    this.#handle.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+
+  /** @internal */
+  get [optionAccess](): OptionAccess {
+    return this.#handle;
+  }
+
+  /** @internal */
+  [refuseOption](level: number, name: number): string | undefined {
+    if (this.#state !== 'held') return `the reservation is ${this.#state}`;
+    return isGro(level, name) ? SET_BY_RESERVE_UDP.get('UDP_GRO') : losesGuarantee(level, name);
+  }
+
+  [inspect.custom](_depth: number, options: InspectOptions, inspectValue: typeof inspect): string {
+    const { state, local, remote, fd } = this;
+    return `UdpReservation ${inspectValue({ state, local, remote, fd }, options)}`;
+  }
+
+  #requireHeld(): void {
+    if (this.#state !== 'held') throw noLongerHeld(this.local, this.#state);
+  }
+}
+
+const DECIDED = ['family', 'ipv6Only', 'reuseAddress', 'reusePort', 'freebind', 'transparent'] as const;

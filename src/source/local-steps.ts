@@ -1,0 +1,48 @@
+// The options of a local end as steps of a recipe: one order, one set of names, for every kind of socket that has one.
+import { ENOPROTOOPT } from '../kernel/numbers.js';
+import type { PortRange } from '../kernel/sysctl.js';
+import { encodeOption, type EncodedOption } from '../options/access.js';
+import { byFamily } from '../options/by-family.js';
+import type { Family } from '../wire/families.js';
+import type { Step } from './recipe.js';
+
+/** What of a local end is set by options. */
+export interface LocalOptions {
+  /** IP_BIND_ADDRESS_NO_PORT: connect(2) picks the port. 'ifAvailable' does without on a kernel that lacks it (4.2). */
+  readonly portAtConnect?: boolean | 'ifAvailable' | undefined;
+  /** IP_LOCAL_PORT_RANGE */
+  readonly range?: PortRange | undefined;
+  /** Without it a kernel that has no port range serves as well: only its search is slower. */
+  readonly rangeWanted?: boolean | undefined;
+  readonly freebind?: boolean | undefined;
+  readonly transparent?: boolean | undefined;
+  readonly mark?: number | undefined;
+  readonly device?: string | undefined;
+}
+
+/** In the order in which they are set. */
+export function localSteps(local: LocalOptions, family: Family): Step[] {
+  const { portAtConnect, range, rangeWanted, freebind, transparent, mark, device } = local;
+  const steps: Step[] = [];
+  if (portAtConnect !== undefined && portAtConnect !== false) {
+    const tolerates = portAtConnect === 'ifAvailable' ? ENOPROTOOPT : undefined;
+    steps.push(setOption(encodeOption('IP_BIND_ADDRESS_NO_PORT', true), tolerates));
+  }
+  if (range !== undefined) {
+    steps.push(setOption(encodeOption('IP_LOCAL_PORT_RANGE', range), rangeWanted === true ? undefined : ENOPROTOOPT));
+  }
+  if (freebind === true) steps.push(setOption(encodeOption(byFamily('FREEBIND', family), true)));
+  if (transparent === true) steps.push(setOption(encodeOption(byFamily('TRANSPARENT', family), true)));
+  if (mark !== undefined) steps.push(setOption(encodeOption('SO_MARK', mark)));
+  if (device !== undefined) steps.push(setOption(encodeOption('SO_BINDTODEVICE', device)));
+  return steps;
+}
+
+/** Options as steps, none of which may fail. */
+export function optionSteps(options: readonly EncodedOption[]): Step[] {
+  return options.map((option) => setOption(option));
+}
+
+function setOption(option: EncodedOption, tolerates?: number): Step {
+  return { call: 'setsockopt', option, tolerates };
+}
