@@ -88,8 +88,6 @@ describe('reserve() refuses', () => {
     'reuseAddr',
     'device',
     'exclusive',
-    'signal',
-    'waitForLocalPort',
     'toString',
     '__proto__x',
   ])('the unknown option %s', async (name) => {
