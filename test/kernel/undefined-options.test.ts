@@ -59,21 +59,21 @@ test('undefined options of reserve and reserveUdp mean the default', () => {
   const nothing: Nothing<ReserveUdpOptions> = {
     ...{
       local: undefined,
+      shareLocalPort: undefined,
       localPortRange: undefined,
       freebind: undefined,
       transparent: undefined,
       sockopts: undefined,
     },
   };
-  const exclusive: Nothing<ReserveOptions> = { ...nothing, exclusive: undefined };
-  using tcp = reserve({ remote: listener.local, ...exclusive });
+  using tcp = reserve({ remote: listener.local, ...(nothing satisfies Nothing<ReserveOptions>) });
   using udp = reserveUdp({ remote: listener.local, ...nothing });
   expect([tcp.state, udp.state]).toEqual(['held', 'held']);
 });
 
 test('undefined options of listen, connect and a pool mean the default', async () => {
   const nothing: Nothing<ListenOptions> = {
-    ...{ address: undefined, port: undefined, backlog: undefined, freebind: undefined, transparent: undefined },
+    ...{ host: undefined, port: undefined, backlog: undefined, freebind: undefined, transparent: undefined },
     ...{ reusePort: undefined, fastOpen: undefined, deferAccept: undefined, ipv6Only: undefined, sockopts: undefined },
     ...{ signal: undefined, exclusive: undefined },
   };
@@ -84,7 +84,13 @@ test('undefined options of listen, connect and a pool mean the default', async (
   await once(server, 'listening');
   const { port } = server.address() as { port: number };
   const poolNothing: Nothing<EgressPoolOptions> = {
-    ...{ strategy: undefined, limit: undefined, limitPerAddress: undefined, exhaustedFor: undefined, retry: undefined },
+    ...{
+      strategy: undefined,
+      limit: undefined,
+      limitPerAddress: undefined,
+      exhaustedFor: undefined,
+      waitForLocalPort: undefined,
+    },
     ...{ name: undefined, localPortRange: undefined, freebind: undefined, transparent: undefined, mark: undefined },
     ...{ device: undefined, sockopts: undefined },
   };
@@ -94,14 +100,14 @@ test('undefined options of listen, connect and a pool mean the default', async (
     ...{
       shareLocalPort: undefined,
       sockopts: undefined,
-      retry: undefined,
+      waitForLocalPort: undefined,
       localAddress: undefined,
       localPort: undefined,
     },
   };
   for (const socket of [
     connect({ host: '127.0.0.1', port, ...own }),
-    pool.connect({ host: '127.0.0.1', port, key: undefined, sockopts: undefined, retry: undefined }),
+    pool.connect({ host: '127.0.0.1', port, key: undefined, sockopts: undefined, waitForLocalPort: undefined }),
   ]) {
     socket.resume();
     await once(socket, 'close');

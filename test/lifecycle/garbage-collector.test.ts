@@ -89,7 +89,7 @@ describe('garbage collection of', () => {
       let done = false;
       ended.then(() => (done = true));
       await until(() => done);
-      report(client.recvmsg({ buffers: [new Uint8Array(1)] }).bytes, listener.phase);
+      report(client.recvmsg({ buffers: [new Uint8Array(1)] }).bytes, listener.state);
     `);
     expect(bytes).toBe(0);
   });
@@ -165,24 +165,24 @@ describe('garbage collection does not close a socket with a pending', () => {
   });
 
   test('connected()', async () => {
-    const [kept, early, phase] = await run(`
+    const [kept, early, state] = await run(`
       const listener = tcp();
       listener.bind('127.0.0.1:0');
       listener.listen(0);
       const filler = tcp();
       filler.connect(listener.local);
       await filler.connected();
-      let phase;
-      const fd = (() => { const s = tcp(); s.connect(listener.local); s.connected().then(() => (phase = s.phase)); return s.fd; })();
+      let state;
+      const fd = (() => { const s = tcp(); s.connect(listener.local); s.connected().then(() => (state = s.state)); return s.fd; })();
       await collect();
       const kept = open(fd);
       const early = warnings.length;
       listener.listen(10);
       const first = listener.accept();
-      while (phase === undefined) await turn();
-      report(kept, early, phase, filler.phase, first.socket.phase);
+      while (state === undefined) await turn();
+      report(kept, early, state, filler.state, first.socket.state);
     `);
-    expect([kept, early, phase]).toEqual([true, 0, 'connected']);
+    expect([kept, early, state]).toEqual([true, 0, 'connected']);
   });
 
   test('activate()', async () => {
@@ -200,7 +200,7 @@ describe('garbage collection does not close a socket with a pending', () => {
       listener.listen(10);
       const first = listener.accept();
       while (socket === undefined) await turn();
-      report(early, socket.readyState, filler.phase, first.socket.phase);
+      report(early, socket.readyState, filler.state, first.socket.state);
       socket.destroy();
     `);
     expect([early, open]).toEqual([0, 'open']);
@@ -247,12 +247,12 @@ describe('garbage collection emits no warning', () => {
   });
 
   test('for sockets that are still referenced', async () => {
-    const [codes, phases] = await run(`
+    const [codes, states] = await run(`
       const kept = [udp(), tcp(), reserve({ remote: '127.0.0.1:9' })];
       await collect();
       report(warnings.map(({ code }) => code), kept.map(({ fd }) => open(fd)));
     `);
-    expect([codes, phases]).toEqual([[], [true, true, true]]);
+    expect([codes, states]).toEqual([[], [true, true, true]]);
   });
 });
 

@@ -56,7 +56,7 @@ test('listen() with reusePort in cluster workers shares the port, and each worke
       process.once('message', async (port) => {
         const before = sockets();
         const server = http.createServer((request, response) => response.end('worker ' + cluster.worker.id));
-        listen(server, { address: '127.0.0.1', port, reusePort: true, freebind: true });
+        listen(server, { host: '127.0.0.1', port, reusePort: true, freebind: true });
         await once(server, 'listening');
         process.send({
           opened: sockets() - before,
@@ -102,7 +102,7 @@ test('listen() without reusePort in a second cluster worker fails with EADDRINUS
       for (const worker of workers) worker.kill();
     } else {
       const server = net.createServer();
-      listen(server, { address: '127.0.0.1', port: 47111, exclusive: true });
+      listen(server, { host: '127.0.0.1', port: 47111, exclusive: true });
       server.on('listening', () => process.send('listening'));
       server.on('error', ({ code, syscall, reason, message }) => process.send({ code, syscall, reason, message }));
     }
@@ -123,7 +123,7 @@ test('listen() with exclusive: false is refused in a cluster worker, and ignored
     'exclusive',
     `
     if (cluster.isPrimary) {
-      const alone = listen(net.createServer(), { address: '127.0.0.1', exclusive: false });
+      const alone = listen(net.createServer(), { host: '127.0.0.1', exclusive: false });
       await once(alone, 'listening');
       alone.close();
       const worker = cluster.fork();
@@ -154,7 +154,7 @@ test('cluster.disconnect ends workers that close their servers, as the guide doc
       const [code, signal] = await once(worker, 'exit');
       console.log(JSON.stringify({ code, signal }));
     } else {
-      const server = listen(net.createServer(), { address: '127.0.0.1' }, () => process.send('listening'));
+      const server = listen(net.createServer(), { host: '127.0.0.1' }, () => process.send('listening'));
       cluster.worker.on('disconnect', () => server.close());
     }
     `,
@@ -168,7 +168,7 @@ test('a server of the primary can be sent to cluster workers, with the options o
     `
     if (cluster.isPrimary) {
       const server = net.createServer();
-      await once(listen(server, { address: '192.0.2.44', freebind: true, backlog: 7 }), 'listening');
+      await once(listen(server, { host: '192.0.2.44', freebind: true, backlog: 7 }), 'listening');
       const { port } = server.address();
       const workers = [cluster.fork(), cluster.fork()];
       await Promise.all(workers.map((worker) => once(worker, 'message'))); // they hear now

@@ -22,7 +22,7 @@ test('listen() with reusePort in threads shares the port; a terminated thread le
     let port = 0;
     try {
       for (let i = 0; i < 3; i++) {
-        const worker = startWorker(LISTEN, { address: '127.0.0.1', port, reusePort: true });
+        const worker = startWorker(LISTEN, { host: '127.0.0.1', port, reusePort: true });
         workers.push(worker);
         [port] = (await once(worker, 'message')) as [number];
       }
@@ -60,7 +60,7 @@ test('a server outlives the garbage collection of the socket that made its descr
     import { text } from 'node:stream/consumers';
     import { listen } from 'linux-sockets';
     const server = net.createServer((socket) => socket.end('hello'));
-    await once(listen(server, { address: '127.0.0.1' }), 'listening');
+    await once(listen(server, { host: '127.0.0.1' }), 'listening');
     for (let i = 0; i < 5; i++) {
       globalThis.gc();
       await new Promise(setImmediate);

@@ -98,7 +98,7 @@ describe('require', () => {
       `
         const { NativeSocket, isSupported } = require(${JSON.stringify(join(repository, 'lib/index.js'))});
         const socket = NativeSocket.create({ family: 'ipv6', type: 'dgram' });
-        console.log(isSupported, socket.phase);
+        console.log(isSupported, socket.state);
         socket.close();
       `,
     );
@@ -153,7 +153,7 @@ describe('threads and contexts', () => {
       const { NativeSocket } = await import('linux-sockets');
       const socket = NativeSocket.create({ family: 'ipv4', type: 'dgram' });
       await socket.writable();
-      console.log(socket.phase);
+      console.log(socket.state);
     `);
     expect(stdout).toBe('open\n');
   });
@@ -168,7 +168,7 @@ describe('threads and contexts', () => {
       const { NativeSocket } = await import('linux-sockets');
       const socket = NativeSocket.adopt(${client.detach()});
       socket.sendmsg({ data: Buffer.from('from the worker') });
-      parentPort.postMessage(socket.phase);
+      parentPort.postMessage(socket.state);
       socket.close();
     `;
     expect(await runWorker(body)).toEqual({ messages: ['connected'], code: 0 });
@@ -266,7 +266,7 @@ describe('without an addon to load', () => {
 
   test('the permission model that allows addons: every call works', async () => {
     const { stdout } = await runNode(
-      `import { NativeSocket } from 'linux-sockets'; console.log(NativeSocket.create({ family: 'ipv4', type: 'stream' }).phase);`,
+      `import { NativeSocket } from 'linux-sockets'; console.log(NativeSocket.create({ family: 'ipv4', type: 'stream' }).state);`,
       {
         execArgv: [permission, '--allow-fs-read=*', '--allow-addons', '--no-warnings'],
       },
@@ -309,7 +309,7 @@ describe('without an addon to load', () => {
   test('LINUX_SOCKETS_BINDING selects another binary', async () => {
     const link = join(directory, 'another.node');
     symlinkSync(process.env['LINUX_SOCKETS_BINDING'] ?? join(repository, 'build/Release/linux_sockets.node'), link);
-    const script = `import { NativeSocket } from 'linux-sockets'; console.log(NativeSocket.create({ family: 'ipv4', type: 'stream' }).phase);`;
+    const script = `import { NativeSocket } from 'linux-sockets'; console.log(NativeSocket.create({ family: 'ipv4', type: 'stream' }).state);`;
     expect((await runNode(script, { env: { LINUX_SOCKETS_BINDING: link } })).stdout).toBe('open\n');
     const missing = await runNode(script, {
       env: { LINUX_SOCKETS_BINDING: join(directory, 'none.node') },

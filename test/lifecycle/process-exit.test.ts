@@ -161,7 +161,7 @@ test('exit handlers may still use sockets, and their waits never end', async () 
   const { stdout } = await runNode(`${PROLOGUE}
     const s = udp();
     process.on('exit', () => {
-      console.log(s.phase, s.local.address);
+      console.log(s.state, s.local.address);
       s.writable().then(() => console.log('never'), () => {});
       s.close();
       udp().readable().catch(() => {});

@@ -17,7 +17,7 @@ export function reserving(): void {
   expectTypeOf(reserve({ remote: '192.0.2.1:443' })).toEqualTypeOf<PortReservation>();
   expectTypeOf(reserveMany(10, { remote: '192.0.2.1:443' })).toEqualTypeOf<PortReservation[]>();
   reserve({ remote: { address: '192.0.2.1', port: 443 }, local: { address: '192.0.2.9' } });
-  reserve({ remote: '192.0.2.1:443', local: { address: '192.0.2.9', port: 40_000 }, exclusive: true });
+  reserve({ remote: '192.0.2.1:443', local: { address: '192.0.2.9', port: 40_000 }, shareLocalPort: false });
   reserve({ remote: '192.0.2.1:443', local: '192.0.2.9:0', localPortRange: [40_000, 40_999], freebind: true });
   reserve({ remote: '192.0.2.1:443', transparent: true, sockopts: { SO_MARK: 1, TCP_USER_TIMEOUT: 1000 } });
   // @ts-expect-error the remote is needed
@@ -29,7 +29,7 @@ export function reserving(): void {
   // @ts-expect-error text is no such thing
   reserve({ remote: '192.0.2.1:443', localPortRange: '40000-40999' });
   // @ts-expect-error a number is no boolean
-  reserve({ remote: '192.0.2.1:443', exclusive: 1 });
+  reserve({ remote: '192.0.2.1:443', shareLocalPort: 1 });
   // @ts-expect-error it is misspelt
   reserve({ remote: '192.0.2.1:443', portRange: [1, 2] });
   // @ts-expect-error an option's value has its type

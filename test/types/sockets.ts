@@ -10,7 +10,7 @@ import {
   type ExtendedError,
   type Family,
   type PacketInfo,
-  type Phase,
+  type SocketState,
   type ReceivedControlMessage,
   type ReceivedMessage,
 } from '../../src/index.js';
@@ -36,7 +36,7 @@ export function making(): void {
 }
 
 export function beingOne(): void {
-  expectTypeOf(socket.phase).toEqualTypeOf<Phase>();
+  expectTypeOf(socket.state).toEqualTypeOf<SocketState>();
   expectTypeOf(socket.family).toEqualTypeOf<Family>();
   expectTypeOf(socket.fd).toEqualTypeOf<number>();
   expectTypeOf(socket.local).toEqualTypeOf<Endpoint>();
@@ -44,7 +44,7 @@ export function beingOne(): void {
   expectTypeOf(socket.detach()).toEqualTypeOf<number>();
   expectTypeOf(socket).toExtend<Disposable>();
   // @ts-expect-error it is the kernel's
-  socket.phase = 'open';
+  socket.state = 'open';
   // @ts-expect-error so is the descriptor
   socket.fd = 3;
 }

@@ -328,7 +328,7 @@ describe.each(BOTH)('exhaustedBy over $family', (addresses) => {
     expect(found.remedy).toMatch(
       /4 are taken by connections, 3 are in TIME-WAIT, 1 is bound by other sockets, 2 are in net.ipv4.ip_local_reserved_ports:/,
     );
-    expect(holder.phase).toBe('bound');
+    expect(holder.state).toBe('bound');
     await comesTrue(peer, found);
   });
 

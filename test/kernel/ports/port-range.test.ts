@@ -154,7 +154,7 @@ describe.each(BOTH)('port ranges over $family', (addresses) => {
     expect(sockets.map(({ local }) => local.port).sort()).toEqual([50000, 50001, 50002]);
     for (const socket of sockets) socket.close();
     expect(connect()).toBe(false); // the same socket may try again
-    expect(last.phase).toBe('connecting');
+    expect(last.state).toBe('connecting');
   });
 
   test('an unbound UDP socket fails to send in a full range, instead of waiting for room', () => {

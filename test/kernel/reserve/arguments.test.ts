@@ -67,7 +67,7 @@ describe('reserve() refuses', () => {
     await refused(() => reserve({ remote, local: local as never }), error, /options\.local/);
   });
 
-  test.each(['exclusive', 'freebind', 'transparent'] as const)(
+  test.each(['shareLocalPort', 'freebind', 'transparent'] as const)(
     'a value other than a boolean for `%s`',
     async (name) => {
       for (const value of [1, 0, 'true', {}, []]) {
@@ -76,21 +76,28 @@ describe('reserve() refuses', () => {
     },
   );
 
-  test.each(['exclusive', 'freebind', 'transparent'] as const)('null for `%s`', async (name) => {
+  test.each(['shareLocalPort', 'freebind', 'transparent'] as const)('null for `%s`', async (name) => {
     await refused(() => reserve({ remote, [name]: null as never }), TYPE, new RegExp(`"options\\.${name}"`));
   });
 
-  test.each(['localport', 'port', 'host', 'localAddress', 'reuseAddr', 'device', 'toString', '__proto__x'])(
-    'the unknown option %s',
-    async (name) => {
-      await refused(
-        () => reserve({ remote, [name]: 1 }),
-        VALUE,
-        new RegExp(`"options\\.${name}"`),
-        /there are remote, local, localPortRange, exclusive, freebind, transparent, sockopts/,
-      );
-    },
-  );
+  test.each([
+    'localport',
+    'port',
+    'host',
+    'localAddress',
+    'reuseAddr',
+    'device',
+    'exclusive',
+    'toString',
+    '__proto__x',
+  ])('the unknown option %s', async (name) => {
+    await refused(
+      () => reserve({ remote, [name]: 1 }),
+      VALUE,
+      new RegExp(`"options\\.${name}"`),
+      /remote, local, localPortRange, shareLocalPort, freebind, transparent, sockopts/,
+    );
+  });
 });
 
 describe('reserve() with sockopts', () => {
@@ -100,7 +107,7 @@ describe('reserve() with sockopts', () => {
     ['SO_REUSEPORT', true, /listen on it/],
     ['SO_BINDTODEVICE', 'lo', /4-tuple/],
     ['SO_BINDTOIFINDEX', 1, /4-tuple/],
-    ['IP_BIND_ADDRESS_NO_PORT', false, /`exclusive`/],
+    ['IP_BIND_ADDRESS_NO_PORT', false, /`shareLocalPort`/],
     ['IP_LOCAL_PORT_RANGE', [40000, 40001], /`localPortRange`/],
     ['IP_FREEBIND', true, /`freebind`/],
     ['IPV6_FREEBIND', true, /`freebind`/],

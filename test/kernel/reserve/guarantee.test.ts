@@ -209,7 +209,7 @@ describe.each(BOTH)('$family reservations made by hand', (addresses) => {
     for (const address of [addresses.loopback, addresses.wildcard]) {
       using listener = bound(addresses, { address, port: reservation.local.port }, sockopts);
       listener.listen();
-      expect(listener.phase).toBe('listening');
+      expect(listener.state).toBe('listening');
     }
     // What stays: nobody gets the same 4-tuple.
     expect(thrown(() => connectFrom(addresses, reservation.local, peer.local, sockopts))).toMatchObject({

@@ -82,11 +82,11 @@ describe.each(BOTH)('when $family ports run out', (addresses) => {
   });
 
   test('reserve() with shareLocalPort: false has EADDRINUSE of bind as its cause', async () => {
-    const exclusive = { remote, localPortRange: [45000, 45001], exclusive: true } as const;
-    using both = all(reserveMany(2, exclusive));
+    const alone = { remote, localPortRange: [45000, 45001], shareLocalPort: false } as const;
+    using both = all(reserveMany(2, alone));
     expect(both).toBeDefined();
     await refused(
-      () => reserve(exclusive),
+      () => reserve(alone),
       {
         code: 'ERR_PORT_RANGE_EXHAUSTED',
         cause: expect.objectContaining({
@@ -136,7 +136,7 @@ test.each(BOTH)(
     using holder = bound(addresses, { address: addresses.loopback, port: 0 });
     const { port } = holder.local;
     await refused(
-      () => reserve({ remote, local: { address: addresses.loopback, port }, exclusive: true }),
+      () => reserve({ remote, local: { address: addresses.loopback, port }, shareLocalPort: false }),
       { code: 'EADDRINUSE', syscall: 'bind', address: addresses.loopback, port, reason: 'portInUse' },
       /Another socket holds the port/,
     );

@@ -1,4 +1,4 @@
-// Which port a reservation gets: local port ranges, the port of `local`, exclusive ports, and what the sysctls say.
+// Which port a reservation gets: local port ranges, the port of `local`, ports for one destination, and the effect of the sysctls.
 import { describe, expect, test } from 'vitest';
 import { getOption, NativeSocket, reserve, reserveMany, setOption } from '../../../src/index.js';
 import { setSysctl } from '../../support/sysctl.js';
@@ -185,20 +185,20 @@ describe.each(BOTH)('reserve() with a port in an $family `local`', (addresses) =
         () => reserve({ remote: at(9), local: at(port) }),
         { name: 'RangeError', code: 'ERR_OUT_OF_RANGE' },
         /"options\.local\.port"/,
-        /exclusive: true/,
+        /shareLocalPort: false/,
       );
-      using reservation = reserve({ remote: at(9), local: at(port), exclusive: true });
+      using reservation = reserve({ remote: at(9), local: at(port), shareLocalPort: false });
       expect(reservation.local.port).toBe(port);
       expect(reservation.verify()).toBe(true);
     },
   );
 
   test('refuses a port outside localPortRange when both are given', async () => {
-    for (const exclusive of [false, true]) {
-      using reservation = reserve({ remote: at(9), local: at(40005), localPortRange: [40000, 40009], exclusive });
+    for (const shareLocalPort of [true, false]) {
+      using reservation = reserve({ remote: at(9), local: at(40005), localPortRange: [40000, 40009], shareLocalPort });
       expect(reservation.local.port).toBe(40005);
       await refused(
-        () => reserve({ remote: at(9), local: at(40010), localPortRange: [40000, 40009], exclusive }),
+        () => reserve({ remote: at(9), local: at(40010), localPortRange: [40000, 40009], shareLocalPort }),
         { code: 'ERR_OUT_OF_RANGE' },
         /"options\.local\.port"/,
         /inside options\.localPortRange, 40000-40009/,
@@ -220,18 +220,18 @@ describe.each(BOTH)('reserve() with shareLocalPort: false, $family', (addresses)
     ['without', {}],
     ['with a range', { localPortRange: [40000, 40999] }],
   ] as const)('keeps its port from every other destination, %s', async (_, options) => {
-    using exclusive = reserve({ remote: at(9), exclusive: true, ...options });
-    const { port } = exclusive.local;
-    expect(exclusive.verify()).toBe(true);
+    using alone = reserve({ remote: at(9), shareLocalPort: false, ...options });
+    const { port } = alone.local;
+    expect(alone.verify()).toBe(true);
     await refused(() => reserve({ remote: at(10), local: at(port) }), EXHAUSTED);
-    await refused(() => reserve({ remote: at(10), local: at(port), exclusive: true }), { code: 'EADDRINUSE' });
+    await refused(() => reserve({ remote: at(10), local: at(port), shareLocalPort: false }), { code: 'EADDRINUSE' });
     await refused(() => bound(addresses, at(port), { SO_REUSEADDR: true }), { code: 'EADDRINUSE' });
   });
 
   test('is not given a port that a shared reservation has', async () => {
     using shared = reserve({ remote: at(9), local: at(40000) });
     expect(shared.verify()).toBe(true);
-    await refused(() => reserve({ remote: at(10), local: at(40000), exclusive: true }), {
+    await refused(() => reserve({ remote: at(10), local: at(40000), shareLocalPort: false }), {
       code: 'EADDRINUSE',
       syscall: 'bind',
       reason: 'portInUse',
@@ -239,34 +239,34 @@ describe.each(BOTH)('reserve() with shareLocalPort: false, $family', (addresses)
   });
 
   test('gets its port from the range', () => {
-    const reservations = reserveMany(4, { remote: at(9), exclusive: true, localPortRange: [40000, 40003] });
+    const reservations = reserveMany(4, { remote: at(9), shareLocalPort: false, localPortRange: [40000, 40003] });
     using _ = all(reservations);
     expect(reservations.map(({ local }) => local.port).sort()).toEqual([40000, 40001, 40002, 40003]);
   });
 
   // bind(2) tries the ports of the other parity first, and misses the last one of a range with an odd number of them.
   test('gets every port of a range with an odd number of ports', () => {
-    const reservations = reserveMany(3, { remote: at(9), exclusive: true, localPortRange: [40000, 40002] });
+    const reservations = reserveMany(3, { remote: at(9), shareLocalPort: false, localPortRange: [40000, 40002] });
     using _ = all(reservations);
     expect(reservations.map(({ local }) => local.port).sort()).toEqual([40000, 40001, 40002]);
   });
 
   test('gets every port of a sysctl range with an odd number of ports', () => {
     using _ = setSysctl(RANGE, '40000 40002');
-    const reservations = reserveMany(3, { remote: at(9), exclusive: true });
+    const reservations = reserveMany(3, { remote: at(9), shareLocalPort: false });
     using __ = all(reservations);
     expect(reservations.map(({ local }) => local.port).sort()).toEqual([40000, 40001, 40002]);
   });
 
   test('frees its port when it is released', () => {
-    reserve({ remote: at(9), local: at(40000), exclusive: true }).release();
-    using again = reserve({ remote: at(9), local: at(40000), exclusive: true });
+    reserve({ remote: at(9), local: at(40000), shareLocalPort: false }).release();
+    using again = reserve({ remote: at(9), local: at(40000), shareLocalPort: false });
     expect(again.local.port).toBe(40000);
   });
 });
 
 test('reserve() with shareLocalPort: false reserves a given port that ip_local_reserved_ports has', () => {
   using _ = reservedPorts('40000');
-  using reservation = reserve({ remote, local: { address: IPV4.loopback, port: 40000 }, exclusive: true });
+  using reservation = reserve({ remote, local: { address: IPV4.loopback, port: 40000 }, shareLocalPort: false });
   expect(reservation.local.port).toBe(40000);
 });

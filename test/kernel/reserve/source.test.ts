@@ -80,9 +80,9 @@ describe.each(BOTH)('reserve() from an $family source', (addresses) => {
   test('is refused from an address that this host does not have, with the command that routes it here', async () => {
     const foreign = addresses === IPV4 ? '192.0.2.77' : '2001:db8::77';
     const command = addresses === IPV4 ? 'ip route add local 192.0.2.77/32' : 'ip -6 route add local 2001:db8::77/128';
-    for (const exclusive of [false, true]) {
+    for (const shareLocalPort of [true, false]) {
       await refused(
-        () => reserve({ remote, local: { address: foreign }, exclusive }),
+        () => reserve({ remote, local: { address: foreign }, shareLocalPort }),
         { code: 'EADDRNOTAVAIL', syscall: 'bind', address: foreign, reason: 'addressNotLocal' },
         /freebind: true/,
         new RegExp(`${command} dev lo`),
@@ -161,7 +161,7 @@ test.each([
 ])(
   'reserve() toward %s from the broadcast or multicast address %s is refused, since it would be held for another source',
   async (to, from) => {
-    for (const more of [{}, { exclusive: true }]) {
+    for (const more of [{}, { shareLocalPort: false }]) {
       await refused(
         () => reserve({ remote: { address: to, port: 9 }, local: { address: from }, ...more }),
         { code: 'EADDRNOTAVAIL', syscall: 'bind', reason: 'notUnicast', address: from },

@@ -50,7 +50,7 @@ describe.each(BOTH)('state of an $family reservation', (addresses) => {
   test('is released at the end of a `using` scope', () => {
     let port: number;
     {
-      using reservation = reserve({ remote, exclusive: true });
+      using reservation = reserve({ remote, shareLocalPort: false });
       ({ port } = reservation.local);
     }
     using socket = bound(addresses, { address: addresses.loopback, port });
@@ -161,7 +161,7 @@ describe.each(BOTH)('state of an $family reservation', (addresses) => {
   test.skipIf(!destroyable())(
     "becomes 'lost' by `ss -K`, which frees the port (needs ss, and a kernel with CONFIG_INET_DIAG_DESTROY)",
     async () => {
-      using reservation = reserve({ remote, exclusive: true });
+      using reservation = reserve({ remote, shareLocalPort: false });
       const { port } = reservation.local;
       destroy(port);
       expect(reservation.verify()).toBe(false);

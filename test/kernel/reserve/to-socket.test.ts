@@ -169,10 +169,10 @@ describe.each(BOTH)('toSocket() over $family', (addresses) => {
 
   test('destroy() before the first write frees the port', async () => {
     using peer = refusing(addresses);
-    const reservation = reserve({ remote: peer.local, exclusive: true, local: { address: addresses.loopback } });
+    const reservation = reserve({ remote: peer.local, shareLocalPort: false, local: { address: addresses.loopback } });
     const { local, remote } = reservation;
     await closed(reservation.toSocket());
-    using again = reserve({ remote, local, exclusive: true });
+    using again = reserve({ remote, local, shareLocalPort: false });
     expect(again.local.port).toBe(local.port);
   });
 

@@ -220,7 +220,7 @@ test('sendTo() moves ten reservations to one child in order, called at once', as
 
 test('a child process does not inherit a reservation: its release here frees the port', async () => {
   using peer = refusing(IPV4);
-  const reservation = reserve({ remote: peer.local, exclusive: true });
+  const reservation = reserve({ remote: peer.local, shareLocalPort: false });
   const { port } = reservation.local;
   const child = spawn('cat', { stdio: ['pipe', 'pipe', 'ignore'] });
   child.stdin.write('there');
@@ -299,7 +299,7 @@ describe('sendTo() rejects, and the reservation stays held,', () => {
 
 test('a reservation that a child never adopted is freed when the child exits', async () => {
   using peer = refusing(IPV4);
-  const reservation = reserve({ remote: peer.local, exclusive: true });
+  const reservation = reserve({ remote: peer.local, shareLocalPort: false });
   const { local } = reservation;
   {
     await using child = await startHolder();

@@ -238,7 +238,9 @@ test.each<[string, unknown, string]>([
     { remote: '127.0.0.1:9', local: '127.0.0.1:5', localPortRange: [40000, 40001] },
     'ERR_OUT_OF_RANGE',
   ],
-  ['a flag that is none', { remote: '127.0.0.1:9', freebind: 1 }, 'ERR_INVALID_ARG_TYPE'],
+  ['shareLocalPort: true', { remote: '127.0.0.1:9', shareLocalPort: true }, 'ERR_INVALID_ARG_VALUE'],
+  ['a number for shareLocalPort', { remote: '127.0.0.1:9', shareLocalPort: 1 }, 'ERR_INVALID_ARG_TYPE'],
+  ['a number for freebind', { remote: '127.0.0.1:9', freebind: 1 }, 'ERR_INVALID_ARG_TYPE'],
   ['no sockopts', { remote: '127.0.0.1:9', sockopts: 5 }, 'ERR_INVALID_ARG_TYPE'],
 ])('reserveUdp() refuses wrong arguments: %s', async (_, options, code) => {
   expect((await errorOf(() => reserveUdp(options as never))).code).toBe(code);

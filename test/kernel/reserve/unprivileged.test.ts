@@ -14,8 +14,8 @@ testUnprivileged('reserving works, in every way that needs no capability', async
     { remote: '127.0.0.1:9' },
     { remote: '[::1]:9', localPortRange: [40000, 40001] },
     { remote: '127.0.0.1:9', local: { address: '127.0.0.1', port: 40000 } },
-    { remote: '[::1]:9', local: { address: '::1' }, exclusive: true },
-    { remote: '127.0.0.1:9', local: { address: '127.0.0.1', port: 1024 }, exclusive: true },
+    { remote: '[::1]:9', local: { address: '::1' }, shareLocalPort: false },
+    { remote: '127.0.0.1:9', local: { address: '127.0.0.1', port: 1024 }, shareLocalPort: false },
     { remote: '[::1]:9', local: { address: '2001:db8::77' }, freebind: true },
     { remote: '[::1]:9', sockopts: { TCP_NODELAY: true, IPV6_V6ONLY: true } },
     { remote: '127.0.0.1:9', transparent: false },
@@ -41,8 +41,8 @@ testUnprivileged('a transparent source is EPERM, and the error names the capabil
 
 testUnprivileged('a port below 1024 is EACCES, and the error names the sysctl and the capability', async () => {
   const results = await reserveUnprivileged(
-    { remote: '127.0.0.1:9', local: { address: '127.0.0.1', port: 80 }, exclusive: true },
-    { remote: '[::1]:9', local: { address: '::1', port: 1023 }, exclusive: true },
+    { remote: '127.0.0.1:9', local: { address: '127.0.0.1', port: 80 }, shareLocalPort: false },
+    { remote: '[::1]:9', local: { address: '::1', port: 1023 }, shareLocalPort: false },
   );
   for (const result of results) {
     expect(result).toMatchObject({ code: 'EACCES', syscall: 'bind', reason: 'notPermitted', leaked: 0 });

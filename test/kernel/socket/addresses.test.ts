@@ -184,7 +184,7 @@ test('an IPv6 address on an IPv4 NativeSocket is refused before the kernel is ca
   const code = 'ERR_INVALID_ARG_VALUE';
   expect(await errorOf(() => socket.bind('[::1]:0'))).toMatchObject({ code });
   expect(await errorOf(() => socket.connect('[::1]:9'))).toMatchObject({ code });
-  expect(socket.phase).toBe('open');
+  expect(socket.state).toBe('open');
 });
 
 test('NativeSocket.bind of either wildcard reports the wildcard', () => {

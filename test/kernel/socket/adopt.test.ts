@@ -1,4 +1,4 @@
-// NativeSocket: detach and adopt. The phase of a socket that somebody else has set up is read from the kernel.
+// NativeSocket: detach and adopt. The state of a socket that somebody else has set up is read from the kernel.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { native } from '../../../src/binding.js';
-import { NativeSocket, setOption, type Phase } from '../../../src/index.js';
+import { NativeSocket, setOption, type SocketState } from '../../../src/index.js';
 import { nodeEnvironment } from '../../support/child.js';
 import { listFds } from '../../support/fds.js';
 import { testWith } from '../../support/kernel.js';
@@ -19,8 +19,8 @@ afterEach(() => {
   for (const resource of open.reverse()) resource[Symbol.dispose]();
 });
 
-/** A socket in each phase. */
-const phases: Record<string, [Phase, () => NativeSocket | Promise<NativeSocket>]> = {
+/** A socket in each state. */
+const states: Record<string, [SocketState, () => NativeSocket | Promise<NativeSocket>]> = {
   'a new TCP socket': ['open', tcp],
   'a new UDP socket': ['open', () => udp('ipv6')],
   'a bound TCP socket': [
@@ -73,7 +73,7 @@ const phases: Record<string, [Phase, () => NativeSocket | Promise<NativeSocket>]
       return socket;
     },
   ],
-  // As Phase has it: "or its handshake waits for the first data (TCP_FASTOPEN_CONNECT)".
+  // As SocketState has it: "or its handshake waits for the first data (TCP_FASTOPEN_CONNECT)".
   'a socket whose connect is deferred': [
     'connected',
     () => {
@@ -84,19 +84,19 @@ const phases: Record<string, [Phase, () => NativeSocket | Promise<NativeSocket>]
   ],
 };
 
-test.each(Object.entries(phases))('%s is unchanged after detach and adopt', async (_, [phase, make]) => {
+test.each(Object.entries(states))('%s is unchanged after detach and adopt', async (_, [state, make]) => {
   const socket = await make();
   const { fd, family, type, local, remote } = socket;
-  expect(socket.phase).toBe(phase);
+  expect(socket.state).toBe(state);
   const link = listFds().get(fd);
   expect(socket.detach()).toBe(fd);
-  expect([socket.fd, socket.phase]).toEqual([-1, 'detached']);
+  expect([socket.fd, socket.state]).toEqual([-1, 'detached']);
   socket.close();
-  expect(socket.phase).toBe('detached');
+  expect(socket.state).toBe('detached');
   expect(listFds().get(fd)).toBe(link); // it is the caller's now, and open
   using back = NativeSocket.adopt(fd);
   expect([back.fd, back.family, back.type, back.local, back.remote]).toEqual([fd, family, type, local, remote]);
-  expect(back.phase).toBe(phase);
+  expect(back.state).toBe(state);
 });
 
 test('an adopted socket with a connect in progress can wait for it', async () => {
@@ -104,8 +104,8 @@ test('an adopted socket with a connect in progress can wait for it', async () =>
   const socket = tcp();
   socket.connect(listener.local);
   const back = keep(NativeSocket.adopt(socket.detach()));
-  if (back.phase === 'connecting') await back.connected(); // on loopback it may be done by now
-  expect(back.phase).toBe('connected');
+  if (back.state === 'connecting') await back.connected(); // on loopback it may be done by now
+  expect(back.state).toBe('connected');
   expect(back.remote).toEqual(listener.local);
 });
 
@@ -144,7 +144,7 @@ describe("NativeSocket.adopt of a copy of one of Node's sockets", () => {
 
   test('of a net.Socket is connected, and outlives the original', async () => {
     using copy = NativeSocket.adopt(duplicate(fdOf(ours)));
-    expect(copy.phase).toBe('connected');
+    expect(copy.state).toBe('connected');
     expect(copy.local.port).toBe(ours.localPort);
     ours.destroy();
     await once(ours, 'close');
@@ -154,7 +154,7 @@ describe("NativeSocket.adopt of a copy of one of Node's sockets", () => {
 
   test('of a net.Server is listening', () => {
     using copy = NativeSocket.adopt(duplicate(fdOf(server)));
-    expect(copy.phase).toBe('listening');
+    expect(copy.state).toBe('listening');
     expect(copy.local.port).toBe((server.address() as AddressInfo).port);
   });
 
@@ -219,7 +219,7 @@ test('NativeSocket.adopt accepts descriptor 0', async () => {
     import { NativeSocket } from 'linux-sockets';
     const socket = NativeSocket.adopt(0);
     socket.sendmsg({ data: Buffer.from('from 0') });
-    console.log(socket.fd, socket.phase);
+    console.log(socket.fd, socket.state);
     socket.close();
     console.log(socket.fd, existsSync('/proc/self/fd/0'));
   `;

@@ -22,9 +22,9 @@ describe.each(['ipv4', 'ipv6'] as const)('NativeSocket.connect over %s', (family
     using listener = listening(family);
     using client = tcp(family);
     expect(client.connect(listener.local)).toBe(false);
-    expect(client.phase).toBe('connecting');
+    expect(client.state).toBe('connecting');
     await client.connected();
-    expect(client.phase).toBe('connected');
+    expect(client.state).toBe('connected');
     expect(client.remote).toMatchObject({ address: LOOPBACK[family], port: listener.local.port, family });
     expect(client.local).toMatchObject({ address: LOOPBACK[family] });
     expect(client.local.port).toBeGreaterThan(0);
@@ -40,7 +40,7 @@ describe.each(['ipv4', 'ipv6'] as const)('NativeSocket.connect over %s', (family
     for (const [key, value] of Object.entries(nodes)) expect(own[key], key).toBe(value);
     expect(own.message).toBe(nodes.message);
     expect(own).toMatchObject({ code: 'ECONNREFUSED', errno: -111, syscall: 'connect' });
-    expect(client.phase).not.toBe('connected');
+    expect(client.state).not.toBe('connected');
     expect(client.remote).toBeUndefined();
   });
 
@@ -49,7 +49,7 @@ describe.each(['ipv4', 'ipv6'] as const)('NativeSocket.connect over %s', (family
     using stranger = boundUdp(family);
     using socket = boundUdp(family);
     expect(socket.connect(peer.local)).toBe(true);
-    expect(socket.phase).toBe('connected');
+    expect(socket.state).toBe('connected');
     expect(socket.remote).toEqual(peer.local);
     stranger.sendmsg({ data: Buffer.from('stranger'), to: socket.local });
     peer.sendmsg({ data: Buffer.from('peer'), to: socket.local });
@@ -62,7 +62,7 @@ describe.each(['ipv4', 'ipv6'] as const)('NativeSocket.connect over %s', (family
   test('that is deferred until the first data completes at once', () => {
     using socket = tcp(family, { TCP_FASTOPEN_CONNECT: true, TCP_FASTOPEN_NO_COOKIE: true });
     expect(socket.connect({ address: LOOPBACK[family], port: 9 })).toBe(true);
-    expect(socket.phase).toBe('connected');
+    expect(socket.state).toBe('connected');
     expect(getOption(socket, 'TCP_INFO')).toMatchObject({ state: 'SYN_SENT', segsOut: 0 });
   });
 });
@@ -74,10 +74,10 @@ describe('NativeSocket.connect', () => {
       ...{ name: 'SyscallError', code: 'ENETUNREACH', errno: -101, syscall: 'connect' },
       ...{ address: '192.0.2.1', port: 443, message: 'connect ENETUNREACH 192.0.2.1:443' },
     });
-    expect(socket.phase).toBe('open');
+    expect(socket.state).toBe('open');
     socket.bind('127.0.0.1:0');
     expect((await errorOf(() => socket.connect('192.0.2.1:443'))).syscall).toBe('connect');
-    expect(socket.phase).toBe('bound');
+    expect(socket.state).toBe('bound');
   });
 
   test('called again fails with EALREADY while in progress, and with EISCONN after', async () => {
@@ -86,11 +86,11 @@ describe('NativeSocket.connect', () => {
     expect(socket.connect(hole.endpoint)).toBe(false);
     const again = await errorOf(() => socket.connect(hole.endpoint));
     expect(again).toMatchObject({ code: 'EALREADY', syscall: 'connect', port: hole.endpoint.port });
-    expect(socket.phase).toBe('connecting');
+    expect(socket.state).toBe('connecting');
     using pair = await tcpPair();
     expect(pair.client.connect(pair.listener.local)).toBe(true); // the kernel's own word that it is done
     expect((await errorOf(() => pair.client.connect(pair.listener.local))).code).toBe('EISCONN');
-    expect(pair.client.phase).toBe('connected');
+    expect(pair.client.state).toBe('connected');
   });
 });
 
@@ -117,11 +117,11 @@ describe('connected()', () => {
     const waiting = errorOf(async () => socket.connected({ signal: controller.signal }));
     controller.abort();
     expect(await waiting).toMatchObject({ name: 'AbortError', code: 'ABORT_ERR' });
-    expect(socket.phase).toBe('connecting');
+    expect(socket.state).toBe('connecting');
     const again = socket.connected();
     await hole.answer();
     await again;
-    expect(socket.phase).toBe('connected');
+    expect(socket.state).toBe('connected');
   });
 
   test.each(['close', 'detach'] as const)('rejects with EBADF on %s', async (end) => {
@@ -133,7 +133,7 @@ describe('connected()', () => {
       if (end === 'close') socket.close();
       else NativeSocket.adopt(socket.detach()).close();
       expect(await waiting).toMatchObject({ name: 'SyscallError', code: 'EBADF' });
-      expect(socket.phase).toBe(end === 'close' ? 'closed' : 'detached');
+      expect(socket.state).toBe(end === 'close' ? 'closed' : 'detached');
     });
   });
 
@@ -142,7 +142,7 @@ describe('connected()', () => {
     using socket = tcp();
     socket.connect(listener.local);
     await Promise.all([socket.connected(), socket.connected()]);
-    expect(socket.phase).toBe('connected');
+    expect(socket.state).toBe('connected');
   });
 
   // SO_ERROR is cleared by whoever reads it first.
@@ -155,7 +155,7 @@ describe('connected()', () => {
       { status: 'rejected', reason: { code: 'ECONNREFUSED', syscall: 'connect', port } },
       { status: 'rejected', reason: { code: 'ECONNREFUSED', syscall: 'connect', port } },
     ]);
-    expect(socket.phase).not.toBe('connected');
+    expect(socket.state).not.toBe('connected');
   });
 
   test('rejects when disconnect gives up the connect', async () => {
@@ -165,7 +165,7 @@ describe('connected()', () => {
     const waiting = errorOf(async () => socket.connected());
     socket.disconnect();
     expect((await waiting).code).toBe('ECONNRESET');
-    expect(socket.phase).not.toMatch(/connect/);
+    expect(socket.state).not.toMatch(/connect/);
     expect(socket.remote).toBeUndefined();
   });
 
@@ -202,7 +202,7 @@ describe('disconnect', () => {
     socket.bind({ address: '127.0.0.1', port: closedPort() }); // one that bind picked would be given back, see below
     socket.connect(peer.local);
     socket.disconnect();
-    expect([socket.phase, socket.remote]).toEqual(['bound', undefined]);
+    expect([socket.state, socket.remote]).toEqual(['bound', undefined]);
     stranger.sendmsg({ data: Buffer.from('stranger'), to: { address: '127.0.0.1', port: socket.local.port } });
     await socket.readable();
     expect(socket.recvmsg({ buffers: [Buffer.alloc(16)] })?.source).toEqual(stranger.local);
@@ -217,7 +217,7 @@ describe('disconnect', () => {
     socket.connect(peer.local);
     expect(socket.local.port).toBeGreaterThan(0);
     socket.disconnect();
-    expect(socket.phase).toBe('open');
+    expect(socket.state).toBe('open');
     expect(socket.local.port).toBe(0);
   });
 
@@ -225,19 +225,19 @@ describe('disconnect', () => {
     using pair = await tcpPair();
     const { client, server, listener } = pair;
     client.disconnect();
-    expect([client.phase, client.remote]).toEqual([expect.not.stringMatching(/connect/), undefined]);
+    expect([client.state, client.remote]).toEqual([expect.not.stringMatching(/connect/), undefined]);
     await server.readable();
     expect(await errorOf(() => server.recvmsg({ buffers: [new Uint8Array(1)] }))).toMatchObject({ code: 'ECONNRESET' });
     client.connect(listener.local);
     await client.connected();
-    expect(client.phase).toBe('connected');
+    expect(client.state).toBe('connected');
   });
 
   test('of a listener stops it', async () => {
     using listener = listening();
     const { local } = listener;
     listener.disconnect();
-    expect(listener.phase).toBe('bound');
+    expect(listener.state).toBe('bound');
     using client = tcp();
     client.connect(local);
     expect((await errorOf(async () => client.connected())).code).toBe('ECONNREFUSED');
@@ -276,7 +276,7 @@ describe('shutdown', () => {
 describe('listen and accept', () => {
   test('a listener is listening, and accept returns undefined when nobody has connected', () => {
     using listener = listening();
-    expect(listener.phase).toBe('listening');
+    expect(listener.state).toBe('listening');
     expect(getOption(listener, 'SO_ACCEPTCONN')).toBe(true);
     expect(listener.accept()).toBeUndefined();
     listener.listen(1); // again, with another backlog
@@ -303,7 +303,7 @@ describe('listen and accept', () => {
         const connection = listener.accept()!;
         using socket = connection.socket;
         expect(connection.remote).toEqual(client.local);
-        expect([socket.family, socket.type, socket.phase]).toEqual([family, 'stream', 'connected']);
+        expect([socket.family, socket.type, socket.state]).toEqual([family, 'stream', 'connected']);
         expect(socket.remote).toEqual(client.local);
         expect(socket.local).toEqual(client.remote);
         const flags = Number.parseInt(
@@ -325,7 +325,7 @@ describe('listen and accept', () => {
       expect(await errorOf(() => datagrams.accept())).toMatchObject({ errno: -95, syscall: 'accept' });
       expect(await errorOf(() => datagrams.listen())).toMatchObject({ errno: -95, syscall: 'listen' });
     });
-    expect(datagrams.phase).toBe('bound');
+    expect(datagrams.state).toBe('bound');
   });
 
   test('a second listener on a port fails with EADDRINUSE of listen', async () => {
@@ -335,7 +335,7 @@ describe('listen and accept', () => {
     second.bind(first.local);
     first.listen();
     expect(await errorOf(() => second.listen())).toMatchObject({ code: 'EADDRINUSE', syscall: 'listen' });
-    expect(second.phase).toBe('bound');
+    expect(second.state).toBe('bound');
   });
 
   test.each([-1, 2 ** 31, 1.5, '5', null, NaN])('listen refuses %o as backlog', async (backlog) => {
@@ -343,7 +343,7 @@ describe('listen and accept', () => {
     expect((await errorOf(() => socket.listen(backlog as never))).code).toMatch(
       /^ERR_(OUT_OF_RANGE|INVALID_ARG_TYPE)$/,
     );
-    expect(socket.phase).toBe('open');
+    expect(socket.state).toBe('open');
   });
 });
 

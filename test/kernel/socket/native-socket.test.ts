@@ -1,4 +1,4 @@
-// NativeSocket: how it is made, what it says of itself in every phase, and its end.
+// NativeSocket: how it is made, what it says of itself in every state, and its end.
 import { execFile } from 'node:child_process';
 import { closeSync, readFileSync } from 'node:fs';
 import { SocketAddress } from 'node:net';
@@ -20,7 +20,7 @@ describe('NativeSocket.create', () => {
     '%s %s is created as requested, non-blocking and close-on-exec',
     (family, type, domain, number, protocol) => {
       using socket = NativeSocket.create({ family, type });
-      expect([socket.family, socket.type, socket.phase, socket.remote]).toEqual([family, type, 'open', undefined]);
+      expect([socket.family, socket.type, socket.state, socket.remote]).toEqual([family, type, 'open', undefined]);
       expect(getOption(socket, 'SO_DOMAIN')).toBe(domain);
       expect(getOption(socket, 'SO_TYPE')).toBe(number);
       expect(getOption(socket, 'SO_PROTOCOL')).toBe(protocol);
@@ -106,7 +106,7 @@ describe('NativeSocket.bind', () => {
     ]) {
       using socket = tcp();
       socket.bind(to);
-      expect(socket.phase).toBe('bound');
+      expect(socket.state).toBe('bound');
       expect(socket.local.address).toBe('127.0.0.1');
       expect(socket.local.port).toBeGreaterThan(0);
     }
@@ -120,13 +120,13 @@ describe('NativeSocket.bind', () => {
       ...{ name: 'SyscallError', code: 'EADDRINUSE', errno: -98, syscall: 'bind', address: '127.0.0.1', port },
       message: `bind EADDRINUSE: address already in use 127.0.0.1:${port}`,
     });
-    expect(second.phase).toBe('open');
+    expect(second.state).toBe('open');
     expect(await errorOf(() => second.bind('192.0.2.1:80'))).toMatchObject({
       ...{ code: 'EADDRNOTAVAIL', errno: -99, syscall: 'bind', address: '192.0.2.1', port: 80 },
     });
     second.bind('127.0.0.1:0');
     expect(await errorOf(() => second.bind('127.0.0.1:0'))).toMatchObject({ code: 'EINVAL', syscall: 'bind' });
-    expect(second.phase).toBe('bound');
+    expect(second.state).toBe('bound');
   });
 
   test.each(['127.0.0.1', '[::1]:', 'localhost:80', '127.0.0.1:65536', 1, undefined, null, {}, { address: '::1' }])(
@@ -134,7 +134,7 @@ describe('NativeSocket.bind', () => {
     async (value) => {
       using socket = tcp();
       expect((await errorOf(() => socket.bind(value as never))).code).toMatch(/^ERR_(INVALID_ARG_|OUT_OF_RANGE)/);
-      expect(socket.phase).toBe('open');
+      expect(socket.state).toBe('open');
     },
   );
 });
@@ -180,14 +180,14 @@ describe('the end of a NativeSocket', () => {
     socket.close();
     socket[Symbol.dispose]();
     expect(listFds().get(fd)).toMatch(/^socket:/);
-    expect([socket.fd, socket.phase]).toEqual([-1, 'closed']);
+    expect([socket.fd, socket.state]).toEqual([-1, 'closed']);
   });
 
   test('the end of a `using` scope closes it, also by an exception', async () => {
     await expectNoNewFds(() => {
       expect(() => {
         using socket = boundUdp();
-        throw new Error(socket.phase);
+        throw new Error(socket.state);
       }).toThrow('bound');
     });
   });
@@ -196,27 +196,27 @@ describe('the end of a NativeSocket', () => {
 describe('util.inspect of a NativeSocket', () => {
   test('shows family, type, state, descriptor and both addresses in every state', async () => {
     using socket = tcp('ipv6');
-    expect(inspect(socket)).toMatch(/^NativeSocket \{[^]*family: 'ipv6'[^]*type: 'stream'[^]*phase: 'open'[^]*fd: \d+/);
+    expect(inspect(socket)).toMatch(/^NativeSocket \{[^]*family: 'ipv6'[^]*type: 'stream'[^]*state: 'open'[^]*fd: \d+/);
     socket.bind('[::1]:0');
-    expect(inspect(socket)).toContain("phase: 'bound'");
+    expect(inspect(socket)).toContain("state: 'bound'");
     expect(inspect(socket)).toContain(`local: Endpoint '[::1]:${socket.local.port}'`);
     expect(inspect(socket)).toContain('remote: undefined');
     using target = listening('ipv6');
-    expect(inspect(target)).toContain("phase: 'listening'");
+    expect(inspect(target)).toContain("state: 'listening'");
     socket.connect(target.local);
-    expect(inspect(socket)).toContain("phase: 'connecting'");
+    expect(inspect(socket)).toContain("state: 'connecting'");
     await socket.connected();
-    expect(inspect(socket)).toContain("phase: 'connected'");
+    expect(inspect(socket)).toContain("state: 'connected'");
     expect(inspect(socket)).toContain(`remote: Endpoint '[::1]:${target.local.port}'`);
-    expect(inspect({ nested: [socket] }, { depth: 4, breakLength: Infinity })).toContain("phase: 'connected'");
+    expect(inspect({ nested: [socket] }, { depth: 4, breakLength: Infinity })).toContain("state: 'connected'");
     socket.close();
     expect(inspect(socket, { breakLength: Infinity })).toBe(
-      "NativeSocket { family: 'ipv6', type: 'stream', phase: 'closed' }",
+      "NativeSocket { family: 'ipv6', type: 'stream', state: 'closed' }",
     );
     const given = udp();
     closeSync(given.detach());
     expect(inspect(given, { breakLength: Infinity })).toBe(
-      "NativeSocket { family: 'ipv4', type: 'dgram', phase: 'detached' }",
+      "NativeSocket { family: 'ipv4', type: 'dgram', state: 'detached' }",
     );
   });
 
@@ -267,6 +267,6 @@ const EMFILE_SCRIPT = `
   try { for (;;) all.push(make()); } catch (error) { see(error); }
   try { listener.accept(); } catch (error) { see(error); }
   for (const socket of all) socket.close();
-  seen.push(listener.accept().socket.phase);
+  seen.push(listener.accept().socket.state);
   console.log(JSON.stringify(seen));
 `;

@@ -172,7 +172,7 @@ test('connect() in a worker that is terminated leaves no descriptor', async () =
       import('linux-sockets').then(({ connect }) => {
         const options = { host: '127.0.0.1', port: ${port}, localAddress: '127.0.0.6' };
         for (let i = 0; i < 50; i++) connect(options).on('error', () => {});
-        const range = { localPortRange: [45300, 45300], retry: { whenExhausted: true } };
+        const range = { localPortRange: [45300, 45300], waitForLocalPort: true };
         for (let i = 0; i < 10; i++) connect({ ...options, ...range }).on('error', () => {});
         setTimeout(() => parentPort.postMessage('go'), Number(process.env.AFTER));
       });

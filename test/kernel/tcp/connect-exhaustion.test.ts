@@ -81,7 +81,7 @@ describe.each(BOTH)('connect() in an exhausted range over $family', ({ loopback 
     expect(exhaustedBy).toBe('timeWait');
     using ___ = setSysctl('net.ipv4.tcp_tw_reuse_delay', 2000);
     while (!(await explained(options)).message.includes(' 2000 ms')); // what was found before is known for a while
-    const again = await connected(connect({ ...options, retry: { whenExhausted: true, timeout: 10_000 } }));
+    const again = await connected(connect({ ...options, waitForLocalPort: { timeout: 10_000 } }));
     const waited = performance.now() - since;
     again.resetAndDestroy();
     await once(again, 'close');
@@ -95,7 +95,7 @@ describe.each(BOTH)('connect() in an exhausted range over $family', ({ loopback 
     const options = limited(loopback, server.port);
     for (let i = 0; i < 2; i++) await closedByUs(await connected(connect(options)));
     const since = performance.now();
-    await failing(connect({ ...options, retry: { whenExhausted: true, timeout: 15_000 } }));
+    await failing(connect({ ...options, waitForLocalPort: { timeout: 15_000 } }));
     expect(performance.now() - since).toBeLessThan(10_000);
     expect((await explained(options)).message).toMatch(/tcp_tw_reuse is 0/);
   });

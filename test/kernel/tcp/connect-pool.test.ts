@@ -108,7 +108,7 @@ test('exhaustion of all candidates is ERR_PORT_RANGE_EXHAUSTED with the last err
   expect(error.cause).toMatchObject({ code: 'EADDRNOTAVAIL', reason: 'portRangeExhausted', localAddress: '127.0.0.3' });
 
   const waiting = pool(...sources);
-  const second = held.add(connectFrom({ ...options, retry: { whenExhausted: true } }, waiting.candidates));
+  const second = held.add(connectFrom({ ...options, waitForLocalPort: true }, waiting.candidates));
   await once(second, 'connectionAttempt');
   for (const socket of held.sockets) if (socket !== second) socket.resetAndDestroy();
   await once(second, 'connect');

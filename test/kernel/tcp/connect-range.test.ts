@@ -71,7 +71,7 @@ describe.each(BOTH)('connect() with a port range over $family', ({ loopback, oth
       port: server.port,
       localAddress: other,
       localPortRange: [45_100, 45_100],
-      retry: { whenExhausted: true, timeout: 10_000 },
+      waitForLocalPort: { timeout: 10_000 },
       ...rest,
     });
 
@@ -115,7 +115,7 @@ describe.each(BOTH)('connect() with a port range over $family', ({ loopback, oth
       using held = holding();
       await connected(held.add(connect(options(server))));
       const start = performance.now();
-      const sockets = [1, 2, 3].map(() => connect(options(server, { retry: { whenExhausted: true, timeout: 150 } })));
+      const sockets = [1, 2, 3].map(() => connect(options(server, { waitForLocalPort: { timeout: 150 } })));
       const failed: unknown[] = [];
       sockets[0]?.on('connectionAttemptFailed', (_a, _p, _f, error) => failed.push(error));
       const errors = await Promise.all(sockets.map(failing));
@@ -137,7 +137,7 @@ describe.each(BOTH)('connect() with a port range over $family', ({ loopback, oth
       using held = holding();
       await connected(held.add(connect(options(server))));
       const waiting = Array.from({ length: 50 }, () =>
-        connect(options(server, { retry: { whenExhausted: true, timeout: 400 } })),
+        connect(options(server, { waitForLocalPort: { timeout: 400 } })),
       );
       const before = process.cpuUsage();
       await Promise.all(waiting.map(failing));
@@ -200,7 +200,7 @@ describe.each(BOTH)('connect() with a port range over $family', ({ loopback, oth
       await using server = await peer(loopback);
       using held = holding();
       await connected(held.add(connect(options(server))));
-      const more = { shareLocalPort: false, retry: { whenExhausted: true, timeout: 100 } } as const;
+      const more = { shareLocalPort: false, waitForLocalPort: { timeout: 100 } } as const;
       for (const localAddress of [other, undefined]) {
         const start = performance.now();
         const error = await failing(connect(options(server, { ...more, localAddress })));
@@ -258,7 +258,7 @@ describe.each(BOTH)('connect() with a port range over $family', ({ loopback, oth
         const server = createServer().listen(0, '127.0.0.1', () => {
           const options = { host: '127.0.0.1', port: server.address().port, localPortRange: [45102, 45102] };
           const first = connect(options, () => {
-            const second = connect({ ...options, retry: { whenExhausted: true } });
+            const second = connect({ ...options, waitForLocalPort: true });
             second.on('connectionAttempt', () => setImmediate(() => {
               for (const handle of [server, first, second]) handle.unref();
               console.log('waiting');

@@ -27,7 +27,7 @@ test('listen() without a host on a kernel without IPv6 uses 0.0.0.0, as Node doe
   });
 });
 
-test.each([{ ipv6Only: true }, { address: '::' }, { address: '::1' }])(
+test.each([{ ipv6Only: true }, { host: '::' }, { host: '::1' }])(
   'listen() with %j on a kernel without IPv6 emits an error',
   async (options) => {
     await expectNoNewFds(async () => {

@@ -11,7 +11,7 @@ vi.mock('../../../src/kernel/routes.js', () => ({
 
 test('listen() with freebind on a kernel without netlink listens without a warning', async () => {
   const warnings = await warningsOf(async () => {
-    await using listener = await listening(KINDS['net']!.make(), { address: '198.51.100.7', freebind: true });
+    await using listener = await listening(KINDS['net']!.make(), { host: '198.51.100.7', freebind: true });
     expect(listener.address.address).toBe('198.51.100.7');
   });
   expect(warnings).toEqual([]);

@@ -25,7 +25,7 @@ describe('listen() with backlog', () => {
     [17, 17],
     [2 ** 31 - 1, Number(readSysctl('net.core.somaxconn'))],
   ])('%s lets %i connections wait', async (backlog, waits) => {
-    await using listener = await listening(make(), { address: '127.0.0.1', ...(backlog !== undefined && { backlog }) });
+    await using listener = await listening(make(), { host: '127.0.0.1', ...(backlog !== undefined && { backlog }) });
     expect(ss(listener.port)).toMatch(new RegExp(`^LISTEN\\s+0\\s+${waits}\\s`));
   });
 });
@@ -36,7 +36,7 @@ describe('listen() with freebind', () => {
     ['ipv6', '2001:db8:77::7'],
   ] as const) {
     test(`listens on ${address}, which the host does not have, and accepts connections once it is routed here`, async () => {
-      await using listener = await listening(make(), { address, freebind: true });
+      await using listener = await listening(make(), { host: address, freebind: true });
       expect(listener.address.address).toBe(address);
       const ip = (...args: string[]) => execFileSync('ip', [family === 'ipv4' ? '-4' : '-6', 'route', ...args]);
       await expect(ask(address, listener.port)).rejects.toMatchObject({ code: 'ENETUNREACH' });
@@ -50,7 +50,7 @@ describe('listen() with freebind', () => {
 
     test(`set to false on ${address}, which the host does not have, emits EADDRNOTAVAIL with a remedy`, async () => {
       await expectNoNewFds(async () => {
-        const error = await failure(make(), { address, port: 4711 });
+        const error = await failure(make(), { host: address, port: 4711 });
         expect(error).toMatchObject({
           ...{ code: 'EADDRNOTAVAIL', errno: -99, syscall: 'listen', address, port: 4711, reason: 'addressNotLocal' },
           ...{ name: 'SyscallError' },
@@ -68,7 +68,7 @@ describe('listen() with freebind', () => {
       ['2001:db8:77::9', 'ip -6 route add local 2001:db8:77::9/128 dev lo'],
     ] as const) {
       const [warning, ...more] = await warningsOf(async () => {
-        await using _ = await listening(make(), { address, freebind: true });
+        await using _ = await listening(make(), { host: address, freebind: true });
       });
       expect(warning).toMatchObject({ name: 'LinuxSocketsWarning', code: 'LINUX_SOCKETS_NOT_LOCAL' });
       expect(warning?.message).toContain(`\`${command}\``);
@@ -79,12 +79,12 @@ describe('listen() with freebind', () => {
   test('emits no warning for a routed address, the wildcard, or with transparent', async () => {
     execFileSync('ip', ['-6', 'route', 'add', 'local', '2001:db8:99::/64', 'dev', 'lo']);
     const quiet: ListenOptions[] = [
-      { address: '2001:db8:99::5', freebind: true },
-      { address: '127.0.0.5', freebind: true },
-      { address: '::', freebind: true },
+      { host: '2001:db8:99::5', freebind: true },
+      { host: '127.0.0.5', freebind: true },
+      { host: '::', freebind: true },
       { freebind: true },
-      { address: '198.51.100.9', freebind: true, transparent: true },
-      { address: '198.51.100.9', transparent: true },
+      { host: '198.51.100.9', freebind: true, transparent: true },
+      { host: '198.51.100.9', transparent: true },
     ];
     const warnings = await warningsOf(async () => {
       for (const options of quiet) {
@@ -97,7 +97,7 @@ describe('listen() with freebind', () => {
 
   test('is not needed by a wildcard listener for an AnyIP route', async () => {
     execFileSync('ip', ['-6', 'route', 'add', 'local', 'fd00:1009:bacc::/48', 'dev', 'lo']);
-    await using listener = await listening(make(), { address: '::' });
+    await using listener = await listening(make(), { host: '::' });
     expect(await ask('fd00:1009:bacc::dead', listener.port)).toBe('hello');
     execFileSync('ip', ['-6', 'route', 'del', 'local', 'fd00:1009:bacc::/48', 'dev', 'lo']);
   });
@@ -108,7 +108,7 @@ describe('listen() with transparent', () => {
     ['198.51.100.8', 'IP_TRANSPARENT'],
     ['2001:db8:77::8', 'IPV6_TRANSPARENT'],
   ] as const)('listens on %s, which belongs to another host', async (address, option) => {
-    await using listener = await listening(make(), { address, transparent: true });
+    await using listener = await listening(make(), { host: address, transparent: true });
     expect(getOption(listener.server, option)).toBe(true);
   });
 
@@ -121,8 +121,8 @@ describe('listen() with transparent', () => {
 
 describe('listen() with reusePort', () => {
   test('shares the port between servers, each of which accepts connections', async () => {
-    await using first = await listening(make(), { address: '127.0.0.1', reusePort: true });
-    await using second = await listening(make(), { address: '127.0.0.1', port: first.port, reusePort: true });
+    await using first = await listening(make(), { host: '127.0.0.1', reusePort: true });
+    await using second = await listening(make(), { host: '127.0.0.1', port: first.port, reusePort: true });
     const served = [0, 0];
     first.server.on('connection', () => served[0]!++);
     second.server.on('connection', () => served[1]!++);
@@ -132,17 +132,17 @@ describe('listen() with reusePort', () => {
   });
 
   test.each([{ reusePort: false }, {}])('%j does not share the port', async (options) => {
-    await using first = await listening(make(), { address: '127.0.0.1', reusePort: true });
-    expect(await failure(make(), { address: '127.0.0.1', port: first.port, ...options })).toMatchObject({
+    await using first = await listening(make(), { host: '127.0.0.1', reusePort: true });
+    expect(await failure(make(), { host: '127.0.0.1', port: first.port, ...options })).toMatchObject({
       code: 'EADDRINUSE',
     });
   });
 
   test('a custom steering program selects the listener of every connection', async () => {
     const steering = [{ code: 0x06, jt: 0, jf: 0, k: 1 }]; // BPF_RET | BPF_K
-    await using first = await listening(make(), { address: '127.0.0.1', reusePort: true });
+    await using first = await listening(make(), { host: '127.0.0.1', reusePort: true });
     await using second = await listening(make(), {
-      ...{ address: '127.0.0.1', port: first.port },
+      ...{ host: '127.0.0.1', port: first.port },
       reusePort: { steering },
     });
     const heard = vi.fn();
@@ -155,8 +155,8 @@ describe('listen() with reusePort', () => {
     'steering by %s is attached, and every connection is accepted',
     async (steering) => {
       const reusePort = { steering, sockets: 2 };
-      await using first = await listening(make(), { address: '127.0.0.1', reusePort });
-      await using _ = await listening(make(), { address: '127.0.0.1', port: first.port, reusePort });
+      await using first = await listening(make(), { host: '127.0.0.1', reusePort });
+      await using _ = await listening(make(), { host: '127.0.0.1', port: first.port, reusePort });
       for (let i = 0; i < 16; i++) expect(await ask('127.0.0.1', first.port)).toBe('hello');
       const detach = (): void => setOption(first.server, 'SO_DETACH_REUSEPORT_BPF', true);
       detach();
@@ -166,7 +166,7 @@ describe('listen() with reusePort', () => {
 
   test('a group with fewer listeners than CPUs accepts every connection', async () => {
     await using alone = await listening(make(), {
-      address: '127.0.0.1',
+      host: '127.0.0.1',
       reusePort: { steering: 'random', sockets: 1000 },
     });
     for (let i = 0; i < 16; i++) expect(await ask('127.0.0.1', alone.port)).toBe('hello');
@@ -175,7 +175,7 @@ describe('listen() with reusePort', () => {
   test("a program that the kernel refuses emits 'error' and leaves no descriptor", async () => {
     await expectNoNewFds(async () => {
       const steering = [{ code: 0xffff, jt: 0, jf: 0, k: 0 }];
-      expect(await failure(make(), { address: '127.0.0.1', reusePort: { steering } })).toMatchObject({
+      expect(await failure(make(), { host: '127.0.0.1', reusePort: { steering } })).toMatchObject({
         ...{ code: 'EINVAL', syscall: 'setsockopt', option: 'SO_ATTACH_REUSEPORT_CBPF' },
       });
     });
@@ -191,7 +191,7 @@ describe('listen() with fastOpen', () => {
         socket.end(`${data.toString()} ${JSON.stringify(options)}`);
       });
     });
-    await using listener = await listening(server, { address: '127.0.0.1', fastOpen: true });
+    await using listener = await listening(server, { host: '127.0.0.1', fastOpen: true });
     expect(getOption(server, 'TCP_FASTOPEN')).toBe(511);
     using client = tcp('ipv4', { TCP_FASTOPEN_CONNECT: true, TCP_FASTOPEN_NO_COOKIE: true });
     client.connect({ address: '127.0.0.1', port: listener.port });
@@ -211,7 +211,7 @@ describe('listen() with fastOpen', () => {
   ] as const)('%s with a backlog of %s has a queue of %i', async (fastOpen, backlog, queue) => {
     using _ = setSysctl('net.ipv4.tcp_fastopen', 3);
     await using listener = await listening(make(), {
-      ...{ address: '127.0.0.1', fastOpen },
+      ...{ host: '127.0.0.1', fastOpen },
       ...(backlog !== undefined && { backlog }),
     });
     expect(getOption(listener.server, 'TCP_FASTOPEN')).toBe(queue);
@@ -219,7 +219,7 @@ describe('listen() with fastOpen', () => {
 
   test('TCP_FASTOPEN may be set on a server that is already listening', async () => {
     using _ = setSysctl('net.ipv4.tcp_fastopen', 3);
-    await using listener = await listening(make(), { address: '127.0.0.1' });
+    await using listener = await listening(make(), { host: '127.0.0.1' });
     setOption(listener.server, 'TCP_FASTOPEN', 9);
     expect(getOption(listener.server, 'TCP_FASTOPEN')).toBe(9);
   });
@@ -227,13 +227,13 @@ describe('listen() with fastOpen', () => {
   test('emits a warning where the kernel accepts and ignores it', async () => {
     using _ = setSysctl('net.ipv4.tcp_fastopen', 1);
     const [warning] = await warningsOf(async () => {
-      await using __ = await listening(make(), { address: '127.0.0.1', fastOpen: 5 });
+      await using __ = await listening(make(), { host: '127.0.0.1', fastOpen: 5 });
     });
     expect(warning).toMatchObject({ name: 'LinuxSocketsWarning', code: 'LINUX_SOCKETS_FASTOPEN_OFF' });
     expect(warning?.message).toContain('sysctl -w net.ipv4.tcp_fastopen=3');
     using ___ = setSysctl('net.ipv4.tcp_fastopen', 2);
     const none = await warningsOf(async () => {
-      await using __ = await listening(make(), { address: '127.0.0.1', fastOpen: 5 });
+      await using __ = await listening(make(), { host: '127.0.0.1', fastOpen: 5 });
     });
     expect(none).toEqual([]);
   });
@@ -244,7 +244,7 @@ test('listen() with deferAccept does not accept a client that sends nothing', as
     net.createServer((socket) => {
       socket.on('data', (data) => socket.end(data));
     }),
-    { address: '127.0.0.1', deferAccept: 30 },
+    { host: '127.0.0.1', deferAccept: 30 },
   );
   expect(getOption(listener.server, 'TCP_DEFER_ACCEPT')).toBeGreaterThanOrEqual(30);
   const order: string[] = [];
@@ -263,8 +263,8 @@ test('listen() with deferAccept does not accept a client that sends nothing', as
 
 describe('listen() with ipv6Only', () => {
   test('leaves the port to IPv4', async () => {
-    await using six = await listening(make(), { address: '::', ipv6Only: true });
-    await using four = await listening(make(), { address: '0.0.0.0', port: six.port });
+    await using six = await listening(make(), { host: '::', ipv6Only: true });
+    await using four = await listening(make(), { host: '0.0.0.0', port: six.port });
     expect(await ask('::1', six.port)).toBe('hello');
     expect(await ask('127.0.0.1', four.port)).toBe('hello');
   });
@@ -277,7 +277,7 @@ describe('listen() with ipv6Only', () => {
 
   test('defaults to false, whatever net.ipv6.bindv6only is, as in Node', async () => {
     using _ = setSysctl('net.ipv6.bindv6only', 1);
-    await using listener = await listening(make(), { address: '::' });
+    await using listener = await listening(make(), { host: '::' });
     expect(await ask('127.0.0.1', listener.port)).toBe('hello');
   });
 });
@@ -285,7 +285,7 @@ describe('listen() with ipv6Only', () => {
 describe('listen() with sockopts', () => {
   test('sets them before bind, and accepted sockets inherit them', async () => {
     await using listener = await listening(make(), {
-      ...{ address: '127.0.0.1', sockopts: { TCP_USER_TIMEOUT: 4321, SO_RCVBUF: 8192 } },
+      ...{ host: '127.0.0.1', sockopts: { TCP_USER_TIMEOUT: 4321, SO_RCVBUF: 8192 } },
     });
     expect(getOption(listener.server, 'SO_RCVBUF')).toBe(16384);
     const inherited = ofAccepted(listener.server, 'TCP_USER_TIMEOUT');
@@ -294,16 +294,16 @@ describe('listen() with sockopts', () => {
   });
 
   test('lets them override the options that listen() sets', async () => {
-    await using listener = await listening(make(), { address: '127.0.0.1', sockopts: { SO_REUSEADDR: false } });
+    await using listener = await listening(make(), { host: '127.0.0.1', sockopts: { SO_REUSEADDR: false } });
     expect(getOption(listener.server, 'SO_REUSEADDR')).toBe(false);
-    await using usual = await listening(make(), { address: '127.0.0.1' });
+    await using usual = await listening(make(), { host: '127.0.0.1' });
     expect(getOption(usual.server, 'SO_REUSEADDR')).toBe(true);
   });
 
   test("emits 'error' for one that the kernel refuses, and leaves no descriptor", async () => {
     await expectNoNewFds(async () => {
       const sockopts = { TCP_CONGESTION: 'no-such-thing' } as const;
-      expect(await failure(make(), { address: '127.0.0.1', sockopts })).toMatchObject({
+      expect(await failure(make(), { host: '127.0.0.1', sockopts })).toMatchObject({
         ...{ code: 'ENOENT', syscall: 'setsockopt', option: 'TCP_CONGESTION' },
       });
     });
@@ -325,10 +325,12 @@ describe('listen() without a host', () => {
 describe('listen() throws without making a descriptor', () => {
   const socket = () => NativeSocket.create({ family: 'ipv4', type: 'stream' });
   test.each([
-    [{ address: 'localhost' }, 'ERR_INVALID_ARG_VALUE'],
-    [{ address: 1 }, 'ERR_INVALID_ARG_TYPE'],
-    [{ address: '127.0.0.1:80' }, 'ERR_INVALID_ARG_VALUE'],
-    [{ host: '127.0.0.1' }, 'ERR_INVALID_ARG_VALUE'],
+    [{ host: 'localhost' }, 'ERR_INVALID_ARG_VALUE'],
+    [{ host: 1 }, 'ERR_INVALID_ARG_TYPE'],
+    [{ host: '127.0.0.1:80' }, 'ERR_INVALID_ARG_VALUE'],
+    [{ host: '' }, 'ERR_INVALID_ARG_VALUE'],
+    [{ host: null }, 'ERR_INVALID_ARG_TYPE'],
+    [{ address: '127.0.0.1' }, 'ERR_INVALID_ARG_VALUE'],
     [{ port: 65536 }, 'ERR_OUT_OF_RANGE'],
     [{ port: 1.5 }, 'ERR_OUT_OF_RANGE'],
     [{ port: '80' }, 'ERR_INVALID_ARG_TYPE'],
@@ -338,8 +340,8 @@ describe('listen() throws without making a descriptor', () => {
     [{ freebind: 1 }, 'ERR_INVALID_ARG_TYPE'],
     [{ transparent: 'yes' }, 'ERR_INVALID_ARG_TYPE'],
     [{ ipv6Only: 0 }, 'ERR_INVALID_ARG_TYPE'],
-    [{ ipv6Only: true, address: '127.0.0.1' }, 'ERR_INVALID_ARG_VALUE'],
-    [{ ipv6Only: true, address: '::ffff:127.0.0.1' }, 'ERR_INVALID_ARG_VALUE'],
+    [{ ipv6Only: true, host: '127.0.0.1' }, 'ERR_INVALID_ARG_VALUE'],
+    [{ ipv6Only: true, host: '::ffff:127.0.0.1' }, 'ERR_INVALID_ARG_VALUE'],
     [{ exclusive: 1 }, 'ERR_INVALID_ARG_TYPE'],
     [{ reusePort: 1 }, 'ERR_INVALID_ARG_TYPE'],
     [{ reusePort: [] }, 'ERR_INVALID_ARG_TYPE'],
@@ -384,22 +386,22 @@ describe('listen() throws without making a descriptor', () => {
 
 describe('errors of listen()', () => {
   test('a link-local address without its zone reports noZone', async () => {
-    const error = await failure(make(), { address: 'fe80::1' });
+    const error = await failure(make(), { host: 'fe80::1' });
     expect(error).toMatchObject({ code: 'EINVAL', syscall: 'listen', reason: 'noZone' });
     expect(error.message).toContain('fe80::1%eth0');
   });
 
   test('a full range reports that no port is left', async () => {
     using _ = setSysctl('net.ipv4.ip_local_port_range', '45000 45001');
-    await using one = await listening(make(), { address: '127.0.0.1' });
-    await using two = await listening(make(), { address: '127.0.0.1' }).catch(() => one); // the parity of bind
-    const error = await failure(make(), { address: '127.0.0.1' });
+    await using one = await listening(make(), { host: '127.0.0.1' });
+    await using two = await listening(make(), { host: '127.0.0.1' }).catch(() => one); // the parity of bind
+    const error = await failure(make(), { host: '127.0.0.1' });
     expect(error).toMatchObject({ code: 'EADDRINUSE', syscall: 'listen', reason: 'portRangeExhausted', port: 0 });
     expect(two).toBeDefined();
   });
 
   test('another EINVAL is reported unchanged', async () => {
-    expect(await failure(make(), { address: 'ff02::1' })).toMatchObject({ code: 'EINVAL', syscall: 'listen' });
+    expect(await failure(make(), { host: 'ff02::1' })).toMatchObject({ code: 'EINVAL', syscall: 'listen' });
   });
 });
 

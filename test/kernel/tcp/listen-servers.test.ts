@@ -12,7 +12,7 @@ describe.each(Object.entries(KINDS))('listen() with a server of %s', (_, { make,
     'accepts connections on %s, and closes its descriptor with the server',
     async (address) => {
       await expectNoNewFds(async () => {
-        await using listener = await listening(make(), { address });
+        await using listener = await listening(make(), { host: address });
         expect(listener.address).toMatchObject({ address, family: net.isIPv6(address) ? 'IPv6' : 'IPv4' });
         expect(listener.port).toBeGreaterThan(0);
         expect(await ask(address, listener.port)).toBe('hello');
@@ -26,13 +26,13 @@ describe('listen()', () => {
     const server = net.createServer();
     const events: string[] = [];
     server.on('listening', () => events.push('listening'));
-    expect(listen(server, { address: '127.0.0.1' }, () => events.push('listener'))).toBe(server);
+    expect(listen(server, { host: '127.0.0.1' }, () => events.push('listener'))).toBe(server);
     expect(events).toEqual([]);
     expect(server.listening).toBe(true); // as on Node's own
     await once(server, 'listening');
     expect(events).toEqual(['listening', 'listener']);
     await close(server);
-    listen(server, { address: '127.0.0.1' }); // the listener was for once
+    listen(server, { host: '127.0.0.1' }); // the listener was for once
     await once(server, 'listening');
     expect(events).toEqual(['listening', 'listener', 'listening']);
     await close(server);
@@ -48,16 +48,16 @@ describe('listen()', () => {
   });
 
   test('on an IPv4-mapped address uses an IPv6 socket', async () => {
-    await using listener = await listening(KINDS['net']!.make(), { address: '::ffff:127.0.0.1' });
+    await using listener = await listening(KINDS['net']!.make(), { host: '::ffff:127.0.0.1' });
     expect(listener.address).toMatchObject({ address: '::ffff:127.0.0.1', family: 'IPv6' });
     expect(await KINDS['net']!.ask('127.0.0.1', listener.port)).toBe('hello');
   });
 
   test("of a server that is already listening throws Node's error and makes no descriptor", async () => {
-    await using listener = await listening(net.createServer(), { address: '127.0.0.1' });
+    await using listener = await listening(net.createServer(), { host: '127.0.0.1' });
     await expectNoNewFds(async () => {
       // Its own port: a descriptor that was bound first would be EADDRINUSE.
-      const own = await errorOf(() => listen(listener.server, { address: '127.0.0.1', port: listener.port }));
+      const own = await errorOf(() => listen(listener.server, { host: '127.0.0.1', port: listener.port }));
       const nodes = await errorOf(() => listener.server.listen(0));
       expect(own).toMatchObject({ code: 'ERR_SERVER_ALREADY_LISTEN', name: nodes.name, message: nodes.message });
     });
@@ -65,10 +65,10 @@ describe('listen()', () => {
   });
 
   test('on a port in use emits the error that Node emits', async () => {
-    await using taken = await listening(net.createServer(), { address: '127.0.0.1' });
+    await using taken = await listening(net.createServer(), { host: '127.0.0.1' });
     const { port } = taken;
     await expectNoNewFds(async () => {
-      const own = await failure(net.createServer(), { address: '127.0.0.1', port });
+      const own = await failure(net.createServer(), { host: '127.0.0.1', port });
       const [nodes] = (await once(net.createServer().listen(port, '127.0.0.1'), 'error')) as [Error];
       for (const [key, value] of Object.entries(nodes)) expect(own[key as keyof typeof own], key).toBe(value);
       expect(own.message).toBe(nodes.message);
@@ -83,16 +83,16 @@ describe('listen()', () => {
   });
 
   test('may be called again after an error', async () => {
-    await using taken = await listening(net.createServer(), { address: '127.0.0.1' });
+    await using taken = await listening(net.createServer(), { host: '127.0.0.1' });
     const server = net.createServer((socket) => socket.end('hello'));
-    await failure(server, { address: '127.0.0.1', port: taken.port });
+    await failure(server, { host: '127.0.0.1', port: taken.port });
     expect(server.listening).toBe(false);
-    await using second = await listening(server, { address: '127.0.0.1' });
+    await using second = await listening(server, { host: '127.0.0.1' });
     expect(await KINDS['net']!.ask('127.0.0.1', second.port)).toBe('hello');
   });
 
   test('throws an unhandled error as Node does', async () => {
-    await using taken = await listening(net.createServer(), { address: '127.0.0.1' });
+    await using taken = await listening(net.createServer(), { host: '127.0.0.1' });
     const thrown = new Promise((resolve) => {
       const before = process.listeners('uncaughtException');
       process.removeAllListeners('uncaughtException');
@@ -101,21 +101,21 @@ describe('listen()', () => {
         resolve(error);
       });
     });
-    listen(net.createServer(), { address: '127.0.0.1', port: taken.port });
+    listen(net.createServer(), { host: '127.0.0.1', port: taken.port });
     expect(await thrown).toMatchObject({ code: 'EADDRINUSE' });
   });
 
   test('can use a port again as soon as its server is closed, with connections in TIME-WAIT', async () => {
     const port = closedPort();
     for (let round = 0; round < 3; round++) {
-      await using listener = await listening(KINDS['net']!.make(), { address: '127.0.0.1', port });
+      await using listener = await listening(KINDS['net']!.make(), { host: '127.0.0.1', port });
       expect(await KINDS['net']!.ask('127.0.0.1', listener.port)).toBe('hello'); // the server closes first
     }
   });
 
   test('lets the process exit after unref(), called before or after, as Node does', async () => {
     const server = net.createServer().unref();
-    await once(listen(server, { address: '127.0.0.1' }), 'listening');
+    await once(listen(server, { host: '127.0.0.1' }), 'listening');
     // @ts-expect-error -- inside Node
     const handle = server._handle as { hasRef(): boolean };
     expect(handle.hasRef()).toBe(false);
@@ -129,7 +129,7 @@ describe('listen() with signal', () => {
   test('closes the server on abort', async () => {
     const controller = new AbortController();
     const server = net.createServer();
-    await once(listen(server, { address: '127.0.0.1', signal: controller.signal }), 'listening');
+    await once(listen(server, { host: '127.0.0.1', signal: controller.signal }), 'listening');
     const closed = once(server, 'close');
     controller.abort();
     await closed;
@@ -138,7 +138,7 @@ describe('listen() with signal', () => {
 
   test("that is already aborted closes the server without 'listening', as Node does", async () => {
     for (const start of [
-      (server: net.Server) => listen(server, { address: '127.0.0.1', signal: AbortSignal.abort() }),
+      (server: net.Server) => listen(server, { host: '127.0.0.1', signal: AbortSignal.abort() }),
       (server: net.Server) => server.listen({ host: '127.0.0.1', port: 0, signal: AbortSignal.abort() }),
     ]) {
       await expectNoNewFds(async () => {
@@ -152,14 +152,14 @@ describe('listen() with signal', () => {
   });
 
   test('has no listener left after a failed or closed listen', async () => {
-    await using taken = await listening(net.createServer(), { address: '127.0.0.1' });
+    await using taken = await listening(net.createServer(), { host: '127.0.0.1' });
     const { signal } = new AbortController();
     const added = vi.spyOn(signal, 'addEventListener');
     const removed = vi.spyOn(signal, 'removeEventListener');
     const server = net.createServer();
-    await failure(server, { address: '127.0.0.1', port: taken.port, signal });
+    await failure(server, { host: '127.0.0.1', port: taken.port, signal });
     expect(removed.mock.calls.length).toBe(added.mock.calls.length);
-    await once(listen(server, { address: '127.0.0.1', signal }), 'listening');
+    await once(listen(server, { host: '127.0.0.1', signal }), 'listening');
     await close(server);
     expect(added).toHaveBeenCalledTimes(2);
     expect(removed).toHaveBeenCalledTimes(2);
@@ -167,12 +167,12 @@ describe('listen() with signal', () => {
   });
 
   test('that is already aborted emits only the error when listen fails', async () => {
-    await using taken = await listening(net.createServer(), { address: '127.0.0.1' });
+    await using taken = await listening(net.createServer(), { host: '127.0.0.1' });
     const server = net.createServer();
     const heard = vi.fn();
     server.on('close', heard);
-    await failure(server, { address: '127.0.0.1', port: taken.port, signal: AbortSignal.abort() });
-    await using again = await listening(server, { address: '127.0.0.1' }); // no close comes late
+    await failure(server, { host: '127.0.0.1', port: taken.port, signal: AbortSignal.abort() });
+    await using again = await listening(server, { host: '127.0.0.1' }); // no close comes late
     expect(again.server.listening).toBe(true);
     expect(heard).not.toHaveBeenCalled();
   });

@@ -9,20 +9,20 @@ const testUnprivileged = testWith({ tools: ['setpriv'] });
 testUnprivileged('listening works, in every way that needs no capability', async () => {
   const results = await listenUnprivileged(
     {},
-    { address: '127.0.0.1', port: 1024 },
-    { address: '2001:db8::77', freebind: true },
-    { address: '192.0.2.77', freebind: true },
-    { address: '127.0.0.1', reusePort: { steering: 'cpu' } },
-    { address: '::1', fastOpen: true, deferAccept: 5, ipv6Only: true, backlog: 3 },
-    { address: '127.0.0.1', sockopts: { TCP_NODELAY: true } },
+    { host: '127.0.0.1', port: 1024 },
+    { host: '2001:db8::77', freebind: true },
+    { host: '192.0.2.77', freebind: true },
+    { host: '127.0.0.1', reusePort: { steering: 'cpu' } },
+    { host: '::1', fastOpen: true, deferAccept: 5, ipv6Only: true, backlog: 3 },
+    { host: '127.0.0.1', sockopts: { TCP_NODELAY: true } },
   );
   expect(results).toEqual(results.map(() => 'listening'));
 });
 
 testUnprivileged('a transparent listener is EPERM, and the error names the capabilities', async () => {
   const [ipv4, ipv6] = await listenUnprivileged(
-    { address: '192.0.2.77', transparent: true },
-    { address: '::', transparent: true },
+    { host: '192.0.2.77', transparent: true },
+    { host: '::', transparent: true },
   );
   const expected = {
     code: 'EPERM',
@@ -36,7 +36,7 @@ testUnprivileged('a transparent listener is EPERM, and the error names the capab
 });
 
 testUnprivileged('a port below 1024 is EACCES, and the error names the sysctl and the capability', async () => {
-  const results = await listenUnprivileged({ address: '127.0.0.1', port: 80 }, { port: 1023 });
+  const results = await listenUnprivileged({ host: '127.0.0.1', port: 80 }, { port: 1023 });
   for (const result of results) {
     expect(result).toMatchObject({ code: 'EACCES', syscall: 'listen', reason: 'notPermitted', leaked: 0 });
     expect((result as { message: string }).message).toMatch(
@@ -46,7 +46,7 @@ testUnprivileged('a port below 1024 is EACCES, and the error names the sysctl an
 });
 
 testUnprivileged('an option that needs a capability is EPERM, and leaves nothing open', async () => {
-  const [result] = await listenUnprivileged({ address: '127.0.0.1', sockopts: { SO_MARK: 42 } });
+  const [result] = await listenUnprivileged({ host: '127.0.0.1', sockopts: { SO_MARK: 42 } });
   expect(result).toMatchObject({ code: 'EPERM', syscall: 'setsockopt', option: 'SO_MARK', leaked: 0 });
 });
 

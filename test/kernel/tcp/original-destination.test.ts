@@ -45,7 +45,7 @@ describe.skipIf(missing !== undefined)(
   () => {
     describe.each(WAYS)('%s', (_, address, dialled, family) => {
       test('returns the dialled address behind REDIRECT, from connection tracking', async () => {
-        await using proxy = await telling({ address });
+        await using proxy = await telling({ host: address });
         redirect(proxy.port);
         expect(await dial(dialled, 80)).toEqual({ address: dialled, port: 80, family, method: 'redirect' });
       });
@@ -65,7 +65,7 @@ describe.skipIf(missing !== undefined)(
       });
 
       test('returns it behind DNAT', async () => {
-        await using proxy = await telling({ address });
+        await using proxy = await telling({ host: address });
         const [to, ip] = family === 'ipv4' ? ['10.9.0.1', 'ip'] : ['[fd09::1]', 'ip6'];
         nft(`add table inet t
            add chain inet t pre { type nat hook prerouting priority dstnat; }
@@ -74,13 +74,13 @@ describe.skipIf(missing !== undefined)(
       });
 
       test('returns the local address behind TPROXY', async () => {
-        await using proxy = await telling({ address, transparent: true });
+        await using proxy = await telling({ host: address, transparent: true });
         using _ = tproxy(proxy.port);
         expect(await dial(dialled, 80)).toEqual({ address: dialled, port: 80, family, method: 'local' });
       });
 
       test("returns the proxy's address for a client that dials the proxy itself, which reveals loops", async () => {
-        await using proxy = await telling({ address });
+        await using proxy = await telling({ host: address });
         redirect(proxy.port); // connection tracking has an entry, and it says the same
         const own = family === 'ipv4' ? '10.9.0.1' : 'fd09::1';
         expect(await dial(own, proxy.port)).toEqual({ address: own, port: proxy.port, family, method: 'local' });
@@ -89,7 +89,7 @@ describe.skipIf(missing !== undefined)(
 
     test('originalDestination() of a TLS socket behind REDIRECT is the dialled address', async () => {
       let seen: unknown;
-      await using proxy = await listening(KINDS['tls']!.make(), { address: '0.0.0.0' });
+      await using proxy = await listening(KINDS['tls']!.make(), { host: '0.0.0.0' });
       proxy.server.on('secureConnection', (socket: tls.TLSSocket) => (seen = originalDestination(socket)));
       redirect(proxy.port);
       await run(`
@@ -101,12 +101,12 @@ describe.skipIf(missing !== undefined)(
 
     test('originalDestination() of the sockets of http and http2 is the dialled address', async () => {
       const seen: unknown[] = [];
-      await using web = await listening(KINDS['http']!.make(), { address: '0.0.0.0' });
+      await using web = await listening(KINDS['http']!.make(), { host: '0.0.0.0' });
       web.server.on('request', ({ socket }: IncomingMessage) => seen.push(originalDestination(socket)));
       redirect(web.port);
       await run(`require('node:http').get('http://${SERVICE.ipv4}/', (response) => response.resume());`);
       execFileSync('nft', ['flush', 'ruleset']);
-      await using web2 = await listening(KINDS['http2']!.make(), { address: '0.0.0.0' });
+      await using web2 = await listening(KINDS['http2']!.make(), { host: '0.0.0.0' });
       web2.server.on('session', ({ socket }: ServerHttp2Session) => seen.push(originalDestination(socket)));
       redirect(web2.port);
       await run(`
@@ -123,7 +123,7 @@ describe.skipIf(missing !== undefined)(
       using pair = await tcpPair();
       expect(originalDestination(pair.client)).toMatchObject({ port: pair.client.local.port, method: 'local' });
       expect(originalDestination(pair.server)).toMatchObject({ port: pair.listener.local.port, method: 'local' });
-      await using server = await listening(net.createServer(), { address: '127.0.0.1' });
+      await using server = await listening(net.createServer(), { host: '127.0.0.1' });
       const socket = net.connect(server.port, '127.0.0.1');
       await once(socket, 'connect');
       expect(originalDestination(socket)).toMatchObject({ port: socket.localPort, method: 'local' });
