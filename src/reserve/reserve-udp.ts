@@ -9,8 +9,8 @@ import { isUnicast } from '../kernel/unicast.js';
 import { applyOptions, encodeOption } from '../options/access.js';
 import { localEndpoint } from '../options/local-endpoint.js';
 import { checkSockopts } from '../options/sockopts.js';
-import type { SocketOptions } from '../options/table.js';
-import { optionAccess, refuseOption, type OptionAccess, type OwnSocket } from '../options/target.js';
+import type { DatagramSocketOptions, SocketOptions } from '../options/table.js';
+import { optionAccess, refuseOption, socketType, type OptionAccess, type OwnSocket } from '../options/target.js';
 import { endsOf } from '../source/ends.js';
 import { LOSES_GUARANTEE, losesGuarantee } from './guarantee.js';
 import { checkRange, contains, refuseOutside } from '../ports/port-range.js';
@@ -35,7 +35,7 @@ export interface ReserveUdpOptions {
   /** Send from an address of others (IP_TRANSPARENT, IPV6_TRANSPARENT); CAP_NET_ADMIN or CAP_NET_RAW. @default false */
   readonly transparent?: boolean | undefined;
   /** Set before bind. Not those that would take the guarantee away: SO_REUSEADDR, SO_REUSEPORT, SO_BINDTODEVICE; nor UDP_GRO. */
-  readonly sockopts?: SocketOptions | undefined;
+  readonly sockopts?: DatagramSocketOptions | undefined;
 }
 
 /** 'held': the port is kept. 'released': given back. 'converted': a UdpSocket has it. */
@@ -58,7 +58,7 @@ export function reserveUdp(options: ReserveUdpOptions): UdpReservation {
   const handle = new (native().Handle)();
   check('socket', handle.socket(familyNumber(plan.family), SOCK_DGRAM, 0));
   try {
-    return new UdpReservation(handle, plan.family, hold(handle, plan), plan.remote);
+    return UdpReservation.of(handle, plan.family, hold(handle, plan), plan.remote);
   } catch (error) {
     handle.close();
     throw error;
@@ -66,19 +66,24 @@ export function reserveUdp(options: ReserveUdpOptions): UdpReservation {
 }
 
 /** A local UDP port toward one destination. It lasts until `release`, or the end of the process. Made by `reserveUdp`. */
-export class UdpReservation implements OwnSocket, Disposable {
+export class UdpReservation implements OwnSocket<'dgram'>, Disposable {
+  declare readonly [socketType]: 'dgram';
   readonly local: Endpoint;
   readonly remote: Endpoint;
   readonly #handle: Handle;
   readonly #family: Family;
   #state: UdpReservationState = 'held';
 
-  /** @internal Takes over the handle of a connected socket. */
-  constructor(handle: Handle, family: Family, local: Endpoint, remote: Endpoint) {
+  private constructor(handle: Handle, family: Family, local: Endpoint, remote: Endpoint) {
     this.#handle = handle;
     this.#family = family;
     this.local = local;
     this.remote = remote;
+  }
+
+  /** Takes over the handle of a connected socket. @internal */
+  static of(handle: Handle, family: Family, local: Endpoint, remote: Endpoint): UdpReservation {
+    return new UdpReservation(handle, family, local, remote);
   }
 
   /** The descriptor; -1 once it has left this object. */

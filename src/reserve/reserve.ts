@@ -7,7 +7,7 @@ import type { PortRange } from '../kernel/sysctl.js';
 import { applyOptions, encodeList, encodeOption, type EncodedOption } from '../options/access.js';
 import { isDeferred } from '../options/deferred.js';
 import { checkSockopts } from '../options/sockopts.js';
-import type { SocketOptions } from '../options/table.js';
+import type { SocketOptions, StreamSocketOptions } from '../options/table.js';
 import { Endpoint, SOCKADDR_SIZE, type EndpointLike } from '../wire/endpoint.js';
 import { familyNumber, type Family } from '../wire/families.js';
 import { sameAddress } from '../wire/same-address.js';
@@ -40,7 +40,7 @@ export interface ReserveOptions {
   /** Send from an address of others (IP_TRANSPARENT, IPV6_TRANSPARENT); CAP_NET_ADMIN or CAP_NET_RAW. @default false */
   readonly transparent?: boolean | undefined;
   /** Set before bind. Not those that would take the guarantee away: SO_REUSEADDR, SO_REUSEPORT, SO_BINDTODEVICE. */
-  readonly sockopts?: SocketOptions | undefined;
+  readonly sockopts?: StreamSocketOptions | undefined;
 }
 
 /**
@@ -123,7 +123,7 @@ function reserveOne(plan: Plan): PortReservation {
   const handle = new (native().Handle)();
   try {
     const local = hold(handle, plan);
-    return new PortReservation(handle, local, plan.remote);
+    return PortReservation.of(handle, local, plan.remote);
   } catch (error) {
     handle.close();
     throw error;

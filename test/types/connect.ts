@@ -5,8 +5,8 @@ import {
   connect,
   type ConnectOptions,
   type PortRange,
-  type RetryOptions,
   type SourceOptions,
+  type WaitForLocalPort,
 } from '../../src/index.js';
 
 export function connecting(signal: AbortSignal, nodes: NetConnectOpts): void {
@@ -23,7 +23,7 @@ export function connecting(signal: AbortSignal, nodes: NetConnectOpts): void {
   connect({ path: '/run/some.sock', freebind: true });
   connect({ port: 443, localAddress: '192.0.2.9', localPort: 40_000, freebind: true, transparent: true });
   connect({ port: 443, localPortRange: [40_000, 40_999], shareLocalPort: true, mark: 7, device: 'eth0' });
-  connect({ port: 443, sockopts: { TCP_USER_TIMEOUT: 1000 }, retry: { whenExhausted: true, timeout: 5000 } });
+  connect({ port: 443, sockopts: { TCP_USER_TIMEOUT: 1000 }, waitForLocalPort: { timeout: 5000 } });
   connect({ port: 443, signal, timeout: 1000, noDelay: true, autoSelectFamily: true, family: 6, allowHalfOpen: true });
   // @ts-expect-error the port is needed
   connect({ host: 'example.org' });
@@ -35,8 +35,11 @@ export function connecting(signal: AbortSignal, nodes: NetConnectOpts): void {
   connect({ port: 443, device: 2 });
   // @ts-expect-error an option's value has its type
   connect({ port: 443, sockopts: { TCP_USER_TIMEOUT: '1s' } });
-  // @ts-expect-error whether to wait is said
-  connect({ port: 443, retry: { timeout: 1000 } });
+  connect({ port: 443, waitForLocalPort: true });
+  // @ts-expect-error a time to wait is in an object
+  connect({ port: 443, waitForLocalPort: 1000 });
+  // @ts-expect-error an option of datagram sockets
+  connect({ port: 443, sockopts: { UDP_SEGMENT: 1200 } });
   // @ts-expect-error it is misspelt
   connect({ port: 443, localPorts: [1, 2] });
 }
@@ -44,5 +47,5 @@ export function connecting(signal: AbortSignal, nodes: NetConnectOpts): void {
 export function typesOfOptions(): void {
   expectTypeOf<ConnectOptions>().toExtend<SourceOptions>();
   expectTypeOf<SourceOptions['localPortRange']>().toEqualTypeOf<PortRange | undefined>();
-  expectTypeOf<ConnectOptions['retry']>().toEqualTypeOf<RetryOptions | undefined>();
+  expectTypeOf<ConnectOptions['waitForLocalPort']>().toEqualTypeOf<WaitForLocalPort | undefined>();
 }

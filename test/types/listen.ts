@@ -24,14 +24,16 @@ export function listening(): void {
   expectTypeOf(listen(http2.createServer(), {})).toExtend<http2.Http2Server>();
   expectTypeOf(listen(http2.createSecureServer(), {})).toExtend<http2.Http2SecureServer>();
   const server = net.createServer();
-  listen(server, { address: '::', port: 0, backlog: 10, freebind: true, transparent: true, ipv6Only: true });
+  listen(server, { host: '::', port: 0, backlog: 10, freebind: true, transparent: true, ipv6Only: true });
   listen(server, { reusePort: true, fastOpen: true, deferAccept: 5, exclusive: true });
   listen(server, { reusePort: { steering: 'cpu' }, fastOpen: 100, signal: AbortSignal.abort() });
   listen(server, { reusePort: { steering: steerByCpu(4) }, sockopts: { TCP_USER_TIMEOUT: 1000 } });
   // @ts-expect-error a descriptor is no server
   listen(5, {});
-  // @ts-expect-error names are not resolved, so there is no host
-  listen(server, { host: 'localhost' });
+  // @ts-expect-error it is net's name, `host`
+  listen(server, { address: '::' });
+  // @ts-expect-error an option of datagram sockets
+  listen(server, { sockopts: { UDP_SEGMENT: 1200 } });
   // @ts-expect-error a port is a number
   listen(server, { port: '80' });
   // @ts-expect-error no such word
@@ -41,7 +43,7 @@ export function listening(): void {
   // @ts-expect-error an option's value has its type
   listen(server, { sockopts: { TCP_USER_TIMEOUT: true } });
   // What is not known may be passed on.
-  ({ address: undefined }) satisfies ListenOptions;
+  ({ host: undefined }) satisfies ListenOptions;
   expectTypeOf<NonNullable<ListenOptions['reusePort']>>().toEqualTypeOf<boolean | ReusePort>();
 }
 

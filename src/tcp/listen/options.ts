@@ -13,7 +13,7 @@ import { encodeOption, type EncodedOption } from '../../options/access.js';
 import type { BpfInstruction } from '../../options/kinds/filter.js';
 import { steeringOf, type ReusePort } from '../../options/reuse-port.js';
 import { checkSockopts } from '../../options/sockopts.js';
-import type { SocketOptions } from '../../options/table.js';
+import type { SocketOptions, StreamSocketOptions } from '../../options/table.js';
 import { Endpoint } from '../../wire/endpoint.js';
 import type { Family } from '../../wire/families.js';
 
@@ -50,7 +50,7 @@ export interface ListenOptions {
   /** No IPv4 on an IPv6 socket (IPV6_V6ONLY). @default false */
   readonly ipv6Only?: boolean | undefined;
   /** Set before bind, after all of the above, so that they win. */
-  readonly sockopts?: SocketOptions | undefined;
+  readonly sockopts?: StreamSocketOptions | undefined;
   /** Closes the server. */
   readonly signal?: AbortSignal | undefined;
   /**
