@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { native } from '../../../src/binding.js';
-import { NativeSocket, setOption, type SocketState } from '../../../src/index.js';
+import { NativeSocket, setOption, type NativeSocketState } from '../../../src/index.js';
 import { nodeEnvironment } from '../../support/child.js';
 import { listFds } from '../../support/fds.js';
 import { testWith } from '../../support/kernel.js';
@@ -20,7 +20,7 @@ afterEach(() => {
 });
 
 /** A socket in each state. */
-const states: Record<string, [SocketState, () => NativeSocket | Promise<NativeSocket>]> = {
+const states: Record<string, [NativeSocketState, () => NativeSocket | Promise<NativeSocket>]> = {
   'a new TCP socket': ['open', tcp],
   'a new UDP socket': ['open', () => udp('ipv6')],
   'a bound TCP socket': [
@@ -73,7 +73,7 @@ const states: Record<string, [SocketState, () => NativeSocket | Promise<NativeSo
       return socket;
     },
   ],
-  // As SocketState has it: "or its handshake waits for the first data (TCP_FASTOPEN_CONNECT)".
+  // As NativeSocketState has it: "or its handshake waits for the first data (TCP_FASTOPEN_CONNECT)".
   'a socket whose connect is deferred': [
     'connected',
     () => {
