@@ -49,7 +49,10 @@ export function requireHooked(socket: ConnectingSocket): void {
 /** Where the Attempt of a handle is found. */
 const ATTEMPT = Symbol('linux-sockets.attempt');
 
-type Hooked = NodeHandle & { [ATTEMPT]: Attempt };
+/** What all attempts of the handle's socket have in common. */
+const JOB = Symbol('linux-sockets.job');
+
+type Hooked = NodeHandle & { [ATTEMPT]: Attempt; [JOB]: Job };
 
 /** Lets a handle of Node's ask `job` before it binds or connects. */
 export function hook(handle: object, job: Job): void {
@@ -57,6 +60,7 @@ export function hook(handle: object, job: Job): void {
   const prototype = prototypes.get(base) ?? addPrototype(handle, base);
   if (prototype === base) return; // hooked already
   (handle as Hooked)[ATTEMPT] = new Attempt(handle as NodeHandle, base, job);
+  (handle as Hooked)[JOB] = job;
   Object.setPrototypeOf(handle, prototype);
 }
 
@@ -88,10 +92,14 @@ function hookedPrototype(base: NodeHandle): object {
       return this[ATTEMPT].bind(address, port ?? 0, 'ipv6');
     },
     connect(request: ConnectRequest, address, port) {
-      return this[ATTEMPT].connect(request, address, port, 'ipv4');
+      const result = this[ATTEMPT].connect(request, address, port, 'ipv4');
+      surviveDestroy(this[JOB].socket);
+      return result;
     },
     connect6(request: ConnectRequest, address, port) {
-      return this[ATTEMPT].connect(request, address, port, 'ipv6');
+      const result = this[ATTEMPT].connect(request, address, port, 'ipv6');
+      surviveDestroy(this[JOB].socket);
+      return result;
     },
     close(callback) {
       base.close.call(this, callback);
@@ -113,6 +121,21 @@ function hookedPrototype(base: NodeHandle): object {
   };
   return Object.setPrototypeOf(methods, base) as object;
 }
+
+/**
+ * User code that runs during an attempt (a strategy, a getter, a subscriber) may destroy the socket. If there are more
+ * addresses, Node then passes the socket's handle, which is null by now, to a timer that closes it: an uncaught TypeError.
+ * So Node finds a stand-in until it has returned.
+ */
+function surviveDestroy(socket: Socket | undefined): void {
+  if (socket?.destroyed !== true || getHandle.call(socket) !== null) return;
+  setHandle.call(socket, DESTROYED);
+  process.nextTick(() => {
+    if (getHandle.call(socket) === DESTROYED) setHandle.call(socket, null);
+  });
+}
+
+const DESTROYED = { close: () => undefined };
 
 /** Tried without a network: is a handle that Node replaces by another caught? */
 function knowsInternals(): boolean {
