@@ -1,6 +1,6 @@
 // What the attempts of one connect() were refused for, to be told where Node makes errors of the bare errnos.
 import type { Socket } from 'node:net';
-import { SyscallError } from '../../errors.js';
+import { SocketError, SyscallError } from '../../errors.js';
 import { portsTaken } from '../../source/remedies.js';
 import { explanationOf, searchOf, type Failure } from './failure.js';
 
@@ -95,6 +95,8 @@ function enrich(error: NodeError, failure: Failure): void {
 /** What takes the place of Node's error: a kernel's, or a pool's, of which the kernel's is the cause. */
 function withEvidence(error: Error): Error {
   for (const one of [error, error.cause]) if (one instanceof SyscallError) addEvidence(one);
+  const { exhaustedBy } = error.cause instanceof SyscallError ? error.cause : {};
+  if (error instanceof SocketError && exhaustedBy !== undefined) define(error, 'exhaustedBy', exhaustedBy);
   return error;
 }
 
