@@ -2,8 +2,9 @@
 export { isSupported } from './binding.js';
 export { AbortError, SocketError, SyscallError, type ExhaustedBy, type SocketErrorCode } from './errors.js';
 export type { FailureReason } from './reasons.js';
-export { connector, type Connector, type CreateConnection, type UnconnectedOptions } from './egress/connector.js';
-export type { DialOptions, DialTlsOptions } from './egress/dialer.js';
+export { connector, type Connector, type CreateConnection } from './egress/connector.js';
+export type { DialOptions, DialTlsOptions, UnconnectedOptions } from './egress/dialer.js';
+export type { EgressKey } from './egress/egress-key.js';
 export type { EgressHttpAgentOptions, EgressHttpsAgentOptions } from './egress/agents.js';
 export type {
   EgressClosedEvent,
@@ -12,7 +13,8 @@ export type {
   EgressExhaustedEvent,
   EgressFailedEvent,
 } from './egress/events.js';
-export { EgressPool, type EgressConnectOptions, type EgressPoolOptions, type EgressPoolStats } from './egress/pool.js';
+export { EgressPool } from './egress/pool.js';
+export type { EgressConnectOptions, EgressPoolOptions, EgressPoolStats } from './egress/pool-options.js';
 export type { SourceStats } from './egress/pool-source.js';
 export type { Strategy, StrategyFunction, StrategyRequest } from './egress/strategy.js';
 export type { UndiciCallback, UndiciConnector, UndiciConnectorOptions, UndiciConnectRequest } from './egress/undici.js';

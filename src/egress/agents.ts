@@ -1,102 +1,128 @@
-// Agents for http and https whose sockets come from a connector.
+// Agents for http and https whose sockets come from a dialer.
 import * as http from 'node:http';
 import * as https from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { invalidType, invalidValue, string } from '../arguments.js';
-import type { Dialer, DialOptions, DialTlsOptions } from './dialer.js';
+import { invalidType, invalidValue } from '../arguments.js';
+import { changeRequests } from '../node/agent.js';
+import { waitPolicyOf, type WaitForLocalPort } from '../tcp/connect/options.js';
+import { dial, dialTls, type Dialer, type DialOptions, type DialTlsOptions } from './dialer.js';
+import { checkEgressKey, readEgressKey, type EgressKey } from './egress-key.js';
 
-// Node hands all options of a request to its agent; its types are told of this one. Those of https take it from http's.
+// Node passes all options of a request to its agent, so this one is added to its types; https extends those of http.
 declare module 'node:http' {
   interface RequestOptions {
-    /** linux-sockets: the pool's key of this request's connection, where the agent is a pool's and has none itself. */
-    egressKey?: string | undefined;
+    /** linux-sockets: whose connection it is, for an agent of a pool that has no `egressKey` itself. */
+    egressKey?: EgressKey | undefined;
   }
 }
 
-export interface EgressHttpAgentOptions extends http.AgentOptions {
-  /** The key of all connections of this agent, for 'sticky' and for functions. @default the request's `egressKey` */
-  readonly egressKey?: string | undefined;
-  /** Refused: this agent connects to the destination itself, from its sources, and goes through no proxy. */
+interface EgressAgentOptions {
+  /**
+   * Whose connections these are; takes precedence over that of a request. A function is called once per request, when the
+   * request asks for a socket, and the request only gets sockets with that key.
+   * @default the request's `egressKey`
+   */
+  readonly egressKey?: EgressKey | undefined;
+  /** As for `connect`. @default the pool's */
+  readonly waitForLocalPort?: WaitForLocalPort | undefined;
+  /** Refused: this agent connects to the destination itself, from its sources, and does not use a proxy. */
   readonly proxyEnv?: undefined;
 }
 
-export interface EgressHttpsAgentOptions extends https.AgentOptions {
-  /** The key of all connections of this agent; `key` is TLS's private key. @default the request's `egressKey` */
-  readonly egressKey?: string | undefined;
-  /** Refused, as by `httpAgent`. */
-  readonly proxyEnv?: undefined;
+export interface EgressHttpAgentOptions extends Omit<http.AgentOptions, 'proxyEnv'>, EgressAgentOptions {}
+
+/** `key` is TLS's private key. */
+export interface EgressHttpsAgentOptions extends Omit<https.AgentOptions, 'proxyEnv'>, EgressAgentOptions {}
+
+/** @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE */
+export function httpAgent(dialer: Dialer, options: EgressHttpAgentOptions): http.Agent {
+  return new EgressHttpAgent(dialer, checked(options));
 }
 
-export function httpAgent(connector: Dialer, options: EgressHttpAgentOptions): http.Agent {
-  return new EgressHttpAgent(connector, checked(options));
+/** @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE */
+export function httpsAgent(dialer: Dialer, options: EgressHttpsAgentOptions): https.Agent {
+  return new EgressHttpsAgent(dialer, checked(options));
 }
 
-export function httpsAgent(connector: Dialer, options: EgressHttpsAgentOptions): https.Agent {
-  return new EgressHttpsAgent(connector, checked(options));
-}
-
-/** An agent puts its own options before those of a request, so that a key of the agent's is the one that counts. */
 class EgressHttpAgent extends http.Agent {
-  /** Node's, and not in its types. */
-  declare readonly options: EgressHttpAgentOptions;
-  readonly #connector: Dialer;
+  readonly #dialer: Dialer;
+  readonly #egressKey: EgressKey | undefined;
 
-  constructor(connector: Dialer, options: EgressHttpAgentOptions) {
+  constructor(dialer: Dialer, { egressKey, ...options }: EgressHttpAgentOptions) {
     super(options);
-    this.#connector = connector;
+    this.#dialer = dialer;
+    this.#egressKey = egressKey;
+    changeRequests(this, (given) => withKey(given, egressKey));
   }
 
   override createConnection(options: http.ClientRequestArgs): Duplex {
-    return this.#connector.dial(options as DialOptions);
+    return dial(this.#dialer, { ...(options as DialOptions), egressKey: keyOf(options, this.#egressKey) });
   }
 
   override getName(options?: Parameters<http.Agent['getName']>[0]): string {
-    return nameWithKey(super.getName(options), this.options, options);
+    return nameWithKey(super.getName(options), keyOf(options, this.#egressKey));
   }
 }
 
 class EgressHttpsAgent extends https.Agent {
-  readonly #connector: Dialer;
+  readonly #dialer: Dialer;
+  readonly #egressKey: EgressKey | undefined;
 
-  constructor(connector: Dialer, options: EgressHttpsAgentOptions) {
+  constructor(dialer: Dialer, { egressKey, ...options }: EgressHttpsAgentOptions) {
     super(options);
-    this.#connector = connector;
+    this.#dialer = dialer;
+    this.#egressKey = egressKey;
+    changeRequests(this, (given) => withKey(given, egressKey));
   }
 
-  /** Node's own calls tls.connect, and looks after the session. */
+  /** Node's own calls tls.connect, and caches the session by the socket's name. */
   override createConnection(
     options: https.RequestOptions,
     callback?: (error: Error | null, stream: Duplex) => void,
   ): Duplex | null | undefined {
-    return this.#connector.dialTls(
-      options as DialTlsOptions,
+    return dialTls(
+      this.#dialer,
+      { ...(options as DialTlsOptions), egressKey: keyOf(options, this.#egressKey) },
       (given) => super.createConnection(given, callback) as TLSSocket,
     );
   }
 
   override getName(options?: https.RequestOptions): string {
-    return nameWithKey(super.getName(options), this.options, options);
+    return nameWithKey(super.getName(options), keyOf(options, this.#egressKey));
   }
 }
 
-function checked<T extends EgressHttpAgentOptions | EgressHttpsAgentOptions>(options: T): T {
+function checked<T extends EgressAgentOptions>(options: T): T {
   if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
-  const { egressKey, proxyEnv, ...rest } = options;
+  const { egressKey, waitForLocalPort, proxyEnv } = options;
   if (proxyEnv !== undefined) {
     throw invalidValue(
       'options.proxyEnv',
       proxyEnv,
-      'this agent connects to the destination itself, from its sources, and goes through no proxy',
+      'this agent connects to the destination itself, from its sources, and does not use a proxy',
     );
   }
-  if (egressKey === undefined) return rest as T; // or it would stand above the request's
-  string('options.egressKey', egressKey);
+  checkEgressKey(egressKey);
+  waitPolicyOf(waitForLocalPort);
   return options;
 }
 
-/** Sockets are kept by this name, so that it has to have the key: the agent's before the request's, as Node puts them. */
-function nameWithKey(name: string, agent: object, request: object | undefined): string {
-  const key = (agent as DialOptions).egressKey ?? (request as DialOptions | undefined)?.egressKey;
+/** Where the key of a request is found once it has been read. Node copies it with the options. */
+const KEY = Symbol('linux-sockets.egressKey');
+
+/** With the key of this request. Of two keys the agent's counts, as with all options of an agent. */
+function withKey(options: object, agentKey: EgressKey | undefined): object {
+  return { ...options, [KEY]: readEgressKey(agentKey ?? (options as DialOptions).egressKey) };
+}
+
+/** The key that was read for the request; of options that did not come with a request, read now. */
+function keyOf(options: object | undefined, agentKey: EgressKey | undefined): string | undefined {
+  if (options !== undefined && KEY in options) return options[KEY] as string | undefined;
+  return readEgressKey(agentKey ?? (options as DialOptions | undefined)?.egressKey);
+}
+
+/** Node keeps sockets by this name, so the key has to be part of it. */
+function nameWithKey(name: string, key: string | undefined): string {
   return key === undefined ? name : `${name}:egress=${JSON.stringify(key)}`;
 }

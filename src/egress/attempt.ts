@@ -1,9 +1,9 @@
-// One attempt toward one destination: pulls candidates from the strategy, passes over those that are full or set aside,
-// and counts how each one went. Who gives up says why.
-import { SocketError } from '../errors.js';
+// One attempt toward one destination: pulls candidates from the strategy, skips those that are at their limit or have a
+// cooldown, and counts how each one went. When none is left, it fails with the reason.
+import { SocketError, SyscallError } from '../errors.js';
 import type { EncodedOption } from '../options/access.js';
 import type { Candidate, Source } from '../source/source.js';
-import type { Aside } from './aside.js';
+import type { Cooldowns } from './cooldowns.js';
 import { CLOSED, CONNECT, EXHAUSTED, FAILED, type EgressEvent } from './events.js';
 import type { PoolSource } from './pool-source.js';
 import { freeAgainAfter } from './reuse.js';
@@ -13,7 +13,7 @@ import type { Choice, StrategyRequest } from './strategy.js';
 export interface Shared {
   /** The pool's name. */
   readonly name: string;
-  readonly aside: Aside;
+  readonly cooldowns: Cooldowns;
   /** Connections per source. */
   readonly limit: number;
   /** Connections per address. */
@@ -22,33 +22,27 @@ export interface Shared {
   local(source: PoolSource, address: string, sockopts: readonly EncodedOption[]): Source;
 }
 
-/** What the pool knows of the connection that the attempt is for. */
+/** What the pool knows about the connection that the attempt is for. */
 export interface Connection {
-  readonly key: string | undefined;
+  readonly egressKey: string | undefined;
   readonly sockopts: readonly EncodedOption[];
   /** Has the peer closed first, or the connection broken, so that no TIME-WAIT keeps our port? Asked after the close. */
   leftNoTimeWait(): boolean;
 }
 
-/** Why none of the sources did. */
-class Outcome {
-  exhausted: Error | undefined;
-  failed: Error | undefined;
-  exhaustedCount = 0;
-  failedCount = 0;
-  limitedCount = 0;
+export interface Attempt {
+  readonly shared: Shared;
+  readonly connection: Connection;
+  readonly request: StrategyRequest;
+  /** The sources to try, best first. */
+  readonly choices: Iterable<Choice>;
 }
 
 /**
  * @throws ERR_PORT_RANGE_EXHAUSTED, ERR_EGRESS_LIMIT, or the error of the first source that failed, when all were tried;
  * what a strategy function throws
  */
-export function* candidates(
-  shared: Shared,
-  connection: Connection,
-  request: StrategyRequest,
-  choices: Iterable<Choice>,
-): Generator<Candidate> {
+export function* candidates({ shared, connection, request, choices }: Attempt): Generator<Candidate> {
   const outcome = new Outcome();
   const remote = request.remote.toString();
   for (const [source, addresses] of choices) {
@@ -62,98 +56,123 @@ export function* candidates(
         outcome.limitedCount++;
         continue;
       }
-      const aside = shared.aside.find(address, remote, performance.now());
-      if (aside !== undefined) {
-        outcome.exhausted = aside.error;
+      const cooldown = shared.cooldowns.find(address, remote, performance.now());
+      if (cooldown !== undefined) {
+        outcome.exhausted = cooldown.error;
         outcome.exhaustedCount++;
         continue;
       }
       const before = outcome.failedCount;
-      const pulled = candidate(shared, connection, request, source, address, outcome);
+      const candidate = new PoolCandidate({ shared, connection, request, source, address, remote, outcome });
       try {
-        yield pulled;
+        yield candidate;
       } finally {
-        pulled.forget();
+        candidate.forget();
       }
-      if (outcome.failedCount > before && ++failures === MOST_FAILURES) break;
+      if (outcome.failedCount > before && ++failures === MAX_FAILURES) break;
     }
   }
   throw nothingLeft(shared, remote, outcome);
 }
 
-function candidate(
-  shared: Shared,
-  connection: Connection,
-  request: StrategyRequest,
-  source: PoolSource,
-  address: string,
-  outcome: Outcome,
-): Candidate & { forget(): void } {
-  const remote = request.remote.toString();
-  const event = (): EgressEvent => ({
-    pool: shared.name,
-    source: source.text,
-    address,
-    remoteAddress: request.remote.address,
-    remotePort: request.remote.port,
-    key: request.key,
-  });
-  // Counted from here on, so that no limit is passed by attempts that have not been decided yet.
-  source.hold(address);
-  let open = true;
-  const release = (): void => {
-    open = false;
-    source.release(address);
-  };
-  return {
-    /** Nobody will hear how it went: the socket was destroyed before the kernel had it. */
-    forget: () => {
-      if (open) release();
-    },
-    source: shared.local(source, address, connection.sockopts),
-    taken: () => {
-      open = false;
-      const since = performance.now();
-      source.total++;
-      shared.aside.clear(address, remote);
-      if (CONNECT.hasSubscribers) CONNECT.publish(event());
-      let closed = false;
-      return (error, reset) => {
-        if (closed) return;
-        closed = true;
-        source.release(address);
-        if (error !== undefined) source.failed++;
-        const now = performance.now();
-        const wait =
-          error !== undefined || reset === true || connection.leftNoTimeWait()
-            ? 0
-            : freeAgainAfter(address, request.remote.address);
-        shared.aside.shorten(address, remote, now + wait);
-        if (CLOSED.hasSubscribers) CLOSED.publish({ ...event(), error, duration: now - since });
-      };
-    },
-    exhausted: (error) => {
-      release();
-      source.exhausted++;
-      outcome.exhausted = error;
-      outcome.exhaustedCount++;
-      const aside = shared.aside.add(source, address, remote, error, performance.now());
-      if (EXHAUSTED.hasSubscribers) EXHAUSTED.publish({ ...event(), error, aside });
-    },
-    failed: (error) => {
-      release();
-      source.failed++;
-      outcome.failed ??= error;
-      outcome.failedCount++;
-      if (FAILED.hasSubscribers) FAILED.publish({ ...event(), error });
-      return isOfTheSource(error);
-    },
-  };
+/** Why none of the sources was taken. */
+class Outcome {
+  exhausted: Error | undefined;
+  failed: Error | undefined;
+  exhaustedCount = 0;
+  failedCount = 0;
+  limitedCount = 0;
+}
+
+interface Trial extends Omit<Attempt, 'choices'> {
+  readonly source: PoolSource;
+  /** One of the source's. */
+  readonly address: string;
+  /** The destination, address and port. */
+  readonly remote: string;
+  readonly outcome: Outcome;
+}
+
+/** One address toward one destination. It counts as held from here on, so that undecided attempts do not exceed a limit. */
+class PoolCandidate implements Candidate {
+  readonly source: Source;
+  readonly #trial: Trial;
+  #isHeld = true;
+
+  constructor(trial: Trial) {
+    const { shared, connection, source, address } = trial;
+    source.hold(address);
+    this.#trial = trial;
+    this.source = shared.local(source, address, connection.sockopts);
+  }
+
+  /** Releases it if nothing has been reported: the socket was destroyed before the kernel got to it. */
+  forget(): void {
+    if (this.#isHeld) this.#release();
+  }
+
+  taken(): (error?: Error, reset?: boolean) => void {
+    const { shared, connection, request, source, address, remote } = this.#trial;
+    this.#isHeld = false; // what is returned releases it
+    const since = performance.now();
+    source.total++;
+    shared.cooldowns.clear(address, remote);
+    if (CONNECT.hasSubscribers) CONNECT.publish(this.#event());
+    let closed = false;
+    return (error, reset) => {
+      if (closed) return;
+      closed = true;
+      source.release(address);
+      if (error !== undefined) source.failed++;
+      const now = performance.now();
+      const hasNoTimeWait = error !== undefined || reset === true || connection.leftNoTimeWait();
+      const delay = hasNoTimeWait ? 0 : freeAgainAfter(address, request.remote.address);
+      shared.cooldowns.shorten(address, remote, now + delay);
+      if (CLOSED.hasSubscribers) CLOSED.publish({ ...this.#event(), error, duration: now - since });
+    };
+  }
+
+  exhausted(error: Error): void {
+    const { shared, source, address, remote, outcome } = this.#trial;
+    this.#release();
+    source.exhausted++;
+    outcome.exhausted = error;
+    outcome.exhaustedCount++;
+    const cooldown = shared.cooldowns.add({ source, address, remote, error }, performance.now());
+    if (EXHAUSTED.hasSubscribers) EXHAUSTED.publish({ ...this.#event(), error, cooldown });
+  }
+
+  failed(error: Error): boolean {
+    const { source, outcome } = this.#trial;
+    this.#release();
+    source.failed++;
+    outcome.failed ??= error;
+    outcome.failedCount++;
+    if (FAILED.hasSubscribers) FAILED.publish({ ...this.#event(), error });
+    return isOfTheSource(error);
+  }
+
+  #release(): void {
+    this.#isHeld = false;
+    this.#trial.source.release(this.#trial.address);
+  }
+
+  #event(): EgressEvent {
+    const { shared, request, source, address } = this.#trial;
+    return {
+      pool: shared.name,
+      source: source.text,
+      address,
+      remoteAddress: request.remote.address,
+      remotePort: request.remote.port,
+      egressKey: request.egressKey,
+    };
+  }
 }
 
 /**
- * May another source do better? Not when the process has no descriptor left, or lacks a privilege. ENODEV of bind is the
- * source's zone; of setsockopt it is `device`, which all sources have.
+ * May another source do better? Not when the process has no descriptor left, or lacks a privilege. ENODEV of bind is
+ * about the source's zone; of setsockopt it is about `device`, which is the same for all sources.
  */
 function isOfTheSource(error: Error): boolean {
   const { code = '', syscall } = error as NodeJS.ErrnoException;
@@ -170,13 +189,17 @@ function nothingLeft(shared: Shared, remote: string, outcome: Outcome): Error {
   const counts = why.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
   const text = `${shared.name} has no source left toward ${remote} (${counts.join(', ')}).`;
   if (exhausted !== undefined) {
-    const remedy = 'Add sources, widen the port range, or wait: `waitForLocalPort` does.';
-    return new SocketError('ERR_PORT_RANGE_EXHAUSTED', `${text} ${remedy}`, { cause: exhausted });
+    const remedy = 'Add sources, widen the port range, or wait for a port: `waitForLocalPort: true`.';
+    return new SocketError('ERR_PORT_RANGE_EXHAUSTED', `${text} ${remedy}`, {
+      cause: exhausted,
+      reason: 'portRangeExhausted',
+      exhaustedBy: exhausted instanceof SyscallError ? exhausted.exhaustedBy : undefined,
+    });
   }
   return failed ?? new SocketError('ERR_EGRESS_LIMIT', `${text} Raise the limit, or close connections.`);
 }
 
-/** The address cannot be bound; no route from it; the source is of no use there (EINVAL); a rule prohibits it. */
+/** The address cannot be bound; there is no route from it; it cannot be used there (EINVAL); a rule prohibits it. */
 const OF_THE_SOURCE: ReadonlySet<string> = new Set([
   'EADDRNOTAVAIL',
   'EADDRINUSE',
@@ -186,5 +209,5 @@ const OF_THE_SOURCE: ReadonlySet<string> = new Set([
   'EACCES',
 ]);
 
-/** A prefix of which so many addresses failed is passed over: it is probably not routed here. */
-const MOST_FAILURES = 2;
+/** A prefix of which so many addresses have failed is skipped: it is probably not routed here. */
+const MAX_FAILURES = 2;

@@ -1,21 +1,21 @@
-// One source of a pool: an address or a prefix, what is held from it, and its addresses in the orders that strategies ask
-// for. Counts are by source as it is written; for a prefix also by address.
+// One source of a pool: an address or a prefix, the number of its connections, and its addresses in the orders that
+// strategies ask for. Connections are counted per source, and for a prefix also per address.
 import { type Prefix } from './prefix.js';
 
-/** Numbers of one source. `held` is what is there now, the others only grow. */
+/** Counters of one source. `held` and `cooldown` are of this moment, the others only grow. */
 export interface SourceStats {
-  /** As written: an address or a prefix. */
+  /** As in `pool.sources`: an address or a prefix. */
   readonly source: string;
-  /** Connections that have a port now: being made, open, or closing. */
+  /** Connections that have a port now: connecting, open, or closing. */
   readonly held: number;
-  /** Connections for which the kernel took this source: a SYN was sent, or will be. */
+  /** Connections for which the kernel accepted this source: a SYN was sent, or will be. */
   readonly total: number;
   /** How often the kernel found no free port. */
   readonly exhausted: number;
-  /** Attempts that ended in any other error: the address cannot be bound, no route, refused, timed out. */
+  /** Attempts that failed with any other error: the address cannot be bound, no route, refused, timed out. */
   readonly failed: number;
-  /** Destinations (address and port) toward which it is set aside now; for a prefix, summed over its addresses. */
-  readonly aside: number;
+  /** Destinations (address and port) for which it has a cooldown now; for a prefix, summed over its addresses. */
+  readonly cooldown: number;
 }
 
 export class PoolSource {
@@ -25,7 +25,7 @@ export class PoolSource {
   total = 0;
   exhausted = 0;
   failed = 0;
-  /** A prefix's addresses with connections, and how many. A single address needs no list: it has `held`. */
+  /** The addresses of a prefix that have connections, and how many. For a single address `held` suffices. */
   readonly #used = new Map<string, number>();
   readonly #only: string | undefined;
   #cursor = 0n;
@@ -36,7 +36,7 @@ export class PoolSource {
     this.#only = prefix.size === 1n ? prefix.at(0n) : undefined;
   }
 
-  /** How many connections an address of this source has. */
+  /** Number of connections of an address of this source. */
   heldBy(address: string): number {
     return this.#only === undefined ? (this.#used.get(address) ?? 0) : this.held;
   }
@@ -54,24 +54,24 @@ export class PoolSource {
     else this.#used.delete(address);
   }
 
-  /** The addresses one after the other, each time beginning behind the last one that was asked for. */
+  /** The addresses in turn, starting after the last one that was pulled. */
   inTurn(): Iterable<string> {
     return this.#only === undefined ? this.#turns() : [this.#only];
   }
 
-  /** The addresses in order, beginning with the one of this number. */
+  /** The addresses in order, starting with the one at this index. */
   from(start: bigint): Iterable<string> {
     return this.#only === undefined ? this.#from(start) : [this.#only];
   }
 
-  /** Those without connections in turn, then the others, the least used first. */
+  /** Addresses without connections in turn, then the others, the least used first. */
   leastUsed(): Iterable<string> {
     return this.#only === undefined ? this.#leastUsed() : [this.#only];
   }
 
-  stats(aside: number): SourceStats {
+  stats(cooldown: number): SourceStats {
     const { text, held, total, exhausted, failed } = this;
-    return { source: text, held, total, exhausted, failed, aside };
+    return { source: text, held, total, exhausted, failed, cooldown };
   }
 
   *#turns(): Generator<string> {
@@ -95,9 +95,9 @@ export class PoolSource {
   }
 
   #tries(): number {
-    return Number(this.prefix.size < MOST_TRIES ? this.prefix.size : MOST_TRIES);
+    return Number(this.prefix.size < MAX_TRIES ? this.prefix.size : MAX_TRIES);
   }
 }
 
-/** Of a large prefix so many addresses are looked at for one attempt; the next attempt goes on behind them. */
-const MOST_TRIES = 1024n;
+/** How many addresses of a large prefix one attempt looks at; the next attempt continues after them. */
+const MAX_TRIES = 1024n;

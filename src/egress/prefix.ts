@@ -1,5 +1,4 @@
-// A source as it is written: one address, or a prefix of addresses. Which addresses it has, by number, and whether an
-// address is one of them.
+// A source in text form: one address, or a prefix of addresses. Gives its addresses by index, and the index of an address.
 import { isIPv4, isIPv6 } from 'node:net';
 import { invalidType, invalidValue } from '../arguments.js';
 import { isMapped, readIPv4, readIPv6, writeIPv4, writeIPv6 } from '../wire/address.js';
@@ -9,10 +8,10 @@ export class Prefix {
   /** As the kernel would print it: '192.0.2.1', '192.0.2.0/24', '2001:db8::/64', 'fe80::1%eth0'. */
   readonly text: string;
   readonly family: Family;
-  /** How many addresses: a /24 has 256, with the first and the last of them. */
+  /** Number of addresses, the first and the last included: 256 for a /24. */
   readonly size: bigint;
   readonly #first: bigint;
-  /** With its '%'. */
+  /** With its '%'; '' without a zone. */
   readonly #zone: string;
   readonly #bytes: Uint8Array;
 
@@ -26,7 +25,7 @@ export class Prefix {
     this.text = length === bits ? this.at(0n) : `${this.at(0n)}/${length}`;
   }
 
-  /** @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE: no address and no prefix that a connection can come from */
+  /** @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE: not an address or prefix that a connection can come from */
   static parse(name: string, value: unknown): Prefix {
     if (typeof value !== 'string') throw invalidType(name, "an address or a prefix such as '192.0.2.0/24'", value);
     const refuse = (why: string): Error => invalidValue(name, value, why);
@@ -38,16 +37,16 @@ export class Prefix {
       (family === 'ipv6' && !isIPv6(bare)) ||
       (zone.length > 0 && (family === 'ipv4' || !zone[0]))
     ) {
-      throw refuse("it is no address and no prefix such as '192.0.2.0/24'; names are not resolved");
+      throw refuse("it is not an address or a prefix such as '192.0.2.0/24'; names are not resolved");
     }
-    if (zone.length > 0 && length !== undefined) throw refuse('a prefix has no zone');
+    if (zone.length > 0 && length !== undefined) throw refuse('a prefix must not have a zone');
     const bits = family === 'ipv4' ? 32 : 128;
     if (length !== undefined && (!/^(0|[1-9]\d{0,2})$/.test(length) || Number(length) > bits)) {
-      throw refuse(`the length of an ${family === 'ipv4' ? 'IPv4' : 'IPv6'} prefix is 0 to ${bits}`);
+      throw refuse(`the length of an ${family === 'ipv4' ? 'IPv4' : 'IPv6'} prefix must be 0 to ${bits}`);
     }
     const bytes = encode(bare, family);
     if (family === 'ipv6' && isMapped(bytes, 0)) {
-      throw refuse(`it is IPv4, so write it as such: ${readIPv4(bytes, 12)}`);
+      throw refuse(`it is an IPv4 address; write it as ${readIPv4(bytes, 12)}`);
     }
     const first = toInteger(bytes);
     const prefix = new Prefix(
@@ -58,22 +57,22 @@ export class Prefix {
     );
     if (first % prefix.size !== 0n) {
       throw refuse(
-        `it has bits after its length; the prefix is ${format(first - (first % prefix.size), prefix.#bytes)}/${length ?? ''}`,
+        `it has bits set after its length; the prefix is ${format(first - (first % prefix.size), prefix.#bytes)}/${length ?? ''}`,
       );
     }
     if (prefix.size === 1n) {
-      if (first === 0n) throw refuse('it is the unspecified address, which leaves the choice to the kernel');
+      if (first === 0n) throw refuse('it is the unspecified address, which would leave the choice to the kernel');
       if (isMulticast(bytes)) throw refuse('nothing can be sent from a multicast address');
     }
     return prefix;
   }
 
-  /** The address of a number, from 0 to size - 1. */
+  /** The address at an index, from 0n to size - 1n. */
   at(index: bigint): string {
     return format(this.#first + index, this.#bytes) + this.#zone;
   }
 
-  /** The number of an address, undefined when it is none of these, or no address. */
+  /** The index of an address; undefined if it is not one of these, or not an address. */
   indexOf(address: string): bigint | undefined {
     const [bare = '', zone] = address.split('%');
     if (this.family === 'ipv4' ? !isIPv4(bare) : !isIPv6(bare)) return undefined;
@@ -82,7 +81,7 @@ export class Prefix {
     return index >= 0n && index < this.size ? index : undefined;
   }
 
-  /** Puts prefixes of the same kind in the order of their addresses, the larger one first. */
+  /** Sorts prefixes of the same kind by their first address, the larger one first. */
   static compare(a: Prefix, b: Prefix): number {
     if (a.family !== b.family) return a.family < b.family ? -1 : 1;
     if (a.#zone !== b.#zone) return a.#zone < b.#zone ? -1 : 1;
@@ -90,7 +89,7 @@ export class Prefix {
     return a.size > b.size ? -1 : 1;
   }
 
-  /** Is there an address that is in both? */
+  /** Is there an address in both? */
   overlaps(other: Prefix): boolean {
     return (
       this.family === other.family &&
@@ -114,7 +113,7 @@ function toInteger(bytes: Uint8Array): bigint {
   return (view.getBigUint64(0) << 64n) | view.getBigUint64(8);
 }
 
-/** The text of an address, by way of a buffer of its size. */
+/** The text of an address; `bytes` is a buffer of its size. */
 function format(value: bigint, bytes: Uint8Array): string {
   const view = new DataView(bytes.buffer);
   if (bytes.length === 4) {

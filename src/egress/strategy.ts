@@ -1,5 +1,5 @@
-// Which source comes first, and which after it when it has no port left. A strategy yields sources, best first, each with
-// its addresses, best first; both are pulled one at a time, and mostly only one is.
+// Which source comes first, and which comes next when it has no port left. A strategy yields sources, best first, each with
+// its addresses, best first; both are pulled one at a time, and usually only one is needed.
 import { createHash } from 'node:crypto';
 import { isIP } from 'node:net';
 import { inspect } from 'node:util';
@@ -9,37 +9,37 @@ import type { Endpoint } from '../wire/endpoint.js';
 import type { Family } from '../wire/families.js';
 import type { PoolSource } from './pool-source.js';
 
-/** What a strategy is told of one attempt. */
+/** What a strategy gets for one attempt. */
 export interface StrategyRequest {
-  /** Of the destination: only sources of this family are asked. */
+  /** Of the destination: only sources of this family are used. */
   readonly family: Family;
-  /** The destination of this attempt, its name resolved. */
+  /** The destination of this attempt, with its name resolved. */
   readonly remote: Endpoint;
-  /** The `key` that the connection was given. */
-  readonly key: string | undefined;
+  /** Whose connection it is, if it has a key. */
+  readonly egressKey: string | undefined;
 }
 
 /**
- * Chooses by itself: returns an address that lies in one of the pool's sources, or a source as it is written (a prefix
- * then gives its addresses in turn), or several of those, best first. Nothing but what it returns is tried.
+ * Returns an address that lies in one of the pool's sources, or an element of `pool.sources` (the addresses of a prefix are
+ * then used in turn), or an array of those, best first. Nothing else is tried.
  */
 export type StrategyFunction = (request: StrategyRequest) => string | readonly string[];
 
 /**
- * - 'round-robin': the sources in turn, and a prefix's addresses in turn.
- * - 'random': any source, and of a prefix any address, all with the same chance.
- * - 'least-used': the source with the fewest connections now, and of a prefix an address with the fewest.
- * - 'sticky': the same key gets the same source, and of a prefix the same address, in every process, whatever else is in
- *   the pool (rendezvous hashing): a new source takes its share of the keys, and no other key moves. Without a key the
- *   destination's address is the key.
+ * - 'round-robin': the sources in turn, and the addresses of a prefix in turn.
+ * - 'random': any source, and any address of a prefix, all with the same probability.
+ * - 'least-used': the source with the fewest connections now, and the address of a prefix with the fewest.
+ * - 'sticky': the same `egressKey` gets the same source, and the same address of a prefix, in every process, whatever else
+ *   is in the pool (rendezvous hashing): a new source takes its share of the keys, and no other key moves. Without a key
+ *   the destination's address is used as the key.
  * - a function: see StrategyFunction.
  */
 export type Strategy = 'round-robin' | 'random' | 'least-used' | 'sticky' | StrategyFunction;
 
-/** A source, and its addresses in the order to try them. */
+/** A source, and its addresses in the order in which to try them. */
 export type Choice = readonly [source: PoolSource, addresses: Iterable<string>];
 
-/** @param sources of the request's family, at least one */
+/** @param sources those of the request's family, at least one */
 export type Choose = (request: StrategyRequest, sources: readonly PoolSource[]) => Iterable<Choice>;
 
 /** A strategy with its own state. @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE */
@@ -84,7 +84,7 @@ function* random(_: StrategyRequest, sources: readonly PoolSource[]): Generator<
 function leastUsed(): Choose {
   const next: Record<Family, number> = { ipv4: 0, ipv6: 0 };
   return function* ({ family }, sources) {
-    // Among equals in turn, or an idle pool would always take its first.
+    // Equals in turn, or an idle pool would always use its first source.
     const start = next[family] % sources.length;
     next[family] = start + 1;
     const left = new Set(rotated(sources, start));
@@ -98,13 +98,13 @@ function leastUsed(): Choose {
   };
 }
 
-function* sticky({ key, remote }: StrategyRequest, sources: readonly PoolSource[]): Generator<Choice> {
-  const hash = hashOf(key ?? remote.address);
+function* sticky({ egressKey, remote }: StrategyRequest, sources: readonly PoolSource[]): Generator<Choice> {
+  const hash = hashOf(egressKey ?? remote.address);
   const start = (source: PoolSource): Choice => [source, source.from(addressNumber(hash, source.prefix.size))];
   const weighed = sources.map((source) => ({ source, weight: weightOf(hash, source) }));
   const heaviest = weighed.reduce((best, other) => (heavier(best, other) <= 0 ? best : other));
   yield start(heaviest.source);
-  // Seldom needed, so that the rest is only put in order then.
+  // The others are seldom needed, so they are only sorted when they are.
   for (const { source } of weighed.sort(heavier)) if (source !== heaviest.source) yield start(source);
 }
 
@@ -127,7 +127,7 @@ function asked(choose: StrategyFunction): Choose {
       throw new SocketError('ERR_EGRESS_STRATEGY', `The pool's strategy function threw: ${text}`, { cause: error });
     }
     const wanted: readonly unknown[] = Array.isArray(answer) ? answer : [answer];
-    // All are looked at before the first is tried: a wrong one should show at once, not when ports run short.
+    // All are checked before the first is tried: a wrong one should show at once, not when ports run short.
     const choices = wanted.map((value) => choiceOf(value, request, sources));
     if (choices.length === 0) throw wrongAnswer(answer, request);
     yield* choices;
@@ -150,8 +150,8 @@ function wrongAnswer(value: unknown, { family }: StrategyRequest): SocketError {
     typeof value === 'string' && isIP(value.split('/')[0] ?? '') !== 0 ? value : inspect(value, { depth: 0 });
   return new SocketError(
     'ERR_EGRESS_STRATEGY',
-    `The pool's strategy function returned ${shown.slice(0, 100)}, which is neither an ${family === 'ipv4' ? 'IPv4' : 'IPv6'} ` +
-      'address in one of the sources, nor one of the sources as it is written, nor a list of those.',
+    `The pool's strategy function returned ${shown.slice(0, 100)}, which is not an ${family === 'ipv4' ? 'IPv4' : 'IPv6'} ` +
+      'address in one of the sources, an element of `pool.sources`, or an array of those.',
   );
 }
 
@@ -162,7 +162,7 @@ function* rotated<T>(items: readonly T[], start: number): Generator<T> {
   }
 }
 
-/** 160 random bits, so that the remainder favours none by more than one in 2^32. */
+/** 160 random bits, so that the remainder favours no value by more than one in 2^32. */
 function randomBelow(size: bigint): bigint {
   if (size === 1n) return 0n;
   let value = 0n;
@@ -170,15 +170,15 @@ function randomBelow(size: bigint): bigint {
   return value % size;
 }
 
-/** SHA-256: keys may be anybody's, and none should be able to pick its source. Part of what stays the same for ever. */
+/** SHA-256: keys may come from strangers, who should not be able to choose their source. Must never change. */
 function hashOf(text: string): Uint8Array {
   return createHash('sha256').update(text).digest();
 }
 
-/** 32 bits of the key's and the source's hashes, mixed (MurmurHash3's finalizer), in [0, 2^32). */
+/** 32 bits of the hashes of the key and the source, mixed (MurmurHash3's finalizer), in [0, 2^32). */
 function weightOf(hash: Uint8Array, source: PoolSource): number {
-  const own = (sourceHashes.get(source) ?? remember(source)) ^ word(hash, 0);
-  return mix(mix(own) ^ word(hash, 4));
+  const mixed = (sourceHashes.get(source) ?? remember(source)) ^ word(hash, 0);
+  return mix(mix(mixed) ^ word(hash, 4));
 }
 
 function remember(source: PoolSource): number {
@@ -187,7 +187,7 @@ function remember(source: PoolSource): number {
   return hash;
 }
 
-/** Which of a prefix's addresses a key has: 128 further bits of its hash, modulo the size. */
+/** Which address of a prefix a key gets: 128 further bits of its hash, modulo the size. */
 function addressNumber(hash: Uint8Array, size: bigint): bigint {
   if (size === 1n) return 0n;
   let value = 0n;

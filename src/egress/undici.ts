@@ -1,35 +1,43 @@
-// The connector that undici takes, without undici: TCP from a connector of ours, TLS by Node, and what undici's own
-// connector sets.
+// The connector that undici takes, without undici: TCP from a dialer, TLS by Node, and what undici's own connector sets.
 import { isIP, type Socket } from 'node:net';
 import { connect as tlsConnect, type ConnectionOptions, type TLSSocket } from 'node:tls';
-import { boolean, integer, invalidType, string } from '../arguments.js';
-import type { Dialer, DialOptions } from './dialer.js';
+import { boolean, integer, invalidType } from '../arguments.js';
+import { BoundedMap } from '../bounded-map.js';
+import { waitPolicyOf, type WaitForLocalPort } from '../tcp/connect/options.js';
+import { dial, dialTls, type Dialer, type DialOptions, type DialTlsOptions } from './dialer.js';
+import { checkEgressKey, readEgressKey, type EgressKey } from './egress-key.js';
 
+/** TLS options among them; `key` is TLS's private key. */
 export interface UndiciConnectorOptions extends ConnectionOptions {
-  /** The key of all connections, for 'sticky' and for functions; `key` is TLS's private key. */
-  readonly egressKey?: string | undefined;
+  /**
+   * Whose connections these are. A function is called once per connection, when undici opens it; undici does not know the
+   * key, and sends any request of the dispatcher over it.
+   */
+  readonly egressKey?: EgressKey | undefined;
+  /** As for `connect`. @default the pool's */
+  readonly waitForLocalPort?: WaitForLocalPort | undefined;
   /** Offer HTTP/2 to TLS servers; the Client has to allow it as well. @default false */
   readonly allowH2?: boolean | undefined;
-  /** Milliseconds until the connection, TLS included, has to be there; 0 for no limit. @default 10000 */
+  /** Milliseconds until the connection, TLS included, must be established; 0 for no limit. @default 10000 */
   readonly timeout?: number | undefined;
-  /** TLS sessions to keep, by host; 0 for none. @default 100 */
+  /** How many TLS sessions are kept, by host and `egressKey`; 0 for none. @default 100 */
   readonly maxCachedSessions?: number | undefined;
   /** TCP keep-alive. @default true */
   readonly keepAlive?: boolean | undefined;
-  /** Milliseconds of silence until the first probe. @default 60000 */
+  /** Milliseconds without data until the first keep-alive probe. @default 60000 */
   readonly keepAliveInitialDelay?: number | undefined;
 }
 
-/** What undici passes of one connection. */
+/** What undici passes for one connection. */
 export interface UndiciConnectRequest {
   readonly hostname: string;
-  /** With its port, where it has one: not a name to resolve. */
+  /** With its port, if it has one: not a name to resolve. */
   readonly host?: string;
   readonly protocol: string;
   readonly port: string;
   readonly servername?: string | null;
   readonly localAddress?: string | null;
-  /** A connection through a proxy, on which TLS is to be spoken. */
+  /** A connection through a proxy, over which to use TLS. */
   readonly httpSocket?: Socket;
 }
 
@@ -41,42 +49,46 @@ export type UndiciCallback = (
 export type UndiciConnector = (request: UndiciConnectRequest, callback: UndiciCallback) => void;
 
 /** @throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE */
-export function undiciConnector(connector: Dialer, options: UndiciConnectorOptions): UndiciConnector {
+export function undiciConnector(dialer: Dialer, options: UndiciConnectorOptions): UndiciConnector {
   if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
-  const { egressKey, allowH2 = false, timeout = 10_000, maxCachedSessions = 100, ...rest } = options;
+  const { egressKey, waitForLocalPort, allowH2 = false, timeout = 10_000, maxCachedSessions = 100, ...rest } = options;
   const { keepAlive = true, keepAliveInitialDelay = 60_000, ...tls } = rest;
-  if (egressKey !== undefined) string('options.egressKey', egressKey);
+  checkEgressKey(egressKey);
+  waitPolicyOf(waitForLocalPort);
   boolean('options.allowH2', allowH2);
   boolean('options.keepAlive', keepAlive);
   integer('options.timeout', timeout, 0, 0x7fffffff);
   integer('options.keepAliveInitialDelay', keepAliveInitialDelay, 0, 0x7fffffff);
-  const sessions = new Sessions(integer('options.maxCachedSessions', maxCachedSessions, 0, 0x7fffffff));
+  const sessions = sessionCache(integer('options.maxCachedSessions', maxCachedSessions, 0, 0x7fffffff));
 
   const open = (request: UndiciConnectRequest): Socket => {
     const { hostname: host, protocol, port, localAddress, httpSocket } = request;
     const isSecure = protocol === 'https:';
+    const key = readEgressKey(egressKey);
     const target = {
       host,
       port: Number(port) || (isSecure ? 443 : 80),
-      egressKey,
+      egressKey: key,
+      ...(waitForLocalPort !== undefined && { waitForLocalPort }),
       ...(localAddress !== undefined && localAddress !== null && { localAddress }),
     };
-    // As much as undici's own reads at once.
-    if (!isSecure) return connector.dial({ ...target, highWaterMark: 64 * 1024 } as DialOptions);
+    // The same amount that undici's own connector reads at once.
+    if (!isSecure) return dial(dialer, { ...target, highWaterMark: 64 * 1024 } as DialOptions);
     const servername = [request.servername, tls.servername, host].find(isName);
-    const session = tls.session ?? sessions.get(servername ?? host);
-    const secure = {
+    const sessionKey = JSON.stringify([servername ?? host, key]);
+    const session = tls.session ?? sessions?.get(sessionKey);
+    const secure: DialTlsOptions = {
       ...tls,
       ...target,
       ...(servername !== undefined && { servername }),
       ...(session !== undefined && { session }),
       ALPNProtocols: allowH2 ? ['h2', 'http/1.1'] : ['http/1.1'],
     };
-    // Through a proxy the TCP connection is there.
+    // Through a proxy the TCP connection exists already.
     const socket =
-      httpSocket === undefined ? connector.connectTls(secure) : tlsConnect({ ...secure, socket: httpSocket });
+      httpSocket === undefined ? dialTls(dialer, secure, tlsConnect) : tlsConnect({ ...secure, socket: httpSocket });
     return socket.on('session', (ticket) => {
-      sessions.set(servername ?? host, ticket);
+      sessions?.set(sessionKey, ticket);
     });
   };
 
@@ -109,35 +121,17 @@ export function undiciConnector(connector: Dialer, options: UndiciConnectorOptio
   };
 }
 
-/** TLS sessions by host, the one that was not used for longest leaves first. */
-class Sessions {
-  readonly #sessions = new Map<string, Buffer>();
-  readonly #most: number;
-
-  constructor(most: number) {
-    this.#most = most;
-  }
-
-  get(host: string): Buffer | undefined {
-    const session = this.#sessions.get(host);
-    if (session !== undefined) this.set(host, session);
-    return session;
-  }
-
-  set(host: string, session: Buffer): void {
-    if (this.#most === 0) return;
-    this.#sessions.delete(host);
-    this.#sessions.set(host, session);
-    if (this.#sessions.size > this.#most) this.#sessions.delete(this.#sessions.keys().next().value ?? '');
-  }
+/** TLS sessions by host and key; when there are too many, the least recently used one leaves. */
+function sessionCache(max: number): BoundedMap<string, Buffer> | undefined {
+  return max === 0 ? undefined : new BoundedMap(max, { touchOnGet: true });
 }
 
-/** TLS has names of servers, and no addresses. */
+/** A TLS server name is a name, not an address. */
 function isName(text: string | null | undefined): text is string {
   return text !== undefined && text !== null && text !== '' && isIP(text) === 0;
 }
 
-/** undici's name and code, which callers know. */
+/** With undici's name and code, which callers check. */
 function timeoutError({ hostname, port }: UndiciConnectRequest, timeout: number): Error {
   const message = `Connect Timeout Error (attempted address: ${hostname}:${port}, timeout: ${timeout}ms)`;
   return Object.assign(new Error(message), { name: 'ConnectTimeoutError', code: 'UND_ERR_CONNECT_TIMEOUT' });

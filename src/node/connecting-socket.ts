@@ -72,7 +72,10 @@ export function requireHooked(socket: ConnectingSocket): void {
 /** Where the hooks of a handle are found. */
 const HOOKS = Symbol('linux-sockets.hooks');
 
-type Hooked = TcpHandle & { [HOOKS]: HandleHooks };
+/** Where the hooks of the handle's socket are found. */
+const SOCKET = Symbol('linux-sockets.socket');
+
+type Hooked = TcpHandle & { [HOOKS]: HandleHooks; [SOCKET]: SocketHooks };
 
 /** Lets a handle of Node's ask before it binds or connects. */
 export function hook(handle: object, hooks: SocketHooks): void {
@@ -80,6 +83,7 @@ export function hook(handle: object, hooks: SocketHooks): void {
   const prototype = prototypes.get(base) ?? addPrototype(handle, base);
   if (prototype === base) return; // hooked already
   (handle as Hooked)[HOOKS] = hooks.handle(handle as TcpHandle, base);
+  (handle as Hooked)[SOCKET] = hooks;
   Object.setPrototypeOf(handle, prototype);
 }
 
@@ -111,10 +115,14 @@ function hookedPrototype(base: TcpHandle): object {
       return this[HOOKS].bind(address, port ?? 0, 'ipv6');
     },
     connect(request: ConnectRequest, address, port) {
-      return this[HOOKS].connect(request, address, port, 'ipv4');
+      const result = this[HOOKS].connect(request, address, port, 'ipv4');
+      surviveDestroy(this[SOCKET].socket);
+      return result;
     },
     connect6(request: ConnectRequest, address, port) {
-      return this[HOOKS].connect(request, address, port, 'ipv6');
+      const result = this[HOOKS].connect(request, address, port, 'ipv6');
+      surviveDestroy(this[SOCKET].socket);
+      return result;
     },
     close(callback) {
       base.close.call(this, callback);
@@ -136,6 +144,21 @@ function hookedPrototype(base: TcpHandle): object {
   };
   return Object.setPrototypeOf(methods, base) as object;
 }
+
+/**
+ * User code that runs during an attempt (a strategy, a getter, a subscriber) may destroy the socket. If there are more
+ * addresses, Node then passes the socket's handle, which is null by now, to a timer that closes it: an uncaught TypeError.
+ * So Node finds a stand-in until it has returned.
+ */
+function surviveDestroy(socket: Socket | undefined): void {
+  if (socket?.destroyed !== true || getHandle.call(socket) !== null) return;
+  setHandle.call(socket, DESTROYED);
+  process.nextTick(() => {
+    if (getHandle.call(socket) === DESTROYED) setHandle.call(socket, null);
+  });
+}
+
+const DESTROYED = { close: () => undefined };
 
 /** Tried without a network: is a handle that Node replaces by another caught? */
 function knowsInternals(): boolean {

@@ -13,6 +13,7 @@ import {
   EgressPool,
   type EgressClosedEvent,
   type EgressExhaustedEvent,
+  type EgressKey,
   type EgressPoolOptions,
   type EgressPoolStats,
   type Endpoint,
@@ -28,63 +29,80 @@ export function making(): EgressPool {
     strategy: 'sticky',
     limit: 1,
     limitPerAddress: 1,
-    exhaustedFor: 0,
+    cooldown: 0,
     name: 'x',
   });
   new EgressPool({ sources: ['192.0.2.1'], freebind: true, transparent: true, mark: 1, device: 'eth0' });
   new EgressPool({
     sources: ['192.0.2.1'],
     sockopts: { TCP_SYNCNT: 3 },
-    retry: { whenExhausted: true, timeout: 1000 },
+    waitForLocalPort: { timeout: 1000 },
   });
-  // @ts-expect-error a pool needs sources
+  new EgressPool({ sources: ['192.0.2.1'], waitForLocalPort: true });
+  // @ts-expect-error the former name
+  new EgressPool({ sources: ['192.0.2.1'], retry: { whenExhausted: true } });
+  // @ts-expect-error the former name
+  new EgressPool({ sources: ['192.0.2.1'], exhaustedFor: 1000 });
+  // @ts-expect-error sources are required
   new EgressPool({});
-  // @ts-expect-error a list of them
+  // @ts-expect-error sources are an array
   new EgressPool({ sources: '192.0.2.1' });
-  // @ts-expect-error there is no such strategy
+  // @ts-expect-error unknown strategy
   new EgressPool({ sources: ['192.0.2.1'], strategy: 'fastest' });
   // @ts-expect-error a range has two ends
   new EgressPool({ sources: ['192.0.2.1'], localPortRange: [40_000] });
-  // @ts-expect-error it is misspelt
+  // @ts-expect-error unknown option
   new EgressPool({ sources: ['192.0.2.1'], portRange: [1, 2] });
-  // @ts-expect-error an option's value has its type
+  // @ts-expect-error wrong type of an option value
   new EgressPool({ sources: ['192.0.2.1'], sockopts: { TCP_NODELAY: 1 } });
-  // What is not known may be passed on.
+  // undefined is allowed.
   ({ sources: [], limit: undefined }) satisfies EgressPoolOptions;
   return new EgressPool({
     sources: ['192.0.2.1'],
-    strategy: ({ family, remote, key }) => {
+    strategy: ({ family, remote, egressKey }) => {
       expectTypeOf(family).toEqualTypeOf<Family>();
       expectTypeOf(remote).toEqualTypeOf<Endpoint>();
-      expectTypeOf(key).toEqualTypeOf<string | undefined>();
-      return key === undefined ? '192.0.2.1' : ['192.0.2.1', '192.0.2.2'];
+      expectTypeOf(egressKey).toEqualTypeOf<string | undefined>();
+      return egressKey === undefined ? '192.0.2.1' : ['192.0.2.1', '192.0.2.2'];
     },
   });
 }
 
-// @ts-expect-error it has to return an address
+// @ts-expect-error it must return an address
 export const wrong: Strategy = () => 1;
-// @ts-expect-error it has to return at once
+// @ts-expect-error it must return synchronously
 export const late: Strategy = () => Promise.resolve('192.0.2.1');
 
 export function connecting(pool: EgressPool): void {
   expectTypeOf(pool.connect({ host: 'example.com', port: 443 })).toEqualTypeOf<Socket>();
   pool.connect(
-    { port: 443, key: 'tenant', family: 6, signal: AbortSignal.timeout(1), sockopts: { SO_MARK: 1 } },
+    { port: 443, egressKey: 'tenant', family: 6, signal: AbortSignal.timeout(1), sockopts: { SO_MARK: 1 } },
     () => undefined,
   );
-  // @ts-expect-error the port is needed
+  // @ts-expect-error port is required
   pool.connect({ host: 'example.com' });
   // @ts-expect-error the pool decides it
   pool.connect({ port: 443, localAddress: '192.0.2.1' });
   // @ts-expect-error the pool decides it
   pool.connect({ port: 443, mark: 1 });
-  // @ts-expect-error a key is text
-  pool.connect({ port: 443, key: 1 });
+  // @ts-expect-error a key is a string
+  pool.connect({ port: 443, egressKey: 1 });
+  // @ts-expect-error the former name
+  pool.connect({ port: 443, key: 'tenant' });
+  const key: EgressKey = () => undefined;
+  pool.connect({ port: 443, egressKey: key, waitForLocalPort: false });
+  pool.connectTls({ port: 443, egressKey: () => 'tenant' });
+  pool.createConnection({ port: 443, egressKey: key });
+  pool.socket({ egressKey: key, waitForLocalPort: true });
+  // @ts-expect-error the function returns at once
+  pool.connect({ port: 443, egressKey: () => Promise.resolve('tenant') });
+  expectTypeOf<
+    Extract<keyof EgressPool, 'dial' | 'dialTls' | 'candidates' | 'open' | 'openTls'>
+  >().toEqualTypeOf<never>();
   expectTypeOf(
     pool.connectTls({ port: 443, servername: 'example.com', egressKey: 'k', key: 'PEM' }),
   ).toEqualTypeOf<TLSSocket>();
-  expectTypeOf(pool.socket({ key: 'k', allowHalfOpen: true })).toEqualTypeOf<Socket>();
+  expectTypeOf(pool.socket({ egressKey: 'k', allowHalfOpen: true })).toEqualTypeOf<Socket>();
   expectTypeOf(pool.createConnection(443, 'example.com')).toEqualTypeOf<Socket>();
   pool.createConnection(443, () => undefined);
   pool.createConnection('443', 'example.com', () => undefined);
@@ -103,13 +121,16 @@ export function adapting(pool: EgressPool): void {
   http.request('http://example.com', { agent: pool.httpAgent(), egressKey: undefined }, () => undefined);
   https.get({ agent: pool.httpsAgent(), egressKey: 'k' });
   https.get('https://example.com', { agent: pool.httpsAgent(), egressKey: 'k', ca: 'PEM' }, () => undefined);
-  // @ts-expect-error a key is text
+  http.get({ agent: pool.httpAgent({ egressKey: () => 'k', waitForLocalPort: true }), egressKey: () => undefined });
+  https.get({ agent: pool.httpsAgent({ egressKey: () => undefined, waitForLocalPort: { timeout: 1 } }) });
+  pool.undiciConnector({ egressKey: () => 'k', waitForLocalPort: true });
+  // @ts-expect-error a key is a string
   http.get({ agent: pool.httpAgent(), egressKey: 5 });
-  // @ts-expect-error it is misspelt
+  // @ts-expect-error unknown option
   https.get({ agent: pool.httpsAgent(), egressKeys: 'k' });
-  // @ts-expect-error it goes through no proxy
+  // @ts-expect-error proxyEnv is refused
   pool.httpAgent({ proxyEnv: { HTTP_PROXY: 'http://proxy:3128' } });
-  // @ts-expect-error it goes through no proxy
+  // @ts-expect-error proxyEnv is refused
   pool.httpsAgent({ proxyEnv: { HTTPS_PROXY: 'http://proxy:3128' } });
   http.get({ createConnection: pool.createConnection });
   void got('https://example.com', { agent: { http: pool.httpAgent(), https: pool.httpsAgent() } });
@@ -118,18 +139,22 @@ export function adapting(pool: EgressPool): void {
   new Client('https://example.com', { connect: pool.undiciConnector({ egressKey: 'k', timeout: 0 }) });
   new pg.Pool({ stream: () => pool.socket() });
   connector({ localAddress: '192.0.2.1', mark: 7 }).httpAgent();
-  // @ts-expect-error it is misspelt
+  // @ts-expect-error unknown option
   connector({ localAdress: '192.0.2.1' });
   // @ts-expect-error a number of milliseconds
   pool.undiciConnector({ timeout: '1s' });
 }
 
 export function telling(pool: EgressPool, exhausted: EgressExhaustedEvent, closed: EgressClosedEvent): void {
-  expectTypeOf(pool.stats()).toEqualTypeOf<EgressPoolStats>();
-  expectTypeOf(pool.stats().sources).toEqualTypeOf<readonly SourceStats[]>();
-  expectTypeOf(pool.stats().held).toEqualTypeOf<number>();
-  expectTypeOf(exhausted.aside).toEqualTypeOf<number>();
+  expectTypeOf(pool.stats).toEqualTypeOf<EgressPoolStats>();
+  expectTypeOf(pool.stats.sources).toEqualTypeOf<readonly SourceStats[]>();
+  expectTypeOf(pool.stats.held).toEqualTypeOf<number>();
+  expectTypeOf(exhausted.cooldown).toEqualTypeOf<number>();
+  expectTypeOf(closed.egressKey).toEqualTypeOf<string | undefined>();
+  expectTypeOf(pool.stats.cooldown).toEqualTypeOf<number>();
+  // @ts-expect-error stats is a getter
+  pool.stats();
   expectTypeOf(closed.error).toEqualTypeOf<Error | undefined>();
-  // @ts-expect-error the kernel's numbers are not for writing
-  pool.stats().held = 0;
+  // @ts-expect-error stats are read-only
+  pool.stats.held = 0;
 }

@@ -1,7 +1,8 @@
-// What the egress unit tests share: attempts without a kernel. The candidates of a pool are pulled as connect pulls them,
-// and told how it went.
+// Shared by the egress unit tests: attempts without a kernel. The candidates of a pool are pulled as connect pulls them, and
+// each gets the answer that a test gives instead of the kernel.
 import { SyscallError } from '../../src/errors.js';
-import { EgressPool, type EgressPoolOptions } from '../../src/egress/pool.js';
+import { PoolDialer } from '../../src/egress/pool-dialer.js';
+import type { EgressPoolOptions } from '../../src/egress/pool-options.js';
 import type { Source } from '../../src/source/source.js';
 import { Endpoint } from '../../src/wire/endpoint.js';
 
@@ -12,23 +13,23 @@ export const REMOTE6 = '[2001:db8:ffff::1]:443';
 export type Kernel = (source: Source) => 'taken' | 'exhausted' | NodeJS.ErrnoException;
 
 export interface Attempt {
-  /** The addresses that were tried, in order; the last is the one that was taken, if one was. */
+  /** The addresses that were tried, in order; if one was taken, it is the last. */
   readonly tried: string[];
   readonly source: Source | undefined;
   readonly close: (error?: Error) => void;
 }
 
 export interface AttemptOptions {
-  readonly key?: string;
+  readonly egressKey?: string;
   readonly remote?: string;
   readonly kernel?: Kernel;
   readonly leftNoTimeWait?: boolean;
 }
 
-/** One attempt of a pool. Throws what it would fail with. */
-export function attempt(pool: EgressPool, options: AttemptOptions = {}): Attempt {
-  const { key, remote = REMOTE, kernel = () => 'taken', leftNoTimeWait = false } = options;
-  const connection = { key, sockopts: undefined, leftNoTimeWait: () => leftNoTimeWait };
+/** One attempt of a pool. Throws the error that it would fail with. */
+export function attempt(pool: PoolDialer, options: AttemptOptions = {}): Attempt {
+  const { egressKey, remote = REMOTE, kernel = () => 'taken', leftNoTimeWait = false } = options;
+  const connection = { egressKey, sockopts: undefined, leftNoTimeWait: () => leftNoTimeWait };
   const tried: string[] = [];
   for (const candidate of pool.candidates(connection)(Endpoint.from(remote))) {
     const { source } = candidate;
@@ -38,11 +39,11 @@ export function attempt(pool: EgressPool, options: AttemptOptions = {}): Attempt
     if (answer === 'exhausted') candidate.exhausted(NO_PORT);
     else if (!candidate.failed(answer)) throw answer;
   }
-  throw new Error('a pool that has nothing left throws');
+  throw new Error('the pool should have thrown: it has nothing left');
 }
 
-/** What an attempt fails with. */
-export function failure(pool: EgressPool, options: AttemptOptions = {}): NodeJS.ErrnoException {
+/** The error that an attempt fails with. */
+export function failure(pool: PoolDialer, options: AttemptOptions = {}): NodeJS.ErrnoException {
   try {
     attempt(pool, options).close();
   } catch (error) {
@@ -52,15 +53,15 @@ export function failure(pool: EgressPool, options: AttemptOptions = {}): NodeJS.
 }
 
 /** The addresses that n attempts leave from. */
-export function addresses(pool: EgressPool, n: number, options: AttemptOptions = {}): string[] {
+export function addresses(pool: PoolDialer, n: number, options: AttemptOptions = {}): string[] {
   return Array.from({ length: n }, () => attempt(pool, options).source?.address ?? '');
 }
 
-export function poolOf(sources: readonly string[], options: Omit<EgressPoolOptions, 'sources'> = {}): EgressPool {
-  return new EgressPool({ sources, ...options });
+export function poolOf(sources: readonly string[], options: Omit<EgressPoolOptions, 'sources'> = {}): PoolDialer {
+  return new PoolDialer({ sources, ...options });
 }
 
-/** How often each value is there. */
+/** The number of occurrences of each value. */
 export function tally(values: readonly string[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const value of values) counts[value] = (counts[value] ?? 0) + 1;

@@ -1,10 +1,12 @@
-// A pool's decisions without a kernel: limits, what is set aside and for how long, counts, events, errors, arguments.
+// A pool's decisions without a kernel: limits, cooldowns, counts, events, errors, arguments.
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { SyscallError } from '../../src/errors.js';
-import { Aside } from '../../src/egress/aside.js';
-import { EgressPool, type EgressPoolOptions } from '../../src/egress/pool.js';
+import { Cooldowns } from '../../src/egress/cooldowns.js';
+import { EgressPool } from '../../src/egress/pool.js';
+import type { EgressPoolOptions } from '../../src/egress/pool-options.js';
+import type { PoolDialer } from '../../src/egress/pool-dialer.js';
 import { PoolSource } from '../../src/egress/pool-source.js';
 import { Prefix } from '../../src/egress/prefix.js';
 import type { Candidate } from '../../src/source/source.js';
@@ -19,8 +21,8 @@ const OTHER = '198.51.100.2:443';
 const OTHER_PORT = '198.51.100.1:80';
 const refused = new SyscallError('connect', -111);
 
-describe('the local side of an attempt', () => {
-  test('has no port, shares it between destinations, and has a range in any case', () => {
+describe('the local side of an attempt of an EgressPool', () => {
+  test('an attempt has no local port, shares local ports, and always has a range', () => {
     expect(attempt(poolOf([A])).source).toEqual({
       address: A,
       port: 0,
@@ -35,7 +37,7 @@ describe('the local side of an attempt', () => {
     });
   });
 
-  test('has what the pool is made with', () => {
+  test('an attempt has the local options of the pool', () => {
     const settings = {
       freebind: true,
       transparent: true,
@@ -47,7 +49,7 @@ describe('the local side of an attempt', () => {
     expect(attempt(pool).source).toMatchObject({ ...settings, range: [40_000, 40_009], rangeWanted: true });
   });
 
-  test('may bind any address of an IPv6 prefix, unless it is told otherwise', () => {
+  test('freebind is true by default for IPv6 prefixes only', () => {
     const sources = [A, '10.1.0.0/16', '2001:db8::1', '2001:db8:1::/64'];
     const freebind = (settings: Omit<EgressPoolOptions, 'sources'>): (boolean | undefined)[] => {
       const pool = poolOf(sources, settings);
@@ -58,29 +60,29 @@ describe('the local side of an attempt', () => {
     expect(freebind({ freebind: false })).toEqual([false, false, false, false]);
   });
 
-  test('has the options of the connection after those of the pool', () => {
+  test('sockopts of the connection override those of the pool', () => {
     const pool = poolOf([A], { sockopts: { TCP_NODELAY: true, TCP_SYNCNT: 3 } });
-    const connection = { key: undefined, sockopts: { TCP_SYNCNT: 1 }, leftNoTimeWait: () => false };
+    const connection = { egressKey: undefined, sockopts: { TCP_SYNCNT: 1 }, leftNoTimeWait: () => false };
     const [candidate] = pool.candidates(connection)(endpoint(REMOTE));
     expect(candidate?.source.sockopts).toEqual({ TCP_NODELAY: true, TCP_SYNCNT: 1 });
     candidate?.taken()();
   });
 });
 
-describe('limits', () => {
-  test('are of each source, and of a prefix as a whole', () => {
+describe('limits of an EgressPool', () => {
+  test('limit is per source, and a prefix is one source', () => {
     const pool = poolOf([A, NET], { limit: 2 });
     expect(addresses(pool, 4)).toEqual([A, '10.1.0.0', A, '10.1.0.1']);
     expect(failure(pool)).toMatchObject({ name: 'SocketError', code: 'ERR_EGRESS_LIMIT' });
   });
 
-  test('can be of each address', () => {
+  test('limitPerAddress is per address', () => {
     const pool = poolOf([A, NET], { limitPerAddress: 1 });
     expect(addresses(pool, 5)).toEqual([A, '10.1.0.0', '10.1.0.1', '10.1.0.2', '10.1.0.3']);
     expect(failure(pool).code).toBe('ERR_EGRESS_LIMIT');
   });
 
-  test('a closed connection makes room, once', () => {
+  test('a closed connection makes room once, even if closed twice', () => {
     const pool = poolOf([A], { limit: 1 });
     const { close } = attempt(pool);
     expect(failure(pool).code).toBe('ERR_EGRESS_LIMIT');
@@ -90,9 +92,9 @@ describe('limits', () => {
     expect(failure(pool).code).toBe('ERR_EGRESS_LIMIT');
   });
 
-  test('count what is not decided yet', () => {
+  test('limit counts an attempt that is not decided yet', () => {
     const pool = poolOf([A], { limit: 1 });
-    const connection = { key: undefined, sockopts: undefined, leftNoTimeWait: () => false };
+    const connection = { egressKey: undefined, sockopts: undefined, leftNoTimeWait: () => false };
     const pulling = pool.candidates(connection)(endpoint(REMOTE))[Symbol.iterator]();
     const { value: candidate } = pulling.next() as IteratorYieldResult<Candidate>;
     expect(failure(pool).code).toBe('ERR_EGRESS_LIMIT');
@@ -100,21 +102,21 @@ describe('limits', () => {
     expect(addresses(pool, 1)).toEqual([A]);
   });
 
-  test('do not count what nobody decides any more', () => {
+  test('limit does not count an attempt that was given up without a result', () => {
     const pool = poolOf([A], { limit: 1 });
-    const connection = { key: undefined, sockopts: undefined, leftNoTimeWait: () => false };
+    const connection = { egressKey: undefined, sockopts: undefined, leftNoTimeWait: () => false };
     for (const _ of pool.candidates(connection)(endpoint(REMOTE))) break;
-    expect(pool.stats()).toMatchObject({ held: 0, total: 0, failed: 0, exhausted: 0 });
+    expect(pool.stats).toMatchObject({ held: 0, total: 0, failed: 0, exhausted: 0 });
     expect(addresses(pool, 1)).toEqual([A]);
   });
 
-  test('are passed by for the next source', () => {
+  test('a source at its limit is skipped', () => {
     const pool = poolOf([A, B], { limit: 1, strategy: () => [A, B] });
     expect(addresses(pool, 2)).toEqual([A, B]);
   });
 });
 
-describe('an exhausted source', () => {
+describe('an exhausted source of an EgressPool', () => {
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ['performance'] });
   });
@@ -123,43 +125,43 @@ describe('an exhausted source', () => {
   });
   const full = (): 'exhausted' => 'exhausted';
   /** Does the kernel get to search for a port? */
-  const triedAgain = (pool: EgressPool, remote = REMOTE): boolean => {
-    const before = pool.stats().exhausted;
+  const triedAgain = (pool: PoolDialer, remote = REMOTE): boolean => {
+    const before = pool.stats.exhausted;
     failure(pool, { remote, kernel: full });
-    return pool.stats().exhausted > before;
+    return pool.stats.exhausted > before;
   };
 
-  test('is passed over for that destination only, by address and port', () => {
+  test('an exhausted source is skipped for that destination only, by address and port', () => {
     const pool = poolOf([A, B], { strategy: () => [A, B] });
     const kernel = ({ address }: { address: string | undefined }) => (address === A ? 'exhausted' : 'taken');
     expect(attempt(pool, { kernel }).tried).toEqual([A, B]);
     expect(attempt(pool, { kernel }).tried).toEqual([B]);
     expect(attempt(pool, { kernel, remote: OTHER }).tried).toEqual([A, B]);
     expect(attempt(pool, { kernel, remote: OTHER_PORT }).tried).toEqual([A, B]);
-    expect(pool.stats().sources).toMatchObject([
-      { source: A, exhausted: 3, aside: 3 },
-      { source: B, exhausted: 0, aside: 0 },
+    expect(pool.stats.sources).toMatchObject([
+      { source: A, exhausted: 3, cooldown: 3 },
+      { source: B, exhausted: 0, cooldown: 0 },
     ]);
   });
 
-  test('of a prefix is one address, and the others go on', () => {
+  test('an exhausted address of a prefix is skipped, its other addresses are used', () => {
     const pool = poolOf([NET], { strategy: () => NET });
     const kernel = ({ address }: { address: string | undefined }) => (address === '10.1.0.0' ? 'exhausted' : 'taken');
     expect(attempt(pool, { kernel }).tried).toEqual(['10.1.0.0', '10.1.0.1']);
     expect(addresses(pool, 4, { kernel })).toEqual(['10.1.0.2', '10.1.0.3', '10.1.0.1', '10.1.0.2']);
   });
 
-  test('fails with the kernel’s error as the cause when it was the last', () => {
+  test('when all sources are exhausted the error has the kernel’s as its cause, and its reason', () => {
     const pool = poolOf([A, B], { name: 'tenants' });
     const error = failure(pool, { kernel: full });
     expect(error).toMatchObject({ name: 'SocketError', code: 'ERR_PORT_RANGE_EXHAUSTED', cause: NO_PORT });
     expect(error.message).toMatch(/^tenants has no source left toward 198\.51\.100\.1:443 \(2 without a free port/);
     // Nothing is tried now, and the cause is the same.
     expect(failure(pool, { kernel: full })).toMatchObject({ code: 'ERR_PORT_RANGE_EXHAUSTED', cause: NO_PORT });
-    expect(pool.stats()).toMatchObject({ exhausted: 2, aside: 2, held: 0 });
+    expect(pool.stats).toMatchObject({ exhausted: 2, cooldown: 2, held: 0 });
   });
 
-  test('is tried again after a second, after two, after four, up to a minute', () => {
+  test('an exhausted source is tried again after 1 s, 2 s, 4 s, up to a minute', () => {
     const pool = poolOf([A]);
     expect(triedAgain(pool)).toBe(true);
     for (const pause of [1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]) {
@@ -170,8 +172,8 @@ describe('an exhausted source', () => {
     }
   });
 
-  test('is tried again after the first pause when it was exhausted long ago', () => {
-    const pool = poolOf([A], { exhaustedFor: 10 });
+  test('the cooldown is the first one again when the last exhaustion was long ago', () => {
+    const pool = poolOf([A], { cooldown: 10 });
     triedAgain(pool);
     vi.advanceTimersByTime(10);
     triedAgain(pool); // for 20 ms now
@@ -181,7 +183,7 @@ describe('an exhausted source', () => {
     expect(triedAgain(pool)).toBe(true);
   });
 
-  test('begins with the first pause again once it had a port', () => {
+  test('the cooldown is the first one again after the source had a free port', () => {
     const pool = poolOf([A]);
     triedAgain(pool);
     vi.advanceTimersByTime(1000);
@@ -193,17 +195,17 @@ describe('an exhausted source', () => {
     expect(triedAgain(pool)).toBe(true);
   });
 
-  test('is tried each time with exhaustedFor: 0', () => {
-    const pool = poolOf([A], { exhaustedFor: 0 });
+  test('with cooldown: 0 an exhausted source is tried every time', () => {
+    const pool = poolOf([A], { cooldown: 0 });
     for (let i = 0; i < 3; i++) expect(triedAgain(pool)).toBe(true);
-    expect(pool.stats().aside).toBe(0);
+    expect(pool.stats.cooldown).toBe(0);
   });
 
   test.each<[string, (held: Attempt) => void, boolean]>([
     ['whose peer closed first', (held) => held.close(), true],
     ['that was refused', (held) => held.close(refused), false],
-  ])('is tried at once when a connection closes %s', (_, close, leftNoTimeWait) => {
-    const pool = poolOf([A], { exhaustedFor: 60_000 });
+  ])('an exhausted source is tried at once when a connection closes %s', (_, close, leftNoTimeWait) => {
+    const pool = poolOf([A], { cooldown: 60_000 });
     const held = attempt(pool, { leftNoTimeWait });
     triedAgain(pool);
     expect(triedAgain(pool)).toBe(false);
@@ -211,8 +213,8 @@ describe('an exhausted source', () => {
     expect(triedAgain(pool)).toBe(true);
   });
 
-  test('stays aside for TIME-WAIT when a connection closes from this side', () => {
-    const pool = poolOf(['127.0.0.1'], { exhaustedFor: 60_000 });
+  test('the cooldown lasts for TIME-WAIT when this side closes a connection first', () => {
+    const pool = poolOf(['127.0.0.1'], { cooldown: 60_000 });
     const remote = '127.0.0.1:80'; // where TIME-WAIT may be reused by default
     const held = attempt(pool, { remote });
     triedAgain(pool, remote);
@@ -224,44 +226,46 @@ describe('an exhausted source', () => {
     expect(triedAgain(pool, remote)).toBe(true);
   });
 
-  test('stays aside when a connection to another destination closes', () => {
-    const pool = poolOf([A], { exhaustedFor: 60_000 });
+  test('the cooldown lasts when a connection to another destination closes', () => {
+    const pool = poolOf([A], { cooldown: 60_000 });
     const held = attempt(pool, { leftNoTimeWait: true, remote: OTHER });
     triedAgain(pool);
     held.close();
     expect(triedAgain(pool)).toBe(false);
   });
 
-  test('is forgotten when there are too many of them, the oldest first', () => {
-    const aside = new Aside(1000, 3);
+  test('the oldest cooldown is forgotten when there are too many', () => {
+    const cooldowns = new Cooldowns(1000, 3);
     const source = new PoolSource(Prefix.parse('source', A));
-    for (const remote of ['a', 'b', 'c']) aside.add(source, A, remote, NO_PORT, 0);
-    aside.add(source, A, 'a', NO_PORT, 1000); // the youngest now
-    aside.add(source, A, 'd', NO_PORT, 1000);
-    const known = ['a', 'b', 'c', 'd'].filter((remote) => aside.find(A, remote, 999) !== undefined);
+    const add = (remote: string, now: number): number =>
+      cooldowns.add({ source, address: A, remote, error: NO_PORT }, now);
+    for (const remote of ['a', 'b', 'c']) add(remote, 0);
+    add('a', 1000); // the youngest now
+    add('d', 1000);
+    const known = ['a', 'b', 'c', 'd'].filter((remote) => cooldowns.find(A, remote, 999) !== undefined);
     expect(known).toEqual(['a', 'c', 'd']);
-    expect(aside.count(999)).toEqual(new Map([[source, 3]]));
+    expect(cooldowns.count(999)).toEqual(new Map([[source, 3]]));
   });
 });
 
-describe('a source that fails', () => {
-  test('is followed by the next', () => {
+describe('a source of an EgressPool that fails', () => {
+  test('a source that fails is followed by the next source', () => {
     const pool = poolOf([A, B]);
     const notLocal = new SyscallError('bind', -99);
     const taken = attempt(pool, { kernel: ({ address }) => (address === A ? notLocal : 'taken') });
     expect(taken.tried).toEqual([A, B]);
-    expect(pool.stats().sources).toMatchObject([
+    expect(pool.stats.sources).toMatchObject([
       { failed: 1, held: 0, total: 0 },
       { failed: 0, held: 1, total: 1 },
     ]);
   });
 
-  test('fails the attempt with the error of the first when all do', () => {
+  test('when all sources fail the error is that of the first', () => {
     const [first, second] = [new SyscallError('bind', -99), new SyscallError('connect', -101)];
     expect(failure(poolOf([A, B]), { kernel: ({ address }) => (address === A ? first : second) })).toBe(first);
   });
 
-  test('ends the attempt when no other source could do better', () => {
+  test('an error that is not about the source (EMFILE) ends the attempt', () => {
     const pool = poolOf([A, B]);
     const tooMany = new SyscallError('socket', -24);
     const tried: (string | undefined)[] = [];
@@ -270,7 +274,7 @@ describe('a source that fails', () => {
     expect(tried).toEqual([A]);
   });
 
-  test('is passed over when two addresses of its prefix have failed', () => {
+  test('a prefix is skipped after two of its addresses have failed', () => {
     const pool = poolOf(['2001:db8::/64', '2001:db8:1::1']);
     const unreachable = new SyscallError('connect', -101);
     const kernel = ({ address }: { address: string | undefined }) =>
@@ -278,7 +282,7 @@ describe('a source that fails', () => {
     expect(attempt(pool, { remote: REMOTE6, kernel }).tried).toEqual(['2001:db8::', '2001:db8::1', '2001:db8:1::1']);
   });
 
-  test('is no reason against the other addresses of a prefix', () => {
+  test('after one address of a prefix has failed the next one is tried', () => {
     const pool = poolOf(['127.0.0.0/8']);
     const broadcast = new SyscallError('bind', -99);
     const kernel = ({ address }: { address: string | undefined }) =>
@@ -286,7 +290,7 @@ describe('a source that fails', () => {
     expect(attempt(pool, { kernel }).tried).toEqual(['127.0.0.0', '127.0.0.1']);
   });
 
-  test('beside exhausted ones the exhaustion is what is told', () => {
+  test('when some sources are exhausted and others fail, the error is ERR_PORT_RANGE_EXHAUSTED', () => {
     const pool = poolOf([A, B, C], { limit: 1, strategy: () => [A, B, C] });
     attempt(pool);
     const error = failure(pool, {
@@ -297,7 +301,7 @@ describe('a source that fails', () => {
   });
 });
 
-test('a family without a source is an error that names it', () => {
+test('a destination whose family has no source is ERR_EGRESS_NO_SOURCE', () => {
   const pool = poolOf([A], { name: 'tenants' });
   const error = failure(pool, { remote: REMOTE6 });
   expect(error).toMatchObject({ name: 'SocketError', code: 'ERR_EGRESS_NO_SOURCE' });
@@ -305,12 +309,12 @@ test('a family without a source is an error that names it', () => {
   expect(failure(poolOf(['2001:db8::1'])).message).toMatch(/no IPv4 source/);
 });
 
-test('an IPv4-mapped destination has IPv4 sources', () => {
+test('an IPv4-mapped destination is reached from IPv4 sources', () => {
   expect(attempt(poolOf([A, '2001:db8::1']), { remote: '[::ffff:198.51.100.1]:443' }).source?.address).toBe(A);
 });
 
-describe('stats', () => {
-  test('add up, and held is 0 when all are closed, whatever happens', () => {
+describe('stats of an EgressPool', () => {
+  test('stats add up, and held is 0 when all connections are closed, whatever happens', () => {
     const outcome = fc.constantFrom('taken', 'exhausted', 'failed', 'fatal');
     const step = fc.record({
       outcomes: fc.array(outcome, { minLength: 6, maxLength: 6 }),
@@ -320,7 +324,7 @@ describe('stats', () => {
     const strategy = fc.constantFrom('round-robin', 'random', 'least-used', 'sticky');
     fc.assert(
       fc.property(strategy, fc.array(step, { maxLength: 40 }), (name, steps) => {
-        const pool = poolOf([A, B, NET], { strategy: name as 'random', limit: 5, limitPerAddress: 3, exhaustedFor: 0 });
+        const pool = poolOf([A, B, NET], { strategy: name as 'random', limit: 5, limitPerAddress: 3, cooldown: 0 });
         const open: Attempt[] = [];
         let expected = { total: 0, exhausted: 0, failed: 0 };
         for (const { outcomes, close, refused: isRefused } of steps) {
@@ -328,7 +332,7 @@ describe('stats', () => {
           try {
             open.push(
               attempt(pool, {
-                key: String(close),
+                egressKey: String(close),
                 kernel: () => {
                   const result = outcomes[next++ % outcomes.length];
                   if (result === 'taken') expected = { ...expected, total: expected.total + 1 };
@@ -341,42 +345,42 @@ describe('stats', () => {
               }),
             );
           } catch {
-            // Whatever it was, it is counted.
+            // Counted by the kernel function, whatever it was.
           }
           if (close < open.length) {
             open.splice(close, 1)[0]?.close(isRefused ? refused : undefined);
             if (isRefused) expected = { ...expected, failed: expected.failed + 1 };
           }
-          const stats = pool.stats();
+          const stats = pool.stats;
           expect(stats).toMatchObject({ ...expected, held: open.length });
           for (const source of stats.sources) expect(source.held).toBeLessThanOrEqual(5);
         }
         for (const { close } of open) close();
-        expect(pool.stats().held).toBe(0);
-        expect(pool.stats().sources.map(({ held }) => held)).toEqual([0, 0, 0]);
+        expect(pool.stats.held).toBe(0);
+        expect(pool.stats.sources.map(({ held }) => held)).toEqual([0, 0, 0]);
       }),
       { numRuns: 200 },
     );
   });
 
-  test('name the sources as they are written, in their order', () => {
+  test('stats list the sources, normalized, in the order of the pool', () => {
     const pool = poolOf(['2001:DB8::/64', A]);
-    expect(pool.stats()).toEqual({
+    expect(pool.stats).toEqual({
       held: 0,
       total: 0,
       exhausted: 0,
       failed: 0,
-      aside: 0,
+      cooldown: 0,
       sources: [
-        { source: '2001:db8::/64', held: 0, total: 0, exhausted: 0, failed: 0, aside: 0 },
-        { source: A, held: 0, total: 0, exhausted: 0, failed: 0, aside: 0 },
+        { source: '2001:db8::/64', held: 0, total: 0, exhausted: 0, failed: 0, cooldown: 0 },
+        { source: A, held: 0, total: 0, exhausted: 0, failed: 0, cooldown: 0 },
       ],
     });
   });
 });
 
-describe('sources come and go', () => {
-  test('a new one is used', () => {
+describe('addSource and removeSource', () => {
+  test('a source that was added is used', () => {
     const pool = poolOf([A]);
     pool.addSource('2001:db8::1');
     pool.addSource(B);
@@ -385,19 +389,19 @@ describe('sources come and go', () => {
     expect(addresses(pool, 1, { remote: REMOTE6 })).toEqual(['2001:db8::1']);
   });
 
-  test('one that is gone is not, and its connections close as ever', () => {
+  test('a source that was removed is not used, and its connections close without effect', () => {
     const pool = poolOf([A, B]);
     const { close } = attempt(pool);
     expect(pool.removeSource(A)).toBe(true);
     expect(pool.removeSource(A)).toBe(false);
-    expect(pool.stats().held).toBe(0);
+    expect(pool.stats.held).toBe(0);
     close();
     expect(addresses(pool, 2)).toEqual([B, B]);
     expect(pool.removeSource(B)).toBe(true);
     expect(failure(pool).code).toBe('ERR_EGRESS_NO_SOURCE');
   });
 
-  test('an attempt goes on with the sources that it began with', () => {
+  test('an attempt continues with the sources that it began with', () => {
     const pool = poolOf([A, B]);
     const taken = attempt(pool, {
       kernel: ({ address }) => {
@@ -413,15 +417,15 @@ describe('sources come and go', () => {
     ['192.0.2.0/24', 'ERR_INVALID_ARG_VALUE'],
     ['name', 'ERR_INVALID_ARG_VALUE'],
     [7, 'ERR_INVALID_ARG_TYPE'],
-  ])('%j is refused', (source, code) => {
+  ])('addSource(%j) throws %s', (source, code) => {
     const pool = poolOf([A]);
     expect(() => pool.addSource(source as string)).toThrow(expect.objectContaining({ code }) as Error);
     expect(pool.sources).toEqual([A]);
   });
 });
 
-describe('diagnostics_channel', () => {
-  test('tells what becomes of each source that is tried', () => {
+describe('diagnostics_channel messages of an EgressPool', () => {
+  test('each source that is tried publishes its result, with the egressKey', () => {
     const messages: [string, unknown][] = [];
     const channels = ['connect', 'exhausted', 'failed', 'closed'].map((name) => `linux-sockets.egress.${name}`);
     const listener = (message: unknown, name: string | symbol): void => void messages.push([String(name), message]);
@@ -431,11 +435,11 @@ describe('diagnostics_channel', () => {
       const notLocal = new SyscallError('bind', -99);
       const kernel = ({ address }: { address: string | undefined }) =>
         address === A ? 'exhausted' : address === B ? notLocal : 'taken';
-      attempt(pool, { key: 'k', kernel }).close(refused);
-      const common = { pool: 'tenants', remoteAddress: '198.51.100.1', remotePort: 443, key: 'k' };
+      attempt(pool, { egressKey: 'k', kernel }).close(refused);
+      const common = { pool: 'tenants', remoteAddress: '198.51.100.1', remotePort: 443, egressKey: 'k' };
       const taken = { ...common, source: NET, address: '10.1.0.0' };
       expect(messages).toEqual([
-        ['linux-sockets.egress.exhausted', { ...common, source: A, address: A, error: NO_PORT, aside: 1000 }],
+        ['linux-sockets.egress.exhausted', { ...common, source: A, address: A, error: NO_PORT, cooldown: 1000 }],
         ['linux-sockets.egress.failed', { ...common, source: B, address: B, error: notLocal }],
         ['linux-sockets.egress.connect', taken],
         ['linux-sockets.egress.closed', { ...taken, error: refused, duration: expect.any(Number) as number }],
@@ -446,7 +450,7 @@ describe('diagnostics_channel', () => {
   });
 });
 
-describe('arguments', () => {
+describe('arguments of EgressPool', () => {
   test.each<[Record<string, unknown>, string]>([
     [{}, 'ERR_INVALID_ARG_TYPE'],
     [{ sources: A }, 'ERR_INVALID_ARG_TYPE'],
@@ -463,8 +467,8 @@ describe('arguments', () => {
     [{ sources: [A], limit: 0 }, 'ERR_OUT_OF_RANGE'],
     [{ sources: [A], limit: '1' }, 'ERR_INVALID_ARG_TYPE'],
     [{ sources: [A], limitPerAddress: 1.5 }, 'ERR_OUT_OF_RANGE'],
-    [{ sources: [A], exhaustedFor: NaN }, 'ERR_OUT_OF_RANGE'],
-    [{ sources: [A], exhaustedFor: -1 }, 'ERR_OUT_OF_RANGE'],
+    [{ sources: [A], cooldown: NaN }, 'ERR_OUT_OF_RANGE'],
+    [{ sources: [A], cooldown: -1 }, 'ERR_OUT_OF_RANGE'],
     [{ sources: [A], freebind: 1 }, 'ERR_INVALID_ARG_TYPE'],
     [{ sources: [A], transparent: null }, 'ERR_INVALID_ARG_TYPE'],
     [{ sources: [A], mark: -1 }, 'ERR_OUT_OF_RANGE'],
@@ -476,17 +480,17 @@ describe('arguments', () => {
     [{ sources: [A], sockopts: { TCP_NODELAY: 1 } }, 'ERR_INVALID_ARG_TYPE'],
     [{ sources: [A], name: 7 }, 'ERR_INVALID_ARG_TYPE'],
     [{ sources: [A], sorces: [B] }, 'ERR_INVALID_ARG_VALUE'],
-  ])('%j is refused with %s', (options, code) => {
+  ])('new EgressPool(%j) throws %s', (options, code) => {
     expect(() => new EgressPool(options as unknown as EgressPoolOptions)).toThrow(
       expect.objectContaining({ code }) as Error,
     );
   });
 
-  test('an overlap is told with both sources', () => {
+  test('the error for overlapping sources names both', () => {
     expect(() => poolOf(['192.0.2.77', '192.0.2.0/24'])).toThrow(
       /lies in another source, 192\.0\.2\.0\/24\. Received type string \('192\.0\.2\.77'\)/,
     );
-    expect(() => poolOf([A, B, A])).toThrow(/it is there twice/);
+    expect(() => poolOf([A, B, A])).toThrow(/it is listed twice/);
   });
 });
 

@@ -1,17 +1,17 @@
-// Prefixes: which addresses they have, compared with ipaddr.js, and what is refused.
+// Prefixes: which addresses they contain, compared with ipaddr.js, and what is refused.
 import fc from 'fast-check';
 import ipaddr from 'ipaddr.js';
 import { expect, test } from 'vitest';
 import { Prefix } from '../../src/egress/prefix.js';
 
 const ipv4 = fc.ipV4();
-// fast-check also makes ::ffff:0:0/96, which is refused as IPv4.
+// fast-check also generates ::ffff:0:0/96, which is refused: it is IPv4.
 const ipv6 = fc.ipV6().filter((text) => !ipaddr.IPv6.parse(text).isIPv4MappedAddress());
 
 test.each([
   ['IPv4', ipv4, 32],
   ['IPv6', ipv6, 128],
-] as const)('an %s address is in a prefix when ipaddr.js says so', (_, address, bits) => {
+] as const)('Prefix.indexOf: an %s address is in a prefix exactly if ipaddr.js says so', (_, address, bits) => {
   fc.assert(
     fc.property(
       address,
@@ -21,7 +21,7 @@ test.each([
       (of, length, other, share) => {
         const network = networkOf(of, length);
         fc.pre(network !== undefined);
-        // Half of them share the first bits, so that many are inside.
+        // Many share the first bits, so that many are inside.
         const candidate = splice(of, other, share);
         const prefix = Prefix.parse('source', `${network}/${length}`);
         const inside = ipaddr.parse(candidate).match([ipaddr.parse(network), length]);
@@ -37,7 +37,7 @@ test.each([
 test.each([
   ['IPv4', ipv4, 32],
   ['IPv6', ipv6, 128],
-] as const)('the addresses of an %s prefix have numbers from 0 on', (_, address, bits) => {
+] as const)('Prefix.at: the addresses of an %s prefix have the indexes 0 to size - 1', (_, address, bits) => {
   fc.assert(
     fc.property(
       address,
@@ -56,7 +56,7 @@ test.each([
   );
 });
 
-test('a prefix has its first and its last address', () => {
+test('a prefix includes its first and its last address, and nothing else', () => {
   const prefix = Prefix.parse('source', '192.0.2.0/24');
   expect([prefix.at(0n), prefix.at(255n)]).toEqual(['192.0.2.0', '192.0.2.255']);
   expect(prefix.indexOf('192.0.3.0')).toBeUndefined();
@@ -73,11 +73,11 @@ test.each([
   ['2001:db8:0:0::1', '2001:db8::1', 'ipv6', 1n],
   ['::/0', '::/0', 'ipv6', 2n ** 128n],
   ['fe80::1%lo', 'fe80::1%lo', 'ipv6', 1n],
-] as const)('%s is %s', (written, text, family, size) => {
+] as const)('Prefix.parse(%j).text is %j', (written, text, family, size) => {
   expect(Prefix.parse('source', written)).toMatchObject({ text, family, size });
 });
 
-test('the zone of a link-local address is part of it', () => {
+test('the zone of a link-local address is compared', () => {
   const prefix = Prefix.parse('source', 'fe80::1%eth0');
   expect(prefix.indexOf('fe80::1%eth0')).toBe(0n);
   expect(prefix.indexOf('fe80::1%eth1')).toBeUndefined();
@@ -88,17 +88,17 @@ test('the zone of a link-local address is part of it', () => {
 
 test.each([
   ['localhost', /names are not resolved/],
-  ['', /no address/],
-  ['127.1', /no address/],
+  ['', /not an address/],
+  ['127.1', /not an address/],
   ['192.0.2.1/', /0 to 32/],
   ['192.0.2.1/33', /0 to 32/],
   ['192.0.2.0/024', /0 to 32/],
   ['192.0.2.0/-1', /0 to 32/],
-  ['192.0.2.0/24/24', /no address/],
-  ['192.0.2.1%lo', /no address/],
+  ['192.0.2.0/24/24', /not an address/],
+  ['192.0.2.1%lo', /not an address/],
   ['2001:db8::/129', /0 to 128/],
-  ['2001:db8::%', /no address/],
-  ['fe80::%lo/64', /no zone/],
+  ['2001:db8::%', /not an address/],
+  ['fe80::%lo/64', /must not have a zone/],
   ['192.0.2.5/24', /the prefix is 192\.0\.2\.0\/24/],
   ['2001:db8::1/64', /the prefix is 2001:db8::\/64/],
   ['::ffff:192.0.2.1', /192\.0\.2\.1/],
@@ -106,14 +106,14 @@ test.each([
   ['::', /unspecified/],
   ['224.0.0.1', /multicast/],
   ['ff02::1', /multicast/],
-])('%j is refused', (text, why) => {
+])('Prefix.parse(%j) throws ERR_INVALID_ARG_VALUE', (text, why) => {
   expect(() => Prefix.parse('source', text)).toThrow(
     expect.objectContaining({ code: 'ERR_INVALID_ARG_VALUE' }) as Error,
   );
   expect(() => Prefix.parse('source', text)).toThrow(why);
 });
 
-test.each([undefined, null, 1, {}, ['192.0.2.1']])('%j is refused for its type', (value) => {
+test.each([undefined, null, 1, {}, ['192.0.2.1']])('Prefix.parse(%j) throws ERR_INVALID_ARG_TYPE', (value) => {
   expect(() => Prefix.parse('source', value)).toThrow(
     expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }) as Error,
   );
@@ -126,13 +126,13 @@ test.each([
   ['192.0.2.1', '192.0.2.1', true],
   ['192.0.2.1', '192.0.2.2', false],
   ['0.0.0.0/0', '::/0', false],
-] as const)('whether %s and %s overlap is %s', (a, b, overlap) => {
+] as const)('Prefix.overlaps: %s and %s: %s', (a, b, overlap) => {
   const [one, other] = [Prefix.parse('source', a), Prefix.parse('source', b)];
   expect(one.overlaps(other)).toBe(overlap);
   expect(other.overlaps(one)).toBe(overlap);
 });
 
-/** Undefined for what parse refuses: the unspecified and multicast addresses alone. */
+/** Undefined for what parse refuses: single addresses that are unspecified or multicast. */
 function networkOf(address: string, length: number): string | undefined {
   const parsed = ipaddr.parse(address);
   const whole = parsed.kind() === 'ipv4' ? 32 : 128;
@@ -145,7 +145,7 @@ function networkOf(address: string, length: number): string | undefined {
   return network.toString();
 }
 
-/** The first bits of one address and the others of another. */
+/** The first bits of one address and the rest of another. */
 function splice(a: string, b: string, bits: number): string {
   const [first, second] = [bytesOf(a), bytesOf(b)];
   return ipaddr

@@ -20,31 +20,31 @@ const without =
     busy.includes(address ?? '') ? 'exhausted' : 'taken';
 
 describe('round-robin', () => {
-  test('takes the sources in turn', () => {
+  test('round-robin uses the sources in turn', () => {
     expect(addresses(poolOf([A, B, C]), 7)).toEqual([A, B, C, A, B, C, A]);
   });
 
-  test('is the default', () => {
+  test('round-robin is the default strategy', () => {
     expect(addresses(poolOf([A, B], { strategy: 'round-robin' }), 4)).toEqual(addresses(poolOf([A, B]), 4));
   });
 
-  test('takes the addresses of a prefix in turn, the first and the last included', () => {
+  test('round-robin uses the addresses of a prefix in turn, the first and the last included', () => {
     expect(addresses(poolOf([NET]), 5)).toEqual([...NET_ADDRESSES, '10.1.0.0']);
   });
 
-  test('gives a prefix as many turns as a single address', () => {
+  test('round-robin gives a prefix as many turns as a single address', () => {
     expect(addresses(poolOf([A, NET]), 6)).toEqual([A, '10.1.0.0', A, '10.1.0.1', A, '10.1.0.2']);
   });
 
-  test('takes turns for each family by itself', () => {
+  test('round-robin takes turns separately for each family', () => {
     const pool = poolOf([A, '2001:db8::1', B, '2001:db8::2']);
     expect(addresses(pool, 1)).toEqual([A]);
     expect(addresses(pool, 3, { remote: REMOTE6 })).toEqual(['2001:db8::1', '2001:db8::2', '2001:db8::1']);
     expect(addresses(pool, 2)).toEqual([B, A]);
   });
 
-  test('tries every source once, and every address of a prefix, before it gives up', () => {
-    const pool = poolOf([A, NET, B], { exhaustedFor: 0 });
+  test('round-robin tries every source, and every address of a prefix, once before it gives up', () => {
+    const pool = poolOf([A, NET, B], { cooldown: 0 });
     const tried: string[] = [];
     failure(pool, {
       kernel: ({ address = '' }) => {
@@ -55,8 +55,8 @@ describe('round-robin', () => {
     expect(tried).toEqual([A, ...NET_ADDRESSES, B]);
   });
 
-  test('looks at a bounded number of addresses of a large prefix, and goes on behind them', () => {
-    const pool = poolOf(['2001:db8::/64', '2001:db8:1::1'], { exhaustedFor: 0 });
+  test('round-robin looks at 1024 addresses of a large prefix per attempt, and continues after them', () => {
+    const pool = poolOf(['2001:db8::/64', '2001:db8:1::1'], { cooldown: 0 });
     const taking = attempt(pool, { remote: REMOTE6, kernel: without(...firstAddresses('2001:db8::/64', 2000)) });
     expect(taking.tried).toHaveLength(1025);
     expect(taking.source?.address).toBe('2001:db8:1::1');
@@ -66,20 +66,20 @@ describe('round-robin', () => {
 });
 
 describe('random', () => {
-  test('takes all sources with the same chance', () => {
+  test('random uses all sources with the same probability', () => {
     const counts = tally(addresses(poolOf([A, B, C, D], { strategy: 'random' }), 8000));
     expect(Object.keys(counts)).toHaveLength(4);
     // 2000 each; the standard deviation is 39.
     for (const count of Object.values(counts)) expect(Math.abs(count - 2000)).toBeLessThan(6 * 39);
   });
 
-  test('takes all addresses of a prefix with the same chance', () => {
+  test('random uses all addresses of a prefix with the same probability', () => {
     const counts = tally(addresses(poolOf(['10.1.0.0/29'], { strategy: 'random' }), 8000));
     expect(Object.keys(counts)).toHaveLength(8);
     for (const count of Object.values(counts)) expect(Math.abs(count - 1000)).toBeLessThan(6 * 30);
   });
 
-  test('finds addresses all over a /64', () => {
+  test('random uses addresses all over a /64', () => {
     const prefix = Prefix.parse('source', '2001:db8::/64');
     const found = addresses(poolOf(['2001:db8::/64'], { strategy: 'random' }), 4000, { remote: REMOTE6 });
     expect(new Set(found).size).toBe(4000);
@@ -91,7 +91,7 @@ describe('random', () => {
     }
   });
 
-  test('tries every source once before it gives up, each of the others next with the same chance', () => {
+  test('random tries every source once before it gives up, the others with the same probability', () => {
     const second: string[] = [];
     for (let i = 0; i < 3000; i++) {
       const pool = poolOf([A, B, C, D], { strategy: 'random' });
@@ -109,7 +109,7 @@ describe('random', () => {
 describe('least-used', () => {
   const strategy = 'least-used';
 
-  test('takes the source that holds the fewest connections', () => {
+  test('least-used uses the source with the fewest connections', () => {
     const pool = poolOf([A, B, C], { strategy });
     const held = [attempt(pool), attempt(pool), attempt(pool), attempt(pool)];
     expect(held.map(({ source }) => source?.address)).toEqual([A, B, C, A]);
@@ -117,7 +117,7 @@ describe('least-used', () => {
     expect(addresses(pool, 1)).toEqual([B]);
   });
 
-  test('takes turns among equals', () => {
+  test('least-used takes turns among equals', () => {
     const pool = poolOf([A, B, C], { strategy });
     const taken = Array.from({ length: 6 }, () => {
       const { source, close } = attempt(pool);
@@ -127,7 +127,7 @@ describe('least-used', () => {
     expect(tally(taken.map((address) => address ?? ''))).toEqual({ [A]: 2, [B]: 2, [C]: 2 });
   });
 
-  test('takes an address of a prefix that is not in use, as long as there is one', () => {
+  test('least-used uses an unused address of a prefix as long as there is one', () => {
     const pool = poolOf([NET], { strategy });
     const held = Array.from({ length: 4 }, () => attempt(pool));
     expect(held.map(({ source }) => source?.address).sort()).toEqual(NET_ADDRESSES);
@@ -135,7 +135,7 @@ describe('least-used', () => {
     expect(addresses(pool, 1)).toEqual([held[2]?.source?.address]);
   });
 
-  test('takes the least used address of a prefix when all are in use', () => {
+  test('least-used uses the least used address of a prefix when all are in use', () => {
     const pool = poolOf([NET], { strategy });
     const held = Array.from({ length: 8 }, () => attempt(pool));
     expect(tally(held.map(({ source }) => source?.address ?? ''))).toEqual(
@@ -145,7 +145,7 @@ describe('least-used', () => {
     expect(addresses(pool, 1)).toEqual([held[5]?.source?.address]);
   });
 
-  test('goes on with the next least used', () => {
+  test('least-used continues with the next least used source', () => {
     const pool = poolOf([A, B, C], { strategy });
     attempt(pool);
     attempt(pool);
@@ -158,26 +158,26 @@ describe('least-used', () => {
 describe('sticky', () => {
   const strategy = 'sticky';
 
-  test('is the same for ever: what these keys get is part of the contract', () => {
+  test('sticky never changes: the addresses of these keys are part of the contract', () => {
     const pool = poolOf([A, B, C, NET], { strategy });
     const got = ['alice', 'bob', 'carol', 'dave', 'erin', 'frank', 'grace', 'heidi'].map(
-      (key) => attempt(pool, { key }).source?.address,
+      (key) => attempt(pool, { egressKey: key }).source?.address,
     );
     expect(got).toEqual([B, A, B, C, B, '10.1.0.1', B, B]);
   });
 
-  test('the same key gets the same address, in any pool of the same sources in any order', () => {
+  test('sticky: the same key gets the same address, in any pool of the same sources in any order', () => {
     const sources = [A, B, C, D, NET];
     fc.assert(
       fc.property(fc.string(), fc.shuffledSubarray(sources, { minLength: 5 }), (key, shuffled) => {
-        const [first, again] = addresses(poolOf(sources, { strategy }), 2, { key });
+        const [first, again] = addresses(poolOf(sources, { strategy }), 2, { egressKey: key });
         expect(again).toBe(first);
-        expect(addresses(poolOf(shuffled, { strategy }), 1, { key })).toEqual([first]);
+        expect(addresses(poolOf(shuffled, { strategy }), 1, { egressKey: key })).toEqual([first]);
       }),
     );
   });
 
-  test('a new source takes keys from the others, and no key moves between those', () => {
+  test('sticky: a new source takes keys from the others, and no key moves between those', () => {
     fc.assert(
       fc.property(
         fc.string(),
@@ -185,34 +185,34 @@ describe('sticky', () => {
         (key, ids) => {
           const sources = ids.map((id) => `10.0.${id >> 8}.${id & 255}`);
           const [added = '', ...others] = sources;
-          const [before] = addresses(poolOf(others, { strategy }), 1, { key });
-          const [after] = addresses(poolOf(sources, { strategy }), 1, { key });
+          const [before] = addresses(poolOf(others, { strategy }), 1, { egressKey: key });
+          const [after] = addresses(poolOf(sources, { strategy }), 1, { egressKey: key });
           expect([before, added]).toContain(after);
         },
       ),
     );
   });
 
-  test('keys spread evenly, and a new source takes its share', () => {
+  test('sticky: keys spread evenly, and a new source takes its share', () => {
     const sources = Array.from({ length: 10 }, (_, i) => `192.0.2.${i + 1}`);
     const pool = poolOf(sources, { strategy });
     const keys = Array.from({ length: 10_000 }, (_, i) => `key ${i}`);
-    const before = keys.map((key) => attempt(pool, { key }).source?.address ?? '');
+    const before = keys.map((key) => attempt(pool, { egressKey: key }).source?.address ?? '');
     // 1000 each; the standard deviation is 30.
     for (const count of Object.values(tally(before))) expect(Math.abs(count - 1000)).toBeLessThan(6 * 30);
     pool.addSource('192.0.2.11');
-    const after = keys.map((key) => attempt(pool, { key }).source?.address ?? '');
+    const after = keys.map((key) => attempt(pool, { egressKey: key }).source?.address ?? '');
     const moved = after.filter((address, i) => address !== before[i]);
     expect(Math.abs(moved.length - 909)).toBeLessThan(6 * 29);
     expect(new Set(moved)).toEqual(new Set(['192.0.2.11']));
   });
 
-  test('the keys of a source that leaves spread over the others, and come back with it', () => {
+  test('sticky: the keys of a removed source spread over the others, and return with it', () => {
     const pool = poolOf([A, B, C, D], { strategy });
     const keys = Array.from({ length: 2000 }, (_, i) => `key ${i}`);
-    const before = keys.map((key) => attempt(pool, { key }).source?.address ?? '');
+    const before = keys.map((key) => attempt(pool, { egressKey: key }).source?.address ?? '');
     expect(pool.removeSource(B)).toBe(true);
-    const without = keys.map((key) => attempt(pool, { key }).source?.address ?? '');
+    const without = keys.map((key) => attempt(pool, { egressKey: key }).source?.address ?? '');
     keys.forEach((_, i) => {
       if (before[i] !== B) expect(without[i]).toBe(before[i]);
     });
@@ -220,27 +220,27 @@ describe('sticky', () => {
     expect(Object.keys(moved).sort()).toEqual([A, C, D]);
     for (const count of Object.values(moved)) expect(count).toBeGreaterThan(100);
     pool.addSource(B);
-    expect(keys.map((key) => attempt(pool, { key }).source?.address ?? '')).toEqual(before);
+    expect(keys.map((key) => attempt(pool, { egressKey: key }).source?.address ?? '')).toEqual(before);
   });
 
-  test('the addresses of a prefix are spread over the keys', () => {
+  test('sticky: keys spread over the addresses of a prefix', () => {
     const keys = Array.from({ length: 8000 }, (_, i) => `key ${i}`);
     const pool = poolOf(['10.1.0.0/29'], { strategy });
-    const counts = tally(keys.map((key) => attempt(pool, { key }).source?.address ?? ''));
+    const counts = tally(keys.map((key) => attempt(pool, { egressKey: key }).source?.address ?? ''));
     expect(Object.keys(counts)).toHaveLength(8);
     for (const count of Object.values(counts)) expect(Math.abs(count - 1000)).toBeLessThan(6 * 30);
     const large = poolOf(['2001:db8::/64'], { strategy });
-    const found = new Set(keys.map((key) => attempt(large, { key, remote: REMOTE6 }).source?.address));
+    const found = new Set(keys.map((key) => attempt(large, { egressKey: key, remote: REMOTE6 }).source?.address));
     expect(found.size).toBe(8000);
   });
 
-  test('the second choice of a key is always the same, too', () => {
+  test('sticky: the second choice of a key is always the same, too', () => {
     fc.assert(
       fc.property(fc.string(), (key) => {
         const tried = (): string[] => {
           const order: string[] = [];
           failure(poolOf([A, B, NET, C], { strategy }), {
-            key,
+            egressKey: key,
             kernel: ({ address = '' }) => (order.push(address), 'exhausted'),
           });
           return order;
@@ -251,34 +251,34 @@ describe('sticky', () => {
     );
   });
 
-  test('without a key a destination keeps its source', () => {
+  test('sticky: without a key the source depends on the address of the destination', () => {
     const pool = poolOf([A, B, C, D], { strategy });
     const to = (host: number, port: number): string[] => addresses(pool, 1, { remote: `198.51.100.${host}:${port}` });
     for (let host = 1; host < 50; host++) expect(to(host, 80)).toEqual(to(host, 443));
     expect(new Set(Array.from({ length: 50 }, (_, i) => to(i, 80)[0])).size).toBe(4);
-    expect(to(7, 80)).toEqual(addresses(pool, 1, { key: '198.51.100.7' }));
+    expect(to(7, 80)).toEqual(addresses(pool, 1, { egressKey: '198.51.100.7' }));
   });
 });
 
-describe('a function', () => {
+describe('a strategy function', () => {
   const using = (strategy: StrategyFunction, sources: readonly string[] = [A, B, NET, '2001:db8::/64']) =>
     poolOf(sources, { strategy });
 
-  test('is told the family, the destination and the key', () => {
+  test('a strategy function gets the family, the destination and the egressKey', () => {
     const requests: StrategyRequest[] = [];
     const pool = using((request) => {
       requests.push(request);
       return request.family === 'ipv4' ? A : '2001:db8::7';
     });
-    attempt(pool, { key: 'k' });
+    attempt(pool, { egressKey: 'k' });
     attempt(pool, { remote: REMOTE6 });
     expect(requests).toMatchObject([
-      { family: 'ipv4', key: 'k', remote: { address: '198.51.100.1', port: 443 } },
-      { family: 'ipv6', key: undefined, remote: { address: '2001:db8:ffff::1', port: 443 } },
+      { family: 'ipv4', egressKey: 'k', remote: { address: '198.51.100.1', port: 443 } },
+      { family: 'ipv6', egressKey: undefined, remote: { address: '2001:db8:ffff::1', port: 443 } },
     ]);
   });
 
-  test('chooses an address of a source', () => {
+  test('a strategy function chooses an address of a source', () => {
     expect(
       addresses(
         using(() => B),
@@ -300,7 +300,7 @@ describe('a function', () => {
     ).toEqual(['2001:db8::ff']);
   });
 
-  test('chooses a source as it is written, whose addresses are then taken in turn', () => {
+  test('a strategy function chooses a prefix, whose addresses are then used in turn', () => {
     expect(
       addresses(
         using(() => NET),
@@ -309,38 +309,38 @@ describe('a function', () => {
     ).toEqual(['10.1.0.0', '10.1.0.1']);
   });
 
-  test('chooses several, which are tried in their order, and nothing else', () => {
+  test('a strategy function chooses several, which are tried in that order, and nothing else', () => {
     const pool = using(() => [B, '10.1.0.3', A]);
     expect(attempt(pool, { kernel: without(B) }).tried).toEqual([B, '10.1.0.3']);
     const strict = using(() => A);
     expect(failure(strict, { kernel: exhausted })).toMatchObject({ code: 'ERR_PORT_RANGE_EXHAUSTED', cause: NO_PORT });
   });
 
-  test('may use any address where the pool has a prefix of all', () => {
-    const pool = poolOf(['0.0.0.0/0'], { transparent: true, strategy: ({ key }) => key ?? '' });
-    expect(addresses(pool, 1, { key: '203.0.113.99' })).toEqual(['203.0.113.99']);
+  test('a strategy function may return any address if a source is 0.0.0.0/0', () => {
+    const pool = poolOf(['0.0.0.0/0'], { transparent: true, strategy: ({ egressKey }) => egressKey ?? '' });
+    expect(addresses(pool, 1, { egressKey: '203.0.113.99' })).toEqual(['203.0.113.99']);
   });
 
   test.each([
-    ['an address of no source', () => '192.0.2.99'],
+    ['an address that is in no source', () => '192.0.2.99'],
     ['an address of the other family', () => '2001:db8::1'],
-    ['a prefix that is no source', () => '10.1.0.0/31'],
+    ['a prefix that is not a source', () => '10.1.0.0/31'],
     ['a name', () => 'localhost'],
     ['nothing', () => undefined],
     ['a number', () => 0],
     ['a promise', () => Promise.resolve(A)],
     ['an empty list', () => []],
-    ['a list with one that is wrong', () => [A, '192.0.2.99']],
-  ])('that returns %s fails the attempt', (_, strategy) => {
+    ['a list with a wrong element', () => [A, '192.0.2.99']],
+  ])('a strategy function that returns %s fails the attempt with ERR_EGRESS_STRATEGY', (_, strategy) => {
     const pool = using(strategy as unknown as StrategyFunction);
     const error = failure(pool);
     expect(error).toMatchObject({ name: 'SocketError', code: 'ERR_EGRESS_STRATEGY' });
     expect(error.message).toMatch(/strategy function returned .+ IPv4 address/);
-    expect(pool.stats()).toMatchObject({ held: 0, total: 0, failed: 0 });
+    expect(pool.stats).toMatchObject({ held: 0, total: 0, failed: 0 });
   });
 
   test.each([new TypeError('no such tenant'), 'no such tenant'])(
-    'that throws %j fails the attempt with the cause',
+    'a strategy function that throws %j fails the attempt with the cause',
     (cause) => {
       const error = failure(
         using(() => {

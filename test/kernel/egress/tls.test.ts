@@ -20,7 +20,7 @@ beforeAll(() => {
 });
 checkDescriptors();
 
-test('the peer sees the source, and the certificate is checked', async () => {
+test('connectTls: the peer sees the source, and the certificate is checked', async () => {
   await using server = await tlsServer();
   await using sockets = new Sockets();
   const pool = new EgressPool({ sources: [A, B], localPortRange: [40_000, 40_003] });
@@ -30,28 +30,28 @@ test('the peer sees the source, and the certificate is checked', async () => {
     expect(await reply(socket)).toMatch(new RegExp(`^${source}:4000[0-3]$`));
     expect(socket.authorized).toBe(true);
   }
-  expect(pool.stats()).toMatchObject({ held: 3, total: 3 });
+  expect(pool.stats).toMatchObject({ held: 3, total: 3 });
   await closeAll(...sockets.list);
-  expect(pool.stats().held).toBe(0);
+  expect(pool.stats.held).toBe(0);
 });
 
-describe('to a name', () => {
+describe('connectTls to a name', () => {
   test.each<[string, readonly string[]]>([
     ['one address', ['127.0.0.1']],
     ['two, of which the first is refused', ['::1', '127.0.0.1']],
     ['two, of which the second is refused', ['127.0.0.1', '::1']],
     ['three', ['::1', '127.0.0.9', '127.0.0.1']],
-  ])('with %s', async (_, addresses) => {
+  ])('connectTls reaches a name with %s', async (_, addresses) => {
     await using server = await tlsServer();
     await using sockets = new Sockets();
     const pool = new EgressPool({ sources: [A, NET6] });
     const socket = sockets.add(pool.connectTls({ ...server.to, lookup: resolving(...addresses) }));
     expect(await reply(socket)).toMatch(new RegExp(`^${A}:`));
     await closeAll(socket);
-    expect(pool.stats().held).toBe(0);
+    expect(pool.stats.held).toBe(0);
   });
 
-  test('whose first address does not answer', async () => {
+  test('connectTls reaches a name whose first address does not answer', async () => {
     using hole = await blackHole(IPV6);
     await using server = await tlsServer(hole.local.port);
     await using sockets = new Sockets();
@@ -59,10 +59,10 @@ describe('to a name', () => {
     const lookup = resolving('::1', '127.0.0.1');
     const socket = sockets.add(pool.connectTls({ ...server.to, lookup, autoSelectFamilyAttemptTimeout: 10 }));
     expect(await reply(socket)).toMatch(new RegExp(`^${A}:`));
-    expect(pool.stats()).toMatchObject({ held: 1, total: 2 });
+    expect(pool.stats).toMatchObject({ held: 1, total: 2 });
   });
 
-  test('whose lookup answers at once', async () => {
+  test('connectTls works with a lookup that answers synchronously', async () => {
     await using server = await tlsServer();
     await using sockets = new Sockets();
     const lookup: LookupFunction = (_host, options, callback) => {
@@ -76,7 +76,7 @@ describe('to a name', () => {
     }
   });
 
-  test('that a pool of one family reaches', async () => {
+  test('connectTls of a pool of one family reaches a name with addresses of both', async () => {
     await using server = await tlsServer();
     await using sockets = new Sockets();
     const pool = new EgressPool({ sources: [A] });
@@ -88,10 +88,10 @@ describe('to a name', () => {
   });
 });
 
-describe('fails', () => {
+describe('failures of connectTls', () => {
   const pool = (): EgressPool => new EgressPool({ sources: [A], localPortRange: [40_000, 40_000] });
 
-  test('when it is refused, with the error of connect', async () => {
+  test('connectTls fails with ECONNREFUSED of connect when nobody listens', async () => {
     const made = pool();
     const port = closedPort();
     expect(await failure(made.connectTls({ host: '127.0.0.1', port }))).toMatchObject({
@@ -100,10 +100,10 @@ describe('fails', () => {
       address: '127.0.0.1',
       port,
     });
-    expect(made.stats()).toMatchObject({ held: 0, failed: 1 });
+    expect(made.stats).toMatchObject({ held: 0, failed: 1 });
   });
 
-  test('when no port is left', async () => {
+  test('connectTls fails with ERR_PORT_RANGE_EXHAUSTED when no port is left', async () => {
     await using server = await tlsServer();
     await using sockets = new Sockets();
     const made = pool();
@@ -113,33 +113,33 @@ describe('fails', () => {
     expect(error).toMatchObject({ code: 'ERR_PORT_RANGE_EXHAUSTED', cause: { code: 'EADDRNOTAVAIL' } });
   });
 
-  test('when no source has the family', async () => {
+  test('connectTls fails with ERR_EGRESS_NO_SOURCE when no source has the family', async () => {
     expect((await failure(pool().connectTls({ host: '::1', port: 1 }))).code).toBe('ERR_EGRESS_NO_SOURCE');
     const named = pool().connectTls({ host: 'x.test', port: 1, lookup: resolving('::1') });
     expect((await failure(named)).code).toBe('ERR_EGRESS_NO_SOURCE');
   });
 
-  test('when the certificate is another', async () => {
+  test('connectTls fails when the certificate is for another name', async () => {
     await using server = await tlsServer();
     const made = pool();
     const error = await failure(made.connectTls({ ...server.to, host: '127.0.0.1', servername: 'y.test' }));
     expect(error.code).toBe('ERR_TLS_CERT_ALTNAME_INVALID');
-    expect(made.stats().held).toBe(0);
+    expect(made.stats.held).toBe(0);
   });
 
-  test('when it is destroyed, at once or while it connects', async () => {
+  test('connectTls: held is 0 after a socket was destroyed at once, or while it was connecting', async () => {
     using hole = await blackHole(IPV4);
     const made = new EgressPool({ sources: [A, B] });
     const at = made.connectTls({ host: hole.local.address, port: hole.local.port });
     at.destroy();
     const meanwhile = made.connectTls({ host: hole.local.address, port: hole.local.port });
     await new Promise((resolve) => setImmediate(resolve));
-    expect(made.stats()).toMatchObject({ held: 1, total: 1 });
+    expect(made.stats).toMatchObject({ held: 1, total: 1 });
     await closeAll(at, meanwhile);
-    expect(made.stats().held).toBe(0);
+    expect(made.stats.held).toBe(0);
   });
 
-  test('when it times out, or is aborted', async () => {
+  test('connectTls: held is 0 after a timeout, and after an abort', async () => {
     using hole = await blackHole(IPV4);
     const made = new EgressPool({ sources: [A, B] });
     const to = { host: hole.local.address, port: hole.local.port };
@@ -150,11 +150,11 @@ describe('fails', () => {
     const aborted = made.connectTls({ ...to, signal: controller.signal });
     controller.abort();
     expect((await failure(aborted)).name).toBe('AbortError');
-    expect(made.stats().held).toBe(0);
+    expect(made.stats.held).toBe(0);
   });
 });
 
-test('without a pool the source is that of the connector', async () => {
+test('connector().connectTls connects from the source of the connector', async () => {
   await using server = await tlsServer();
   await using sockets = new Sockets();
   const made = connector({ localAddress: B, localPortRange: [40_100, 40_100] });
@@ -171,7 +171,7 @@ test.each<[Record<string, unknown>, string]>([
   [{ socketPath: '/tmp/x' }, 'ERR_INVALID_ARG_VALUE'],
   [{ port: 70_000 }, 'ERR_SOCKET_BAD_PORT'],
   [{ minVersion: 'TLSv9' }, 'ERR_TLS_INVALID_PROTOCOL_VERSION'],
-])('%j is refused with %s', (options, code) => {
+])('connectTls(%j) throws %s', (options, code) => {
   const pool = new EgressPool({ sources: [A] });
   expect(thrown(() => pool.connectTls({ host: '127.0.0.1', port: 1, ...options }))).toMatchObject({ code });
   expect(thrown(() => pool.connectTls(undefined as unknown as DialTlsOptions)).code).toBe('ERR_INVALID_ARG_TYPE');

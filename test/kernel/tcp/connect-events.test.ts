@@ -219,7 +219,7 @@ test('connect() with an aborted signal still throws for wrong arguments, and loo
     const [error] = (await once(socket, 'error')) as [Error];
     expect(error.name).toBe('AbortError');
   }
-  expect(pool.stats()).toMatchObject({ held: 0, total: 0, failed: 0 });
+  expect(pool.stats).toMatchObject({ held: 0, total: 0, failed: 0 });
 });
 
 test('connect() emits what net.connect emits for timeouts of the socket and of an attempt', async () => {

@@ -1,0 +1,105 @@
+// Options of an EgressPool and of its connections, and its statistics.
+import type { PortRange } from '../kernel/sysctl.js';
+import type { StreamProtocol } from '../options/sockopts.js';
+import type { StreamSocketOptions } from '../options/table.js';
+import type { ConnectOptions, WaitForLocalPort } from '../tcp/connect/options.js';
+import type { EgressKey } from './egress-key.js';
+import type { SourceStats } from './pool-source.js';
+import type { Strategy } from './strategy.js';
+
+export interface EgressPoolOptions {
+  /**
+   * Where connections leave from: addresses and prefixes, IPv4 and IPv6; each is one source. Any address of a prefix may
+   * be used, the first and the last included. Sources must not overlap.
+   */
+  readonly sources: readonly string[];
+  /** How the next source is chosen. @default 'round-robin' */
+  readonly strategy?: Strategy | undefined;
+  /** The ports to choose from, both ends included, inside net.ipv4.ip_local_port_range. @default the whole range */
+  readonly localPortRange?: PortRange | undefined;
+  /** Maximum number of connections per source; a prefix is one source. @default no limit */
+  readonly limit?: number | undefined;
+  /** Maximum number of connections per address of a prefix. @default no limit */
+  readonly limitPerAddress?: number | undefined;
+  /**
+   * Milliseconds for which an address without a free port is not tried again toward that destination. Doubles while there
+   * is still no port, up to a minute; ends early when a connection of the pool closes. 0: try every time. @default 1000
+   */
+  readonly cooldown?: number | undefined;
+  /**
+   * IP_FREEBIND, IPV6_FREEBIND: addresses need not be assigned to this host.
+   * @default true for IPv6 prefixes, which can be routed here without it but not bound; otherwise false
+   */
+  readonly freebind?: boolean | undefined;
+  /**
+   * IP_TRANSPARENT, IPV6_TRANSPARENT: sources may be addresses of other hosts; needs CAP_NET_ADMIN or CAP_NET_RAW.
+   * @default false
+   */
+  readonly transparent?: boolean | undefined;
+  /** SO_MARK; needs CAP_NET_ADMIN or CAP_NET_RAW. */
+  readonly mark?: number | undefined;
+  /** SO_BINDTODEVICE: the name of an interface. */
+  readonly device?: string | undefined;
+  /**
+   * Connections to other destinations may have the same local port (IP_BIND_ADDRESS_NO_PORT). False: bind(2) takes a port that
+   * is free toward all destinations, so a source has as many connections as ports. @default true
+   */
+  readonly shareLocalPort?: boolean | undefined;
+  /** 'mptcp': Multipath TCP where the other side speaks it; see `connect`. @default 'tcp' */
+  readonly protocol?: StreamProtocol | undefined;
+  /** Options for each descriptor, set before bind. */
+  readonly sockopts?: StreamSocketOptions | undefined;
+  /**
+   * Whether connections wait for a local port when no source has one; `connect` may override it.
+   * @default false: they fail
+   */
+  readonly waitForLocalPort?: WaitForLocalPort | undefined;
+  /** In errors and diagnostics_channel messages. @default 'egress pool' */
+  readonly name?: string | undefined;
+}
+
+/** As for `connect`, without the options that the pool sets itself. */
+export interface EgressConnectOptions extends Omit<ConnectOptions, (typeof POOL_DECIDES)[number]> {
+  /** Whose connection it is. */
+  readonly egressKey?: EgressKey | undefined;
+}
+
+/** Sums over all sources, and each source. */
+export interface EgressPoolStats extends Omit<SourceStats, 'source'> {
+  /** In the order of the pool. */
+  readonly sources: readonly SourceStats[];
+}
+
+/** Options of `connect` that a pool sets itself. */
+export const POOL_DECIDES = [
+  'localAddress',
+  'localPort',
+  'localPortRange',
+  'shareLocalPort',
+  'freebind',
+  'transparent',
+  'mark',
+  'device',
+  'protocol',
+  'path',
+  'fd',
+  'handle',
+] as const;
+
+export const POOL_OPTIONS = [
+  'sources',
+  'strategy',
+  'localPortRange',
+  'limit',
+  'limitPerAddress',
+  'cooldown',
+  'freebind',
+  'transparent',
+  'mark',
+  'device',
+  'shareLocalPort',
+  'protocol',
+  'sockopts',
+  'waitForLocalPort',
+  'name',
+] as const satisfies readonly (keyof EgressPoolOptions)[];
