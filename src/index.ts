@@ -95,8 +95,11 @@ export {
   type ReserveUdpOptions,
   type UdpReservationState,
 } from './reserve/reserve-udp.js';
-export { UdpSocket, type UdpStats } from './udp/socket.js';
-export { SendBatch, type SendBatchOptions } from './udp/send/batch.js';
+export type { UdpStats } from './udp/core.js';
+export type { UdpAdoptOptions } from './udp/descriptor.js';
+export { UdpSocket } from './udp/socket.js';
+export type { SendBatch } from './udp/send/batch.js';
+export type { SendBatchOptions } from './udp/send/batch-contents.js';
 export type { ReplyOptions, SendOptions, SendSource } from './udp/send/envelope.js';
 export type { EqualTail, GsoDisabled, GsoDisabledReason, GsoMode, GsoOptions } from './udp/send/gso.js';
 export type { SendData } from './udp/send/data.js';

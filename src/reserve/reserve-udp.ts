@@ -18,7 +18,8 @@ import { NOT_UNICAST } from '../source/remedies.js';
 import { type Endpoint, type EndpointLike } from '../wire/endpoint.js';
 import { familyNumber, type Family } from '../wire/families.js';
 import { isGro, type UdpSocketOptions } from '../udp/options.js';
-import { fromReservation, type UdpSocket } from '../udp/socket.js';
+import { fromReservation } from '../udp/from-reservation.js';
+import type { UdpSocket } from '../udp/socket.js';
 import { EADDRINUSE, EADDRNOTAVAIL, EAGAIN, ENETUNREACH, SOCK_DGRAM } from '../kernel/numbers.js';
 
 export interface ReserveUdpOptions {
@@ -235,7 +236,7 @@ function exhausted({ range, local }: Plan, cause: SyscallError): SocketError {
 }
 
 const KNOWN = ['remote', 'local', 'localPortRange', 'shareLocalPort', 'freebind', 'transparent', 'sockopts'] as const;
-const DECIDED = ['family', 'ipv6Only', 'reuseAddress', 'reusePort', 'freebind', 'transparent'] as const;
+const DECIDED = ['family', 'ipv6Only', 'reuseAddr', 'reusePort', 'freebind', 'transparent'] as const;
 const GRO = 'toUdpSocket({ gro: true }) sets it, and makes room for it';
 const REFUSED: ReadonlyMap<string, string> = new Map([
   ...LOSES_GUARANTEE,

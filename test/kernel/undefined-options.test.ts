@@ -37,8 +37,8 @@ test('UdpSocket.create and a send', async () => {
   const nothing: Nothing<UdpSocketOptions> = {
     ...{ gro: undefined, pktinfo: undefined, originalDestination: undefined, ecn: undefined, ttl: undefined },
     ...{ timestamps: undefined, dropCounter: undefined, mark: undefined, errorQueue: undefined, txTime: undefined },
-    ...{ pathMtuDiscovery: undefined, ipv6Only: undefined, reuseAddress: undefined, reusePort: undefined },
-    ...{ freebind: undefined, transparent: undefined, receiveBuffer: undefined, sendBuffer: undefined },
+    ...{ pathMtuDiscovery: undefined, ipv6Only: undefined, reuseAddr: undefined, reusePort: undefined },
+    ...{ freebind: undefined, transparent: undefined, recvBufferSize: undefined, sendBufferSize: undefined },
     ...{ sockopts: undefined, slots: undefined, maxDatagram: undefined, controlLength: undefined, debug: undefined },
     ...{ gso: undefined, gsoRetryAfter: undefined, gsoMaxSegments: undefined, gsoEqualTail: undefined },
     ...{ sendHighWaterMark: undefined, maxQueueBytes: undefined },
