@@ -41,9 +41,19 @@ export class BoundedMap<K, V> implements Iterable<readonly [K, V]> {
   /** Adds or replaces an entry, which is the newest from now on. When the map is full, the oldest entry leaves first. */
   set(key: K, value: V): this {
     this.#entries.delete(key);
-    if (this.#entries.size >= this.#max) this.#evictOldest();
+    this.makeRoom();
     this.#entries.set(key, value);
     return this;
+  }
+
+  /** Lets the oldest entry leave when the map is full: before something is made that `set` would make room for too late. */
+  makeRoom(): void {
+    if (this.#entries.size < this.#max) return;
+    for (const [key, value] of this.#entries) {
+      this.#entries.delete(key);
+      this.#onEvict?.(value, key);
+      return;
+    }
   }
 
   /** False when there was no such entry. */
@@ -57,13 +67,5 @@ export class BoundedMap<K, V> implements Iterable<readonly [K, V]> {
 
   [Symbol.iterator](): IterableIterator<[K, V]> {
     return this.#entries[Symbol.iterator]();
-  }
-
-  #evictOldest(): void {
-    for (const [key, value] of this.#entries) {
-      this.#entries.delete(key);
-      this.#onEvict?.(value, key);
-      return;
-    }
   }
 }

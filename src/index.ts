@@ -95,8 +95,11 @@ export type { ReplyEvents, ReplyInfo, ReplyStats } from './udp/reply/replier.js'
 export { reserveUdp, type ReserveUdpOptions } from './reserve/reserve-udp.js';
 export { UdpReservation, type ReservedSocketOptions, type UdpReservationState } from './reserve/udp-reservation.js';
 export type { DetachedReservation } from './reserve/moved.js';
-export { UdpSocket, type UdpStats } from './udp/socket.js';
-export type { SendBatch, SendBatchOptions } from './udp/send/batch.js';
+export type { UdpStats } from './udp/core.js';
+export type { UdpAdoptOptions } from './udp/descriptor.js';
+export { UdpSocket } from './udp/socket.js';
+export type { SendBatch } from './udp/send/batch.js';
+export type { SendBatchOptions } from './udp/send/batch-contents.js';
 export type { ReplyOptions, SendOptions, SendSource } from './udp/send/envelope.js';
 export type { EqualTail, GsoDisabled, GsoDisabledReason, GsoMode, GsoOptions } from './udp/send/gso.js';
 export type { SendData } from './udp/send/data.js';

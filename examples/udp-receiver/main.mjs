@@ -22,11 +22,11 @@ const values = readArguments(USAGE, {
   json: { type: 'boolean', default: false },
 });
 const bind = endpointOf('--bind', values.bind);
-const receiveBuffer = wholeNumberOf('--buffer', values.buffer, 1, 2 ** 30);
+const recvBufferSize = wholeNumberOf('--buffer', values.buffer, 1, 2 ** 30);
 const seconds = values.seconds === undefined ? undefined : numberOf('--seconds', values.seconds, 0.1, 1e6);
 
 const udp = orEnd(() => {
-  const socket = UdpSocket.create({ family: bind.family, gro: !values['no-gro'], dropCounter: true, receiveBuffer });
+  const socket = UdpSocket.create({ family: bind.family, gro: !values['no-gro'], dropCounter: true, recvBufferSize });
   socket.bind(bind);
   return socket;
 });

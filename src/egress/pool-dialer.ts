@@ -138,8 +138,7 @@ export class PoolDialer implements Dialer {
       autoSelectFamily = getDefaultAutoSelectFamily(),
       waitForLocalPort = this.#waitForLocalPort,
     } = options;
-    const sockopts =
-      sourceOf({ sockopts: options.sockopts, protocol: this.#template.protocol }).sockopts;
+    const sockopts = sourceOf({ sockopts: options.sockopts, protocol: this.#template.protocol }).sockopts;
     const { ipv4, ipv6 } = this.#byFamily;
     // Where Node tries one address only, it has to be one that there is a source for.
     const one = !autoSelectFamily && !family && (ipv4.length === 0) !== (ipv6.length === 0);

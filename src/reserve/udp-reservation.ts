@@ -15,7 +15,8 @@ import {
   type OwnSocket,
 } from '../options/target.js';
 import { isGro, type UdpSocketOptions } from '../udp/options.js';
-import { fromReservation, type UdpSocket } from '../udp/socket.js';
+import { fromReservation } from '../udp/from-reservation.js';
+import type { UdpSocket } from '../udp/socket.js';
 import type { Endpoint } from '../wire/endpoint.js';
 import type { Family } from '../wire/families.js';
 import { losesGuarantee, SET_BY_RESERVE_UDP } from './guarantee.js';
@@ -137,4 +138,4 @@ export class UdpReservation implements OwnSocket<'dgram'>, Disposable {
   }
 }
 
-const DECIDED = ['family', 'ipv6Only', 'reuseAddress', 'reusePort', 'freebind', 'transparent'] as const;
+const DECIDED = ['family', 'ipv6Only', 'reuseAddr', 'reusePort', 'freebind', 'transparent'] as const;

@@ -13,7 +13,7 @@ export class Waiters {
   readonly #waiting = new Set<Waiter>();
   readonly #onChange: () => void;
 
-  /** @param onChange somebody waits, or does no more: `events` may be others now */
+  /** @param onChange somebody waits, or no longer does: `events` may have changed */
   constructor(onChange: () => void) {
     this.#onChange = onChange;
   }
@@ -29,7 +29,7 @@ export class Waiters {
     return events;
   }
 
-  /** Resolves when one of the events has happened. @param signal checked, and not aborted yet @throws AbortError; what `rejectAll` says */
+  /** Resolves when one of the events has happened. @param signal checked, and not aborted yet @throws AbortError; EBADF when closed */
   async wait(events: number, signal: AbortSignal | undefined): Promise<void> {
     let abort: (() => void) | undefined;
     try {

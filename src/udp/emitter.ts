@@ -1,5 +1,5 @@
-// The events of a UdpSocket, and an emitter that knows who listens: datagrams are read from the first listener on, until the
-// last has gone.
+// The events of a UdpSocket, and an emitter that knows who listens: datagrams are read from when the first listener is added until
+// the last one is removed.
 import { EventEmitter } from 'node:events';
 import type { SyscallError } from '../errors.js';
 import type { Feature, FeatureName } from './features.js';
@@ -8,38 +8,38 @@ import type { MessageInfo } from './receive/messages.js';
 import type { ReplyEvents } from './reply/replier.js';
 import type { SendEvents } from './send/sender.js';
 
-/** What a UdpSocket emits. There is no 'error': nothing that a peer can cause ends a process that does not listen for it. */
+/** The events of a UdpSocket. There is no 'error': nothing that a peer can cause ends a process without a listener for it. */
 export interface UdpSocketEvents extends SendEvents, ReplyEvents {
-  /** Datagrams, read in place: valid until the callback returns. The object is used again, so that there is no garbage. */
+  /** Datagrams, read in place: valid until the callback returns. The object is reused, so that there is no garbage. */
   batch: [received: ReceivedBatch];
   /** A datagram as a copy, in dgram's shape. */
   message: [data: Buffer, info: MessageInfo];
   /**
-   * An error for an earlier datagram was pending on the socket, such as ECONNREFUSED by an ICMP message; it stood in the way
-   * of a send (`syscall` 'sendmsg'), which then went, or of a receive ('recvmmsg'). `stats` counts them.
+   * An error for an earlier datagram was pending on the socket, such as ECONNREFUSED from an ICMP message. A send (`syscall`
+   * 'sendmsg'), which was then repeated, or a receive ('recvmmsg') reported it. `stats` counts them.
    */
   pendingError: [error: SyscallError];
-  /** A feature that was wanted is not on; once for each, in the turn after `create`. */
+  /** A feature that was wanted is not on; once for each, after `create` has returned. */
   degraded: [name: FeatureName, feature: Feature];
-  /** After `close()`. No event comes after it; what was due when the socket was closed does not come. */
+  /** After `close()` or `detach()`. No event comes after it; events that were due when the socket was closed are not emitted. */
   close: [];
 }
 
 type Listener<E extends keyof UdpSocketEvents> = (...args: UdpSocketEvents[E]) => void;
 
-/** Hears of the first listener of an event, which it may refuse by throwing, and of the departure of the last. */
+/** Is notified of the first listener of an event, which it may refuse by throwing, and of the removal of the last. */
 export interface ListenerWatch {
   attach(event: 'batch' | 'message'): void;
   detach(event: 'batch' | 'message'): void;
 }
 
 export class UdpEmitter extends EventEmitter<UdpSocketEvents> {
-  #watch: ListenerWatch | undefined;
-  /** A listener of it is on its way: a listener of 'newListener' may come and go before it is there. */
+  readonly #watch: ListenerWatch;
+  /** A listener of this event is being added: a listener of 'newListener' may be added and removed before that. */
   #adding: keyof UdpSocketEvents | undefined;
 
-  /** @internal */
-  protected watchListeners(watch: ListenerWatch): void {
+  constructor(watch: ListenerWatch) {
+    super();
     this.#watch = watch;
   }
 
@@ -73,21 +73,21 @@ export class UdpEmitter extends EventEmitter<UdpSocketEvents> {
   }
 
   #add(event: keyof UdpSocketEvents, add: () => unknown): this {
-    if (event === 'batch' || event === 'message') this.#watch?.attach(event);
+    if (event === 'batch' || event === 'message') this.#watch.attach(event);
     const outer = this.#adding;
     this.#adding = event;
     try {
       add();
     } finally {
       this.#adding = outer;
-      this.#update(); // it may have been no function
+      this.#update(); // adding throws when it is not a function
     }
     return this;
   }
 
   #update(): void {
     for (const event of WATCHED) {
-      if (event !== this.#adding && this.listenerCount(event) === 0) this.#watch?.detach(event);
+      if (event !== this.#adding && this.listenerCount(event) === 0) this.#watch.detach(event);
     }
   }
 }

@@ -1,26 +1,26 @@
-// The features of a UDP socket as data: which socket options each takes, and what became of those that were wanted. A kernel
-// that has not got one does not make the socket fail, unless the feature was required.
-import { intOption } from '../kernel/int-option.js';
-import { requireIntOption } from '../kernel/int-option.js';
-import type { Handle } from '../binding.js';
-import { check, errnoName, SyscallError } from '../errors.js';
+// The features of a UDP socket as data: which socket options each takes, and whether those that were wanted are on. A kernel
+// that lacks one does not make the socket fail, unless the feature was required.
+import { errnoName, SyscallError } from '../errors.js';
 import { interfaceName } from '../kernel/interfaces.js';
+import { requireIntOption } from '../kernel/int-option.js';
+import { EACCES, EPERM, IPPROTO_UDP, UDP_SEGMENT } from '../kernel/numbers.js';
 import { honoursTransmitTime, qdiscs } from '../kernel/qdiscs.js';
-import { encodeOption } from '../options/access.js';
+import { encodeOption, type EncodedOption } from '../options/access.js';
 import type { TransmitTime } from '../options/kinds/timestamping.js';
-import type { WritableOptionName } from '../options/table.js';
+import { OPTIONS, type WritableOptionName } from '../options/table.js';
+import type { OptionAccess } from '../options/target.js';
 import type { Family } from '../wire/families.js';
 import type { GsoMode } from './send/gso.js';
-import { EACCES, EPERM, IPPROTO_UDP, SOL_SOCKET, UDP_SEGMENT } from '../kernel/numbers.js';
 
-/** What became of a feature. */
+/** Whether a feature is on, and why not. */
 export interface Feature {
   /** It is wanted, and it works. */
   readonly on: boolean;
   /**
-   * Why not, where it was wanted: the kernel does not know it, it takes a privilege, net.core.rmem_max or wmem_max cut the
-   * size, no device's queueing discipline looks at transmit times ('notHonoured'), LINUX_SOCKETS_GSO=off in the environment
-   * forbids it ('switchedOff', which is no degradation: it is what was asked for). Absent where it was not wanted.
+   * Why not, where it was wanted: the kernel does not know it ('unsupported'), it needs a privilege ('notPermitted'),
+   * net.core.rmem_max or wmem_max limits the size ('clamped'), no device's queueing discipline uses transmit times
+   * ('notHonoured'), LINUX_SOCKETS_GSO=off in the environment forbids it ('switchedOff', which is no degradation: it is what
+   * was asked for). Absent where it was not wanted.
    */
   readonly reason?: 'unsupported' | 'notPermitted' | 'clamped' | 'notHonoured' | 'switchedOff';
   /** The kernel's error, 'ENOPROTOOPT'; absent for 'clamped', 'notHonoured' and 'switchedOff'. */
@@ -29,29 +29,46 @@ export interface Feature {
   readonly errno?: number;
   /** The option that failed. */
   readonly option?: string;
-  /** Of a buffer: the bytes that it has, in the unit in which they were asked for. */
+  /** Of a buffer: its size in bytes, in the unit in which it was asked for. */
   readonly size?: number;
-  /** Of `txTime`: the devices whose queueing discipline is fq or etf when the socket is made. */
+  /** Of `txTime`: the devices whose queueing discipline was fq or etf when the socket was created. */
   readonly devices?: readonly string[];
 }
 
 /** Flags that are on or off. */
 export type FlagFeature =
-  'gro' | 'pktinfo' | 'originalDestination' | 'ecn' | 'ttl' | 'timestamps' | 'dropCounter' | 'mark' | 'errorQueue';
+  | 'gro'
+  | 'pktinfo'
+  | 'originalDestination'
+  | 'ecn'
+  | 'ttl'
+  | 'timestamps'
+  | 'dropCounter'
+  | 'receiveMark'
+  | 'errorQueue';
 
-export type FeatureName = FlagFeature | (typeof OTHERS)[number];
+export type BufferFeature = 'recvBufferSize' | 'sendBufferSize';
 
-/** What of path MTU discovery: IP_MTU_DISCOVER of ip(7). */
+export type FeatureName = FlagFeature | BufferFeature | 'gso' | 'pathMtuDiscovery' | 'txTime';
+
+/** Modes of path MTU discovery: IP_MTU_DISCOVER of ip(7). */
 export type PathMtuDiscovery = (typeof PATH_MTU_DISCOVERY)[number];
 
-/** The option's values, 0 to 5: never set don't-fragment; as the route says; always; always, and pass over the known MTU. */
+/** The option's values, 0 to 5: never set don't-fragment; as the route says; always; always, and ignore the known MTU. */
 export const PATH_MTU_DISCOVERY = ['dont', 'want', 'do', 'probe', 'interface', 'omit'] as const;
 
-/** `true`: if it can be had. 'require': or else creating the socket fails. */
+/** `true`: if the kernel has it. 'require': creating the socket fails where it has not. */
 export type Wanted = boolean | 'require';
 
+/** An option to set, and the feature that it is a part of. */
+export interface OptionStep extends EncodedOption {
+  readonly feature?: FeatureName;
+  /** Whether a failure makes the socket fail; otherwise it is noted in `features`, or ignored without a feature. */
+  readonly required: boolean;
+}
+
 /**
- * An IPv6 socket also receives IPv4 datagrams, as mapped ones, and what is to be told of those are options of IPPROTO_IP; but
+ * An IPv6 socket also receives IPv4 datagrams, as mapped ones, and what is reported of those are options of IPPROTO_IP; except
  * for packet information, which IPV6_RECVPKTINFO gives for both.
  */
 const FLAGS: Readonly<Record<FlagFeature, Readonly<Record<Family, readonly WritableOptionName[]>>>> = {
@@ -62,30 +79,64 @@ const FLAGS: Readonly<Record<FlagFeature, Readonly<Record<Family, readonly Writa
   ttl: { ipv4: ['IP_RECVTTL'], ipv6: ['IPV6_RECVHOPLIMIT', 'IP_RECVTTL'] },
   timestamps: { ipv4: ['SO_TIMESTAMPNS'], ipv6: ['SO_TIMESTAMPNS'] },
   dropCounter: { ipv4: ['SO_RXQ_OVFL'], ipv6: ['SO_RXQ_OVFL'] },
-  mark: { ipv4: ['SO_RCVMARK'], ipv6: ['SO_RCVMARK'] },
+  receiveMark: { ipv4: ['SO_RCVMARK'], ipv6: ['SO_RCVMARK'] },
   errorQueue: { ipv4: ['IP_RECVERR'], ipv6: ['IPV6_RECVERR', 'IP_RECVERR'] },
 };
 
 export const FLAG_FEATURES = Object.keys(FLAGS) as readonly FlagFeature[];
 
-const OTHERS = ['gso', 'pathMtuDiscovery', 'txTime', 'receiveBuffer', 'sendBuffer'] as const;
+const BUFFERS = {
+  recvBufferSize: ['SO_RCVBUF', 'SO_RCVBUFFORCE'],
+  sendBufferSize: ['SO_SNDBUF', 'SO_SNDBUFFORCE'],
+} as const;
+
+export const BUFFER_FEATURES = Object.keys(BUFFERS) as readonly BufferFeature[];
+
+const OTHERS = ['gso', 'pathMtuDiscovery', 'txTime'] as const;
+
+/** What a flag sets. */
+export function flagSteps(feature: FlagFeature, family: Family, wanted: Wanted | undefined): OptionStep[] {
+  if (wanted === undefined || wanted === false) return [];
+  return FLAGS[feature][family].map((name) => ({
+    ...encodeOption(name, true),
+    ...{ feature, required: wanted === 'require' },
+  }));
+}
+
+/** Required, since it changes what leaves this host. */
+export function pathMtuSteps(mode: PathMtuDiscovery, family: Family): OptionStep[] {
+  const value = PATH_MTU_DISCOVERY.indexOf(mode);
+  const names =
+    family === 'ipv4' ? (['IP_MTU_DISCOVER'] as const) : (['IPV6_MTU_DISCOVER', 'IP_MTU_DISCOVER'] as const);
+  return names.map((name) => ({ ...encodeOption(name, value as never), feature: 'pathMtuDiscovery', required: true }));
+}
+
+/** SO_TXTIME: EPERM for other clocks than CLOCK_MONOTONIC without CAP_NET_ADMIN. */
+export function transmitTimeStep(wanted: TransmitTime): OptionStep {
+  return { ...encodeOption('SO_TXTIME', wanted), feature: 'txTime', required: true };
+}
+
+/** The size up to the sysctl's limit, and then beyond it where that is permitted. */
+export function bufferSteps(feature: BufferFeature, bytes: number): OptionStep[] {
+  const [plain, force] = BUFFERS[feature];
+  return [
+    { ...encodeOption(plain, bytes), feature, required: true },
+    { ...encodeOption(force, bytes), required: false },
+  ];
+}
 
 /** The features of one socket: turned on one after the other, and kept to be read. */
 export class Features {
-  readonly #handle: Handle;
-  readonly #family: Family;
+  readonly #access: OptionAccess;
   readonly #found: Record<FeatureName, Feature>;
 
-  constructor(handle: Handle, family: Family) {
-    this.#handle = handle;
-    this.#family = family;
-    this.#found = Object.fromEntries([...FLAG_FEATURES, ...OTHERS].map((name) => [name, OFF])) as Record<
-      FeatureName,
-      Feature
-    >;
+  constructor(access: OptionAccess) {
+    this.#access = access;
+    const names = [...FLAG_FEATURES, ...OTHERS, ...BUFFER_FEATURES];
+    this.#found = Object.fromEntries(names.map((name) => [name, OFF])) as Record<FeatureName, Feature>;
   }
 
-  /** What became of each, by name. */
+  /** Each feature by its name. */
   get found(): Readonly<Record<FeatureName, Feature>> {
     return this.#found;
   }
@@ -96,73 +147,41 @@ export class Features {
     return found.filter(([, { reason }]) => reason !== undefined && reason !== 'switchedOff');
   }
 
-  /** @throws SyscallError when it was required and cannot be had */
-  flag(name: FlagFeature, wanted: Wanted): void {
-    if (wanted !== false) this.#set(name, FLAGS[name][this.#family], true, wanted === 'require');
+  /** Sets options in their order. Where one of a feature fails, the feature's others are left out. @throws SyscallError */
+  set(steps: readonly OptionStep[]): void {
+    for (const { feature, required, option, level, name, value } of steps) {
+      if (feature !== undefined && this.#found[feature].reason !== undefined) continue;
+      const result = this.#access.setsockopt(level, name, value);
+      if (result < 0 && required)
+        throw new SyscallError('setsockopt', result, { option, remedy: remedyOf(result, option) });
+      if (feature !== undefined) this.#found[feature] = result < 0 ? failed(result, option) : { on: true };
+    }
   }
 
-  /** @throws SyscallError as `flag`: it changes what leaves this host, and is not passed over */
-  pathMtuDiscovery(mode: PathMtuDiscovery): void {
-    const names =
-      this.#family === 'ipv4' ? (['IP_MTU_DISCOVER'] as const) : (['IPV6_MTU_DISCOVER', 'IP_MTU_DISCOVER'] as const);
-    this.#set('pathMtuDiscovery', names, PATH_MTU_DISCOVERY.indexOf(mode), true);
-  }
-
-  /** Whether the kernel has UDP_SEGMENT; nothing is set, since each send says how it is to be cut. */
-  segmentation(mode: GsoMode): void {
+  /** Whether the kernel has UDP_SEGMENT; nothing is set, since each send says how it is cut. */
+  readSegmentation(mode: GsoMode): void {
     if (mode === 'off') return;
     if (process.env['LINUX_SOCKETS_GSO'] === 'off') {
       this.#found.gso = { on: false, reason: 'switchedOff' };
       return;
     }
-    const result = this.#handle.getsockopt(IPPROTO_UDP, UDP_SEGMENT, scratch);
+    const result = this.#access.getsockopt(IPPROTO_UDP, UDP_SEGMENT, scratch);
     this.#found.gso = result >= 0 ? { on: true } : failed(result, 'UDP_SEGMENT');
   }
 
-  /**
-   * SO_TXTIME: the kernel takes the times, and whether anybody looks at them is up to the queueing discipline of the device.
-   * @throws SyscallError: EPERM for other clocks than CLOCK_MONOTONIC without CAP_NET_ADMIN
-   */
-  transmitTime(wanted: TransmitTime): void {
-    this.#set('txTime', ['SO_TXTIME'], wanted, true);
+  /** The kernel accepts transmit times, but whether they are used is up to the queueing discipline of the device. */
+  readTransmitTime(): void {
     const devices = honoursTransmitTime(qdiscs()).map((index) => interfaceName(index) ?? `${index}`);
     this.#found.txTime = devices.length > 0 ? { on: true, devices } : { on: false, reason: 'notHonoured', devices };
   }
 
-  /** Sets the size of a buffer, beyond the sysctl's limit where that is permitted, and reads what it has become. */
-  buffer(name: 'receiveBuffer' | 'sendBuffer', bytes: number): void {
-    const { force, plain } = BUFFERS[name];
-    if (this.#handle.setsockopt(SOL_SOCKET, force, bytes) < 0) {
-      check('setsockopt', this.#handle.setsockopt(SOL_SOCKET, plain, bytes), { option: BUFFERS[name].option });
-    }
-    const doubled = requireIntOption(this.#handle, SOL_SOCKET, plain, BUFFERS[name].option);
-    const size = Math.floor(doubled / 2); // the kernel doubles what it is given
-    this.#found[name] = size >= bytes ? { on: true, size } : { on: false, reason: 'clamped', size };
+  /** What size a buffer has been given. @throws SyscallError */
+  readBuffer(feature: BufferFeature, wanted: number): void {
+    const [option] = BUFFERS[feature];
+    const { level, name } = encodeOption(option, wanted);
+    const size = Math.floor(requireIntOption(this.#access, level, name, option) / 2); // the kernel doubles what it is given
+    this.#found[feature] = size >= wanted ? { on: true, size } : { on: false, reason: 'clamped', size };
   }
-
-  #set(name: FeatureName, options: readonly WritableOptionName[], value: unknown, required: boolean): void {
-    for (const option of options) {
-      const encoded = encodeOption(option, value as never);
-      const result = this.#handle.setsockopt(encoded.level, encoded.name, encoded.value);
-      if (result >= 0) continue;
-      if (required) throw new SyscallError('setsockopt', result, { option });
-      this.#found[name] = failed(result, option);
-      return;
-    }
-    this.#found[name] = { on: true };
-  }
-}
-
-/** Remembers the flags of a socket. What it returns sets them so again: what was to be made of it has failed. */
-export function keepFlags(handle: Handle, family: Family): () => void {
-  const options = Object.values(FLAGS).flatMap((names) => names[family].map((option) => encodeOption(option, true)));
-  const before = options.map(({ level, name }) => intOption(handle, level, name));
-  return () => {
-    for (const [i, { level, name }] of options.entries()) {
-      // Undefined for what this kernel lacks or cannot read: UDP_GRO before 5.12 (98184612aca0).
-      handle.setsockopt(level, name, before[i] ?? 0);
-    }
-  };
 }
 
 function failed(errno: number, option: WritableOptionName): Feature {
@@ -170,10 +189,10 @@ function failed(errno: number, option: WritableOptionName): Feature {
   return { on: false, reason, code: errnoName(errno), errno, option };
 }
 
-const OFF: Feature = { on: false };
+function remedyOf(errno: number, option: WritableOptionName): string | undefined {
+  const { privilege } = OPTIONS[option] as { readonly privilege?: string };
+  return privilege !== undefined && (errno === EPERM || errno === EACCES) ? `It needs ${privilege}` : undefined;
+}
 
-const BUFFERS = {
-  receiveBuffer: { option: 'SO_RCVBUF', plain: 8, force: 33 },
-  sendBuffer: { option: 'SO_SNDBUF', plain: 7, force: 32 },
-} as const;
+const OFF: Feature = { on: false };
 const scratch = new Uint8Array(4);

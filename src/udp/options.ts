@@ -1,4 +1,4 @@
-// What UdpSocket.create takes: the types, the checks and the defaults.
+// The options of UdpSocket.create: types, checks, defaults, and the socket options that follow from them.
 import {
   boolean,
   integer,
@@ -8,125 +8,133 @@ import {
   options as checkOptions,
   outOfRange,
 } from '../arguments.js';
-import { applyOptions, encodeOption } from '../options/access.js';
-import type { BpfInstruction } from '../options/kinds/filter.js';
+import { applyOptions, encodeOption, type EncodedOption } from '../options/access.js';
 import type { TransmitTime } from '../options/kinds/timestamping.js';
+import { steeringOf, type ReusePort } from '../options/reuse-port.js';
 import { checkSockopts } from '../options/sockopts.js';
 import type { DatagramSocketOptions } from '../options/table.js';
 import type { OptionAccess } from '../options/target.js';
 import { FAMILIES, type Family } from '../wire/families.js';
-import { FLAG_FEATURES, PATH_MTU_DISCOVERY, type Features, type PathMtuDiscovery, type Wanted } from './features.js';
+import {
+  BUFFER_FEATURES,
+  bufferSteps,
+  Features,
+  FLAG_FEATURES,
+  flagSteps,
+  PATH_MTU_DISCOVERY,
+  pathMtuSteps,
+  transmitTimeStep,
+  type OptionStep,
+  type PathMtuDiscovery,
+  type Wanted,
+} from './features.js';
 import type { ReceiverOptions } from './receive/receiver.js';
 import type { EgressOptions } from './reply/egress.js';
+import { requireSegmentation } from './send/gso.js';
 import { checkSenderOptions, SENDER_OPTIONS, type SenderOptions } from './send/options.js';
-import { IPPROTO_UDP, IPPROTO_UDPLITE, UDP_GRO } from '../kernel/numbers.js';
+import { IPPROTO_UDP, IPPROTO_UDPLITE, UDP_GRO, UDP_SEGMENT } from '../kernel/numbers.js';
 
 /**
- * What a socket is created with. Options that tell more of each datagram take `true` (if the kernel has it: `udp.features`
- * and the 'degraded' event say when it has not), or 'require' (or else `create` throws).
+ * What a socket is created with. Options that report more of each datagram take `true` (if the kernel has it: `udp.features`
+ * and the 'degraded' event say when it has not), or 'require' (`create` throws when it has not).
  */
 export interface UdpSocketOptions extends SenderOptions, EgressOptions {
-  /** 'ipv6' hears IPv4 as well, unless `ipv6Only`: as mapped addresses, which are shown as IPv4 with `mapped: true`. */
+  /** 'ipv6' receives IPv4 as well, unless `ipv6Only`: as mapped addresses, which are shown as IPv4 with `mapped: true`. */
   readonly family: Family;
 
-  /** Receive datagrams of one flow merged, up to 64 KiB in one go (UDP_GRO, Linux 5.0). Fixed for the socket's life. @default false */
+  /** Receive datagrams of one flow merged, up to 64 KiB at once (UDP_GRO, Linux 5.0). Fixed when the socket is created. @default false */
   readonly gro?: Wanted | undefined;
-  /** Tell the address that a datagram was sent to, and its interface (IP_PKTINFO). @default false */
+  /** Report the address that a datagram was sent to, and its interface (IP_PKTINFO). @default false */
   readonly pktinfo?: Wanted | undefined;
-  /** Tell the address and the port that a datagram was sent to, also behind TPROXY and sk_lookup (IP_RECVORIGDSTADDR). @default false */
+  /** Report the address and the port that a datagram was sent to, also behind TPROXY and sk_lookup (IP_RECVORIGDSTADDR). @default false */
   readonly originalDestination?: Wanted | undefined;
-  /** Tell the ECN bits, and the type of service or traffic class that they are part of. @default false */
+  /** Report the ECN bits, and the type of service or traffic class that they are part of. @default false */
   readonly ecn?: Wanted | undefined;
-  /** Tell the time to live or hop limit. @default false */
+  /** Report the time to live or hop limit. @default false */
   readonly ttl?: Wanted | undefined;
-  /** Tell when the kernel got a datagram, to the nanosecond (SO_TIMESTAMPNS). @default false */
+  /** Report when the kernel received a datagram, in nanoseconds (SO_TIMESTAMPNS). @default false */
   readonly timestamps?: Wanted | undefined;
-  /** Tell with each datagram how many were dropped before it (SO_RXQ_OVFL). `udp.stats` knows the number without it. @default false */
+  /** Report with each datagram how many were dropped before it (SO_RXQ_OVFL). `udp.stats` has the number without it. @default false */
   readonly dropCounter?: Wanted | undefined;
+  /** Report the mark of each datagram, which the packet filter has given it (SO_RCVMARK, Linux 5.19). @default false */
+  readonly receiveMark?: Wanted | undefined;
   /**
-   * `true` or 'require': tell the mark of each datagram (SO_RCVMARK, Linux 5.19). A number, 0 to 2^32 - 1: the mark of what
-   * is sent (SO_MARK), which takes CAP_NET_ADMIN or CAP_NET_RAW. @default false
-   */
-  readonly mark?: Wanted | number | undefined;
-  /**
-   * Queue errors with their origin, ICMP messages above all (IP_RECVERR): `udp.errorQueue`. The queue is watched as long as
+   * Queue errors with their origin, mostly ICMP messages (IP_RECVERR): `udp.errorQueue`. The queue is watched as long as
    * the socket is open, so one that is forgotten is not collected. @default false
    */
   readonly errorQueue?: Wanted | undefined;
 
   /**
-   * 'dont' never sets don't-fragment; 'want' as the route says; 'do' always; 'probe' always, and sends also what is longer
-   * than the path MTU that is known; 'interface' and 'omit' trust no ICMP message: ip(7). @default the sysctl's
+   * 'dont' never sets don't-fragment; 'want' follows the route; 'do' always sets it; 'probe' always sets it, and also sends
+   * what is longer than the known path MTU; 'interface' and 'omit' ignore ICMP messages: ip(7). @default the sysctl's
    */
   readonly pathMtuDiscovery?: PathMtuDiscovery | undefined;
   /**
-   * Let datagrams leave at a time of their own, `txTime` of a send (SO_TXTIME). `clock` is CLOCK_MONOTONIC unless you say so;
-   * any other takes CAP_NET_ADMIN. Only the queueing disciplines fq and etf look at the times: where no device has one,
-   * `features.txTime` is not on ('notHonoured'), and datagrams leave at once. @default none
+   * Let datagrams leave at a given time, `txTime` of a send (SO_TXTIME). `clock` is CLOCK_MONOTONIC by default; any other
+   * needs CAP_NET_ADMIN. Only the queueing disciplines fq and etf use the times: where no device has one, `features.txTime`
+   * is not on ('notHonoured'), and datagrams leave at once. @default none
    */
   readonly txTime?: true | (Partial<Pick<TransmitTime, 'clock'>> & Omit<TransmitTime, 'clock'>) | undefined;
-  /** Hear IPv6 only (IPV6_V6ONLY); of IPv6 sockets. @default net.ipv6.bindv6only: false */
+  /** Receive IPv6 only (IPV6_V6ONLY); for IPv6 sockets. @default net.ipv6.bindv6only: false */
   readonly ipv6Only?: boolean | undefined;
   /**
-   * SO_REUSEADDR: other UDP sockets with it may bind the same address and port, and the last one to do so gets the
+   * SO_REUSEADDR: other UDP sockets with it may bind the same address and port, and the last one to do so receives the
    * datagrams. @default false
    */
-  readonly reuseAddress?: boolean | undefined;
+  readonly reuseAddr?: boolean | undefined;
   /**
-   * SO_REUSEPORT: several sockets of one user, in one process or several, share the datagrams of one address and port. `steer`
-   * says which of them gets one, see steerByCpu; their numbers are the order of their binds. The program is the group's, set
-   * by bind: give all of them the same. @default false
+   * Share the address and the port with other sockets of the same user, in one process or several (SO_REUSEPORT). The kernel
+   * spreads datagrams by a hash of the flow, or as `steering` says. The program of `steering` is set by bind and applies to
+   * the whole group: give all of its sockets the same. @default false
    */
-  readonly reusePort?: boolean | { readonly steer: readonly BpfInstruction[] } | undefined;
+  readonly reusePort?: boolean | ReusePort | undefined;
   /** Let bind take an address that is not local, or not yet (IP_FREEBIND, IPV6_FREEBIND). @default false */
   readonly freebind?: boolean | undefined;
-  /** Let bind take addresses of others, and receive what is for them (IP_TRANSPARENT); takes CAP_NET_ADMIN or CAP_NET_RAW. @default false */
+  /** The mark of what is sent (SO_MARK), 0 to 2^32 - 1; needs CAP_NET_ADMIN or CAP_NET_RAW. @default none */
+  readonly mark?: number | undefined;
+  /** Let bind take addresses of others, and receive what is sent to them (IP_TRANSPARENT); needs CAP_NET_ADMIN or CAP_NET_RAW. @default false */
   readonly transparent?: boolean | undefined;
 
-  /** Bytes of receive buffer. Beyond net.core.rmem_max it takes CAP_NET_ADMIN; else the kernel cuts it, and `features` says so. */
-  readonly receiveBuffer?: number | undefined;
-  /** Bytes of send buffer, as `receiveBuffer`; net.core.wmem_max. */
-  readonly sendBuffer?: number | undefined;
-  /** Any other options, set right after those above. */
+  /** Bytes of receive buffer. Beyond net.core.rmem_max it needs CAP_NET_ADMIN; without it the kernel limits the size, and `features` says so. */
+  readonly recvBufferSize?: number | undefined;
+  /** Bytes of send buffer, as `recvBufferSize`; the limit is net.core.wmem_max. */
+  readonly sendBufferSize?: number | undefined;
+  /** Any other options, set right after those above; not UDP_GRO (`gro`) and UDP_SEGMENT (`segmentSize`). */
   readonly sockopts?: DatagramSocketOptions | undefined;
 
   /** Datagrams per system call, 1 to 256. @default 64 */
   readonly slots?: number | undefined;
   /**
-   * Bytes of the longest datagram that can be received whole, 1 to 65535; longer ones arrive cut, and `truncated`. The
-   * memory is shared by all sockets of the thread, and only what is written to takes any. Not with `gro`, which needs all of
-   * it. @default 65535, which is enough for every datagram
+   * Bytes of the longest datagram that can be received whole, 1 to 65535; longer ones are cut off, and `truncated`. The
+   * memory is shared by all sockets of the thread, and only pages that are written take any. Not with `gro`, which needs all
+   * of it. @default 65535, which is enough for every datagram
    */
   readonly maxDatagram?: number | undefined;
   /**
-   * Bytes of room for the control messages of a datagram, 0 to 65536, with `gro` at least 216: what does not fit is cut off,
-   * and `controlTruncated`. @default 320, which is enough for all of the above
+   * Bytes for the control messages of a datagram, 0 to 65536, with `gro` at least 216: what does not fit is cut off, and
+   * `controlTruncated`. @default 320, which is enough for all of the above
    */
   readonly controlLength?: number | undefined;
-  /** Write over what was received when it is not valid any more, to find whoever keeps a view of it. Slow. @default false */
+  /** Overwrite what was received when it is not valid any more, to find code that keeps a view of it. Slow. @default false */
   readonly debug?: boolean | undefined;
 }
 
-/** @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE; then nothing has been made yet */
+/** To be called before anything is made. @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
 export function checkUdpOptions(options: UdpSocketOptions): void {
   checkOptions('options', options, KEYS);
   const family = oneOf('options.family', options.family, FAMILIES);
   for (const name of FLAG_FEATURES) {
     const wanted = options[name];
     if (wanted === undefined || wanted === 'require' || typeof wanted === 'boolean') continue;
-    if (name !== 'mark') throw invalidType(`options.${name}`, "true, false or 'require'", wanted);
-    integer('options.mark', wanted, 0, 0xffffffff);
+    throw invalidType(`options.${name}`, "true, false or 'require'", wanted);
   }
-  for (const name of ['ipv6Only', 'reuseAddress', 'freebind', 'transparent', 'debug'] as const) {
+  for (const name of ['ipv6Only', 'reuseAddr', 'freebind', 'transparent', 'debug'] as const) {
     if (options[name] !== undefined) boolean(`options.${name}`, options[name]);
   }
   if (options.ipv6Only !== undefined && family === 'ipv4') {
-    throw invalidValue('options.ipv6Only', options.ipv6Only, 'it is for IPv6 sockets');
+    throw invalidValue('options.ipv6Only', options.ipv6Only, 'it is only for IPv6 sockets');
   }
-  const { reusePort } = options;
-  if (reusePort !== undefined && typeof reusePort !== 'boolean')
-    checkOptions('options.reusePort', reusePort, ['steer']);
-  if (typeof reusePort === 'object') encodeOption('SO_ATTACH_REUSEPORT_CBPF', reusePort.steer);
+  steeringOf(options.reusePort); // a check
   if (options.pathMtuDiscovery !== undefined) {
     oneOf('options.pathMtuDiscovery', options.pathMtuDiscovery, PATH_MTU_DISCOVERY);
   }
@@ -140,53 +148,80 @@ export function checkUdpOptions(options: UdpSocketOptions): void {
     throw invalidValue(
       'options.maxDatagram',
       options.maxDatagram,
-      'with gro it is 65535, since merged datagrams are longer',
+      'with gro it must be left out: merged datagrams have up to 65535 bytes',
     );
   }
   checkSenderOptions(options);
   if ((options.controlLength ?? DEFAULT_CONTROL) < GRO_CONTROL && options.gro !== undefined && options.gro !== false) {
     throw outOfRange(
       'options.controlLength',
-      `>= ${GRO_CONTROL} with gro: the size of the segments comes last, and is not to be cut off`,
+      `>= ${GRO_CONTROL} with gro: the segment size is the last control message, and must not be cut off`,
       options.controlLength,
     );
   }
   checkSockopts(options.sockopts, REFUSED);
 }
 
-/** Is this UDP_GRO? Of IPPROTO_UDPLITE the kernel takes it for the same. */
+/** Is this UDP_GRO? The kernel treats IPPROTO_UDPLITE as the same level. */
 export function isGro(level: number, name: number): boolean {
-  return name === UDP_GRO && (level === IPPROTO_UDP || level === IPPROTO_UDPLITE);
+  return name === UDP_GRO && isUdpLevel(level);
 }
 
-/** Sets what must be, in an order in which each finds what it needs. @throws SyscallError */
-export function applyUdpOptions(access: OptionAccess, features: Features, options: UdpSocketOptions): void {
-  const { family, reusePort, mark, sockopts } = options;
-  for (const name of FLAG_FEATURES) {
-    const wanted = options[name];
-    if (wanted !== undefined && typeof wanted !== 'number') features.flag(name, wanted);
+/** Why an option must not be set on a UdpSocket; undefined when it may. */
+export function refusalOf(level: number, name: number): string | undefined {
+  if (isGro(level, name)) {
+    return 'it is fixed when the socket is created (gro: true): merged datagrams that wait already would lose their borders';
   }
-  if (options.pathMtuDiscovery !== undefined) features.pathMtuDiscovery(options.pathMtuDiscovery);
-  if (options.txTime !== undefined) {
-    features.transmitTime({ clock: 'CLOCK_MONOTONIC', ...(options.txTime !== true && options.txTime) });
-  }
-  features.segmentation(options.gso ?? 'auto');
-  if (options.receiveBuffer !== undefined) features.buffer('receiveBuffer', options.receiveBuffer);
-  if (options.sendBuffer !== undefined) features.buffer('sendBuffer', options.sendBuffer);
-  applyOptions(access, {
-    ...(options.ipv6Only !== undefined && { IPV6_V6ONLY: options.ipv6Only }),
-    ...(options.reuseAddress === true && { SO_REUSEADDR: true }),
-    ...(reusePort !== undefined && reusePort !== false && { SO_REUSEPORT: true }),
-    ...(options.freebind === true && (family === 'ipv4' ? { IP_FREEBIND: true } : { IPV6_FREEBIND: true })),
-    ...(options.transparent === true && (family === 'ipv4' ? { IP_TRANSPARENT: true } : { IPV6_TRANSPARENT: true })),
-    ...(typeof mark === 'number' && { SO_MARK: mark }),
-  });
-  applyOptions(access, sockopts);
+  return name === UDP_SEGMENT && isUdpLevel(level) ? SEGMENT_REFUSED : undefined;
 }
 
-/** What of it is the receiver's. */
+function isUdpLevel(level: number): boolean {
+  return level === IPPROTO_UDP || level === IPPROTO_UDPLITE;
+}
+
+/**
+ * What is set before bind, in an order in which each option finds what it needs; `sockopts` come after it, so that they win.
+ */
+export function optionSteps(options: UdpSocketOptions): OptionStep[] {
+  const { family, mark, reusePort, txTime, pathMtuDiscovery } = options;
+  const v4 = family === 'ipv4';
+  return [
+    ...FLAG_FEATURES.flatMap((name) => flagSteps(name, family, options[name])),
+    ...(pathMtuDiscovery === undefined ? [] : pathMtuSteps(pathMtuDiscovery, family)),
+    ...(txTime === undefined ? [] : [transmitTimeStep({ clock: 'CLOCK_MONOTONIC', ...(txTime !== true && txTime) })]),
+    ...BUFFER_FEATURES.flatMap((name) => (options[name] === undefined ? [] : bufferSteps(name, options[name]))),
+    ...required(options.ipv6Only === undefined ? undefined : encodeOption('IPV6_V6ONLY', options.ipv6Only)),
+    ...required(options.reuseAddr === true && encodeOption('SO_REUSEADDR', true)),
+    ...required(reusePort !== undefined && reusePort !== false && encodeOption('SO_REUSEPORT', true)),
+    ...required(options.freebind === true && encodeOption(v4 ? 'IP_FREEBIND' : 'IPV6_FREEBIND', true)),
+    ...required(options.transparent === true && encodeOption(v4 ? 'IP_TRANSPARENT' : 'IPV6_TRANSPARENT', true)),
+    ...required(mark === undefined ? undefined : encodeOption('SO_MARK', mark)),
+  ];
+}
+
+function required(option: EncodedOption | false | undefined): OptionStep[] {
+  return option === false || option === undefined ? [] : [{ ...option, required: true }];
+}
+
+/**
+ * Sets all of it, and reads back what the kernel may have decided otherwise.
+ * @throws SyscallError of setsockopt; ERR_UNSUPPORTED for gso: 'require' where the kernel has none
+ */
+export function configure(access: OptionAccess, options: UdpSocketOptions): Features {
+  const features = new Features(access);
+  features.set(optionSteps(options));
+  applyOptions(access, options.sockopts);
+  const { gso = 'auto', txTime } = options;
+  requireSegmentation(access, gso);
+  features.readSegmentation(gso);
+  if (txTime !== undefined) features.readTransmitTime();
+  for (const name of BUFFER_FEATURES) if (options[name] !== undefined) features.readBuffer(name, options[name]);
+  return features;
+}
+
+/** The receiver's part. */
 export function receiverOptions(options: UdpSocketOptions, features: Features): ReceiverOptions {
-  const { slots = DEFAULT_SLOTS, maxDatagram = MOST_DATA, controlLength = DEFAULT_CONTROL, debug = false } = options;
+  const { slots = DEFAULT_SLOTS, maxDatagram = MAX_DATA, controlLength = DEFAULT_CONTROL, debug = false } = options;
   return {
     slots,
     dataSize: maxDatagram,
@@ -197,27 +232,33 @@ export function receiverOptions(options: UdpSocketOptions, features: Features): 
   };
 }
 
-/** What of it is the sender's, which checks it. */
+/** The sender's part. */
 export function senderOptions(options: UdpSocketOptions): SenderOptions {
   const entries = SENDER_OPTIONS.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]);
   return Object.fromEntries(entries) as SenderOptions;
 }
 
-/** Everything that the typed features can tell takes 272 bytes on an IPv6 socket. */
+/** All that the typed features report takes 272 bytes on an IPv6 socket. */
 const DEFAULT_CONTROL = 320;
 /** UDP_GRO's own message, and all that SOL_SOCKET's options can put before it: time stamps (32 and 64), drops, mark, priority, Wi-Fi. */
 const GRO_CONTROL = 32 + 64 + 5 * 24;
-const REFUSED: ReadonlyMap<string, string> = new Map([['UDP_GRO', 'gro: true sets it, and makes room for it']]);
+const SEGMENT_REFUSED =
+  'use segmentSize of each send, or of UdpSocket.create, which falls back where the kernel refuses it';
+const REFUSED: ReadonlyMap<string, string> = new Map([
+  ['UDP_GRO', 'gro: true sets it, and makes room for it'],
+  ['UDP_SEGMENT', SEGMENT_REFUSED],
+]);
 const DEFAULT_SLOTS = 64;
-const MOST_DATA = 65535;
+const MAX_DATA = 65535;
 /** The kernel doubles a buffer's size, in an int. */
-const MOST_BUFFER = 2 ** 30 - 1;
+const MAX_BUFFER = 2 ** 30 - 1;
 
 const RANGES = [
-  ['receiveBuffer', 0, MOST_BUFFER],
-  ['sendBuffer', 0, MOST_BUFFER],
+  ['mark', 0, 0xffffffff],
+  ['recvBufferSize', 0, MAX_BUFFER],
+  ['sendBufferSize', 0, MAX_BUFFER],
   ['slots', 1, 256],
-  ['maxDatagram', 1, MOST_DATA],
+  ['maxDatagram', 1, MAX_DATA],
   ['controlLength', 0, 65536],
   ['replySockets', 1, 65536],
   ['replySocketTimeout', 1, 2 ** 31 - 1],
@@ -227,14 +268,23 @@ const KEYS: readonly (keyof UdpSocketOptions)[] = [
   ...([
     'family',
     ...FLAG_FEATURES,
+    'mark',
     'pathMtuDiscovery',
     'txTime',
     'ipv6Only',
-    'reuseAddress',
+    'reuseAddr',
     'reusePort',
     'freebind',
   ] as const),
-  ...(['transparent', 'receiveBuffer', 'sendBuffer', 'sockopts', 'slots', 'maxDatagram', 'controlLength'] as const),
+  ...([
+    'transparent',
+    'recvBufferSize',
+    'sendBufferSize',
+    'sockopts',
+    'slots',
+    'maxDatagram',
+    'controlLength',
+  ] as const),
   ...(['replySockets', 'replySocketTimeout', 'debug'] as const),
   ...SENDER_OPTIONS,
 ];

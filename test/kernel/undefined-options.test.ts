@@ -35,10 +35,18 @@ test('undefined options of NativeSocket.create mean the default', () => {
 
 test('undefined options of UdpSocket.create and of a send mean the default', async () => {
   const nothing: Nothing<UdpSocketOptions> = {
-    ...{ gro: undefined, pktinfo: undefined, originalDestination: undefined, ecn: undefined, ttl: undefined },
+    ...{
+      gro: undefined,
+      pktinfo: undefined,
+      originalDestination: undefined,
+      ecn: undefined,
+      ttl: undefined,
+      receiveMark: undefined,
+      segmentSize: undefined,
+    },
     ...{ timestamps: undefined, dropCounter: undefined, mark: undefined, errorQueue: undefined, txTime: undefined },
-    ...{ pathMtuDiscovery: undefined, ipv6Only: undefined, reuseAddress: undefined, reusePort: undefined },
-    ...{ freebind: undefined, transparent: undefined, receiveBuffer: undefined, sendBuffer: undefined },
+    ...{ pathMtuDiscovery: undefined, ipv6Only: undefined, reuseAddr: undefined, reusePort: undefined },
+    ...{ freebind: undefined, transparent: undefined, recvBufferSize: undefined, sendBufferSize: undefined },
     ...{ sockopts: undefined, slots: undefined, maxDatagram: undefined, controlLength: undefined, debug: undefined },
     ...{ gso: undefined, gsoRetryAfter: undefined, gsoMaxSegments: undefined, gsoEqualTail: undefined },
     ...{ sendHighWaterMark: undefined, maxQueueBytes: undefined },
@@ -75,7 +83,7 @@ test('undefined options of listen, connect and a pool mean the default', async (
   const nothing: Nothing<ListenOptions> = {
     ...{ host: undefined, port: undefined, backlog: undefined, freebind: undefined, transparent: undefined },
     ...{ reusePort: undefined, fastOpen: undefined, deferAccept: undefined, ipv6Only: undefined, sockopts: undefined },
-    ...{ signal: undefined, exclusive: undefined },
+    ...{ signal: undefined, exclusive: undefined, protocol: undefined },
   };
   const server = listen(
     createServer((socket) => socket.end()),
@@ -88,16 +96,17 @@ test('undefined options of listen, connect and a pool mean the default', async (
       strategy: undefined,
       limit: undefined,
       limitPerAddress: undefined,
-      exhaustedFor: undefined,
+      cooldown: undefined,
       waitForLocalPort: undefined,
     },
     ...{ name: undefined, localPortRange: undefined, freebind: undefined, transparent: undefined, mark: undefined },
-    ...{ device: undefined, sockopts: undefined },
+    ...{ device: undefined, sockopts: undefined, protocol: undefined, shareLocalPort: undefined },
   };
   const pool = new EgressPool({ sources: ['127.0.0.1'], ...poolNothing });
   const own = {
     ...{ localPortRange: undefined, freebind: undefined, transparent: undefined, mark: undefined, device: undefined },
     ...{
+      protocol: undefined,
       shareLocalPort: undefined,
       sockopts: undefined,
       waitForLocalPort: undefined,
@@ -107,7 +116,7 @@ test('undefined options of listen, connect and a pool mean the default', async (
   };
   for (const socket of [
     connect({ host: '127.0.0.1', port, ...own }),
-    pool.connect({ host: '127.0.0.1', port, key: undefined, sockopts: undefined, waitForLocalPort: undefined }),
+    pool.connect({ host: '127.0.0.1', port, egressKey: undefined, sockopts: undefined, waitForLocalPort: undefined }),
   ]) {
     socket.resume();
     await once(socket, 'close');

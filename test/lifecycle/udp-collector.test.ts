@@ -59,7 +59,7 @@ test.each([
   ['for await', `(async () => { for await (const { data } of udp) got.push(String(data)); })();`],
   [
     'readable()',
-    `udp.readable().then(() => { const b = udp.createReceiveBatch(); udp.recvBatch(b); got.push(Buffer.from(b.data(0)).toString()); });`,
+    `udp.readable().then(() => { const b = udp.createReceiveBatch(); udp.receiveBatch(b); got.push(Buffer.from(b.data(0)).toString()); });`,
   ],
 ])('one that nobody knows but %s is kept, and hears', async (_, script) => {
   const [kept, early, got] = await run(`

@@ -95,7 +95,7 @@ test('where the runtime cannot wait, what needs no waiting works, and the rest s
     udp.bind('127.0.0.1:0');
     udp.trySend(Buffer.from('x'), { to: udp.local });
     const batch = udp.createReceiveBatch();
-    console.log(udp.recvBatch(batch), String.fromCharCode(batch.data(0)[0]));
+    console.log(udp.receiveBatch(batch), String.fromCharCode(batch.data(0)[0]));
     const tries = {
       batch: () => udp.on('batch', () => {}),
       message: () => udp.once('message', () => {}),
@@ -106,7 +106,7 @@ test('where the runtime cannot wait, what needs no waiting works, and the rest s
     for (const [name, attempt] of Object.entries(tries)) {
       try { await attempt(); } catch (error) { console.log(name, error.code, udp.eventNames().length); }
     }
-    console.log(udp.recvBatch(batch));
+    console.log(udp.receiveBatch(batch));
     await udp.close();
   `);
   expect(stdout.trim().split('\n')).toEqual([

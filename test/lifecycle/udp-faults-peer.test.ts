@@ -13,13 +13,13 @@ const VICTIM = `
   const [family, mood] = process.argv.slice(-2);
   const address = family === 'ipv4' ? '127.0.0.1' : '::1';
   const everything = {
-    pktinfo: true, originalDestination: true, ecn: true, ttl: true, timestamps: true, dropCounter: true, mark: true,
+    pktinfo: true, originalDestination: true, ecn: true, ttl: true, timestamps: true, dropCounter: true, receiveMark: true,
   };
   const wanted = {
     batch: { gro: true, ...everything, errorQueue: true },
     message: { gro: true, ...everything },
     iterator: { gro: true, errorQueue: true },
-    recvBatch: { ...everything },
+    receiveBatch: { ...everything },
     'little room': { ...everything, maxDatagram: 10, controlLength: 24, slots: 3 },
     'merged, little room': { gro: true, ...everything, controlLength: 216, slots: 2 },
     debug: { gro: true, debug: true, ...everything },
@@ -61,11 +61,11 @@ const VICTIM = `
     else if (name.startsWith('iterator')) (async () => {
       for await (const { data, info } of udp) answer(name, udp, data, info.source);
     })();
-    else if (name.startsWith('recvBatch')) (async () => {
+    else if (name.startsWith('receiveBatch')) (async () => {
       const batch = udp.createReceiveBatch();
       for (;;) {
         await udp.readable();
-        while (udp.recvBatch(batch) > 0) look(name, udp, batch);
+        while (udp.receiveBatch(batch) > 0) look(name, udp, batch);
       }
     })();
     else udp.on('batch', (received) => { look(name, udp, received); throwSometimes(); });

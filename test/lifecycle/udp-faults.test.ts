@@ -190,7 +190,7 @@ describe('process.exit', () => {
     ],
     ['in a message callback', `sink.on('message', exit); make().trySend(data, { to });`],
     ['in an iteration', `make().trySend(data, { to }); for await (const _ of sink) exit();`],
-    ['between readable() and recvBatch', `make().trySend(data, { to }); await sink.readable(); exit();`],
+    ['between readable() and receiveBatch', `make().trySend(data, { to }); await sink.readable(); exit();`],
     [
       "in 'gsoDisabled'",
       `const udp = unsummed(); udp.on('gsoDisabled', exit); udp.trySend(data, { to, segmentSize: 1000 });`,
@@ -277,7 +277,7 @@ describe('a send that nobody looks at', () => {
     slowLoopback('8mbit');
     slow = true;
     const told = await run(`
-      const udp = make({ sendBuffer: 200_000 });
+      const udp = make({ sendBufferSize: 200_000 });
       const [client] = [make()];
       client.trySend(Buffer.from('?'), { to: udp.local });
       const [, info] = await once(udp, 'message');

@@ -10,7 +10,7 @@ async function garbage(read: string, options = ''): Promise<number> {
     `
       import { Worker } from 'node:worker_threads';
       import { UdpSocket } from 'linux-sockets';
-      const udp = UdpSocket.create({ family: 'ipv6', receiveBuffer: 1 << 20, ${options} });
+      const udp = UdpSocket.create({ family: 'ipv6', recvBufferSize: 1 << 20, ${options} });
       udp.bind('[::]:0');
       const counts = { datagrams: 0, sum: 0 };
       udp.on('batch', (received) => {
@@ -50,7 +50,7 @@ async function garbage(read: string, options = ''): Promise<number> {
   return Number(stdout);
 }
 
-const ALL = 'pktinfo: true, originalDestination: true, ecn: true, ttl: true, dropCounter: true, mark: true';
+const ALL = 'pktinfo: true, originalDestination: true, ecn: true, ttl: true, dropCounter: true, receiveMark: true';
 
 test.each([
   ['lengths and places', 'counts.sum += received.offset(i) + received.byteLength(i);', ''],

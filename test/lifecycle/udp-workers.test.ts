@@ -42,7 +42,7 @@ const states: Record<string, string> = {
   'receiving without a pause': `
     const batch = echo.createReceiveBatch();
     ready();
-    for (;;) { again(); echo.recvBatch(batch); }
+    for (;;) { again(); echo.receiveBatch(batch); }
   `,
   'closing and making sockets': `
     ready();

@@ -22,13 +22,28 @@ declare const received: ReceivedBatch;
 export function making(): void {
   UdpSocket.create({ family: 'ipv4' });
   UdpSocket.create({ family: 'ipv6', gro: 'require', pktinfo: true, mark: 7, gso: 'off', sockopts: { IP_TOS: 8 } });
-  UdpSocket.create({ family: 'ipv4', reusePort: { steer: [{ code: 6, jt: 0, jf: 0, k: 0 }] }, pathMtuDiscovery: 'do' });
+  UdpSocket.create({
+    family: 'ipv4',
+    reusePort: { steering: [{ code: 6, jt: 0, jf: 0, k: 0 }] },
+    pathMtuDiscovery: 'do',
+  });
   // @ts-expect-error the family is needed
   UdpSocket.create({});
   // @ts-expect-error families have names
   UdpSocket.create({ family: 4 });
+  UdpSocket.create({
+    family: 'ipv4',
+    reuseAddr: true,
+    recvBufferSize: 1,
+    sendBufferSize: 1,
+    receiveMark: 'require',
+    segmentSize: 1200,
+  });
+  UdpSocket.create({ family: 'ipv4', reusePort: { steering: 'cpu', sockets: 4 } });
   // @ts-expect-error it is misspelt
-  UdpSocket.create({ family: 'ipv4', reuseAddr: true });
+  UdpSocket.create({ family: 'ipv4', reuseAddress: true });
+  // @ts-expect-error the mark of what is sent is a number; receiveMark reports the mark of what is received
+  UdpSocket.create({ family: 'ipv4', mark: true });
   // @ts-expect-error freebind is a switch, and no feature that is told
   UdpSocket.create({ family: 'ipv4', freebind: 'require' });
   // @ts-expect-error an option's value has its type here as well
@@ -79,7 +94,7 @@ export async function receiving(): Promise<void> {
   udp.on('message', (info: MessageInfo) => info);
   for await (const message of udp) expectTypeOf(message).toEqualTypeOf<Message>();
   expectTypeOf(udp.createReceiveBatch()).toEqualTypeOf<ReceivedBatch>();
-  expectTypeOf(udp.recvBatch(received)).toEqualTypeOf<number>();
+  expectTypeOf(udp.receiveBatch(received)).toEqualTypeOf<number>();
 }
 
 export function reading(info: MessageInfo): void {

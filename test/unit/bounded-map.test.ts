@@ -71,3 +71,10 @@ test('BoundedMap whose onEvict throws has dropped the old entry', () => {
   expect(() => map.set('c', 3)).toThrow('from onEvict');
   expect(map.has('a')).toBe(false);
 });
+
+test('BoundedMap.makeRoom drops the oldest entry of a full map, and nothing of one that has room', () => {
+  const map = filled();
+  map.makeRoom();
+  map.makeRoom();
+  expect([...map]).toEqual([['b', 2]]);
+});

@@ -1,4 +1,5 @@
 // A pool's decisions without a kernel: limits, cooldowns, counts, events, errors, arguments.
+import { encodeOption } from '../../src/options/access.js';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -62,9 +63,13 @@ describe('the local side of an attempt of an EgressPool', () => {
 
   test('sockopts of the connection override those of the pool', () => {
     const pool = poolOf([A], { sockopts: { TCP_NODELAY: true, TCP_SYNCNT: 3 } });
-    const connection = { egressKey: undefined, sockopts: { TCP_SYNCNT: 1 }, leftNoTimeWait: () => false };
+    const connection = { egressKey: undefined, sockopts: [encodeOption('TCP_SYNCNT', 1)], leftNoTimeWait: () => false };
     const [candidate] = pool.candidates(connection)(endpoint(REMOTE));
-    expect(candidate?.source.sockopts).toEqual({ TCP_NODELAY: true, TCP_SYNCNT: 1 });
+    expect(candidate?.source.sockopts.map(({ option, value }) => [option, value])).toEqual([
+      ['TCP_NODELAY', 1],
+      ['TCP_SYNCNT', 3],
+      ['TCP_SYNCNT', 1], // the last one counts
+    ]);
     candidate?.taken()();
   });
 });
@@ -94,7 +99,7 @@ describe('limits of an EgressPool', () => {
 
   test('limit counts an attempt that is not decided yet', () => {
     const pool = poolOf([A], { limit: 1 });
-    const connection = { egressKey: undefined, sockopts: undefined, leftNoTimeWait: () => false };
+    const connection = { egressKey: undefined, sockopts: [], leftNoTimeWait: () => false };
     const pulling = pool.candidates(connection)(endpoint(REMOTE))[Symbol.iterator]();
     const { value: candidate } = pulling.next() as IteratorYieldResult<Candidate>;
     expect(failure(pool).code).toBe('ERR_EGRESS_LIMIT');
@@ -104,7 +109,7 @@ describe('limits of an EgressPool', () => {
 
   test('limit does not count an attempt that was given up without a result', () => {
     const pool = poolOf([A], { limit: 1 });
-    const connection = { egressKey: undefined, sockopts: undefined, leftNoTimeWait: () => false };
+    const connection = { egressKey: undefined, sockopts: [], leftNoTimeWait: () => false };
     for (const _ of pool.candidates(connection)(endpoint(REMOTE))) break;
     expect(pool.stats).toMatchObject({ held: 0, total: 0, failed: 0, exhausted: 0 });
     expect(addresses(pool, 1)).toEqual([A]);

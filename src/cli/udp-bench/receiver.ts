@@ -23,7 +23,7 @@ export interface ReceiverSample {
 
 function main({ gro }: ReceiverOptions): void {
   let datagrams = 0;
-  const udp = UdpSocket.create({ family: 'ipv4', gro, receiveBuffer: QUEUE });
+  const udp = UdpSocket.create({ family: 'ipv4', gro, recvBufferSize: QUEUE });
   udp.bind({ address: '127.0.0.1', port: 0 });
   udp.on('batch', (received) => {
     for (let i = 0; i < received.length; i++) datagrams += received.segments(i);

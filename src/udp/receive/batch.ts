@@ -5,6 +5,7 @@ import { SocketError } from '../../errors.js';
 import { decodeControl, type ReceivedControlMessage } from '../../wire/control.js';
 import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
 import type { Endpoint } from '../../wire/endpoint.js';
+import { empty, fill, isOwn, make, show } from '../internal.js';
 import { NAME_SIZE, RESULT_WORDS, type Arena } from './arena.js';
 import {
   endpointAt,
@@ -36,7 +37,7 @@ import { MSG_CTRUNC, MSG_TRUNC } from '../../kernel/numbers.js';
 
 /**
  * Datagrams in the memory that the kernel wrote them to. The batch of a 'batch' event is valid until its callback returns;
- * one of `createReceiveBatch` until `recvBatch` fills it again. Later every accessor throws ERR_INVALID_STATE, but views
+ * one of `createReceiveBatch` until `receiveBatch` fills it again. Later every accessor throws ERR_INVALID_STATE, but views
  * that `data(i)` has given out stay, and show what comes after: copy what you keep. To find such views, create the socket
  * with `debug: true`.
  *
@@ -48,17 +49,25 @@ export class ReceivedBatch {
   #length = 0;
   readonly #metadata: Metadata;
   readonly #countsDrops: boolean;
-  /** The most that `length` can be. */
+  readonly #isOwn: boolean;
+  /** The maximum of `length`. */
   readonly slots: number;
-  /** It was made by `createReceiveBatch`, and is whose made it. @internal */
-  readonly isOwn: boolean;
 
-  /** @internal */
-  constructor(slots: number, countsDrops: boolean, isOwn: boolean) {
+  private constructor(slots: number, countsDrops: boolean, own: boolean) {
     this.slots = slots;
-    this.isOwn = isOwn;
+    this.#isOwn = own;
     this.#metadata = new Metadata(slots);
     this.#countsDrops = countsDrops;
+  }
+
+  /** @internal */
+  static [make](slots: number, countsDrops: boolean, own: boolean): ReceivedBatch {
+    return new ReceivedBatch(slots, countsDrops, own);
+  }
+
+  /** It was made by `createReceiveBatch`, and belongs to whoever made it. @internal */
+  get [isOwn](): boolean {
+    return this.#isOwn;
   }
 
   /** How many datagrams there are; 0 when the batch is not valid any more. */
@@ -220,21 +229,21 @@ export class ReceivedBatch {
   }
 
   /** Receives into an arena: how many, or a negative errno, and then it is empty. @internal */
-  fill(handle: Handle, arena: Arena): number {
+  [fill](handle: Handle, arena: Arena): number {
     const got = handle.recvmmsg(arena.shape.slots, arena.data, arena.names, arena.control, arena.results);
-    this.set(arena, Math.max(got, 0));
+    this[show](arena, Math.max(got, 0));
     return got;
   }
 
   /** Shows the first `length` slots of an arena. @internal */
-  set(arena: Arena, length: number): void {
+  [show](arena: Arena, length: number): void {
     this.#arena = arena;
     this.#length = length;
     this.#metadata.next();
   }
 
   /** Nothing in it is valid any more. The arena that it was in. @internal */
-  clear(): Arena | undefined {
+  [empty](): Arena | undefined {
     const arena = this.#arena;
     this.#length = 0;
     this.#arena = undefined;
@@ -275,7 +284,7 @@ export class ReceivedBatch {
 function gone(): SocketError {
   return new SocketError(
     'ERR_INVALID_STATE',
-    'There is nothing in this batch: it is valid until the callback of its event returns, or once recvBatch has filled it.',
+    'There is nothing in this batch: it is valid until the callback of its event returns, or once receiveBatch has filled it.',
   );
 }
 

@@ -2,7 +2,21 @@
 // asks. Numbers are copied out; addresses and times stay where they are, and their offsets are kept.
 import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
 import { RESULT_WORDS, type Arena } from './arena.js';
-import { IP_ORIGDSTADDR, IP_PKTINFO, IP_TOS, IP_TTL } from '../../kernel/numbers.js';
+import {
+  IP_ORIGDSTADDR,
+  IP_PKTINFO,
+  IP_TOS,
+  IP_TTL,
+  IPPROTO_IPV6,
+  IPPROTO_UDP,
+  IPV6_HOPLIMIT,
+  IPV6_PKTINFO,
+  IPV6_TCLASS,
+  SO_MARK,
+  SOL_SOCKET,
+  UDP_GRO,
+} from '../../kernel/numbers.js';
+import { OPTIONS } from '../../options/table.js';
 
 /** What is known of a datagram, as indices of its fields. ABSENT where the kernel said nothing. */
 export const SEGMENT_SIZE = 0;
@@ -70,39 +84,39 @@ export class Metadata {
       // Where the room ends the kernel cuts a message, and what stands behind it is of another slot, or of another time.
       if (at + size === end && size < HEADER + dataLength(kind)) break;
       switch (kind) {
-        case UDP_GRO:
+        case GRO_KIND:
           fields[first + SEGMENT_SIZE] = value;
           break;
         case IP_TOS:
           fields[first + TOS] = control[data] ?? 0; // one byte, and the traffic class is four
           break;
-        case IPV6_TCLASS:
+        case IPV6_TCLASS_KIND:
           fields[first + TOS] = value;
           break;
         case IP_TTL:
-        case IPV6_HOPLIMIT:
+        case IPV6_HOPLIMIT_KIND:
           fields[first + TTL] = value;
           break;
         case IP_PKTINFO:
           fields[first + INTERFACE] = value;
           fields[first + PACKET_INFO_4] = data + 4;
           break;
-        case IPV6_PKTINFO:
+        case IPV6_PKTINFO_KIND:
           fields[first + INTERFACE] = words[word + 8] ?? 0;
           fields[first + PACKET_INFO_6] = data;
           break;
         case IP_ORIGDSTADDR:
-        case IPV6_ORIGDSTADDR:
+        case IPV6_ORIGDSTADDR_KIND:
           fields[first + ORIGINAL_DESTINATION] = data;
           break;
         case SCM_TIMESTAMPNS:
           fields[first + TIMESTAMP] = data;
           break;
-        case SO_RXQ_OVFL:
+        case DROPS_KIND:
           fields[first + DROPS] = value;
           fields[first + PRESENT] = (fields[first + PRESENT] ?? 0) | HAS_DROPS;
           break;
-        case SO_MARK:
+        case MARK_KIND:
           fields[first + MARK] = value;
           fields[first + PRESENT] = (fields[first + PRESENT] ?? 0) | HAS_MARK;
           break;
@@ -119,12 +133,12 @@ function dataLength(kind: number): number {
       return 1;
     case IP_PKTINFO:
       return 12;
-    case IPV6_PKTINFO:
+    case IPV6_PKTINFO_KIND:
       return 20;
     case IP_ORIGDSTADDR:
     case SCM_TIMESTAMPNS:
       return 16;
-    case IPV6_ORIGDSTADDR:
+    case IPV6_ORIGDSTADDR_KIND:
       return 28;
     default:
       return 4;
@@ -135,12 +149,12 @@ const HEADER = 16;
 /** The low half of a size_t. */
 const LENGTH_WORD = LITTLE_ENDIAN ? 0 : 1;
 
-// level << 16 | type, numbers as in wire/control-messages.ts.
-const SCM_TIMESTAMPNS = (1 << 16) | 35;
-const SO_MARK = (1 << 16) | 36;
-const SO_RXQ_OVFL = (1 << 16) | 40;
-const UDP_GRO = (17 << 16) | 104;
-const IPV6_PKTINFO = (41 << 16) | 50;
-const IPV6_HOPLIMIT = (41 << 16) | 52;
-const IPV6_TCLASS = (41 << 16) | 67;
-const IPV6_ORIGDSTADDR = (41 << 16) | 74;
+// level << 16 | type
+const SCM_TIMESTAMPNS = (SOL_SOCKET << 16) | OPTIONS.SO_TIMESTAMPNS.name;
+const MARK_KIND = (SOL_SOCKET << 16) | SO_MARK;
+const DROPS_KIND = (SOL_SOCKET << 16) | OPTIONS.SO_RXQ_OVFL.name;
+const GRO_KIND = (IPPROTO_UDP << 16) | UDP_GRO;
+const IPV6_PKTINFO_KIND = (IPPROTO_IPV6 << 16) | IPV6_PKTINFO;
+const IPV6_HOPLIMIT_KIND = (IPPROTO_IPV6 << 16) | IPV6_HOPLIMIT;
+const IPV6_TCLASS_KIND = (IPPROTO_IPV6 << 16) | IPV6_TCLASS;
+const IPV6_ORIGDSTADDR_KIND = (IPPROTO_IPV6 << 16) | OPTIONS.IPV6_RECVORIGDSTADDR.name;

@@ -5,7 +5,8 @@ import { invalidValue } from '../../arguments.js';
 import type { Handle } from '../../binding.js';
 import { SocketError, SyscallError } from '../../errors.js';
 import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
-import type { SocketEvents } from '../events.js';
+import type { Readiness } from '../../socket/readiness.js';
+import { empty, fill, isOwn, make, show } from '../internal.js';
 import { Arena, ArenaPool, RESULT_WORDS, type ArenaShape } from './arena.js';
 import { ReceivedBatch } from './batch.js';
 import { MessageIterator } from './iterator.js';
@@ -39,7 +40,7 @@ export interface ReceiverOptions extends ArenaShape {
 /** The socket, as far as its receiver needs it. */
 export interface ReceiverContext {
   readonly handle: Handle;
-  readonly events: SocketEvents;
+  readonly readiness: Readiness;
   onBatch(batch: ReceivedBatch): void;
   onMessage(data: Buffer, info: MessageInfo): void;
   onPendingError(error: SyscallError): void;
@@ -72,7 +73,7 @@ export class Receiver {
       dataSize: options.dataSize,
       controlSize: options.controlSize,
     });
-    this.#batch = new ReceivedBatch(options.slots, options.dropCounter, false);
+    this.#batch = ReceivedBatch[make](options.slots, options.dropCounter, false);
     this.#cursor = new MessageCursor(this.#batch);
   }
 
@@ -95,7 +96,7 @@ export class Receiver {
   }
 
   createBatch(): ReceivedBatch {
-    return new ReceivedBatch(this.#options.slots, this.#options.dropCounter, true);
+    return ReceivedBatch[make](this.#options.slots, this.#options.dropCounter, true);
   }
 
   /** From now on this consumer gets what arrives. @throws ERR_INVALID_STATE when another one does; ERR_UNSUPPORTED */
@@ -138,17 +139,17 @@ export class Receiver {
   pull(batch: ReceivedBatch): number {
     if (this.#closed) throw new SyscallError('recvmmsg', EBADF);
     this.#refuseSecond();
-    if (!batch.isOwn)
+    if (!batch[isOwn])
       throw invalidValue('batch', batch, "it is the one of a 'batch' event: createReceiveBatch makes others");
     if (batch.slots !== this.#options.slots) {
       throw invalidValue('batch', batch, 'it was made by createReceiveBatch of a socket with another number of slots');
     }
     const { length } = batch;
-    const old = batch.clear();
+    const old = batch[empty]();
     if (this.#options.debug) old?.poison(length);
     const held = this.#takeRest();
     if (held !== undefined) {
-      batch.set(held.arena, held.length);
+      batch[show](held.arena, held.length);
       return held.length;
     }
     const again = old?.intact === true && this.#pool.fits(old) && !this.#options.debug;
@@ -184,7 +185,7 @@ export class Receiver {
     const { drainErrors } = this.#context;
     if (drainErrors !== undefined) drainErrors();
     else
-      for (let left = MOST_ERRORS; left > 0; left--) {
+      for (let left = MAX_ERRORS; left > 0; left--) {
         if (handle.recvmsg(NO_BUFFERS, EMPTY, EMPTY, MSG_ERRQUEUE, scratch) < 0) break;
       }
     if (errno !== 0) this.#failed(errno);
@@ -201,7 +202,7 @@ export class Receiver {
   #deliverBatches(): void {
     for (let round = 0; round < ROUNDS && this.#consumer === 'batch' && !this.#paused; round++) {
       const held = this.#takeRest();
-      if (held !== undefined) this.#batch.set(held.arena, held.length);
+      if (held !== undefined) this.#batch[show](held.arena, held.length);
       else if (!this.#fill()) return;
       const full = held !== undefined || this.#batch.length === this.#options.slots;
       this.#cursor.finish(); // nobody else gets what is in it
@@ -234,7 +235,7 @@ export class Receiver {
   #fillForIterator(): void {
     if (this.#cursor.hasNext) this.#iterator?.deliver(); // to those who wait since it was paused
     // It is busy with what it has: that the kernel holds the rest is the back-pressure.
-    if (this.#cursor.hasNext) this.#context.events.listen(false);
+    if (this.#cursor.hasNext) this.#context.readiness.listen(false);
     else if (this.#fill()) this.#iterator?.deliver();
   }
 
@@ -257,7 +258,7 @@ export class Receiver {
 
   /** recvmmsg(2). An error of the socket is one that somebody else has caused: it is told, and nothing is thrown. */
   #receive(batch: ReceivedBatch, arena: Arena): number {
-    const got = batch.fill(this.#context.handle, arena);
+    const got = batch[fill](this.#context.handle, arena);
     this.#counts.syscalls++;
     if (got > 0) this.#count(batch, arena.resultWords, got);
     else if (got < 0 && got !== EAGAIN) this.#failed(got);
@@ -293,7 +294,7 @@ export class Receiver {
     if (!this.#cursor.hasNext) return undefined;
     const { slot, offset } = this.#cursor;
     const length = this.#batch.length - slot;
-    const arena = this.#batch.clear();
+    const arena = this.#batch[empty]();
     this.#cursor.rewind();
     if (arena === undefined) return undefined;
     arena.moveToFront(slot, offset, length);
@@ -303,7 +304,7 @@ export class Receiver {
   /** Gives the arena of the own batch back; all that was in it is gone. */
   #release(): void {
     const { length } = this.#batch;
-    const arena = this.#batch.clear();
+    const arena = this.#batch[empty]();
     this.#cursor.rewind();
     if (arena === undefined) return;
     if (this.#options.debug) arena.poison(length);
@@ -324,7 +325,7 @@ export class Receiver {
 
   #listen(): void {
     if (this.#closed) return;
-    this.#context.events.listen(this.#consumer !== undefined && !this.#paused);
+    this.#context.readiness.listen(this.#consumer !== undefined && !this.#paused);
   }
 
   /** A method, since TypeScript believes that a listener changes nothing. */
@@ -337,7 +338,7 @@ export class Receiver {
     throw new SocketError(
       'ERR_INVALID_STATE',
       `The datagrams of this socket go to ${DESCRIPTIONS[this.#consumer]} already. There are four forms ('batch', ` +
-        "'message', for await, recvBatch): use one at a time, and remove the listeners of the other first.",
+        "'message', for await, receiveBatch): use one at a time, and remove the listeners of the other first.",
     );
   }
 
@@ -359,7 +360,7 @@ const DESCRIPTIONS: Readonly<Record<Consumer, string>> = {
 
 /** System calls per turn of the event loop: others want to be heard, too. */
 const ROUNDS = 4;
-const MOST_ERRORS = 64;
+const MAX_ERRORS = 64;
 
 const SK_MEMINFO_DROPS = 8;
 

@@ -1,6 +1,7 @@
-// Egress sockets: a socket can send from an address that it is not bound to (IP_PKTINFO), but not from another port. What came
-// to another port, by TPROXY or sk_lookup, is answered by a socket that is bound there.
+// Egress sockets: a socket can send from an address that it is not bound to (IP_PKTINFO), but not from another port. What was sent
+// to another port, and came by TPROXY or sk_lookup, is answered by a socket that is bound there.
 import { native, type Handle } from '../../binding.js';
+import { BoundedMap } from '../../bounded-map.js';
 import { check, SyscallError } from '../../errors.js';
 import type { SyscallContext } from '../../errors.js';
 import { Endpoint } from '../../wire/endpoint.js';
@@ -13,6 +14,8 @@ import {
   EADDRINUSE,
   EAGAIN,
   IPPROTO_IP,
+  IPPROTO_IPV6,
+  IPV6_FREEBIND,
   IP_FREEBIND,
   SOCK_DGRAM,
   SOL_SOCKET,
@@ -21,11 +24,11 @@ import {
 
 export interface EgressOptions {
   /**
-   * Sockets that replies from other ports have at most: one for each address and port that they are sent from. The one
-   * that was used least lately is closed for a new one. @default 256
+   * The maximum of sockets for replies from other ports: one for each address and port that they are sent from. The least
+   * recently used one is closed to make room for a new one. @default 256
    */
   readonly replySockets?: number | undefined;
-  /** Milliseconds after which one that is not used is closed. @default 30000 */
+  /** Milliseconds without use after which such a socket is closed. @default 30000 */
   readonly replySocketTimeout?: number | undefined;
 }
 
@@ -42,12 +45,11 @@ interface Egress {
   lastUsed: number;
 }
 
-/** The sockets of one UdpSocket, by what they are bound to. In a Map the one that was used least lately comes first. */
+/** The sockets of one UdpSocket, by what they are bound to. */
 export class EgressSockets {
   readonly #context: EgressContext;
-  readonly #most: number;
   readonly #timeout: number;
-  readonly #sockets = new Map<string, Egress>();
+  readonly #sockets: BoundedMap<string, Egress>;
   readonly #past: Record<keyof SendStats, number> = {
     ...{ datagrams: 0, bytes: 0, syscalls: 0, blocked: 0, pendingErrors: 0, gsoFallbacks: 0 },
   };
@@ -55,8 +57,11 @@ export class EgressSockets {
 
   constructor(context: EgressContext, options: EgressOptions) {
     this.#context = context;
-    this.#most = options.replySockets ?? 256;
     this.#timeout = options.replySocketTimeout ?? 30_000;
+    this.#sockets = new BoundedMap(options.replySockets ?? 256, {
+      touchOnGet: true,
+      onEvict: (egress) => this.#close(egress),
+    });
   }
 
   /** How many there are. */
@@ -67,26 +72,19 @@ export class EgressSockets {
   /** What they have sent, also those that are closed. */
   get stats(): SendStats {
     const sum = { ...this.#past };
-    for (const { sender } of this.#sockets.values()) addStats(sum, sender.stats);
+    for (const [, { sender }] of this.#sockets) addStats(sum, sender.stats);
     return sum;
   }
 
-  /** Who sends from this address and port. @throws SyscallError, and then there is none */
+  /** The sender whose socket has this address and port. @throws SyscallError, and then there is none */
   from(source: Endpoint): Sender {
     const key = source.toString();
     const known = this.#sockets.get(key);
     if (known !== undefined) {
-      this.#sockets.delete(key);
-      this.#sockets.set(key, known);
       known.lastUsed = performance.now();
       return known.sender;
     }
-    if (this.#sockets.size >= this.#most) {
-      for (const oldest of this.#sockets.keys()) {
-        this.#close(oldest);
-        break;
-      }
-    }
+    this.#sockets.makeRoom(); // before a descriptor is needed
     const egress = this.#open(source);
     this.#sockets.set(key, egress);
     this.#timer ??= setInterval(() => this.#closeIdle(), this.#timeout).unref();
@@ -94,7 +92,7 @@ export class EgressSockets {
   }
 
   close(): void {
-    for (const key of [...this.#sockets.keys()]) this.#close(key);
+    for (const [key, egress] of [...this.#sockets]) this.#remove(key, egress);
   }
 
   #open(source: Endpoint): Egress {
@@ -104,14 +102,14 @@ export class EgressSockets {
     check('socket', handle.socket(familyNumber(family), SOCK_DGRAM, 0), context);
     try {
       inheritSending(this.#context.handle, handle, family);
-      const [freebind, name] = family === 'ipv4' ? ([IPPROTO_IP, IP_FREEBIND] as const) : IPV6_FREEBIND;
-      check('setsockopt', handle.setsockopt(freebind, name, 1), context);
+      const [level, freebind] = family === 'ipv4' ? [IPPROTO_IP, IP_FREEBIND] : [IPPROTO_IPV6, IPV6_FREEBIND];
+      check('setsockopt', handle.setsockopt(level, freebind, 1), context);
       check('setsockopt', handle.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1), context);
       const bound = handle.bind(source.transientSockaddr(family));
       check('bind', bound, {
         ...context,
         ...(bound === EADDRINUSE && {
-          remedy: 'Another socket is bound there; set SO_REUSEADDR on it (reuseAddress: true)',
+          remedy: 'Another socket is bound there; set SO_REUSEADDR on it (reuseAddr: true)',
         }),
       });
       this.#deafen(handle, source, family, context);
@@ -123,9 +121,9 @@ export class EgressSockets {
   }
 
   /**
-   * Connects it to somebody who never speaks, so that it hears nothing: a socket that is bound more specifically would get
-   * the datagrams of the one that it answers for, and one that is connected to the peer all that the peer sends next, even
-   * with TPROXY and sk_lookup. Sending to others than whom a UDP socket is connected to is all right.
+   * Connects it to an address that never sends, so that it receives nothing: a socket that is bound more specifically would
+   * get the datagrams of the one that it answers for, and one that is connected to the peer all that the peer sends next, even
+   * with TPROXY and sk_lookup. A connected UDP socket can still send to other destinations.
    */
   #deafen(handle: Handle, source: Endpoint, family: Family, context: SyscallContext): void {
     // A socket on a link-local address, or tied to a device, cannot reach loopback: then it is connected to itself.
@@ -139,7 +137,7 @@ export class EgressSockets {
         handle,
         family,
         connectedTo: () => undefined,
-        // Nobody polls for it: what does not go at once is lost, and told.
+        // Nobody polls for it: what cannot be sent at once is lost, and reported.
         writable: () => Promise.reject(new SyscallError('sendmsg', EAGAIN)),
         emit: (event, ...args) => this.#context.emit(event, ...args),
       },
@@ -149,19 +147,21 @@ export class EgressSockets {
 
   #closeIdle(): void {
     const latest = performance.now() - this.#timeout;
-    for (const [key, { lastUsed }] of this.#sockets) {
-      if (lastUsed > latest) break;
-      this.#close(key);
+    for (const [key, egress] of this.#sockets) {
+      if (egress.lastUsed > latest) break;
+      this.#remove(key, egress);
     }
   }
 
-  #close(key: string): void {
-    const egress = this.#sockets.get(key);
-    if (egress === undefined) return;
+  #remove(key: string, egress: Egress): void {
     this.#sockets.delete(key);
-    addStats(this.#past, egress.sender.stats);
-    egress.sender.close();
-    egress.handle.close();
+    this.#close(egress);
+  }
+
+  #close({ sender, handle }: Egress): void {
+    addStats(this.#past, sender.stats);
+    sender.close();
+    handle.close();
     if (this.#sockets.size > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
@@ -174,10 +174,8 @@ export function addStats(sum: Record<keyof SendStats, number>, stats: SendStats)
   return sum;
 }
 
-/** The port is discard's, from which nobody sends. */
+/** The port of the discard protocol, from which nobody sends. */
 const NOBODY: Readonly<Record<Family, Endpoint>> = {
   ipv4: Endpoint.from('127.0.0.1:9'),
   ipv6: Endpoint.from('[::1]:9'),
 };
-
-const IPV6_FREEBIND = [41, 78] as const;

@@ -2,7 +2,8 @@
 import type { Handle } from '../../binding.js';
 import { SyscallError } from '../../errors.js';
 import type { Family } from '../../wire/families.js';
-import { IPPROTO_IP, IPPROTO_IPV6, SOL_SOCKET } from '../../kernel/numbers.js';
+import { LEVELS } from '../../options/row.js';
+import { OPTIONS, type OptionName } from '../../options/table.js';
 
 /**
  * Sets on a new socket what the other one has, where it differs. A socket of IPv4 takes the place of one of IPv6 toward IPv4
@@ -10,8 +11,10 @@ import { IPPROTO_IP, IPPROTO_IPV6, SOL_SOCKET } from '../../kernel/numbers.js';
  * @throws SyscallError; EPERM when the privilege that the first one was made with is gone
  */
 export function inheritSending(from: Handle, to: Handle, family: Family): void {
-  for (const [option, level, name, families] of INHERITED) {
-    if (families !== undefined && families !== family) continue;
+  for (const [option, only] of INHERITED) {
+    if (only !== undefined && only !== family) continue;
+    const { name } = OPTIONS[option];
+    const level = LEVELS[OPTIONS[option].level];
     const length = from.getsockopt(level, name, theirs);
     if (length < 0) continue; // not in this kernel, or not on such a socket
     const own = to.getsockopt(level, name, ours);
@@ -30,23 +33,23 @@ function half(value: Uint8Array): number {
 const theirs = new Uint8Array(16);
 const ours = new Uint8Array(16);
 
-/** Name, level, number, and the family that it is for; transparency first, since other options need no less. */
-const INHERITED: readonly (readonly [option: string, level: number, name: number, family?: Family])[] = [
-  ['IP_TRANSPARENT', IPPROTO_IP, 19, 'ipv4'],
-  ['IPV6_TRANSPARENT', IPPROTO_IPV6, 75, 'ipv6'],
-  ['SO_MARK', SOL_SOCKET, 36],
-  ['SO_PRIORITY', SOL_SOCKET, 12],
-  ['SO_BROADCAST', SOL_SOCKET, 6],
-  ['SO_DONTROUTE', SOL_SOCKET, 5],
-  ['SO_NO_CHECK', SOL_SOCKET, 11],
-  ['SO_TXTIME', SOL_SOCKET, 61],
-  ['SO_SNDBUF', SOL_SOCKET, 7],
-  ['IP_TOS', IPPROTO_IP, 1, 'ipv4'],
-  ['IP_TTL', IPPROTO_IP, 2, 'ipv4'],
-  ['IP_MTU_DISCOVER', IPPROTO_IP, 10, 'ipv4'],
-  ['IPV6_TCLASS', IPPROTO_IPV6, 67, 'ipv6'],
-  ['IPV6_UNICAST_HOPS', IPPROTO_IPV6, 16, 'ipv6'],
-  ['IPV6_MTU_DISCOVER', IPPROTO_IPV6, 23, 'ipv6'],
-  ['IPV6_DONTFRAG', IPPROTO_IPV6, 62, 'ipv6'],
-  ['IPV6_AUTOFLOWLABEL', IPPROTO_IPV6, 70, 'ipv6'],
+/** The options, and the family that each is for; transparency first, since other options need the same privilege or none. */
+const INHERITED: readonly (readonly [option: OptionName, family?: Family])[] = [
+  ['IP_TRANSPARENT', 'ipv4'],
+  ['IPV6_TRANSPARENT', 'ipv6'],
+  ['SO_MARK'],
+  ['SO_PRIORITY'],
+  ['SO_BROADCAST'],
+  ['SO_DONTROUTE'],
+  ['SO_NO_CHECK'],
+  ['SO_TXTIME'],
+  ['SO_SNDBUF'],
+  ['IP_TOS', 'ipv4'],
+  ['IP_TTL', 'ipv4'],
+  ['IP_MTU_DISCOVER', 'ipv4'],
+  ['IPV6_TCLASS', 'ipv6'],
+  ['IPV6_UNICAST_HOPS', 'ipv6'],
+  ['IPV6_MTU_DISCOVER', 'ipv6'],
+  ['IPV6_DONTFRAG', 'ipv6'],
+  ['IPV6_AUTOFLOWLABEL', 'ipv6'],
 ];

@@ -1,5 +1,5 @@
-// Replier: answers a datagram from the address, and the port, that it was sent to; the kernel by itself would take the address
-// that its route to the peer has. docs/udp-replies.md has the table of the cases.
+// Replier: answers a datagram from the address, and the port, that it was sent to; the kernel by itself would use the address of
+// its route to the peer. docs/udp-replies.md has the table of the cases.
 import { integer, invalidType } from '../../arguments.js';
 import { SocketError, SyscallError } from '../../errors.js';
 import { localEndpoint } from '../../options/local-endpoint.js';
@@ -8,8 +8,8 @@ import type { Family } from '../../wire/families.js';
 import { isWildcard } from '../../wire/wildcard.js';
 import { ReceivedBatch } from '../receive/batch.js';
 import type { MessageInfo } from '../receive/messages.js';
-import type { ReplyRouter, SendBatch } from '../send/batch.js';
-import { NOTHING, type ReplyOptions } from '../send/envelope.js';
+import type { BatchContents, ReplyRouter } from '../send/batch-contents.js';
+import { NOTHING, type ReplyOptions, type ReplyRoute } from '../send/envelope.js';
 import { checkData, type SendData } from '../send/data.js';
 import type { Sender } from '../send/sender.js';
 import type { SendStats } from '../send/transmit.js';
@@ -17,21 +17,21 @@ import { EgressSockets, type EgressContext, type EgressOptions } from './egress.
 import { mayLeak, staysHere } from './loopback.js';
 import { EAGAIN, EBADF, EINVAL, ENOTSUP, IPPROTO_IPV6, IPV6_FREEBIND } from '../../kernel/numbers.js';
 
-/** What of a datagram an answer needs to know: the info of a 'message', or one's own of the same form. */
+/** What a reply needs to know of a datagram: the info of a 'message', or an object with the same properties. */
 export type ReplyInfo = Pick<MessageInfo, 'source'> & Partial<Pick<MessageInfo, 'destination' | 'local' | 'interface'>>;
 
-/** What replies a socket has made. */
+/** Counters of the replies of a socket. */
 export interface ReplyStats {
-  /** Replies that were not sent, each a 'sendError'. Those that would have blocked are none. */
+  /** Replies that were not sent, each with a 'sendError'. Those that would have blocked are not counted. */
   readonly errors: number;
-  /** Sockets that are open for replies from other ports. */
+  /** Open sockets for replies from other ports. */
   readonly sockets: number;
 }
 
 export interface ReplyEvents {
   /**
-   * A reply was not sent, and `reply` returned false: for whatever a peer can cause, an unreachable address or a source port
-   * of 0. `reason` 'loopbackSource': it would have left this host with a loopback address as its source.
+   * A reply was not sent, and `reply` returned false: for errors that a peer can cause, such as an unreachable address or a
+   * source port of 0. `reason` 'loopbackSource': it would have left this host with a loopback address as its source.
    */
   sendError: [error: SyscallError, info: ReplyInfo];
 }
@@ -40,8 +40,8 @@ export interface ReplyEvents {
 export interface ReplyContext extends EgressContext {
   readonly family: Family;
   readonly sender: Sender;
-  /** The socket was made to tell where a datagram was sent to. */
-  readonly tellsDestination: boolean;
+  /** The socket was created to report where a datagram was sent to. */
+  readonly reportsDestination: boolean;
   onError(error: SyscallError, info: ReplyInfo): void;
 }
 
@@ -49,19 +49,14 @@ export class Replier implements ReplyRouter {
   readonly #context: ReplyContext;
   readonly #egress: EgressSockets;
   #errors = 0;
-  /** The own address, as far as it is known and stays: port 0 when it is not. */
+  /** The local address, while it is known and does not change: it has a port. */
   #own: Endpoint | undefined;
   #freebind: boolean;
-  // Where the reply at hand goes, so that a route makes no object.
-  #to: Endpoint | undefined;
-  #from: Endpoint | undefined;
-  #sender: Sender;
 
   constructor(context: ReplyContext, options: EgressOptions) {
     this.#context = context;
     this.#egress = new EgressSockets(context, options);
     this.#freebind = context.family === 'ipv4';
-    this.#sender = context.sender;
   }
 
   get stats(): ReplyStats {
@@ -75,40 +70,33 @@ export class Replier implements ReplyRouter {
 
   /** `udp.reply` of a message */
   reply(info: ReplyInfo, data: SendData, options: ReplyOptions = NOTHING): boolean {
-    const { source, destination, local, interface: index } = checkInfo(info);
-    return this.#reply(source, destination, local, index, data, options);
+    return this.#reply(checkInfo(info), data, options);
   }
 
   /** `udp.reply` of a batch */
   replyTo(received: ReceivedBatch, i: number, data: SendData, options: ReplyOptions = NOTHING): boolean {
-    const [source, destination, local] = [received.source(i), received.destination(i), received.local(i)];
-    return this.#reply(source, destination, local, received.interface(i), data, options);
+    return this.#reply(infoOf(received, i), data, options);
   }
 
-  add(batch: SendBatch, received: ReceivedBatch, i: number, data: Uint8Array, options: ReplyOptions): boolean {
+  add(batch: BatchContents, received: ReceivedBatch, i: number, data: Uint8Array, options: ReplyOptions): boolean {
     if (!(received instanceof ReceivedBatch)) throw invalidType('received', 'a received batch', received);
-    const [source, destination, local, index] = [
-      received.source(i),
-      received.destination(i),
-      received.local(i),
-      received.interface(i),
-    ];
+    const info = infoOf(received, i);
     const { sender } = this.#context;
     try {
-      this.#route(source, destination, local, index, options);
-      if (this.#sender === sender) {
-        sender.envelope.readReply(options, source, this.#from, this.#from?.scopeId ?? 0);
-        return batch.addRead(data, destination);
+      const route = this.#routeOf(info, options);
+      if (route.sender === sender) {
+        sender.envelope.readReply(options, route);
+        return batch.addReply(data, info.destination);
       }
-      if (!this.#send(data, options)) throw new SyscallError('sendmsg', EAGAIN, addressOf(source));
+      if (!this.#send(data, options, route)) throw new SyscallError('sendmsg', EAGAIN, addressOf(info.source));
     } catch (error) {
-      this.#handle(error, source, destination, local, index);
+      this.#report(error, info);
     }
     return true;
   }
 
   failed(error: SyscallError, source: Endpoint, destination: Endpoint | undefined): void {
-    this.#handle(error, source, destination, undefined, undefined);
+    this.#report(error, { source, destination, local: undefined, interface: undefined });
   }
 
   /** The socket has another address from now on. */
@@ -117,56 +105,37 @@ export class Replier implements ReplyRouter {
   }
 
   close(): void {
-    this.#own = undefined; // a later reply is to ask the descriptor, and to hear that it is closed
+    this.#own = undefined; // a later reply asks the descriptor, which is closed
     this.#egress.close();
   }
 
-  #reply(
-    source: Endpoint,
-    destination: Endpoint | undefined,
-    local: Endpoint | undefined,
-    index: number | undefined,
-    data: SendData,
-    options: ReplyOptions,
-  ): boolean {
+  #reply(info: Answered, data: SendData, options: ReplyOptions): boolean {
     const checked = checkData(data); // before anything is made for it
     try {
-      this.#route(source, destination, local, index, options);
-      return this.#send(checked, options);
+      return this.#send(checked, options, this.#routeOf(info, options));
     } catch (error) {
-      this.#handle(error, source, destination, local, index);
+      this.#report(error, info);
       return false;
     }
   }
 
-  #send(data: SendData, options: ReplyOptions): boolean {
-    const [to, from] = [this.#to, this.#from];
-    if (to === undefined) return false;
-    return (
-      this.#sender.tryReply(data, options, to, from, from?.scopeId ?? 0, (error) => {
-        this.#lost(error, to, from);
-      }) > 0
-    );
+  #send(data: SendData, options: ReplyOptions, route: Route): boolean {
+    return route.sender.tryReply(data, options, route, (error) => this.#lost(error, route)) > 0;
   }
 
-  /** The rest of a reply waited, and will not be sent. Nobody is there to catch anything: it is told, whatever it is. */
-  #lost(error: unknown, source: Endpoint, destination: Endpoint | undefined): void {
+  /** The rest of a reply was queued, and will not be sent. There is no caller to throw at, so that any error is reported. */
+  #lost(error: unknown, { to, from }: Route): void {
     const known = error instanceof SyscallError && error.errno !== EBADF && error.address !== undefined;
-    // Its socket was closed, perhaps for another one, or cannot be waited for: there was no room in time.
-    const told = known ? error : new SyscallError('sendmsg', EAGAIN, { ...addressOf(source), cause: error });
-    this.#handle(told, source, destination, undefined, undefined);
+    // Its socket was closed, perhaps to make room for another one, or cannot be waited for: there was no room in time.
+    const reported = known ? error : new SyscallError('sendmsg', EAGAIN, { ...addressOf(to), cause: error });
+    this.#report(reported, { source: to, destination: from, local: undefined, interface: undefined });
   }
 
-  /** Which socket it goes from, and which address. @throws SyscallError, ERR_INVALID_STATE */
-  #route(
-    source: Endpoint,
-    destination: Endpoint | undefined,
-    local: Endpoint | undefined,
-    index: number | undefined,
-    options: ReplyOptions,
-  ): void {
+  /** The socket and the address that a reply leaves from. @throws SyscallError, ERR_INVALID_STATE */
+  #routeOf(info: Answered, options: ReplyOptions): Route {
+    const { source, destination, local, interface: index } = info;
     const own = this.#ownAddress();
-    // Of what came to many, `local` is the interface's own address, or there is none and the kernel has to find one.
+    // Of what was sent to many, `local` is the interface's own address, or there is none and the kernel has to find one.
     const from = local ?? (destination === undefined || isMany(destination) ? undefined : destination);
     const answers = from ?? own;
     if (from === undefined && destination === undefined && isWildcard(own)) throw this.#unknown(source);
@@ -178,22 +147,19 @@ export class Replier implements ReplyRouter {
     }
     if (from !== undefined && port !== own.port) {
       this.#check(options, source); // wrong ones make no socket
-      const sender = this.#egress.from(from.withPort(port));
-      [this.#to, this.#from, this.#sender] = [source, undefined, sender];
-      return;
+      return { to: source, from: undefined, sender: this.#egress.from(from.withPort(port)) };
     }
-    this.#to = source;
-    this.#sender = this.#context.sender;
-    this.#from = from === undefined || from.address === own.address ? undefined : from;
-    if (this.#from?.family === 'ipv6' && !this.#freebind) this.#setFreebind();
+    const other = from === undefined || from.address === own.address ? undefined : from;
+    if (other?.family === 'ipv6' && !this.#freebind) this.#setFreebind();
+    return { to: source, from: other, sender: this.#context.sender };
   }
 
   /** @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE, ERR_UNSUPPORTED */
   #check(options: ReplyOptions, source: Endpoint): void {
-    this.#context.sender.envelope.readReply(options, source, undefined, 0);
+    this.#context.sender.envelope.readReply(options, { to: source, from: undefined });
   }
 
-  /** Without it an IPv6 address that is local by a route only (AnyIP) is no source, while an IPv4 one is. */
+  /** Without it an IPv6 address that is local by a route only (AnyIP) cannot be a source, while an IPv4 one can. */
   #setFreebind(): void {
     const result = this.#context.handle.setsockopt(IPPROTO_IPV6, IPV6_FREEBIND, 1);
     if (result < 0) throw new SyscallError('setsockopt', result, { option: 'IPV6_FREEBIND' });
@@ -208,21 +174,21 @@ export class Replier implements ReplyRouter {
   }
 
   #unknown(source: Endpoint): Error {
-    if (this.#context.tellsDestination) {
+    if (this.#context.reportsDestination) {
       return new SyscallError('sendmsg', EINVAL, {
         ...addressOf(source),
         reason: 'unknownDestination',
-        remedy: 'The kernel did not say where the datagram was sent to: controlLength is too small',
+        remedy: 'The kernel did not report where the datagram was sent to: controlLength is too small',
       });
     }
     return new SocketError(
       'ERR_INVALID_STATE',
-      'The socket is bound to all addresses, and was not made to tell which of them a datagram was sent to, so nobody knows ' +
-        'what to answer from. Create it with pktinfo: true, or with originalDestination: true for the port as well.',
+      'The socket is bound to all addresses, and was not created to report which of them a datagram was sent to, so the source ' +
+        'of a reply is unknown. Create it with pktinfo: true, or with originalDestination: true for the port as well.',
     );
   }
 
-  /** What the kernel, or the sender, means by an error. */
+  /** An error with what it means for a reply. */
   #explain(error: unknown, source: Endpoint, answers = this.#own): unknown {
     // An option that only IPv6 has (dontFragment), on an IPv6 socket: that this peer is an IPv4 one is the peer's doing.
     if (error instanceof SocketError && error.code === 'ERR_UNSUPPORTED') {
@@ -234,28 +200,34 @@ export class Replier implements ReplyRouter {
     return loopbackSource(source, answers);
   }
 
-  /** What a peer can have caused is told; what the caller has is thrown. */
-  #handle(
-    error: unknown,
-    source: Endpoint,
-    destination: Endpoint | undefined,
-    local: Endpoint | undefined,
-    index: number | undefined,
-  ): void {
-    const told = this.#explain(error, source, local ?? destination);
-    if (!(told instanceof SyscallError) || told.errno === EBADF) throw error;
+  /** Reports what a peer can have caused, and throws what the caller has. */
+  #report(error: unknown, info: Answered): void {
+    const reported = this.#explain(error, info.source, info.local ?? info.destination);
+    if (!(reported instanceof SyscallError) || reported.errno === EBADF) throw error;
     this.#errors++;
-    this.#context.onError(told, { source, destination, local, interface: index });
+    this.#context.onError(reported, info);
   }
 }
 
+/** The datagram that is answered. */
+type Answered = Required<ReplyInfo>;
+
+interface Route extends ReplyRoute {
+  /** Whose socket it leaves from. */
+  readonly sender: Sender;
+}
+
+function infoOf(received: ReceivedBatch, i: number): Answered {
+  return {
+    source: received.source(i),
+    destination: received.destination(i),
+    local: received.local(i),
+    interface: received.interface(i),
+  };
+}
+
 /** @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
-function checkInfo(info: ReplyInfo): {
-  source: Endpoint;
-  destination: Endpoint | undefined;
-  local: Endpoint | undefined;
-  interface: number | undefined;
-} {
+function checkInfo(info: ReplyInfo): Answered {
   if (typeof info !== 'object' || info === null) {
     throw invalidType('info', "the info of a 'message', or a received batch and an index", info);
   }

@@ -1,7 +1,7 @@
 // The sends that wait, and the loop that goes on with them when the socket is writable again.
 import { SocketError, SyscallError } from '../../errors.js';
 import { isWhole, lengthOf, rest, type SendData } from './data.js';
-import type { Envelope, SendOptions } from './envelope.js';
+import type { Envelope } from './envelope.js';
 import { tolerate, withResolvers } from './promises.js';
 import type { Queued, SendQueue } from './queue.js';
 import { EBADF } from '../../kernel/numbers.js';
@@ -9,7 +9,7 @@ import { EBADF } from '../../kernel/numbers.js';
 /** What goes on with them. */
 export interface BacklogContext {
   /** The options of the send at hand. */
-  readonly envelope: Pick<Envelope, 'read' | 'snapshot'>;
+  readonly envelope: Pick<Envelope, 'encode' | 'restore'>;
   /** Sends what the envelope says: bytes, 1 for an empty datagram, 0 when it would block. */
   attempt(data: SendData, length: number): number;
   /** Resolves when there may be room; rejects when the socket is closed. */
@@ -59,7 +59,7 @@ export class Backlog {
       reject(error);
       void tolerate(promise, error);
     };
-    const options: SendOptions = this.#context.envelope.snapshot();
+    const options = this.#context.envelope.encode();
     this.#queue.push({ data, options, length, sent, resolve, reject: fail });
     this.#flushing ??= this.#flush();
     return promise;
@@ -112,7 +112,7 @@ export class Backlog {
       if (lengthOf(data) !== length) {
         throw new SocketError('ERR_INVALID_STATE', 'The data was detached, or changed its length, while it waited.');
       }
-      this.#context.envelope.read(options);
+      this.#context.envelope.restore(options);
       const left = entry.sent === 0 ? data : rest(data, entry.sent);
       const sent = this.#context.attempt(left, length - entry.sent);
       entry.sent += length === 0 ? 0 : sent;

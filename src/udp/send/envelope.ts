@@ -2,20 +2,23 @@
 import { intOption } from '../../kernel/int-option.js';
 import { boolean, integer, invalidType, invalidValue, options as checkOptions, outOfRange } from '../../arguments.js';
 import type { Handle } from '../../binding.js';
+import { BoundedMap } from '../../bounded-map.js';
 import { SocketError } from '../../errors.js';
 import { interfaceIndex } from '../../kernel/interfaces.js';
 import { Endpoint, type EndpointLike } from '../../wire/endpoint.js';
 import type { Family } from '../../wire/families.js';
 import {
+  CONTROL_ROOM,
+  Memory,
   writeDontFragment,
   writeMark,
   writeSource,
   writeTos,
   writeTransmitTime,
   writeTtl,
-  type Memory,
 } from './control.js';
 import { IPPROTO_IP, IPPROTO_IPV6, IPV6_TCLASS, IP_TOS } from '../../kernel/numbers.js';
+import { MAX_SEGMENT_SIZE } from './segments.js';
 
 /** Where a datagram leaves from: an address of this host (or one with freebind), an interface, or both. */
 export interface SendSource {
@@ -25,13 +28,14 @@ export interface SendSource {
   readonly interface?: string | number | undefined;
 }
 
-/** How one send goes. All of it is per message; what is left out is as the socket has it. */
+/** The options of one send. All of them are per message; what is left out is as the socket has it. */
 export interface SendOptions {
   /** The destination. @default where the socket is connected to */
   readonly to?: EndpointLike | undefined;
   /**
    * Bytes of each datagram, 1 to 65535: the data is cut into datagrams of this size, the last one may be shorter. The
-   * kernel, or the network card, does the cutting where it can (UDP_SEGMENT). Without it the data is one datagram.
+   * kernel, or the network card, does the cutting where it can (UDP_SEGMENT). 0: the data is one datagram.
+   * @default the socket's `segmentSize`; 0 when it has none
    */
   readonly segmentSize?: number | undefined;
   /**
@@ -56,25 +60,49 @@ export interface SendOptions {
   readonly dontFragment?: boolean | undefined;
 }
 
-/** How a reply goes: where to and where from is what the datagram says that is answered. */
+/** The options of a reply. Its destination and its source follow from the datagram that is answered. */
 export type ReplyOptions = Omit<SendOptions, 'to' | 'from'>;
+
+/** Where a reply goes, and where it leaves from. */
+export interface ReplyRoute {
+  readonly to: Endpoint;
+  /** Undefined: the address of the socket. Its zone is the interface. */
+  readonly from: Endpoint | undefined;
+}
 
 /** What an envelope has to know of its socket. */
 export interface EnvelopeContext {
   readonly handle: Pick<Handle, 'getsockopt'>;
   readonly family: Family;
+  /** Of sends that name none; 0 for none. */
+  readonly segmentSize?: number | undefined;
   connectedTo(): Endpoint | undefined;
+}
+
+/** The options of a send that waits, checked and encoded: the caller may reuse its object, and nothing is checked again. */
+export interface EncodedOptions {
+  readonly to: Endpoint | undefined;
+  readonly segmentSize: number;
+  /** The control messages other than UDP_SEGMENT; undefined for none. */
+  readonly control: Uint8Array | undefined;
+  /** Whether they are those of an IPv4 datagram. */
+  readonly ipv4: boolean;
 }
 
 /** The options of one send at a time. It is used again and again, so that a send makes no object. */
 export class Envelope {
-  /** Where to, when the options say so. */
+  /** The destination, when the options name one. */
   to: Endpoint | undefined;
   /** 0: none. */
-  segmentSize = 0;
+  segmentSize: number;
+  /** The options themselves have a segment size other than 0. */
+  namesSegmentSize = false;
   /** Whether there are control messages other than UDP_SEGMENT. */
   hasControl = false;
   readonly #context: EnvelopeContext;
+  readonly #defaultSegmentSize: number;
+  /** The control messages, when they have been encoded before. */
+  #encoded: Uint8Array | undefined;
   #from: Endpoint | undefined;
   #interface = 0;
   #ecn = NONE;
@@ -86,6 +114,8 @@ export class Envelope {
 
   constructor(context: EnvelopeContext) {
     this.#context = context;
+    this.#defaultSegmentSize = context.segmentSize ?? 0;
+    this.segmentSize = this.#defaultSegmentSize;
   }
 
   /**
@@ -95,7 +125,8 @@ export class Envelope {
   read(options: SendOptions): void {
     if (options === NOTHING) {
       this.to = undefined;
-      this.segmentSize = 0;
+      this.segmentSize = this.#defaultSegmentSize;
+      this.namesSegmentSize = false;
       this.hasControl = false;
       return;
     }
@@ -104,36 +135,43 @@ export class Envelope {
     this.#read(to === undefined || to instanceof Endpoint ? to : Endpoint.from(to, 'options.to'), from, options);
   }
 
-  /** Reads the options of a reply, whose addresses are known. @param index of the interface, 0 for any @throws as `read` */
-  readReply(options: ReplyOptions, to: Endpoint, from: Endpoint | undefined, index: number): void {
+  /** Reads the options of a reply, whose addresses are known. @throws as `read` */
+  readReply(options: ReplyOptions, { to, from }: ReplyRoute): void {
+    if (options === NOTHING && from === undefined) {
+      this.read(NOTHING);
+      this.to = to;
+      return;
+    }
     checkKeys('options', options, REPLY_KEYS);
-    this.#read(to, undefined, options, from, index);
+    this.#read(to, undefined, options, from);
   }
 
-  /** What was read, for a send that waits: the caller may go on with its object. */
-  snapshot(): SendOptions {
-    const from = this.#from;
-    return {
-      ...(this.to && { to: this.to }),
-      ...(this.segmentSize !== 0 && { segmentSize: this.segmentSize }),
-      ...(this.hasControl && {
-        ...((from !== undefined || this.#interface !== 0) && {
-          from: {
-            ...(from && { address: from.address }),
-            ...(this.#interface !== 0 && { interface: this.#interface }),
-          },
-        }),
-        ...(this.#ecn !== NONE && { ecn: this.#ecn }),
-        ...(this.#dscp !== NONE && { dscp: this.#dscp }),
-        ...(this.#ttl !== NONE && { ttl: this.#ttl }),
-        ...(this.#mark !== NONE && { mark: this.#mark }),
-        ...(this.#txTime !== undefined && { txTime: this.#txTime }),
-        ...(this.#dontFragment !== undefined && { dontFragment: this.#dontFragment }),
-      }),
-    };
+  /** What was read, for a send that waits. */
+  encode(): EncodedOptions {
+    const { to, segmentSize, hasControl, ipv4 } = this;
+    const control = hasControl ? scratch.bytes.slice(0, this.writeControl(scratch, 0)) : undefined;
+    return { to, segmentSize, control, ipv4 };
   }
 
-  /** The destination, wherever it is known from. */
+  /**
+   * Makes this what it was when `encode` was called.
+   * @throws ERR_INVALID_STATE when the socket has been connected to the other family since, whose control messages differ
+   */
+  restore(options: EncodedOptions): void {
+    this.to = options.to;
+    this.segmentSize = options.segmentSize;
+    this.namesSegmentSize = false; // checked when it was read
+    this.hasControl = options.control !== undefined;
+    this.#encoded = options.control;
+    if (options.control === undefined || options.ipv4 === this.ipv4) return;
+    throw new SocketError(
+      'ERR_INVALID_STATE',
+      `The socket was connected to an ${options.ipv4 ? 'IPv6' : 'IPv4'} address while this send waited, and its options ` +
+        `are those of ${options.ipv4 ? 'IPv4' : 'IPv6'}: send it again.`,
+    );
+  }
+
+  /** The destination: of the options, or of the connection. */
   get destination(): Endpoint | undefined {
     return this.to ?? this.#context.connectedTo();
   }
@@ -146,6 +184,10 @@ export class Envelope {
   /** Writes the control messages other than UDP_SEGMENT, and returns where they end. */
   writeControl(memory: Memory, start: number): number {
     if (!this.hasControl) return start;
+    if (this.#encoded !== undefined) {
+      memory.bytes.set(this.#encoded, start);
+      return start + this.#encoded.length;
+    }
     const { ipv4 } = this;
     let at = start;
     if (this.#from !== undefined || this.#interface !== 0) {
@@ -159,19 +201,15 @@ export class Envelope {
     return at;
   }
 
-  #read(
-    to: Endpoint | undefined,
-    from: SendOptions['from'],
-    options: ReplyOptions,
-    source?: Endpoint,
-    index = 0,
-  ): void {
+  #read(to: Endpoint | undefined, from: SendOptions['from'], options: ReplyOptions, source?: Endpoint): void {
     const { segmentSize, ecn, dscp, ttl, txTime, mark, dontFragment } = options;
-    const size = segmentSize === undefined ? 0 : integer('options.segmentSize', segmentSize, 1, 65535);
+    const size =
+      segmentSize === undefined
+        ? this.#defaultSegmentSize
+        : integer('options.segmentSize', segmentSize, 0, MAX_SEGMENT_SIZE);
     const hasControl =
       from !== undefined ||
       source !== undefined ||
-      index !== 0 ||
       ecn !== undefined ||
       dscp !== undefined ||
       ttl !== undefined ||
@@ -179,13 +217,15 @@ export class Envelope {
       mark !== undefined ||
       dontFragment !== undefined;
     if (hasControl) this.#readControl(to, from, ecn, dscp, ttl, txTime, mark, dontFragment);
-    if (source !== undefined || index !== 0) {
+    if (source !== undefined) {
       this.#from = source;
-      this.#interface = index;
+      this.#interface = source.scopeId;
     }
     this.to = to;
     this.segmentSize = size;
+    this.namesSegmentSize = segmentSize !== undefined && size !== 0;
     this.hasControl = hasControl;
+    this.#encoded = undefined;
   }
 
   #readControl(
@@ -213,7 +253,7 @@ export class Envelope {
       if (ipv4) {
         throw new SocketError(
           'ERR_UNSUPPORTED',
-          'IPv4 cannot say per datagram whether it may be fragmented. Set it for the socket: ' +
+          'IPv4 has no dontFragment for a single datagram. Set it for the socket: ' +
             "pathMtuDiscovery: 'do' or 'probe', when it is created.",
         );
       }
@@ -258,7 +298,7 @@ function sourceOf(from: string | Endpoint | SendSource, ipv4: boolean): readonly
   const { address, interface: device } = from;
   const index = device === undefined ? 0 : indexOf(device);
   if (address === undefined) {
-    if (index === 0) throw invalidValue('options.from', from, 'it has neither an address nor an interface');
+    if (index === 0) throw invalidValue('options.from', from, 'it must have an address, an interface, or both');
     return [undefined, index];
   }
   const [endpoint, scope] = addressOf(address, ipv4, 'options.from.address');
@@ -280,10 +320,7 @@ function ofFamily(source: Endpoint, ipv4: boolean, name: string): readonly [Endp
 /** Sources are few and come again. A zone may come to mean another interface, so those are not kept. */
 function remember(address: string, name: string): Endpoint {
   const endpoint = Endpoint.from({ address, port: 0 }, name);
-  if (endpoint.scopeId === 0) {
-    if (sources.size >= SOURCES_KEPT) sources.clear();
-    sources.set(address, endpoint);
-  }
+  if (endpoint.scopeId === 0) sources.set(address, endpoint);
   return endpoint;
 }
 
@@ -291,7 +328,7 @@ function indexOf(device: string | number): number {
   if (typeof device !== 'string') return integer('options.from.interface', device, 1, 2 ** 31 - 1);
   const index = interfaceIndex(device);
   if (index === undefined) {
-    throw invalidValue('options.from.interface', device, 'there is no network interface of that name');
+    throw invalidValue('options.from.interface', device, 'no network interface has this name');
   }
   return index;
 }
@@ -312,4 +349,6 @@ export const NOTHING: SendOptions = {};
 const NONE = -1;
 const NOWHERE = [undefined, 0] as const;
 const SOURCES_KEPT = 1024;
-const sources = new Map<string, Endpoint>();
+const sources = new BoundedMap<string, Endpoint>(SOURCES_KEPT);
+/** What is written to it is copied before the next call. */
+const scratch = new Memory(CONTROL_ROOM);

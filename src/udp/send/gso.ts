@@ -2,9 +2,10 @@
 // has, and which paths have refused it.
 import { integer, oneOf } from '../../arguments.js';
 import type { Handle } from '../../binding.js';
+import { BoundedMap } from '../../bounded-map.js';
 import { errnoName, SocketError } from '../../errors.js';
 import type { Endpoint } from '../../wire/endpoint.js';
-import { hasEqualTail, MOST_SEGMENTS } from './segments.js';
+import { hasEqualTail, MAX_SEGMENTS } from './segments.js';
 import { EIO, ENOPROTOOPT, IPPROTO_UDP, UDP_SEGMENT } from '../../kernel/numbers.js';
 
 /**
@@ -60,15 +61,35 @@ export function checkGsoOptions(options: GsoOptions): Complete<GsoOptions> {
   const {
     gso = 'auto',
     gsoRetryAfter = TEN_MINUTES,
-    gsoMaxSegments = MOST_SEGMENTS,
+    gsoMaxSegments = MAX_SEGMENTS,
     gsoEqualTail = 'offload',
   } = options;
   return {
     gso: oneOf('options.gso', gso, ['auto', 'off', 'require']),
     gsoRetryAfter: integer('options.gsoRetryAfter', gsoRetryAfter, 0, 2 ** 31 - 1),
-    gsoMaxSegments: integer('options.gsoMaxSegments', gsoMaxSegments, 2, MOST_SEGMENTS),
+    gsoMaxSegments: integer('options.gsoMaxSegments', gsoMaxSegments, 2, MAX_SEGMENTS),
     gsoEqualTail: oneOf('options.gsoEqualTail', gsoEqualTail, ['offload', 'separate', 'sentinel']),
   };
+}
+
+/** @throws ERR_UNSUPPORTED for 'require' where there is none */
+export function requireSegmentation(reader: Pick<Handle, 'getsockopt'>, mode: GsoMode): void {
+  if (mode !== 'require') return;
+  if (isSwitchedOff()) {
+    throw new SocketError(
+      'ERR_UNSUPPORTED',
+      "gso is 'require', and LINUX_SOCKETS_GSO=off in the environment forbids it.",
+    );
+  }
+  if (reader.getsockopt(IPPROTO_UDP, UDP_SEGMENT, scratch) >= 0) return;
+  throw new SocketError(
+    'ERR_UNSUPPORTED',
+    "gso is 'require', and this kernel has no UDP_SEGMENT (Linux 4.18 or later).",
+  );
+}
+
+function isSwitchedOff(): boolean {
+  return process.env['LINUX_SOCKETS_GSO'] === 'off';
 }
 
 /** What one socket knows of segmentation offload. */
@@ -76,13 +97,13 @@ export class GsoPolicy {
   readonly mode: GsoMode;
   readonly equalTail: EqualTail;
   /** What the kernel takes, as far as it is known. */
-  mostSegments: number;
+  maxSegments: number;
   readonly #retryAfter: number;
   readonly #handle: Pick<Handle, 'getsockopt'>;
   readonly #announce: (event: GsoDisabled) => void;
   readonly #now: () => number;
-  /** Address → when it is to be tried again. The oldest goes first. */
-  readonly #refused = new Map<string, number>();
+  /** Address → when it is to be tried again. */
+  readonly #refused = new BoundedMap<string, number>(MAX_REMEMBERED);
   #supported: boolean | undefined;
 
   /** @throws ERR_UNSUPPORTED for 'require' where there is none, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
@@ -97,17 +118,10 @@ export class GsoPolicy {
     this.#now = now;
     const { gso: mode, gsoRetryAfter, gsoMaxSegments, gsoEqualTail } = checkGsoOptions(options);
     this.#retryAfter = gsoRetryAfter;
-    this.mostSegments = gsoMaxSegments;
+    this.maxSegments = gsoMaxSegments;
     this.equalTail = gsoEqualTail;
-    const switchedOff = process.env['LINUX_SOCKETS_GSO'] === 'off';
-    if (mode === 'require' && (switchedOff || !this.#probe())) {
-      throw new SocketError(
-        'ERR_UNSUPPORTED',
-        switchedOff
-          ? "gso is 'require', and LINUX_SOCKETS_GSO=off in the environment forbids it."
-          : "gso is 'require', and this kernel has no UDP_SEGMENT: it came with Linux 4.18.",
-      );
-    }
+    requireSegmentation(handle, mode);
+    const switchedOff = isSwitchedOff();
     this.mode = switchedOff ? 'off' : mode;
   }
 
@@ -147,13 +161,6 @@ export class GsoPolicy {
   /** It was tried and refused, and without it the datagram went. */
   disable(destination: Endpoint | undefined, errno: number): void {
     const key = destination?.address ?? '';
-    this.#refused.delete(key);
-    if (this.#refused.size >= REMEMBERED) {
-      for (const oldest of this.#refused.keys()) {
-        this.#refused.delete(oldest);
-        break;
-      }
-    }
     this.#refused.set(key, this.#now() + this.#retryAfter);
     this.#announce({ destination, reason: errno === EIO ? 'path' : 'refused', code: errnoName(errno), errno });
   }
@@ -164,8 +171,8 @@ export class GsoPolicy {
   }
 }
 
-/** Destinations that are remembered at most. */
-export const REMEMBERED = 1024;
+/** Destinations that are remembered. */
+const MAX_REMEMBERED = 1024;
 
 const TEN_MINUTES = 600_000;
 const scratch = new Uint8Array(4);

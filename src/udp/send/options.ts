@@ -1,8 +1,14 @@
-// What a socket is asked about sending when it is made.
+// How a socket sends, as `create` is told.
 import { integer } from '../../arguments.js';
+import { MAX_SEGMENT_SIZE } from './segments.js';
 import { checkGsoOptions, type Complete, type GsoOptions } from './gso.js';
 
 export interface SenderOptions extends GsoOptions {
+  /**
+   * Bytes of each datagram, 1 to 65535, of sends that name no `segmentSize` of their own; theirs wins, also 0, which sends one
+   * datagram. 0: none. It is how this socket sends, and is not set on the descriptor (UDP_SEGMENT). @default 0
+   */
+  readonly segmentSize?: number | undefined;
   /** Bytes in the queue of `send` beyond which `writableNeedDrain` is true. @default 1048576 */
   readonly sendHighWaterMark?: number | undefined;
   /** Bytes that the queue of `send` holds at most; each send counts 256 beyond its data. @default 16777216 */
@@ -11,6 +17,7 @@ export interface SenderOptions extends GsoOptions {
 
 /** The names of SenderOptions, for a factory that refuses others. */
 export const SENDER_OPTIONS = [
+  'segmentSize',
   'gso',
   'gsoRetryAfter',
   'gsoMaxSegments',
@@ -21,9 +28,10 @@ export const SENDER_OPTIONS = [
 
 /** With the defaults. @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
 export function checkSenderOptions(options: SenderOptions): Complete<SenderOptions> {
-  const { sendHighWaterMark = 2 ** 20, maxQueueBytes = 2 ** 24 } = options;
+  const { segmentSize = 0, sendHighWaterMark = 2 ** 20, maxQueueBytes = 2 ** 24 } = options;
   return {
     ...checkGsoOptions(options),
+    segmentSize: integer('options.segmentSize', segmentSize, 0, MAX_SEGMENT_SIZE),
     sendHighWaterMark: integer('options.sendHighWaterMark', sendHighWaterMark, 0, 2 ** 40),
     maxQueueBytes: integer('options.maxQueueBytes', maxQueueBytes, 0, 2 ** 40),
   };

@@ -1,12 +1,12 @@
 // What waits until the kernel has room again: in order, in bounded memory, and each send knows when it is done.
 import { SocketError } from '../../errors.js';
 import type { SendData } from './data.js';
-import type { SendOptions } from './envelope.js';
+import type { EncodedOptions } from './envelope.js';
 
 /** One send that the kernel has not taken whole. */
 export interface Queued {
   readonly data: SendData;
-  readonly options: SendOptions;
+  readonly options: EncodedOptions;
   /** Bytes of the data, when it was queued. */
   readonly length: number;
   /** Bytes that have been sent. */

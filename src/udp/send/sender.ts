@@ -4,18 +4,19 @@ import { invalidType, invalidValue } from '../../arguments.js';
 import { SyscallError } from '../../errors.js';
 import type { Endpoint } from '../../wire/endpoint.js';
 import type { Family } from '../../wire/families.js';
-import { nothingToCut, SendBatch, type BatchOwner, type ReplyRouter, type SendBatchOptions } from './batch.js';
+import { contents, make } from '../internal.js';
+import { SendBatch } from './batch.js';
+import { nothingToCut, type BatchOwner, type ReplyRouter, type SendBatchOptions } from './batch-contents.js';
 import { ADDRESS_ROOM, BESIDE_ROOM, Memory, SEGMENT_CONTROL, writeSegment } from './control.js';
-import { Envelope, NOTHING, type ReplyOptions, type SendOptions } from './envelope.js';
+import { Envelope, NOTHING, type ReplyOptions, type ReplyRoute, type SendOptions } from './envelope.js';
 import { mayBePending, sendError } from './errnos.js';
 import { GsoPolicy, type GsoDisabled } from './gso.js';
 import { checkSenderOptions, type SenderOptions } from './options.js';
 import { Backlog } from './backlog.js';
 import { checkData, isList, isWhole, lengthOf, rest, type SendData } from './data.js';
 import { SendQueue } from './queue.js';
-import { Records, UNCUT, type Messages } from './records.js';
+import { Records, type Messages } from './records.js';
 import { fitsOneMessage, hasEqualTail, messageBytes, payloadLimit } from './segments.js';
-import { Sticky } from './sticky.js';
 import { rejected } from './promises.js';
 import { Transmitter, type SendHandle, type SendStats } from './transmit.js';
 
@@ -43,7 +44,6 @@ export class Sender implements BatchOwner {
   readonly envelope: Envelope;
   readonly family: Family;
   readonly sentinel: boolean;
-  readonly sticky: Sticky;
   /** Set by the socket, which knows more than how to send. */
   replies: ReplyRouter | undefined;
   readonly #context: SendContext;
@@ -52,19 +52,24 @@ export class Sender implements BatchOwner {
   readonly #transmitter: Transmitter;
   readonly #backlog: Backlog;
   /** The address and the control messages of the send at hand; UDP_SEGMENT stands at 32, the others behind it. */
-  readonly #beside = new Memory(2 * BESIDE_ROOM);
+  readonly #beside = new Memory(BESIDE_ROOM);
   /** Whose address it is. */
   #written: Endpoint | undefined;
   readonly #records = new Records(CHUNK);
-  #pendingErrorTold = true;
+  #pendingErrorReported = true;
 
   /** @param now milliseconds of a clock that does not jump @throws ERR_UNSUPPORTED, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
   constructor(context: SendContext, options: SenderOptions = {}, now: () => number = () => performance.now()) {
     this.#context = context;
     this.#handle = context.handle;
     this.family = context.family;
-    this.envelope = new Envelope(context);
-    const { sendHighWaterMark, maxQueueBytes } = checkSenderOptions(options);
+    const { sendHighWaterMark, maxQueueBytes, segmentSize } = checkSenderOptions(options);
+    this.envelope = new Envelope({
+      handle: context.handle,
+      family: context.family,
+      segmentSize,
+      connectedTo: () => context.connectedTo(),
+    });
     this.#backlog = new Backlog(new SendQueue(sendHighWaterMark, maxQueueBytes), {
       envelope: this.envelope,
       attempt: (data, length) => this.#attempt(data, length),
@@ -72,7 +77,6 @@ export class Sender implements BatchOwner {
       onDrain: () => context.emit('drain'),
     });
     this.#gso = new GsoPolicy(this.#handle, options, (event) => this.#notify('gsoDisabled', event), now);
-    this.sticky = new Sticky(this.#handle);
     this.sentinel = this.#gso.equalTail === 'sentinel';
     this.#transmitter = new Transmitter(this.#handle, this.#gso, (errno) => this.#onPendingError(errno));
   }
@@ -98,27 +102,20 @@ export class Sender implements BatchOwner {
     const checked = checkData(data);
     const length = lengthOf(checked);
     this.envelope.read(options); // after it nothing of the caller's runs: getters could send as well
+    if (length === 0 && this.envelope.namesSegmentSize) throw nothingToCut();
     return this.#backlog.size > 0 ? 0 : this.#attempt(checked, length);
   }
 
   /**
-   * `trySend` of a reply. When the kernel takes a part of it, the rest of it waits in the queue.
-   * @param index of the interface, 0 for any
-   * @param lost hears of the rest's failure; it must not throw
-   * @internal
+   * `trySend` of a reply. When the kernel takes a part of it, the rest of it is queued.
+   * @param lost is called when the rest fails; it must not throw
    */
-  tryReply(
-    data: SendData,
-    options: ReplyOptions,
-    to: Endpoint,
-    from: Endpoint | undefined,
-    index: number,
-    lost: (error: unknown) => void,
-  ): number {
+  tryReply(data: SendData, options: ReplyOptions, route: ReplyRoute, lost: (error: unknown) => void): number {
     const checked = checkData(data);
-    this.envelope.readReply(options, to, from, index);
-    if (this.#backlog.size > 0) return 0;
+    this.envelope.readReply(options, route);
     const length = lengthOf(checked);
+    if (length === 0 && this.envelope.namesSegmentSize) throw nothingToCut();
+    if (this.#backlog.size > 0) return 0;
     const sent = this.#attempt(checked, length);
     if (sent > 0 && !isWhole(sent, length)) {
       const copy = Uint8Array.from(rest(checked, sent));
@@ -133,6 +130,7 @@ export class Sender implements BatchOwner {
       const checked = checkData(data);
       const length = lengthOf(checked);
       this.envelope.read(options);
+      if (length === 0 && this.envelope.namesSegmentSize) throw nothingToCut();
       const sent = this.#backlog.size > 0 ? 0 : this.#attempt(checked, length);
       return isWhole(sent, length) ? Promise.resolve() : this.#backlog.push(checked, length, sent);
     } catch (error) {
@@ -148,23 +146,24 @@ export class Sender implements BatchOwner {
 
   /** `UdpSocket.createSendBatch` */
   createSendBatch(options: SendBatchOptions = {}): SendBatch {
-    return new SendBatch(this, options);
+    return SendBatch[make](this, options);
   }
 
   /** `UdpSocket.sendBatch` */
-  sendBatch(batch: SendBatch): number {
-    if (!(batch instanceof SendBatch)) throw invalidType('batch', 'a SendBatch', batch);
-    if (batch.owner !== this) throw invalidValue('batch', batch, 'it is of another socket');
+  sendBatch(sendBatch: SendBatch): number {
+    if (!(sendBatch instanceof SendBatch)) throw invalidType('batch', 'a SendBatch', sendBatch);
+    const batch = sendBatch[contents];
+    if (batch.owner !== this) throw invalidValue('batch', sendBatch, 'it belongs to another socket');
     if (this.#backlog.size > 0 || batch.remaining === 0) return 0;
     const { messages, length } = batch;
     let completed = 0;
     for (;;) {
       const sent = this.#transmitter.transmit(messages, batch.position, length);
-      batch.advance(sent);
+      batch.position += sent;
       completed += sent;
       const reply = this.#transmitter.errno === 0 ? undefined : batch.replyAtPosition;
       if (reply === undefined) break;
-      // Whoever is answered may have seen to it that this fails: it is told, and the others go on.
+      // The peer may have caused it: it is reported, and the other messages go on.
       const source = messages.target(batch.position);
       if (source !== undefined) {
         this.replies?.failed(this.#failure(messages, batch.position, undefined), source, reply.destination);
@@ -177,11 +176,11 @@ export class Sender implements BatchOwner {
   }
 
   bytesPerMessage(length: number, segmentSize: number, ipv4: boolean): number {
-    const { mostSegments } = this.#gso;
-    const mostBytes = payloadLimit(ipv4);
+    const { maxSegments } = this.#gso;
+    const maxBytes = payloadLimit(ipv4);
     const tail = this.sentinel && hasEqualTail(length, segmentSize);
-    if (!tail && fitsOneMessage(length, segmentSize, mostSegments, mostBytes)) return length;
-    return messageBytes(segmentSize, mostSegments, mostBytes, this.sentinel);
+    if (!tail && fitsOneMessage(length, segmentSize, maxSegments, maxBytes)) return length;
+    return messageBytes(segmentSize, maxSegments, maxBytes, this.sentinel);
   }
 
   /** Rejects the sends that wait. To be called before the descriptor is closed. */
@@ -193,14 +192,12 @@ export class Sender implements BatchOwner {
   #attempt(data: SendData, length: number): number {
     const { envelope } = this;
     const { segmentSize, to } = envelope;
-    if (segmentSize !== 0 && length === 0) throw nothingToCut();
     const cut = segmentSize !== 0 && length > segmentSize;
     if (cut && !this.#isOneMessage(length, segmentSize)) return this.#inMessages(data, length, 0);
-    const told = cut || (segmentSize !== 0 && this.sticky.cuts(length));
-    const start = told ? ADDRESS_ROOM : PLAIN;
+    const start = cut ? ADDRESS_ROOM : PLAIN;
     let result: number;
     if (isList(data)) result = this.#gather(data, start, cut);
-    else if (told || envelope.hasControl) {
+    else if (cut || envelope.hasControl) {
       const addressLength = to === undefined ? 0 : this.#writeAddress(to);
       const controlLength = this.#writeControl(cut ? segmentSize : 0) - start;
       result = this.#handle.sendto(data, this.#beside.bytes, addressLength, start, controlLength);
@@ -209,7 +206,7 @@ export class Sender implements BatchOwner {
     const transmitter = this.#transmitter;
     transmitter.stats.syscalls++;
     if (result >= 0) {
-      transmitter.count(length, segmentSize);
+      transmitter.count(length, cut ? segmentSize : 0);
       return length === 0 ? 1 : length;
     }
     if (result === EAGAIN) {
@@ -227,7 +224,7 @@ export class Sender implements BatchOwner {
     if (this.#gso.equalTail !== 'offload' && hasEqualTail(length, segmentSize)) return false;
     const { envelope } = this;
     return (
-      fitsOneMessage(length, segmentSize, this.#gso.mostSegments, payloadLimit(envelope.ipv4)) &&
+      fitsOneMessage(length, segmentSize, this.#gso.maxSegments, payloadLimit(envelope.ipv4)) &&
       this.#gso.allows(envelope.destination)
     );
   }
@@ -253,15 +250,8 @@ export class Sender implements BatchOwner {
         const size = Math.min(most, length - offset);
         const segmented = cut && size > segmentSize;
         const tail = segmented && this.sentinel && hasEqualTail(size, segmentSize);
-        if (segmented || segmentSize === 0 || !this.sticky.cuts(size)) {
-          const start = segmented ? ADDRESS_ROOM : PLAIN;
-          const segment = segmented ? segmentSize : 0;
-          records.set(count++, offset, size, 0, addressLength, start, end - start, tail, segment);
-        } else {
-          if (cut) this.#copyUncut(end);
-          const start = cut ? end : ADDRESS_ROOM;
-          records.set(count++, offset, size, 0, addressLength, start, end - ADDRESS_ROOM, false, UNCUT);
-        }
+        const start = segmented ? ADDRESS_ROOM : PLAIN;
+        records.set(count++, offset, size, 0, addressLength, start, end - start, tail, segmented ? segmentSize : 0);
         if (length === 0) break;
       }
       const completed = transmitter.transmit(messages, 0, count, suspect);
@@ -297,11 +287,6 @@ export class Sender implements BatchOwner {
     return this.envelope.writeControl(this.#beside, PLAIN);
   }
 
-  /** The control messages once more, behind their end: with UDP_SEGMENT as 0. */
-  #copyUncut(end: number): void {
-    this.#beside.bytes.copyWithin(writeSegment(this.#beside, end, 0), PLAIN, end);
-  }
-
   /** The error of a message that the transmitter has stopped at. */
   #failure(messages: Messages, index: number, segmentSize: number | undefined): SyscallError {
     const { records } = messages;
@@ -327,12 +312,12 @@ export class Sender implements BatchOwner {
   }
 
   #onPendingError(errno: number): void {
-    if (!this.#pendingErrorTold) return; // once a turn: a peer can make as many as it likes
-    this.#pendingErrorTold = false;
+    if (!this.#pendingErrorReported) return; // once a turn: a peer can make as many as it likes
+    this.#pendingErrorReported = false;
     const remote = this.connectedTo();
     const error = new SyscallError('sendmsg', errno, { address: remote?.address, port: remote?.port });
     setImmediate(() => {
-      this.#pendingErrorTold = true;
+      this.#pendingErrorReported = true;
       this.#context.emit('pendingError', error);
     });
   }
@@ -346,5 +331,5 @@ export class Sender implements BatchOwner {
 const EMPTY = new Uint8Array(0);
 /** Where the control messages behind UDP_SEGMENT begin. */
 const PLAIN = ADDRESS_ROOM + SEGMENT_CONTROL;
-/** Messages that one call of sendmmsg gets. */
+/** Messages per call of sendmmsg. */
 const CHUNK = 64;

@@ -6,10 +6,8 @@ import { portAssigned } from '../../options/local-endpoint.js';
 import type { OptionAccess } from '../../options/target.js';
 import { mayBePending } from './errnos.js';
 import type { GsoPolicy } from './gso.js';
-import { BESIDE_ROOM, Memory } from './control.js';
 import { Records, type Messages } from './records.js';
-import { FEWER_SEGMENTS, hasEqualTail, segmentCount } from './segments.js';
-import { stickySize } from './sticky.js';
+import { MAX_SEGMENTS_OLD, hasEqualTail, segmentCount } from './segments.js';
 
 /** What of a Handle sending needs. */
 export type SendHandle = Pick<Handle, 'sendto' | 'sendmmsg' | 'sendmsg'> & OptionAccess;
@@ -42,8 +40,6 @@ export class Transmitter {
   readonly #gso: GsoPolicy;
   readonly #onPendingError: (errno: number) => void;
   readonly #parts = new Records(PARTS);
-  /** The address and the control messages of parts, where they are not those of the message. */
-  readonly #beside = new Memory(BESIDE_ROOM);
 
   constructor(handle: SendHandle, gso: GsoPolicy, onPendingError: (errno: number) => void) {
     this.#handle = handle;
@@ -132,13 +128,13 @@ export class Transmitter {
    */
   #withoutOffload(messages: Messages, at: number, errno: number): number {
     const { records } = messages;
-    if (records.segment(at) === 0 && !this.#isSticky(records, at)) return errno;
+    if (records.segment(at) === 0) return errno;
     const before = this.bytes;
-    if (errno === EINVAL && this.#gso.mostSegments > FEWER_SEGMENTS) {
+    if (errno === EINVAL && this.#gso.maxSegments > MAX_SEGMENTS_OLD) {
       const segments = segmentCount(records.length(at), records.segment(at));
-      if (segments > FEWER_SEGMENTS) {
-        const result = this.#inParts(messages, at, FEWER_SEGMENTS - (this.#gso.equalTail === 'sentinel' ? 1 : 0));
-        if (this.bytes > before) this.#gso.mostSegments = FEWER_SEGMENTS;
+      if (segments > MAX_SEGMENTS_OLD) {
+        const result = this.#inParts(messages, at, MAX_SEGMENTS_OLD - (this.#gso.equalTail === 'sentinel' ? 1 : 0));
+        if (this.bytes > before) this.#gso.maxSegments = MAX_SEGMENTS_OLD;
         if (this.bytes > before || result !== EINVAL) return result;
       }
     }
@@ -152,14 +148,10 @@ export class Transmitter {
 
   /** Sends a message as several, of so many segments each: 1 when all of it is sent, or what stopped it. */
   #inParts(messages: Messages, at: number, segments: number): number {
-    const { data, records } = messages;
+    const { data, beside, records } = messages;
     const parts = this.#parts;
     const segment = records.segment(at);
     const sentinel = this.#gso.equalTail === 'sentinel';
-    // A socket that cuts by itself must be told not to; else UDP_SEGMENT is left out.
-    const told = segments === 1 && stickySize(this.#handle) > 0;
-    const beside = told ? this.#beside : messages.beside;
-    if (told) records.copyUncut(at, messages.beside, beside);
     for (;;) {
       const left = records.length(at);
       let count = 0;
@@ -168,7 +160,6 @@ export class Transmitter {
         const segmented = length > segment;
         const tail = segmented && sentinel && hasEqualTail(length, segment);
         parts.setPart(count, records, at, offset, length, segmented, tail);
-        if (told) parts.setUncut(count, records, at);
         count++;
       }
       this.stats.syscalls++;
@@ -182,15 +173,6 @@ export class Transmitter {
       }
       if (records.length(at) === 0) return 1;
     }
-  }
-
-  /** Whether the socket itself cuts what it is given (setsockopt UDP_SEGMENT), and this message is longer than that. */
-  #isSticky(records: Records, at: number): boolean {
-    if (records.isUncut(at)) return false;
-    const size = stickySize(this.#handle);
-    if (size === 0 || records.length(at) <= size) return false;
-    records.setSticky(at, size);
-    return true;
   }
 }
 

@@ -248,7 +248,7 @@ test.each<[string, unknown, string]>([
 
 test('toUdpSocket() refuses wrong arguments', async () => {
   const reservation = hold();
-  for (const options of [{ family: 'ipv4' }, { reuseAddress: true }, { wrong: 1 }]) {
+  for (const options of [{ family: 'ipv4' }, { reuseAddr: true }, { wrong: 1 }]) {
     expect((await errorOf(() => reservation.toUdpSocket(options as never))).code).toBe('ERR_INVALID_ARG_VALUE');
   }
   expect((await errorOf(() => reservation.toUdpSocket(5 as never))).code).toBe('ERR_INVALID_ARG_TYPE');

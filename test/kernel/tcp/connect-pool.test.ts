@@ -20,7 +20,8 @@ const BASE: Source = {
   transparent: false,
   mark: undefined,
   device: undefined,
-  sockopts: undefined,
+  protocol: 'tcp',
+  sockopts: [],
 };
 
 /** Candidates for these sources, and a log of what they heard. */

@@ -110,7 +110,7 @@ test("libuv's SO_REUSEADDR is undone: nobody else can take the port", async () =
   native.detach();
   kept(plain);
   // Who wanted it keeps it.
-  expect(getOption(kept(toDgram(make({ reuseAddress: true }))), 'SO_REUSEADDR')).toBe(true);
+  expect(getOption(kept(toDgram(make({ reuseAddr: true }))), 'SO_REUSEADDR')).toBe(true);
 });
 
 test("'listening' is emitted inside of the call, and the socket is bound when it returns", async () => {

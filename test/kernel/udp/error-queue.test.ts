@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { UdpSocket, type NetworkError, type SyscallError, type UdpSocketOptions } from '../../../src/index.js';
-import { ErrorQueue } from '../../../src/udp/error-queue.js';
+import { ErrorEntries } from '../../../src/udp/error-entries.js';
 import { runNode } from '../../support/child.js';
 import { setSysctl } from '../../support/sysctl.js';
 import { boundUdp, closedPort, errorOf } from '../../support/sockets.js';
@@ -93,7 +93,7 @@ test('return() of an iterator that is over does not end the one after it', async
 
 describe('nobody iterates', () => {
   test('the queue is read all the same, and then nobody is woken', async () => {
-    const drain = vi.spyOn(ErrorQueue.prototype, 'drain');
+    const drain = vi.spyOn(ErrorEntries.prototype, 'drain');
     const udp = make({ pathMtuDiscovery: 'do' });
     for (let i = 0; i < 10; i++) tooLong(udp);
     while (udp.stats.errorQueue.entries < 10) await wait(1);
@@ -126,8 +126,8 @@ describe('nobody iterates', () => {
   });
 
   test('a queue that is full in the kernel does not spin, and sends go on', async () => {
-    const drain = vi.spyOn(ErrorQueue.prototype, 'drain');
-    const udp = make({ pathMtuDiscovery: 'do', receiveBuffer: 0 });
+    const drain = vi.spyOn(ErrorEntries.prototype, 'drain');
+    const udp = make({ pathMtuDiscovery: 'do', recvBufferSize: 0 });
     for (let i = 0; i < 1000; i++) tooLong(udp);
     const target = boundUdp();
     open.push(target);

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { getOption, UdpSocket, type Feature, type FeatureName, type UdpSocketOptions } from '../../../src/index.js';
 import type { Handle } from '../../../src/binding.js';
 import { Features } from '../../../src/udp/features.js';
-import { applyUdpOptions } from '../../../src/udp/options.js';
+import { configure } from '../../../src/udp/options.js';
 import { nodeEnvironment } from '../../support/child.js';
 import { datagramHandle } from '../../support/handles.js';
 import { testWith } from '../../support/kernel.js';
@@ -24,7 +24,7 @@ const FLAGS = {
   ttl: true,
   timestamps: true,
   dropCounter: true,
-  mark: true,
+  receiveMark: true,
   errorQueue: true,
 } as const;
 
@@ -41,8 +41,8 @@ describe.each(['ipv4', 'ipv6'] as const)('over %s', (family) => {
       ...Object.keys(FLAGS),
       'pathMtuDiscovery',
       'txTime',
-      'receiveBuffer',
-      'sendBuffer',
+      'recvBufferSize',
+      'sendBufferSize',
     ]);
     for (const feature of Object.values(others)) expect(feature).toEqual({ on: false });
   });
@@ -51,15 +51,15 @@ describe.each(['ipv4', 'ipv6'] as const)('over %s', (family) => {
     const flags = Object.fromEntries(Object.keys(FLAGS).map((name) => [name, wanted])) as Partial<UdpSocketOptions>;
     await using udp = UdpSocket.create({
       ...flags,
-      ...{ family, pathMtuDiscovery: 'do', receiveBuffer: 20_000, sendBuffer: 20_000, gso: 'require' },
+      ...{ family, pathMtuDiscovery: 'do', recvBufferSize: 20_000, sendBufferSize: 20_000, gso: 'require' },
     });
     const degraded: FeatureName[] = [];
     udp.on('degraded', (name) => degraded.push(name));
     for (const name of [...Object.keys(FLAGS), 'pathMtuDiscovery', 'gso'] as FeatureName[]) {
       expect(udp.features[name], name).toEqual({ on: true });
     }
-    expect(udp.features.receiveBuffer).toEqual({ on: true, size: 20_000 });
-    expect(udp.features.sendBuffer).toEqual({ on: true, size: 20_000 });
+    expect(udp.features.recvBufferSize).toEqual({ on: true, size: 20_000 });
+    expect(udp.features.sendBufferSize).toEqual({ on: true, size: 20_000 });
     await turns(2);
     expect(degraded).toEqual([]);
   });
@@ -97,7 +97,12 @@ test("gso: 'off' and the environment's switch are no degradation", async () => {
 describe('on a kernel that has not got it', () => {
   test.each<[FeatureName, number, number, Feature]>([
     ['gro', UDP_GRO, -92, { on: false, reason: 'unsupported', code: 'ENOPROTOOPT', errno: -92, option: 'UDP_GRO' }],
-    ['mark', SO_RCVMARK, -1, { on: false, reason: 'notPermitted', code: 'EPERM', errno: -1, option: 'SO_RCVMARK' }],
+    [
+      'receiveMark',
+      SO_RCVMARK,
+      -1,
+      { on: false, reason: 'notPermitted', code: 'EPERM', errno: -1, option: 'SO_RCVMARK' },
+    ],
     [
       'ecn',
       IP_RECVTOS,
@@ -106,8 +111,7 @@ describe('on a kernel that has not got it', () => {
     ],
   ])('%s is off, with the reason, and the others are on', (name, option, errno, expected) => {
     const handle = without(option, errno);
-    const features = new Features(handle, 'ipv6');
-    applyUdpOptions(handle, features, { family: 'ipv6', ...FLAGS });
+    const features = configure(handle, { family: 'ipv6', ...FLAGS });
     expect(features.found[name]).toEqual(expected);
     expect(features.degraded).toEqual([[name, expected]]);
     expect(Object.values(features.found).filter(({ on }) => on)).toHaveLength(Object.keys(FLAGS).length - 1 + 1);
@@ -116,8 +120,7 @@ describe('on a kernel that has not got it', () => {
 
   test('what is required is an error', async () => {
     const handle = without(UDP_GRO, -92);
-    const features = new Features(handle, 'ipv4');
-    const error = await errorOf(() => applyUdpOptions(handle, features, { family: 'ipv4', gro: 'require' }));
+    const error = await errorOf(() => configure(handle, { family: 'ipv4', gro: 'require' }));
     expect(error).toMatchObject({ code: 'ENOPROTOOPT', syscall: 'setsockopt', option: 'UDP_GRO' });
     handle.close();
   });
@@ -127,8 +130,8 @@ describe('on a kernel that has not got it', () => {
     const fake = new Proxy(handle, {
       get: (target, key: keyof Handle) => (key === 'getsockopt' ? () => -92 : target[key].bind(target)),
     });
-    const features = new Features(fake, 'ipv4');
-    features.segmentation('auto');
+    const features = new Features(fake);
+    features.readSegmentation('auto');
     expect(features.found.gso).toMatchObject({ on: false, reason: 'unsupported', code: 'ENOPROTOOPT' });
     handle.close();
   });
@@ -139,7 +142,7 @@ describe('buffers', () => {
 
   testUnprivileged('beyond the limit without the capability are clamped, and that is told', async () => {
     const [limit, features, degraded] = await unprivileged(`
-      const udp = UdpSocket.create({ family: 'ipv4', receiveBuffer: 1 << 28, sendBuffer: 20_000 });
+      const udp = UdpSocket.create({ family: 'ipv4', recvBufferSize: 1 << 28, sendBufferSize: 20_000 });
       const degraded = [];
       udp.on('degraded', (name, feature) => degraded.push([name, feature]));
       await new Promise((resolve) => setImmediate(resolve));
@@ -148,8 +151,8 @@ describe('buffers', () => {
     `);
     expect(limit).toBe(Number(readSysctl('net.core.rmem_max') ?? limit));
     const expected = { on: false, reason: 'clamped', size: limit };
-    expect(features).toMatchObject({ receiveBuffer: expected, sendBuffer: { on: true, size: 20_000 } });
-    expect(degraded).toEqual([['receiveBuffer', expected]]);
+    expect(features).toMatchObject({ recvBufferSize: expected, sendBufferSize: { on: true, size: 20_000 } });
+    expect(degraded).toEqual([['recvBufferSize', expected]]);
   });
 
   testUnprivileged('a mark for what is sent, and transparent, are errors that say what they need', async () => {
@@ -166,9 +169,9 @@ describe('buffers', () => {
   });
 
   test('too small ones are what the kernel makes of them, and no degradation', async () => {
-    await using udp = UdpSocket.create({ family: 'ipv4', receiveBuffer: 0 });
-    expect(udp.features.receiveBuffer.on).toBe(true);
-    expect(udp.features.receiveBuffer.size).toBeGreaterThan(1000);
+    await using udp = UdpSocket.create({ family: 'ipv4', recvBufferSize: 0 });
+    expect(udp.features.recvBufferSize.on).toBe(true);
+    expect(udp.features.recvBufferSize.size).toBeGreaterThan(1000);
   });
 });
 

@@ -244,7 +244,7 @@ describe('to many peers at once', () => {
       if (receiver.closed) continue;
       const batch = receiver.createReceiveBatch();
       const numbers: number[] = [];
-      while (receiver.recvBatch(batch) > 0) {
+      while (receiver.receiveBatch(batch) > 0) {
         for (let n = 0; n < batch.length; n++) numbers.push(Buffer.from(batch.data(n)).readUInt32BE());
       }
       const expected = Array.from({ length: 30 }, (_, k) => 2 * (20 * k + i)).flatMap((n) => [n, n + 1]);

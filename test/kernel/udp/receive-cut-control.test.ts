@@ -16,7 +16,7 @@ const FEATURES = {
     ttl: true,
     timestamps: true,
     dropCounter: true,
-    mark: true,
+    receiveMark: true,
   },
 } as const;
 const SIZES = Array.from({ length: 41 }, (_, i) => 8 * i);

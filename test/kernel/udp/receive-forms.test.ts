@@ -1,4 +1,4 @@
-// The four forms in which a UdpSocket gives out what it receives: 'batch', 'message', for await, recvBatch. One at a time, in order,
+// The four forms in which a UdpSocket gives out what it receives: 'batch', 'message', for await, receiveBatch. One at a time, in order,
 // each datagram once, and whatever a consumer does.
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
@@ -70,20 +70,20 @@ describe.each(PATHS)('$path: 10,000 datagrams come once each, in order', (path) 
     expect(got).toEqual(numbers(0, COUNT));
   });
 
-  test('by recvBatch', async () => {
+  test('by receiveBatch', async () => {
     await using udp = receiver({ family: path.family });
     const batch = udp.createReceiveBatch();
     const got: string[] = [];
     const feeding = feed(udp, () => got.length);
     while (got.length < COUNT) {
-      const count = udp.recvBatch(batch);
+      const count = udp.receiveBatch(batch);
       expect(batch.length).toBe(count);
       got.push(...texts(batch));
       if (count === 0) await udp.readable();
     }
     await feeding;
     expect(got).toEqual(numbers(0, COUNT));
-    expect(udp.recvBatch(batch)).toBe(0);
+    expect(udp.receiveBatch(batch)).toBe(0);
     expect(batch.length).toBe(0);
   });
 
@@ -99,7 +99,7 @@ describe.each(PATHS)('$path: 10,000 datagrams come once each, in order', (path) 
       for await (const { data } of udp) if (got.push(data.toString()) % 100 === 14) break;
       got.push(...(await nextMessages(udp, 6)));
       if (start % 200 === 0) {
-        const [count] = [udp.recvBatch(rest), got.push(...texts(rest))];
+        const [count] = [udp.receiveBatch(rest), got.push(...texts(rest))];
         expect(count).toBe(44);
       } else got.push(...(await nextBatch(udp, texts)));
       expect(got).toHaveLength(start + 64);
@@ -123,7 +123,7 @@ describe('one at a time', () => {
       prependListener: () => udp.prependListener('message', noop),
       prependOnceListener: () => udp.prependOnceListener('batch', noop),
       iterator: () => udp[Symbol.asyncIterator](),
-      recvBatch: () => udp.recvBatch(batch),
+      receiveBatch: () => udp.receiveBatch(batch),
     };
     const refusedNow = async (): Promise<string[]> => {
       const refused: string[] = [];
@@ -143,13 +143,13 @@ describe('one at a time', () => {
     expect(udp.eventNames()).toEqual([]);
     await iterator.return?.();
     udp.on('message', noop);
-    expect(await refusedNow()).toEqual(['on', 'addListener', 'prependOnceListener', 'iterator', 'recvBatch']);
+    expect(await refusedNow()).toEqual(['on', 'addListener', 'prependOnceListener', 'iterator', 'receiveBatch']);
     expect(udp.listenerCount('batch')).toBe(0);
     udp.removeAllListeners('message');
     udp.on('batch', noop);
-    expect(await refusedNow()).toEqual(['once', 'prependListener', 'iterator', 'recvBatch']);
+    expect(await refusedNow()).toEqual(['once', 'prependListener', 'iterator', 'receiveBatch']);
     udp.removeAllListeners();
-    expect(udp.recvBatch(batch)).toBe(0);
+    expect(udp.receiveBatch(batch)).toBe(0);
   });
 
   test('several listeners of one form all get it', async () => {
@@ -169,7 +169,7 @@ describe('one at a time', () => {
       expect((await errorOf(() => udp.on(event, 'x' as never))).code).toBe('ERR_INVALID_ARG_TYPE');
       expect((await errorOf(() => udp.once(event, undefined as never))).code).toBe('ERR_INVALID_ARG_TYPE');
     }
-    expect(udp.recvBatch(udp.createReceiveBatch())).toBe(0);
+    expect(udp.receiveBatch(udp.createReceiveBatch())).toBe(0);
   });
 
   test('nothing is read before somebody listens, nor after the last has gone', async () => {
@@ -188,14 +188,14 @@ describe('one at a time', () => {
   });
 });
 
-describe('recvBatch', () => {
+describe('receiveBatch', () => {
   test('takes batches of createReceiveBatch only, of sockets with as many slots', async () => {
     await using udp = receiver({ family: 'ipv4' });
     await using fewer = receiver({ family: 'ipv4', slots: 8 });
     for (const wrong of [undefined, null, {}, [], new Uint8Array(8)]) {
-      expect((await errorOf(() => udp.recvBatch(wrong as never))).code).toBe('ERR_INVALID_ARG_TYPE');
+      expect((await errorOf(() => udp.receiveBatch(wrong as never))).code).toBe('ERR_INVALID_ARG_TYPE');
     }
-    expect((await errorOf(() => udp.recvBatch(fewer.createReceiveBatch()))).code).toBe('ERR_INVALID_ARG_VALUE');
+    expect((await errorOf(() => udp.receiveBatch(fewer.createReceiveBatch()))).code).toBe('ERR_INVALID_ARG_VALUE');
   });
 
   test('fills several batches, each valid until it is filled again, and one for several sockets', async () => {
@@ -205,10 +205,10 @@ describe('recvBatch', () => {
     sendNumbers(sender, udp, 0, 5);
     send(sender, other, 'other');
     const [a, b] = [udp.createReceiveBatch(), udp.createReceiveBatch()];
-    expect([udp.recvBatch(a), udp.recvBatch(b), texts(a), texts(b)]).toEqual([2, 2, ['0', '1'], ['2', '3']]);
-    expect([other.recvBatch(a), texts(a), texts(b)]).toEqual([1, ['other'], ['2', '3']]);
-    expect([udp.recvBatch(b), texts(b)]).toEqual([1, ['4']]);
-    expect([udp.recvBatch(b), b.length]).toEqual([0, 0]);
+    expect([udp.receiveBatch(a), udp.receiveBatch(b), texts(a), texts(b)]).toEqual([2, 2, ['0', '1'], ['2', '3']]);
+    expect([other.receiveBatch(a), texts(a), texts(b)]).toEqual([1, ['other'], ['2', '3']]);
+    expect([udp.receiveBatch(b), texts(b)]).toEqual([1, ['4']]);
+    expect([udp.receiveBatch(b), b.length]).toEqual([0, 0]);
   });
 
   test('takes new memory when the old one was given to another thread', async () => {
@@ -218,7 +218,7 @@ describe('recvBatch', () => {
     for (const text of ['first', 'second']) {
       send(sender, udp, text);
       await udp.readable();
-      expect([udp.recvBatch(batch), texts(batch)]).toEqual([1, [text]]);
+      expect([udp.receiveBatch(batch), texts(batch)]).toEqual([1, [text]]);
       structuredClone(batch.slab.buffer, { transfer: [batch.slab.buffer as ArrayBuffer] });
     }
     send(sender, udp, 'in a callback');
@@ -248,7 +248,7 @@ describe('pause and resume', () => {
     udp.on(event, handlers[event] as never);
     sendNumbers(sender, udp, 0, 50);
     for (let pauses = 0; got.length < 50; pauses++) {
-      while (!udp.isPaused && got.length < 50) await turns(1);
+      while (!udp.isPaused() && got.length < 50) await turns(1);
       const before = got.length;
       await turns(3);
       expect(got.length, 'nothing comes while it is paused').toBe(before);
@@ -369,7 +369,7 @@ describe('for await', () => {
     expect(await iterator.return?.()).toEqual({ value: undefined, done: true });
     udp.on('message', () => undefined);
     expect(await iterator.return?.(), 'not the one of somebody else').toEqual({ value: undefined, done: true });
-    expect(await errorOf(() => udp.recvBatch(udp.createReceiveBatch()))).toMatchObject(INVALID_STATE);
+    expect(await errorOf(() => udp.receiveBatch(udp.createReceiveBatch()))).toMatchObject(INVALID_STATE);
   });
 
   test('leaves in the kernel what is not asked for', async () => {
@@ -397,14 +397,14 @@ describe('for await', () => {
 });
 
 describe('errors that a peer has caused', () => {
-  test.each(['batch', 'message', 'iterator', 'recvBatch'] as const)(
+  test.each(['batch', 'message', 'iterator', 'receiveBatch'] as const)(
     "are a 'pendingError' and counted, and nothing else happens: %s",
     async (form) => {
       await using udp = await refusedSocket();
       const told = once(udp, 'pendingError');
       const batch = udp.createReceiveBatch();
       if (form === 'iterator') void udp[Symbol.asyncIterator]().next();
-      else if (form === 'recvBatch') expect(udp.recvBatch(batch)).toBe(0);
+      else if (form === 'receiveBatch') expect(udp.receiveBatch(batch)).toBe(0);
       else udp.on(form, () => undefined);
       const [error] = (await told) as [Error];
       expect(error).toMatchObject({ name: 'SyscallError', code: 'ECONNREFUSED', errno: -111, syscall: 'recvmmsg' });
@@ -468,7 +468,7 @@ describe('errors that a peer has caused', () => {
 });
 
 test('two sockets get their turns, however much there is for one of them', async () => {
-  await using busy = receiver({ family: 'ipv4', receiveBuffer: 1 << 24 });
+  await using busy = receiver({ family: 'ipv4', recvBufferSize: 1 << 24 });
   await using quiet = receiver({ family: 'ipv4' });
   using sender = plainUdp();
   sendNumbers(sender, busy, 0, 3000);

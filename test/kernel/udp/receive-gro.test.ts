@@ -33,7 +33,7 @@ describe.each(PATHS)('$path on loopback', (path) => {
     await using udp = receiver({
       ...{ family: path.family, gro: 'require', controlLength: 216 },
       ...{ pktinfo: true, originalDestination: true, ecn: true, ttl: true },
-      ...{ timestamps: true, dropCounter: true, mark: true },
+      ...{ timestamps: true, dropCounter: true, receiveMark: true },
       sockopts: { SO_TIMESTAMPING: { flags: ['RX_SOFTWARE', 'SOFTWARE'] } },
     });
     using sender = plainUdp(path.from);
@@ -149,7 +149,7 @@ describe.each(['ipv4', 'ipv6'] as const)('%s over a veth pair', (family) => {
   test('what was sent by segmentation offload comes merged, and is cut right', async () => {
     await using other = await NetworkNamespace.create();
     await other.link('current', { addresses: [`${there}/${prefix}`], peerAddresses: [`${here}/${prefix}`] });
-    await using udp = receiver({ family, gro: 'require', receiveBuffer: 1 << 22, pktinfo: true });
+    await using udp = receiver({ family, gro: 'require', recvBufferSize: 1 << 22, pktinfo: true });
     const script = `
       import { UdpSocket } from 'linux-sockets';
       const udp = UdpSocket.create({ family: '${family}', gso: 'require' });

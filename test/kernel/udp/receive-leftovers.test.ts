@@ -21,7 +21,7 @@ test('readable() is at once for what a listener has left', { timeout: 5000 }, as
   await using udp = await leftover();
   await udp.readable();
   const batch = udp.createReceiveBatch();
-  expect([udp.recvBatch(batch), texts(batch)]).toEqual([3, ['2', '3', '4']]);
+  expect([udp.receiveBatch(batch), texts(batch)]).toEqual([3, ['2', '3', '4']]);
   let readable = false;
   const waiting = udp.readable().then(() => (readable = true));
   await turns(3);

@@ -25,7 +25,7 @@ const EVERYTHING = {
   ttl: 'require',
   timestamps: 'require',
   dropCounter: 'require',
-  mark: 'require',
+  receiveMark: 'require',
 } as const satisfies Partial<UdpSocketOptions>;
 
 /** All that a batch says of one datagram. */
@@ -192,7 +192,7 @@ describe.each(PATHS)('$path', (path) => {
   });
 
   test('the longest datagram arrives whole by default', async () => {
-    await using udp = receiver({ family: path.family, receiveBuffer: 1 << 20 });
+    await using udp = receiver({ family: path.family, recvBufferSize: 1 << 20 });
     using sender = plainUdp(path.from);
     const data = Buffer.alloc(path.from === 'ipv4' ? 65_507 : 65_527, 'x');
     send(sender, udp, data);
@@ -201,7 +201,7 @@ describe.each(PATHS)('$path', (path) => {
   });
 
   test('dropped datagrams are counted, by the batch and by stats', async () => {
-    await using udp = receiver({ family: path.family, dropCounter: true, receiveBuffer: 0 });
+    await using udp = receiver({ family: path.family, dropCounter: true, recvBufferSize: 0 });
     using sender = plainUdp(path.from);
     for (let i = 0; i < 50; i++) send(sender, udp, Buffer.alloc(500));
     const dropped = udp.stats.received.drops;
@@ -252,7 +252,7 @@ test('the key of a peer is the same in every batch, and differs by address, port
 
 test('more peers than are remembered are told apart all the same', async () => {
   ip('addr', 'add', '10.9.0.1/16', 'dev', 'lo');
-  await using udp = receiver({ family: 'ipv4', receiveBuffer: 1 << 24 });
+  await using udp = receiver({ family: 'ipv4', recvBufferSize: 1 << 24 });
   using sender = NativeSocket.create({ family: 'ipv4', type: 'dgram', sockopts: { IP_FREEBIND: true } });
   sender.bind('0.0.0.0:0');
   const expected = new Set<string>();
@@ -356,7 +356,7 @@ describe('accessors', () => {
       expect(() => kept[name](0), name).toThrow(expect.objectContaining({ code: 'ERR_INVALID_STATE' }));
     }
     expect(() => kept.slab).toThrow(expect.objectContaining({ code: 'ERR_INVALID_STATE' }));
-    expect(await errorOf(() => udp.recvBatch(kept))).toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' });
+    expect(await errorOf(() => udp.receiveBatch(kept))).toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' });
   });
 
   test('the same batch object comes again and again', async () => {
@@ -385,17 +385,17 @@ describe('debug', () => {
     for (const view of views) expect([...view].every((byte) => byte === 0xdb)).toBe(true);
   });
 
-  test('and so is what recvBatch had filled, when it fills the batch again', async () => {
+  test('and so is what receiveBatch had filled, when it fills the batch again', async () => {
     await using udp = UdpSocket.create({ family: 'ipv4', debug: true });
     udp.bind('127.0.0.1:0');
     using sender = plainUdp();
     const batch = udp.createReceiveBatch();
     send(sender, udp, 'first');
     await udp.readable();
-    udp.recvBatch(batch);
+    udp.receiveBatch(batch);
     const view = batch.data(0);
     expect(Buffer.from(view).toString()).toBe('first');
-    expect(udp.recvBatch(batch)).toBe(0);
+    expect(udp.receiveBatch(batch)).toBe(0);
     expect([...view].every((byte) => byte === 0xdb)).toBe(true);
   });
 });

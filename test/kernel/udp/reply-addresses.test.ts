@@ -83,7 +83,7 @@ describe.each(PATHS)('$path', ({ family, from }) => {
       peer.sendmsg({ data: Buffer.from('two') });
       await udp.readable();
       const received = udp.createReceiveBatch();
-      expect(udp.recvBatch(received)).toBe(1);
+      expect(udp.receiveBatch(received)).toBe(1);
       expect(udp.reply(received, 0, Buffer.from('re two'))).toBe(true);
       expect(await answer(peer)).toBe('re two');
 
@@ -210,7 +210,7 @@ describe('what cannot be sent', () => {
     for (let i = 0; i < 3; i++) peer.sendmsg({ data: Buffer.from(`${i}`) });
     await udp.readable();
     const received = udp.createReceiveBatch();
-    expect(udp.recvBatch(received)).toBe(3);
+    expect(udp.receiveBatch(received)).toBe(3);
     const batch = udp.createSendBatch();
     const nobody = { to: { address: '203.0.113.9', port: 9 } };
     expect(batch.addReply(received, 0, Buffer.from('a'))).toBe(true);
@@ -261,7 +261,7 @@ describe('what cannot be sent', () => {
     peer.sendmsg({ data: Buffer.from('?') });
     await udp.readable();
     const received: ReceivedBatch = udp.createReceiveBatch();
-    udp.recvBatch(received);
+    udp.receiveBatch(received);
     const info = { source: received.source(0), destination: received.destination(0) };
     const data = Buffer.from('!');
     const batch = udp.createSendBatch({ messages: 1 });

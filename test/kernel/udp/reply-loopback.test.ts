@@ -68,7 +68,7 @@ describe.each(['::1', NEAR.ipv6, 'fd66::7'])('a client at %s', (address) => {
     // Of a batch as well.
     client.sendmsg({ data: Buffer.from('?'), to: udp.local });
     const received = udp.createReceiveBatch();
-    expect(udp.recvBatch(received)).toBe(1);
+    expect(udp.receiveBatch(received)).toBe(1);
     const batch = udp.createSendBatch();
     batch.addReply(received, 0, answers);
     expect([udp.sendBatch(batch), answer(client)]).toEqual([1, '! from ::1']);

@@ -187,7 +187,7 @@ describe('sockets for other ports', () => {
 
   test('hear nothing that is for others', () => {
     const udp = proxied();
-    const other = UdpSocket.create({ family: 'ipv4', reuseAddress: true });
+    const other = UdpSocket.create({ family: 'ipv4', reuseAddr: true });
     open.push(other);
     other.bind({ address: '0.0.0.0', port: 6001 });
     expect(udp.reply(from(6001), Buffer.from('x'))).toBe(true);
@@ -195,7 +195,7 @@ describe('sockets for other ports', () => {
     const client = UdpSocket.create({ family: 'ipv4' });
     open.push(client);
     for (const text of ['a', 'b']) client.trySend(Buffer.from(text), { to: { address: '192.0.2.7', port: 6001 } });
-    expect(other.recvBatch(other.createReceiveBatch())).toBe(2);
+    expect(other.receiveBatch(other.createReceiveBatch())).toBe(2);
   });
 
   test('are closed when nobody uses them, and made again', async () => {
@@ -235,7 +235,7 @@ describe('sockets for other ports', () => {
     });
     await new Promise((resolve) => setImmediate(resolve));
     expect(errors).toMatchObject([{ code: 'EADDRINUSE', syscall: 'bind', address: '192.0.2.7', port: 6010 }]);
-    expect(errors[0]?.message).toContain('reuseAddress');
+    expect(errors[0]?.message).toContain('reuseAddr');
   });
 
   test('are not made for wrong arguments, nor when the socket is closed', async () => {
@@ -265,7 +265,7 @@ describe('sockets for other ports', () => {
     const client = ask(peer, '198.51.100.7', 5500, ['?']);
     await udp.readable();
     const received = udp.createReceiveBatch();
-    expect(udp.recvBatch(received)).toBe(1);
+    expect(udp.receiveBatch(received)).toBe(1);
     const batch = udp.createSendBatch();
     expect(batch.addReply(received, 0, Buffer.from('!'))).toBe(true);
     expect(batch.length).toBe(0);

@@ -23,7 +23,7 @@ test.each([
     })();
     const script = `
     import { UdpSocket } from 'linux-sockets';
-    const udp = UdpSocket.create({ family: '${family}', reusePort: { steer: ${JSON.stringify(PROGRAM)} } });
+    const udp = UdpSocket.create({ family: '${family}', reusePort: { steering: ${JSON.stringify(PROGRAM)} } });
     udp.bind({ address: '${address}', port: ${port} });
     udp.on('message', (data, info) => udp.reply(info, Buffer.from([data[0], Number(process.argv.at(-1))])));
     console.log('bound');

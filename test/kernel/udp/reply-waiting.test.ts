@@ -14,7 +14,7 @@ afterAll(() => tc('qdisc del dev lo root'));
 
 /** A socket whose buffer is full after a part of LONG. */
 function make(): UdpSocket {
-  const udp = UdpSocket.create({ family: 'ipv4', originalDestination: true, replySockets: 1, sendBuffer: 5000 });
+  const udp = UdpSocket.create({ family: 'ipv4', originalDestination: true, replySockets: 1, sendBufferSize: 5000 });
   udp.bind({ address: '0.0.0.0', port: 0 });
   return udp;
 }

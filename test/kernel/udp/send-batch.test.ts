@@ -1,7 +1,6 @@
 // SendBatch: many datagrams for many destinations, each with its own options, in one system call.
 import { describe, expect, test } from 'vitest';
-import { Endpoint, type SendBatchOptions } from '../../../src/index.js';
-import { SendBatch } from '../../../src/udp/send/batch.js';
+import { Endpoint, type SendBatch, type SendBatchOptions } from '../../../src/index.js';
 import { boundUdp, errorOf, udp } from '../../support/sockets.js';
 import { cut, pattern, play, received, testSender } from '../../support/udp-sender.js';
 
@@ -234,7 +233,6 @@ describe('the place', () => {
     const batch = other.sender.createSendBatch();
     expect((await errorOf(() => it.sender.sendBatch(batch))).code).toBe('ERR_INVALID_ARG_VALUE');
     expect((await errorOf(() => it.sender.sendBatch({} as unknown as SendBatch))).code).toBe('ERR_INVALID_ARG_TYPE');
-    expect(batch).toBeInstanceOf(SendBatch);
   });
 });
 

@@ -205,7 +205,7 @@ describe('arguments', () => {
     ['a name', data, { to: { address: 'localhost', port: 9 } }],
     ['an IPv6 address on an IPv4 socket', data, { to: '[::1]:9' }],
     ['no port', data, { to: '127.0.0.1' }],
-    ['a segment size of 0', data, { to, segmentSize: 0 }],
+    ['a segment size of -1', data, { to, segmentSize: -1 }],
     ['a segment size of 65536', data, { to, segmentSize: 65536 }],
     ['half a segment', data, { to, segmentSize: 1.5 }],
     ['NaN', data, { to, segmentSize: NaN }],

@@ -26,7 +26,8 @@ describe.each(['ipv4', 'ipv6'] as const)('over %s', (family) => {
 
   test('a socket is made, bound and closed', async () => {
     const udp = UdpSocket.create({ family });
-    expect(udp).toMatchObject({ family, remote: undefined, closed: false, isPaused: false, hasRef: true });
+    expect(udp).toMatchObject({ family, remote: undefined, closed: false });
+    expect([udp.isPaused(), udp.hasRef()]).toEqual([false, true]);
     expect(udp.fd).toBeGreaterThan(2);
     expect(udp.local).toMatchObject({ address: wildcard, port: 0 });
     udp.bind({ address: loopback, port: 0 });
@@ -135,7 +136,7 @@ describe('options', () => {
     [{ family: 'ipv6', ipv6Only: true }, { IPV6_V6ONLY: true }],
     [{ family: 'ipv6', ipv6Only: false }, { IPV6_V6ONLY: false }],
     [
-      { family: 'ipv4', reuseAddress: true },
+      { family: 'ipv4', reuseAddr: true },
       { SO_REUSEADDR: true, SO_REUSEPORT: false },
     ],
     [
@@ -143,7 +144,7 @@ describe('options', () => {
       { SO_REUSEADDR: false, SO_REUSEPORT: true },
     ],
     [
-      { family: 'ipv4', reuseAddress: false, reusePort: false },
+      { family: 'ipv4', reuseAddr: false, reusePort: false },
       { SO_REUSEADDR: false, SO_REUSEPORT: false },
     ],
     [{ family: 'ipv4', freebind: true }, { IP_FREEBIND: true }],
@@ -164,12 +165,12 @@ describe('options', () => {
       { family: 'ipv4', sockopts: { IP_TOS: 8, SO_BROADCAST: true } },
       { IP_TOS: 8, SO_BROADCAST: true },
     ],
-    [{ family: 'ipv4', receiveBuffer: 50_000 }, { SO_RCVBUF: 100_000 }],
-    [{ family: 'ipv4', sendBuffer: 50_000 }, { SO_SNDBUF: 100_000 }],
-    [{ family: 'ipv4', receiveBuffer: 50_000, sockopts: { SO_RCVBUF: 60_000 } }, { SO_RCVBUF: 120_000 }],
+    [{ family: 'ipv4', recvBufferSize: 50_000 }, { SO_RCVBUF: 100_000 }],
+    [{ family: 'ipv4', sendBufferSize: 50_000 }, { SO_SNDBUF: 100_000 }],
+    [{ family: 'ipv4', recvBufferSize: 50_000, sockopts: { SO_RCVBUF: 60_000 } }, { SO_RCVBUF: 120_000 }],
     [
-      { family: 'ipv4', mark: true, gro: true },
-      { SO_RCVMARK: true, UDP_GRO: true },
+      { family: 'ipv4', receiveMark: true, gro: true, mark: 7 },
+      { SO_RCVMARK: true, UDP_GRO: true, SO_MARK: 7 },
     ],
     [{ family: 'ipv4' }, { SO_REUSEADDR: false, SO_REUSEPORT: false, IP_PKTINFO: false, UDP_GRO: false }],
   ])('%o reach the kernel', async (options, expected) => {
@@ -183,7 +184,7 @@ describe('options', () => {
     ['a family alone', 'ipv4', 'ERR_INVALID_ARG_TYPE'],
     ['no family', {}, 'ERR_INVALID_ARG_TYPE'],
     ['a family that there is not', { family: 'udp4' }, 'ERR_INVALID_ARG_VALUE'],
-    ['a misspelt key', { family: 'ipv4', reuseAddr: true }, 'ERR_INVALID_ARG_VALUE'],
+    ['a misspelt key', { family: 'ipv4', reuseAdr: true }, 'ERR_INVALID_ARG_VALUE'],
     ['a flag in text', { family: 'ipv4', gro: 'yes' }, 'ERR_INVALID_ARG_TYPE'],
     ['a flag as a number', { family: 'ipv4', pktinfo: 1 }, 'ERR_INVALID_ARG_TYPE'],
     ['a switch that can not be required', { family: 'ipv4', freebind: 'require' }, 'ERR_INVALID_ARG_TYPE'],
@@ -191,8 +192,8 @@ describe('options', () => {
     ['a mark that is no whole number', { family: 'ipv4', mark: 1.5 }, 'ERR_OUT_OF_RANGE'],
     ['ipv6Only of IPv4', { family: 'ipv4', ipv6Only: true }, 'ERR_INVALID_ARG_VALUE'],
     ['a mode of path MTU discovery', { family: 'ipv4', pathMtuDiscovery: 'always' }, 'ERR_INVALID_ARG_VALUE'],
-    ['a negative buffer', { family: 'ipv4', receiveBuffer: -1 }, 'ERR_OUT_OF_RANGE'],
-    ['a buffer that doubles beyond an int', { family: 'ipv4', sendBuffer: 2 ** 30 }, 'ERR_OUT_OF_RANGE'],
+    ['a negative buffer', { family: 'ipv4', recvBufferSize: -1 }, 'ERR_OUT_OF_RANGE'],
+    ['a buffer that doubles beyond an int', { family: 'ipv4', sendBufferSize: 2 ** 30 }, 'ERR_OUT_OF_RANGE'],
     ['no slots', { family: 'ipv4', slots: 0 }, 'ERR_OUT_OF_RANGE'],
     ['too many slots', { family: 'ipv4', slots: 257 }, 'ERR_OUT_OF_RANGE'],
     ['NaN slots', { family: 'ipv4', slots: NaN }, 'ERR_OUT_OF_RANGE'],
@@ -206,7 +207,22 @@ describe('options', () => {
     ['an option that can only be read', { family: 'ipv4', sockopts: { SO_TYPE: 2 } }, 'ERR_INVALID_ARG_VALUE'],
     ['UDP_GRO by the back door', { family: 'ipv4', sockopts: { UDP_GRO: true } }, 'ERR_INVALID_ARG_VALUE'],
     ['an option that there is not', { family: 'ipv4', sockopts: { SO_NOTHING: 1 } }, 'ERR_INVALID_ARG_VALUE'],
-    ['steering that is no program', { family: 'ipv4', reusePort: { steer: 'cpu' } }, 'ERR_INVALID_ARG_TYPE'],
+    [
+      'a steering word that does not exist',
+      { family: 'ipv4', reusePort: { steering: 'gpu' } },
+      'ERR_INVALID_ARG_VALUE',
+    ],
+    ['a steering that is null', { family: 'ipv4', reusePort: { steering: null } }, 'ERR_INVALID_ARG_TYPE'],
+    ['a reusePort in text', { family: 'ipv4', reusePort: 'cpu' }, 'ERR_INVALID_ARG_TYPE'],
+    ['no sockets to steer to', { family: 'ipv4', reusePort: { steering: 'cpu', sockets: 0 } }, 'ERR_OUT_OF_RANGE'],
+    [
+      'a program with a number of sockets',
+      { family: 'ipv4', reusePort: { steering: [{ code: 6, jt: 0, jf: 0, k: 0 }], sockets: 1 } },
+      'ERR_INVALID_ARG_VALUE',
+    ],
+    ['the old names', { family: 'ipv4', receiveBuffer: 1 }, 'ERR_INVALID_ARG_VALUE'],
+    ['a mark that is a flag', { family: 'ipv4', mark: true }, 'ERR_INVALID_ARG_TYPE'],
+    ['a receiveMark that is a number', { family: 'ipv4', receiveMark: 7 }, 'ERR_INVALID_ARG_TYPE'],
     ['a misspelt steering', { family: 'ipv4', reusePort: { by: [] } }, 'ERR_INVALID_ARG_VALUE'],
     ['a way of segmentation', { family: 'ipv4', gso: 'maybe' }, 'ERR_INVALID_ARG_VALUE'],
     ['a control length', { family: 'ipv4', controlLength: 65537 }, 'ERR_OUT_OF_RANGE'],
@@ -249,7 +265,7 @@ describe('options', () => {
 
   test('reusePort shares a port, and its program says who gets a datagram', async () => {
     const constant = (k: number) => [{ code: 0x06, jt: 0, jf: 0, k }]; // BPF_RET | BPF_K
-    await using first = UdpSocket.create({ family: 'ipv4', reusePort: { steer: constant(1) } });
+    await using first = UdpSocket.create({ family: 'ipv4', reusePort: { steering: constant(1) } });
     first.bind('127.0.0.1:0');
     await using second = UdpSocket.create({ family: 'ipv4', reusePort: true });
     second.bind(first.local);
@@ -258,7 +274,7 @@ describe('options', () => {
       send(sender, first, `${i}`);
     }
     expect(await nextMessages(second, 20)).toEqual(Array.from({ length: 20 }, (_, i) => `${i}`));
-    expect(first.recvBatch(first.createReceiveBatch())).toBe(0);
+    expect(first.receiveBatch(first.createReceiveBatch())).toBe(0);
   });
 });
 
@@ -326,7 +342,7 @@ describe('close', () => {
     expect(await errorOf(() => udp.connect('127.0.0.1:9'))).toMatchObject({ ...EBADF, syscall: 'connect' });
     expect(await errorOf(() => udp.disconnect())).toMatchObject({ ...EBADF, syscall: 'connect' });
     expect(await errorOf(() => udp.local)).toMatchObject({ ...EBADF, syscall: 'getsockname' });
-    expect(await errorOf(() => udp.recvBatch(batch))).toMatchObject({ ...EBADF, syscall: 'recvmmsg' });
+    expect(await errorOf(() => udp.receiveBatch(batch))).toMatchObject({ ...EBADF, syscall: 'recvmmsg' });
     expect(await errorOf(() => udp.trySend(Buffer.from('x'), { to: '127.0.0.1:9' }))).toMatchObject(EBADF);
     expect(await errorOf(() => udp.readable())).toMatchObject({ ...EBADF, syscall: 'poll' });
     expect(await errorOf(() => udp.writable())).toMatchObject({ ...EBADF, syscall: 'poll' });
@@ -357,7 +373,7 @@ describe('close', () => {
   });
 
   test.each<[string, (udp: UdpSocket) => unknown]>([
-    ['pendingError', (udp) => udp.recvBatch(udp.createReceiveBatch())],
+    ['pendingError', (udp) => udp.receiveBatch(udp.createReceiveBatch())],
     ['pendingError', (udp) => udp.trySend(Buffer.from('x'))],
     ['sendError', (udp) => udp.reply({ source: Endpoint.from('127.0.0.1:0') }, Buffer.from('x'))],
   ])('is the last event: %s', async (name, cause) => {
@@ -414,9 +430,9 @@ test('inspect shows where it stands', async () => {
 
 test('ref and unref are remembered, and may be called again and again', async () => {
   await using udp = receiver({ family: 'ipv4' });
-  expect(udp.unref().unref().hasRef).toBe(false);
+  expect(udp.unref().unref().hasRef()).toBe(false);
   udp.on('batch', () => undefined);
-  expect(udp.ref().ref().hasRef).toBe(true);
+  expect(udp.ref().ref().hasRef()).toBe(true);
 });
 
 test('a wait can be aborted, and another one goes on', async () => {

@@ -1,0 +1,11 @@
+// For src/reserve: the socket of a UDP reservation becomes a UdpSocket.
+import type { Handle } from '../binding.js';
+import type { Endpoint } from '../wire/endpoint.js';
+import { fromHandle } from './internal.js';
+import type { UdpSocketOptions } from './options.js';
+import { UdpSocket } from './socket.js';
+
+/** Takes over the handle of a connected socket, unless it throws. @throws as UdpSocket.create */
+export function fromReservation(handle: Handle, options: UdpSocketOptions, remote: Endpoint): UdpSocket {
+  return UdpSocket[fromHandle](handle, options, remote);
+}
