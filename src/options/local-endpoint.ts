@@ -4,7 +4,7 @@ import { Endpoint, SOCKADDR_SIZE } from '../wire/endpoint.js';
 import type { OptionAccess } from './target.js';
 
 /** Port 0 while none is assigned. @throws SyscallError (EBADF); ERR_UNSUPPORTED for a socket without an IP address */
-export function localEndpoint(access: OptionAccess): Endpoint {
+export function localEndpoint(access: Pick<OptionAccess, 'getsockname'>): Endpoint {
   const length = check('getsockname', access.getsockname(scratchAddress));
   const endpoint = Endpoint.decode(scratchAddress, length);
   if (endpoint === undefined) throw new SocketError('ERR_UNSUPPORTED', 'The socket has no IP address.');
@@ -12,7 +12,7 @@ export function localEndpoint(access: OptionAccess): Endpoint {
 }
 
 /** Is a local port assigned? Then some options come too late. */
-export function portAssigned(access: OptionAccess): boolean {
+export function portAssigned(access: Pick<OptionAccess, 'getsockname'>): boolean {
   const length = access.getsockname(scratchAddress);
   return length >= 4 && (Endpoint.decode(scratchAddress, length)?.port ?? 0) !== 0;
 }

@@ -1,8 +1,9 @@
 // UdpCore: the parts of a UdpSocket, put together: its readiness, its receiver, its sender, its replies and its error queue, over
 // one Handle. UdpSocket shows the part that is public.
+import { callError, type Asked } from '../source/explain.js';
 import { canWait, type Handle } from '../binding.js';
 import { check, SocketError, SyscallError } from '../errors.js';
-import { EADDRNOTAVAIL, EBADF } from '../kernel/numbers.js';
+import { EBADF } from '../kernel/numbers.js';
 import { applyOptions } from '../options/access.js';
 import type { BpfInstruction } from '../options/kinds/filter.js';
 import { localEndpoint, portAssigned } from '../options/local-endpoint.js';
@@ -141,15 +142,8 @@ export class UdpCore {
 
   /** `UdpSocket.bind` */
   bind(local: Endpoint): void {
-    const { address, port } = local;
     const result = this.handle.bind(local.transientSockaddr(this.family));
-    check('bind', result, {
-      ...{ address, port },
-      ...(result === EADDRNOTAVAIL && {
-        reason: 'addressNotLocal',
-        remedy: 'The address is not an address of this host; freebind: true binds to it anyway',
-      }),
-    });
+    if (result < 0) throw callError('bind', result, this.#asked(local), { ends: local });
     this.#bound = true;
     this.replier.moved();
     // After bind: a socket that has a program already cannot join a group that has one.
@@ -158,14 +152,19 @@ export class UdpCore {
 
   /** `UdpSocket.connect` */
   connect(remote: Endpoint): void {
-    const { address, port } = remote;
     const sockaddr = remote.transientSockaddr(this.family);
     // A send may have picked a port, which its answers come to. One that connect picks goes with the connection.
     const bound = this.#bound || (this.#remote === undefined && portAssigned(this.handle));
-    check('connect', this.handle.connect(sockaddr), { address, port });
+    const result = this.handle.connect(sockaddr);
+    if (result < 0) throw callError('connect', result, { ...this.#asked(this.local), remote }, { ends: remote });
     this.#bound = bound;
     this.#remote = remote;
     this.replier.moved();
+  }
+
+  /** What is known of a call that failed. */
+  #asked({ address, port }: Endpoint): Asked {
+    return { by: 'UdpSocket', family: this.family, protocol: 'udp', local: address, port };
   }
 
   /** `UdpSocket.disconnect` */

@@ -1,13 +1,14 @@
 // The features of a UDP socket as data: which socket options each takes, and whether those that were wanted are on. A kernel
 // that lacks one does not make the socket fail, unless the feature was required.
-import { errnoName, SyscallError } from '../errors.js';
+import { callError } from '../source/explain.js';
+import { errnoName } from '../errors.js';
 import { interfaceName } from '../kernel/interfaces.js';
 import { requireIntOption } from '../kernel/int-option.js';
 import { EACCES, EPERM, IPPROTO_UDP, UDP_SEGMENT } from '../kernel/numbers.js';
 import { honoursTransmitTime, qdiscs } from '../kernel/qdiscs.js';
 import { encodeOption, type EncodedOption } from '../options/access.js';
 import type { TransmitTime } from '../options/kinds/timestamping.js';
-import { OPTIONS, type WritableOptionName } from '../options/table.js';
+import { type WritableOptionName } from '../options/table.js';
 import type { OptionAccess } from '../options/target.js';
 import type { Family } from '../wire/families.js';
 import type { GsoMode } from './send/gso.js';
@@ -147,15 +148,31 @@ export class Features {
     return found.filter(([, { reason }]) => reason !== undefined && reason !== 'switchedOff');
   }
 
-  /** Sets options in their order. Where one of a feature fails, the feature's others are left out. @throws SyscallError */
-  set(steps: readonly OptionStep[]): void {
-    for (const { feature, required, option, level, name, value } of steps) {
+  /**
+   * Sets options in their order, on a socket that exists already. Where one of a feature fails, the feature's others are left
+   * out. @throws SyscallError
+   */
+  set(steps: readonly OptionStep[], family: Family): void {
+    for (const step of steps) {
+      const { feature, required, level, name, value } = step;
       if (feature !== undefined && this.#found[feature].reason !== undefined) continue;
       const result = this.#access.setsockopt(level, name, value);
-      if (result < 0 && required)
-        throw new SyscallError('setsockopt', result, { option, remedy: remedyOf(result, option) });
-      if (feature !== undefined) this.#found[feature] = result < 0 ? failed(result, option) : { on: true };
+      if (result < 0 && required) {
+        throw callError('setsockopt', result, { by: 'UdpSocket', family, protocol: 'udp', port: 0 }, { option: step });
+      }
+      if (result < 0) this.lacks(step, result);
+      else this.has([step]);
     }
+  }
+
+  /** These options are set. */
+  has(steps: readonly OptionStep[]): void {
+    for (const { feature } of steps) if (feature !== undefined) this.#found[feature] = { on: true };
+  }
+
+  /** The kernel has refused an option. */
+  lacks({ feature, option }: OptionStep, errno: number): void {
+    if (feature !== undefined) this.#found[feature] = failed(errno, option);
   }
 
   /** Whether the kernel has UDP_SEGMENT; nothing is set, since each send says how it is cut. */
@@ -187,11 +204,6 @@ export class Features {
 function failed(errno: number, option: WritableOptionName): Feature {
   const reason = errno === EPERM || errno === EACCES ? 'notPermitted' : 'unsupported';
   return { on: false, reason, code: errnoName(errno), errno, option };
-}
-
-function remedyOf(errno: number, option: WritableOptionName): string | undefined {
-  const { privilege } = OPTIONS[option] as { readonly privilege?: string };
-  return privilege !== undefined && (errno === EPERM || errno === EACCES) ? `It needs ${privilege}` : undefined;
 }
 
 const OFF: Feature = { on: false };

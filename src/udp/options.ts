@@ -1,4 +1,5 @@
 // The options of UdpSocket.create: types, checks, defaults, and the socket options that follow from them.
+import { byFamily } from '../options/by-family.js';
 import {
   boolean,
   integer,
@@ -11,7 +12,7 @@ import {
 import { applyOptions, encodeOption, type EncodedOption } from '../options/access.js';
 import type { TransmitTime } from '../options/kinds/timestamping.js';
 import { steeringOf, type ReusePort } from '../options/reuse-port.js';
-import { checkSockopts } from '../options/sockopts.js';
+import { encodeSockopts } from '../options/sockopts.js';
 import type { DatagramSocketOptions } from '../options/table.js';
 import type { OptionAccess } from '../options/target.js';
 import { FAMILIES, type Family } from '../wire/families.js';
@@ -159,7 +160,7 @@ export function checkUdpOptions(options: UdpSocketOptions): void {
       options.controlLength,
     );
   }
-  checkSockopts(options.sockopts, REFUSED);
+  encodeSockopts(options.sockopts, REFUSED);
 }
 
 /** Is this UDP_GRO? The kernel treats IPPROTO_UDPLITE as the same level. */
@@ -184,7 +185,6 @@ function isUdpLevel(level: number): boolean {
  */
 export function optionSteps(options: UdpSocketOptions): OptionStep[] {
   const { family, mark, reusePort, txTime, pathMtuDiscovery } = options;
-  const v4 = family === 'ipv4';
   return [
     ...FLAG_FEATURES.flatMap((name) => flagSteps(name, family, options[name])),
     ...(pathMtuDiscovery === undefined ? [] : pathMtuSteps(pathMtuDiscovery, family)),
@@ -193,8 +193,8 @@ export function optionSteps(options: UdpSocketOptions): OptionStep[] {
     ...required(options.ipv6Only === undefined ? undefined : encodeOption('IPV6_V6ONLY', options.ipv6Only)),
     ...required(options.reuseAddr === true && encodeOption('SO_REUSEADDR', true)),
     ...required(reusePort !== undefined && reusePort !== false && encodeOption('SO_REUSEPORT', true)),
-    ...required(options.freebind === true && encodeOption(v4 ? 'IP_FREEBIND' : 'IPV6_FREEBIND', true)),
-    ...required(options.transparent === true && encodeOption(v4 ? 'IP_TRANSPARENT' : 'IPV6_TRANSPARENT', true)),
+    ...required(options.freebind === true && encodeOption(byFamily('FREEBIND', family), true)),
+    ...required(options.transparent === true && encodeOption(byFamily('TRANSPARENT', family), true)),
     ...required(mark === undefined ? undefined : encodeOption('SO_MARK', mark)),
   ];
 }
@@ -204,19 +204,27 @@ function required(option: EncodedOption | false | undefined): OptionStep[] {
 }
 
 /**
- * Sets all of it, and reads back what the kernel may have decided otherwise.
+ * Sets all of it on a socket that exists already, and reads back what the kernel may have decided otherwise.
  * @throws SyscallError of setsockopt; ERR_UNSUPPORTED for gso: 'require' where the kernel has none
  */
 export function configure(access: OptionAccess, options: UdpSocketOptions): Features {
   const features = new Features(access);
-  features.set(optionSteps(options));
+  features.set(optionSteps(options), options.family);
   applyOptions(access, options.sockopts);
+  readBack(access, features, options);
+  return features;
+}
+
+/**
+ * Reads back what the kernel may have decided otherwise.
+ * @throws SyscallError of getsockopt; ERR_UNSUPPORTED for gso: 'require' where the kernel has none
+ */
+export function readBack(access: OptionAccess, features: Features, options: UdpSocketOptions): void {
   const { gso = 'auto', txTime } = options;
   requireSegmentation(access, gso);
   features.readSegmentation(gso);
   if (txTime !== undefined) features.readTransmitTime();
   for (const name of BUFFER_FEATURES) if (options[name] !== undefined) features.readBuffer(name, options[name]);
-  return features;
 }
 
 /** The receiver's part. */
@@ -244,7 +252,7 @@ const DEFAULT_CONTROL = 320;
 const GRO_CONTROL = 32 + 64 + 5 * 24;
 const SEGMENT_REFUSED =
   'use segmentSize of each send, or of UdpSocket.create, which falls back where the kernel refuses it';
-const REFUSED: ReadonlyMap<string, string> = new Map([
+export const REFUSED: ReadonlyMap<string, string> = new Map([
   ['UDP_GRO', 'gro: true sets it, and makes room for it'],
   ['UDP_SEGMENT', SEGMENT_REFUSED],
 ]);

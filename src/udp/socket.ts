@@ -1,9 +1,9 @@
 // UdpSocket: a datagram socket beside Node's dgram, with control messages, batches and segmentation offload.
+import { createSocket } from './create.js';
 import { inspect, type InspectOptions } from 'node:util';
 import { integer, invalidType, options as checkOptions } from '../arguments.js';
 import { native, type Handle } from '../binding.js';
 import { check, SocketError } from '../errors.js';
-import { SOCK_DGRAM } from '../kernel/numbers.js';
 import {
   accessOf,
   optionAccess,
@@ -14,7 +14,7 @@ import {
 } from '../options/target.js';
 import type { WaitOptions } from '../socket/native-socket.js';
 import { Endpoint, SOCKADDR_SIZE, type EndpointLike } from '../wire/endpoint.js';
-import { familyNumber, type Family } from '../wire/families.js';
+import { type Family } from '../wire/families.js';
 import { WILDCARD } from '../wire/wildcard.js';
 import { UdpCore, type UdpStats } from './core.js';
 import { optionsFor, remember, stateOf, takeSegmentSize, type UdpAdoptOptions } from './descriptor.js';
@@ -57,10 +57,9 @@ export class UdpSocket extends UdpEmitter implements OwnSocket<'dgram'>, AsyncDi
    */
   static create(options: UdpSocketOptions): UdpSocket {
     checkUdpOptions(options);
-    const handle = new (native().Handle)();
-    check('socket', handle.socket(familyNumber(options.family), SOCK_DGRAM, 0));
+    const { handle, features } = createSocket(options);
     try {
-      return new UdpSocket(new UdpCore(handle, configure(handle, options), options));
+      return new UdpSocket(new UdpCore(handle, features, options));
     } catch (error) {
       handle.close();
       throw error;

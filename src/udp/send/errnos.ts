@@ -1,11 +1,12 @@
 // The errnos that a send tells apart, and what the others mean to a caller.
-import { SyscallError } from '../../errors.js';
+import { SyscallError, type SyscallContext } from '../../errors.js';
+import { localEndpoint } from '../../options/local-endpoint.js';
+import { explain, withEvidence, type Asked } from '../../source/explain.js';
 import type { Handle } from '../../binding.js';
 import type { Endpoint } from '../../wire/endpoint.js';
 import { pathMtu } from '../path-mtu.js';
 import {
   EACCES,
-  EAGAIN,
   ECONNREFUSED,
   EDESTADDRREQ,
   EHOSTDOWN,
@@ -46,7 +47,7 @@ export function mayBePending(errno: number): boolean {
 
 /** What an error of a send is made from. */
 export interface Failed {
-  readonly handle: Pick<Handle, 'getsockopt'>;
+  readonly handle: Pick<Handle, 'getsockopt' | 'getsockname'>;
   readonly destination: Endpoint | undefined;
   /** The socket is connected to that destination. */
   readonly connected: boolean;
@@ -72,15 +73,10 @@ export function sendError(errno: number, failed: Failed): SyscallError {
   });
 }
 
-function meaning(errno: number, failed: Failed, mtu: number | undefined): { reason?: string; remedy?: string } {
+function meaning(errno: number, failed: Failed, mtu: number | undefined): Omit<SyscallContext, 'mtu'> {
   switch (errno) {
     case EMSGSIZE:
       return { reason: 'tooLong', remedy: tooLong(failed, mtu) };
-    case EAGAIN:
-      return {
-        reason: 'portRangeExhausted',
-        remedy: 'The socket has no port yet, and none is free: waiting for it to be writable would not help. Bind it',
-      };
     case EDESTADDRREQ:
       return { remedy: 'Say where to (`to`), or connect the socket' };
     case EPERM:
@@ -95,7 +91,20 @@ function meaning(errno: number, failed: Failed, mtu: number | undefined): { reas
         remedy: "The path takes no segmentation offload, and gso is 'require': 'auto' sends one by one where it must",
       };
   }
-  return {};
+  return withEvidence(explain('sendmsg', errno, askedFor(failed)));
+}
+
+/** What the table of reasons needs: a socket without a port gets one at its first send, and EAGAIN says that none was free. */
+function askedFor({ handle, destination, ipv4 }: Failed): Asked {
+  const { address, port } = localEndpoint(handle);
+  return {
+    by: 'UdpSocket',
+    family: ipv4 ? 'ipv4' : 'ipv6',
+    protocol: 'udp',
+    local: address,
+    port,
+    remote: destination,
+  };
 }
 
 function tooLong({ length }: Failed, mtu: number | undefined): string {

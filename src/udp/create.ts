@@ -1,0 +1,59 @@
+// The socket of UdpSocket.create: one recipe with all options. Where the kernel lacks what a feature needs, the recipe is run
+// again without that feature, which `features` then reports.
+import { native, type Handle } from '../binding.js';
+import { SOCK_DGRAM } from '../kernel/numbers.js';
+import { encodeSockopts } from '../options/sockopts.js';
+import { callError, type Asked } from '../source/explain.js';
+import { optionSteps as plainSteps } from '../source/local-steps.js';
+import { Recipe } from '../source/recipe.js';
+import type { Family } from '../wire/families.js';
+import { Features, type OptionStep } from './features.js';
+import { optionSteps, readBack, REFUSED, type UdpSocketOptions } from './options.js';
+
+export interface CreatedSocket {
+  readonly handle: Handle;
+  readonly features: Features;
+}
+
+/** @throws SyscallError of socket or setsockopt; ERR_UNSUPPORTED for gso: 'require' where the kernel has none */
+export function createSocket(options: UdpSocketOptions): CreatedSocket {
+  const { family } = options;
+  const sockopts = plainSteps(encodeSockopts(options.sockopts, REFUSED));
+  const handle = new (native().Handle)();
+  const features = new Features(handle);
+  let steps = optionSteps(options);
+  for (;;) {
+    const recipe = new Recipe([
+      { call: 'socket', family, type: SOCK_DGRAM, protocol: 0 },
+      ...plainSteps(steps),
+      ...sockopts,
+    ]);
+    const errno = recipe.run(handle);
+    if (errno === 0) break;
+    const { failed } = recipe;
+    if (failed?.call !== 'setsockopt') throw callError('socket', errno, askedFor(family));
+    const step = steps.find((candidate) => candidate === failed.option);
+    if (step === undefined || step.required) {
+      throw callError('setsockopt', errno, askedFor(family), { option: failed.option });
+    }
+    features.lacks(step, errno);
+    steps = steps.filter((other) => other !== step && !sharesFeature(other, step));
+  }
+  features.has(steps);
+  try {
+    readBack(handle, features, options);
+  } catch (error) {
+    handle.close();
+    throw error;
+  }
+  return { handle, features };
+}
+
+/** Where one option of a feature fails, the feature's others are left out. */
+function sharesFeature(one: OptionStep, other: OptionStep): boolean {
+  return one.feature !== undefined && one.feature === other.feature;
+}
+
+function askedFor(family: Family): Asked {
+  return { by: 'UdpSocket', family, protocol: 'udp', port: 0 };
+}
