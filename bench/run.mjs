@@ -1,17 +1,15 @@
 // `npm run bench -- reserve`: brings the build up to date, enters a network namespace of its own, runs the trials of a
 // suite against their references, and says which gates hold. Exit code: 0 all hold, 1 one does not, 2 it could not run.
 import { spawnSync } from 'node:child_process';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
-import { namespaces } from '../scripts/namespaces.mjs';
+import { bringUpToDate } from '../scripts/bring-up-to-date.mjs';
+import { commandInside, namespaces } from '../scripts/namespaces.mjs';
 import { fetchBun } from './support/bun.mjs';
 import { measure } from './support/measure.mjs';
 import { programsOf } from './support/reference.mjs';
 import { save, summary, table } from './support/report.mjs';
 import { CONNECT } from './connect/trials.mjs';
 import { RESERVE } from './reserve/trials.mjs';
-import { soak, soakTable } from './udp/soak.mjs';
 import { UDP } from './udp/trials.mjs';
 
 /** @typedef {import('./support/trial.mjs').Trial} Trial */
@@ -19,20 +17,16 @@ import { UDP } from './udp/trials.mjs';
 
 /** @type {Readonly<Record<string, readonly Trial[]>>} */
 const SUITES = { connect: CONNECT, reserve: RESERVE, udp: UDP };
-const SOAK = 'udp-soak';
 const ACCEPTANCE_PAIRS = 8;
 const INSIDE = 'LINUX_SOCKETS_BENCH_INSIDE';
-
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 await new Command('npm run bench --')
   .description(
     'Measures this library against C reference programs, or other runtimes, in pairs of processes, in a network namespace.',
   )
-  .addArgument(new Argument('<suite>', 'what to measure').choices([...Object.keys(SUITES), SOAK]))
+  .addArgument(new Argument('<suite>', 'what to measure').choices(Object.keys(SUITES)))
   .addOption(new Option('--only <trial...>', 'these trials only; the committed results are left alone'))
   .addOption(new Option('--pairs <number>', 'pairs of processes a trial').default(ACCEPTANCE_PAIRS).argParser(count))
-  .addOption(new Option('--minutes <number>', `of ${SOAK}, with GRO, and again without`).default(10).argParser(count))
   .addOption(new Option('--json', 'nothing but the results, as JSON'))
   .addHelpText('after', () => `\nTrials:\n${listOfTrials()}\n\nSee bench/README.md.`)
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
@@ -41,22 +35,21 @@ await new Command('npm run bench --')
 
 /**
  * @param {string} suite
- * @param {{ only?: string[], pairs: number, minutes: number, json?: boolean }} options
+ * @param {{ only?: string[], pairs: number, json?: boolean }} options
  */
-async function main(suite, { only, pairs, minutes, json = false }) {
+async function main(suite, { only, pairs, json = false }) {
   const all = SUITES[suite] ?? [];
   const unknown = only?.find((id) => !all.some((trial) => trial.id === id));
   if (unknown !== undefined) fail(`There is no trial '${unknown}' in ${suite}. There are:\n${listOfTrials()}`);
   const trials = all.filter(({ id }) => only === undefined || only.includes(id));
 
   if (process.env[INSIDE] === undefined) {
-    if (!process.env['LINUX_SOCKETS_BUILT']) for (const script of ['build-native.mjs', 'build-ts.mjs']) build(script);
+    const unbuilt = process.env['LINUX_SOCKETS_BUILT'] ? undefined : bringUpToDate();
+    if (unbuilt !== undefined) fail(`scripts/${unbuilt} failed.`);
     const noBun = trials.some(({ reference }) => reference?.[0] === 'bun') ? fetchBun() : undefined;
     if (noBun !== undefined) console.error(`bench: ${noBun}. The trials against it are skipped.`);
     process.exit(enterNamespace());
   }
-
-  if (suite === SOAK) return await soakFor(minutes, json);
 
   /** @type {Result[]} */
   let results;
@@ -78,37 +71,18 @@ async function main(suite, { only, pairs, minutes, json = false }) {
   process.exitCode = results.some(({ verdict }) => verdict === 'fail') ? 1 : 0;
 }
 
-/** No growth, and nothing to collect: see bench/udp/soak.mjs. */
-async function soakFor(/** @type {number} */ minutes, /** @type {boolean} */ json) {
-  try {
-    const runs = await soak(minutes, json ? () => undefined : progress);
-    console.log(json ? JSON.stringify(runs, undefined, 2) : soakTable(runs));
-    process.exitCode = runs.some(({ failed }) => failed.length > 0) ? 1 : 0;
-  } catch (error) {
-    fail(error instanceof Error ? error.message : String(error));
-  }
-}
-
 /** Runs this very command once more, inside. */
 function enterNamespace() {
   const found = namespaces();
   if ('reason' in found) {
     return fail(`The trials use up ports and set sysctls, so they need a network namespace.\n${found.reason}`);
   }
-  const [unshare = '', ...flags] = found.enter;
-  const inside = ['sh', '-c', 'ip link set lo up && exec "$0" "$@"', process.execPath, ...process.argv.slice(1)];
-  const { status } = spawnSync(unshare, [...flags, ...inside], {
+  const [program, ...args] = commandInside(found.enter, [process.execPath, ...process.argv.slice(1)]);
+  const { status } = spawnSync(program, args, {
     stdio: 'inherit',
     env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`, [INSIDE]: '1' },
   });
   return status ?? 2;
-}
-
-function build(/** @type {string} */ script) {
-  const { status } = spawnSync(process.execPath, [join(root, 'scripts', script)], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
-  if (status !== 0) fail(`scripts/${script} failed.`);
 }
 
 /** One line that is written over on a terminal; elsewhere a line a trial. */

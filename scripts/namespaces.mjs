@@ -25,6 +25,17 @@ export function namespaces() {
   return { reason: reasons.join(' | ') + hint() };
 }
 
+/**
+ * The command line that runs a command inside, with the loopback device up.
+ * @param {readonly string[]} enter from `namespaces()`
+ * @param {readonly string[]} command
+ * @returns {[program: string, ...args: string[]]}
+ */
+export function commandInside(enter, command) {
+  const [unshare = 'unshare', ...flags] = enter;
+  return [unshare, ...flags, 'sh', '-c', 'ip link set lo up && exec "$0" "$@"', ...command];
+}
+
 /** The two switches that usually stand behind EPERM. */
 function hint() {
   const switches = [
