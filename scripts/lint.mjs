@@ -16,8 +16,9 @@ if (missing.length > 0) {
   process.exit(1);
 }
 
-const native = readdirSync(join(root, 'native')).map((file) => `native/${file}`);
-const cpp = native.filter((file) => /\.(cc|h)$/.test(file));
+const filesIn = (/** @type {string} */ folder) => readdirSync(join(root, folder)).map((file) => `${folder}/${file}`);
+const native = filesIn('native');
+const cpp = [...native, ...filesIn('fuzz/native')].filter((file) => /\.(cc|h)$/.test(file));
 const bin = (/** @type {string} */ name) => join(root, 'node_modules/.bin', name);
 
 /** @type {[name: string, command: string, args: string[]][]} */
