@@ -1,4 +1,4 @@
-// `npm run lint`: eslint, prettier, clang-format, clang-tidy. `npm run format` (--fix) lets the first three write.
+// `npm run lint`: eslint, prettier, clang-format, clang-tidy. With `npm run format` (--fix) the first three fix files.
 import { spawn, spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -47,7 +47,7 @@ async function worker() {
   }
 }
 
-/** One check per source, so that they run side by side. clang-tidy needs the commands that CMake would compile with. */
+/** One check per source file, so that they run in parallel. clang-tidy needs the compile commands that CMake writes. */
 function tidy() {
   const configure = spawnSync(bin('cmake-js'), ['configure', '--out', 'build/cmake'], { cwd: root, encoding: 'utf8' });
   if (configure.status !== 0) {

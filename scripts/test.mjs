@@ -1,9 +1,9 @@
-// `npm test [-- vitest arguments]`: brings the build up to date, then runs vitest inside fresh namespaces.
+// `npm test [-- vitest arguments]`: brings the build up to date, then runs vitest in new namespaces.
 //
 // Environment:
-//   LINUX_SOCKETS_BINDING   another .node than build/Release (a sanitizer build)
-//   LINUX_SOCKETS_BUILT     set by whoever has brought the build up to date already
-//   LINUX_SOCKETS_PRELOAD   LD_PRELOAD for the test processes and the nodes that they start, and for nothing else
+//   LINUX_SOCKETS_BINDING   the addon to test instead of build/Release (a sanitizer build)
+//   LINUX_SOCKETS_BUILT     set when the build is up to date already
+//   LINUX_SOCKETS_PRELOAD   LD_PRELOAD of the test processes and of the Node processes that they start, and of nothing else
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { createRequire } from 'node:module';
@@ -31,10 +31,10 @@ if (!isolated) explain(found.reason);
 
 const node = [process.execPath, vitest, 'run', ...process.argv.slice(2)];
 const [program = '', ...args] = isolated ? commandInside(found.enter, node) : node;
-// A user's PATH may lack the directory of nft.
+// The PATH of a user may lack the directory of nft.
 const PATH = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
 const binding = process.env['LINUX_SOCKETS_BINDING'];
-// Fetched here: the tests' namespace leads nowhere.
+// Downloaded here, since the namespace of the tests has no network.
 const headers = kernelHeaders();
 const env = {
   ...process.env,
