@@ -1,5 +1,5 @@
 // `npm run bench -- reserve`: brings the build up to date, enters a network namespace of its own, runs the trials of a
-// suite against their references, and says which gates hold. Exit code: 0 all hold, 1 one does not, 2 it could not run.
+// suite against their references, and reports which gates hold. Exit code: 0 all hold, 1 one does not, 2 it could not run.
 import { spawnSync } from 'node:child_process';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { bringUpToDate } from '../scripts/bring-up-to-date.mjs';
@@ -22,12 +22,12 @@ const INSIDE = 'LINUX_SOCKETS_BENCH_INSIDE';
 
 await new Command('npm run bench --')
   .description(
-    'Measures this library against C reference programs, or other runtimes, in pairs of processes, in a network namespace.',
+    'Measures this library against C reference programs and other runtimes, in pairs of processes, in a network namespace.',
   )
-  .addArgument(new Argument('<suite>', 'what to measure').choices(Object.keys(SUITES)))
-  .addOption(new Option('--only <trial...>', 'these trials only; the committed results are left alone'))
-  .addOption(new Option('--pairs <number>', 'pairs of processes a trial').default(ACCEPTANCE_PAIRS).argParser(count))
-  .addOption(new Option('--json', 'nothing but the results, as JSON'))
+  .addArgument(new Argument('<suite>', 'the suite to run').choices(Object.keys(SUITES)))
+  .addOption(new Option('--only <trial...>', 'run only these trials; the committed results are not updated'))
+  .addOption(new Option('--pairs <number>', 'pairs of processes per trial').default(ACCEPTANCE_PAIRS).argParser(count))
+  .addOption(new Option('--json', 'print the results as JSON, and nothing else'))
   .addHelpText('after', () => `\nTrials:\n${listOfTrials()}\n\nSee bench/README.md.`)
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   .action(main)
@@ -40,14 +40,14 @@ await new Command('npm run bench --')
 async function main(suite, { only, pairs, json = false }) {
   const all = SUITES[suite] ?? [];
   const unknown = only?.find((id) => !all.some((trial) => trial.id === id));
-  if (unknown !== undefined) fail(`There is no trial '${unknown}' in ${suite}. There are:\n${listOfTrials()}`);
+  if (unknown !== undefined) fail(`Unknown trial '${unknown}' in ${suite}; expected one of:\n${listOfTrials()}`);
   const trials = all.filter(({ id }) => only === undefined || only.includes(id));
 
   if (process.env[INSIDE] === undefined) {
     const unbuilt = process.env['LINUX_SOCKETS_BUILT'] ? undefined : bringUpToDate();
     if (unbuilt !== undefined) fail(`scripts/${unbuilt} failed.`);
     const noBun = trials.some(({ reference }) => reference?.[0] === 'bun') ? fetchBun() : undefined;
-    if (noBun !== undefined) console.error(`bench: ${noBun}. The trials against it are skipped.`);
+    if (noBun !== undefined) console.error(`bench: ${noBun}. Its trials are skipped.`);
     process.exit(enterNamespace());
   }
 
@@ -62,7 +62,7 @@ async function main(suite, { only, pairs, json = false }) {
   if (json) console.log(JSON.stringify(report, undefined, 2));
   else {
     console.log(`\n${await table(report)}`);
-    if (pairs < ACCEPTANCE_PAIRS) console.log(`Fewer than ${ACCEPTANCE_PAIRS} pairs: a look, not an acceptance.`);
+    if (pairs < ACCEPTANCE_PAIRS) console.log(`Fewer than ${ACCEPTANCE_PAIRS} pairs: not enough to judge the gates.`);
   }
   if (only === undefined && pairs >= ACCEPTANCE_PAIRS) {
     const files = await save(report);
@@ -71,11 +71,13 @@ async function main(suite, { only, pairs, json = false }) {
   process.exitCode = results.some(({ verdict }) => verdict === 'fail') ? 1 : 0;
 }
 
-/** Runs this very command once more, inside. */
+/** Runs this command again, inside the namespace. */
 function enterNamespace() {
   const found = namespaces();
   if ('reason' in found) {
-    return fail(`The trials use up ports and set sysctls, so they need a network namespace.\n${found.reason}`);
+    return fail(
+      `The trials use up ports and set sysctls, so they need a network namespace, which this machine does not permit.\n${found.reason}`,
+    );
   }
   const [program, ...args] = commandInside(found.enter, [process.execPath, ...process.argv.slice(1)]);
   const { status } = spawnSync(program, args, {
@@ -85,7 +87,7 @@ function enterNamespace() {
   return status ?? 2;
 }
 
-/** One line that is written over on a terminal; elsewhere a line a trial. */
+/** One line that is overwritten on a terminal; elsewhere, one line per trial. */
 function progress(/** @type {string} */ text, /** @type {boolean} */ first) {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
   else if (first) process.stderr.write(`${text}\n`);
@@ -93,7 +95,8 @@ function progress(/** @type {string} */ text, /** @type {boolean} */ first) {
 
 function count(/** @type {string} */ text) {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > 1000) throw new InvalidArgumentError('A number from 1 to 1000.');
+  if (!Number.isInteger(value) || value < 1 || value > 1000)
+    throw new InvalidArgumentError('Expected an integer from 1 to 1000.');
   return value;
 }
 
