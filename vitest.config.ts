@@ -1,8 +1,8 @@
-// The test projects. `npm test` (scripts/test.mjs) runs them inside namespaces; run by hand, only the unit tests are safe.
+// The test projects. `npm test` (scripts/test.mjs) runs them in namespaces; outside of them only the unit tests run.
 import { defineConfig } from 'vitest/config';
 import { testProcesses } from './test/support/pool.js';
 
-// A sanitizer makes everything slower, a test must not fail for that.
+// Sanitizers make everything slower; tests must not time out because of that.
 const patience = process.env['LINUX_SOCKETS_PRELOAD'] === undefined ? 1 : 4;
 const inNamespaces = process.env['LINUX_SOCKETS_IN_NAMESPACE'] !== undefined;
 

@@ -1,17 +1,15 @@
 // `npm run bench -- reserve`: brings the build up to date, enters a network namespace of its own, runs the trials of a
-// suite against their references, and says which gates hold. Exit code: 0 all hold, 1 one does not, 2 it could not run.
+// suite against their references, and reports which gates hold. Exit code: 0 all hold, 1 one does not, 2 it could not run.
 import { spawnSync } from 'node:child_process';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
-import { namespaces } from '../scripts/namespaces.mjs';
+import { bringUpToDate } from '../scripts/bring-up-to-date.mjs';
+import { commandInside, namespaces } from '../scripts/namespaces.mjs';
 import { fetchBun } from './support/bun.mjs';
 import { measure } from './support/measure.mjs';
 import { programsOf } from './support/reference.mjs';
 import { save, summary, table } from './support/report.mjs';
 import { CONNECT } from './connect/trials.mjs';
 import { RESERVE } from './reserve/trials.mjs';
-import { soak, soakTable } from './udp/soak.mjs';
 import { UDP } from './udp/trials.mjs';
 
 /** @typedef {import('./support/trial.mjs').Trial} Trial */
@@ -19,21 +17,17 @@ import { UDP } from './udp/trials.mjs';
 
 /** @type {Readonly<Record<string, readonly Trial[]>>} */
 const SUITES = { connect: CONNECT, reserve: RESERVE, udp: UDP };
-const SOAK = 'udp-soak';
 const ACCEPTANCE_PAIRS = 8;
 const INSIDE = 'LINUX_SOCKETS_BENCH_INSIDE';
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
-
 await new Command('npm run bench --')
   .description(
-    'Measures this library against C reference programs, or other runtimes, in pairs of processes, in a network namespace.',
+    'Measures this library against C reference programs and other runtimes, in pairs of processes, in a network namespace.',
   )
-  .addArgument(new Argument('<suite>', 'what to measure').choices([...Object.keys(SUITES), SOAK]))
-  .addOption(new Option('--only <trial...>', 'these trials only; the committed results are left alone'))
-  .addOption(new Option('--pairs <number>', 'pairs of processes a trial').default(ACCEPTANCE_PAIRS).argParser(count))
-  .addOption(new Option('--minutes <number>', `of ${SOAK}, with GRO, and again without`).default(10).argParser(count))
-  .addOption(new Option('--json', 'nothing but the results, as JSON'))
+  .addArgument(new Argument('<suite>', 'the suite to run').choices(Object.keys(SUITES)))
+  .addOption(new Option('--only <trial...>', 'run only these trials; the committed results are not updated'))
+  .addOption(new Option('--pairs <number>', 'pairs of processes per trial').default(ACCEPTANCE_PAIRS).argParser(count))
+  .addOption(new Option('--json', 'print the results as JSON, and nothing else'))
   .addHelpText('after', () => `\nTrials:\n${listOfTrials()}\n\nSee bench/README.md.`)
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   .action(main)
@@ -41,22 +35,21 @@ await new Command('npm run bench --')
 
 /**
  * @param {string} suite
- * @param {{ only?: string[], pairs: number, minutes: number, json?: boolean }} options
+ * @param {{ only?: string[], pairs: number, json?: boolean }} options
  */
-async function main(suite, { only, pairs, minutes, json = false }) {
+async function main(suite, { only, pairs, json = false }) {
   const all = SUITES[suite] ?? [];
   const unknown = only?.find((id) => !all.some((trial) => trial.id === id));
-  if (unknown !== undefined) fail(`There is no trial '${unknown}' in ${suite}. There are:\n${listOfTrials()}`);
+  if (unknown !== undefined) fail(`Unknown trial '${unknown}' in ${suite}; expected one of:\n${listOfTrials()}`);
   const trials = all.filter(({ id }) => only === undefined || only.includes(id));
 
   if (process.env[INSIDE] === undefined) {
-    if (!process.env['LINUX_SOCKETS_BUILT']) for (const script of ['build-native.mjs', 'build-ts.mjs']) build(script);
+    const unbuilt = process.env['LINUX_SOCKETS_BUILT'] ? undefined : bringUpToDate();
+    if (unbuilt !== undefined) fail(`scripts/${unbuilt} failed.`);
     const noBun = trials.some(({ reference }) => reference?.[0] === 'bun') ? fetchBun() : undefined;
-    if (noBun !== undefined) console.error(`bench: ${noBun}. The trials against it are skipped.`);
+    if (noBun !== undefined) console.error(`bench: ${noBun}. Its trials are skipped.`);
     process.exit(enterNamespace());
   }
-
-  if (suite === SOAK) return await soakFor(minutes, json);
 
   /** @type {Result[]} */
   let results;
@@ -69,7 +62,7 @@ async function main(suite, { only, pairs, minutes, json = false }) {
   if (json) console.log(JSON.stringify(report, undefined, 2));
   else {
     console.log(`\n${await table(report)}`);
-    if (pairs < ACCEPTANCE_PAIRS) console.log(`Fewer than ${ACCEPTANCE_PAIRS} pairs: a look, not an acceptance.`);
+    if (pairs < ACCEPTANCE_PAIRS) console.log(`Fewer than ${ACCEPTANCE_PAIRS} pairs: not enough to judge the gates.`);
   }
   if (only === undefined && pairs >= ACCEPTANCE_PAIRS) {
     const files = await save(report);
@@ -78,40 +71,23 @@ async function main(suite, { only, pairs, minutes, json = false }) {
   process.exitCode = results.some(({ verdict }) => verdict === 'fail') ? 1 : 0;
 }
 
-/** No growth, and nothing to collect: see bench/udp/soak.mjs. */
-async function soakFor(/** @type {number} */ minutes, /** @type {boolean} */ json) {
-  try {
-    const runs = await soak(minutes, json ? () => undefined : progress);
-    console.log(json ? JSON.stringify(runs, undefined, 2) : soakTable(runs));
-    process.exitCode = runs.some(({ failed }) => failed.length > 0) ? 1 : 0;
-  } catch (error) {
-    fail(error instanceof Error ? error.message : String(error));
-  }
-}
-
-/** Runs this very command once more, inside. */
+/** Runs this command again, inside the namespace. */
 function enterNamespace() {
   const found = namespaces();
   if ('reason' in found) {
-    return fail(`The trials use up ports and set sysctls, so they need a network namespace.\n${found.reason}`);
+    return fail(
+      `The trials use up ports and set sysctls, so they need a network namespace, which this machine does not permit.\n${found.reason}`,
+    );
   }
-  const [unshare = '', ...flags] = found.enter;
-  const inside = ['sh', '-c', 'ip link set lo up && exec "$0" "$@"', process.execPath, ...process.argv.slice(1)];
-  const { status } = spawnSync(unshare, [...flags, ...inside], {
+  const [program, ...args] = commandInside(found.enter, [process.execPath, ...process.argv.slice(1)]);
+  const { status } = spawnSync(program, args, {
     stdio: 'inherit',
     env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`, [INSIDE]: '1' },
   });
   return status ?? 2;
 }
 
-function build(/** @type {string} */ script) {
-  const { status } = spawnSync(process.execPath, [join(root, 'scripts', script)], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
-  if (status !== 0) fail(`scripts/${script} failed.`);
-}
-
-/** One line that is written over on a terminal; elsewhere a line a trial. */
+/** One line that is overwritten on a terminal; elsewhere, one line per trial. */
 function progress(/** @type {string} */ text, /** @type {boolean} */ first) {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
   else if (first) process.stderr.write(`${text}\n`);
@@ -119,7 +95,8 @@ function progress(/** @type {string} */ text, /** @type {boolean} */ first) {
 
 function count(/** @type {string} */ text) {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > 1000) throw new InvalidArgumentError('A number from 1 to 1000.');
+  if (!Number.isInteger(value) || value < 1 || value > 1000)
+    throw new InvalidArgumentError('Expected an integer from 1 to 1000.');
   return value;
 }
 

@@ -10,7 +10,7 @@ import { mutate, random } from './support/mutate.mjs';
 /** @typedef {{ corpus: string, crashes: string, current: string, answer: string }} Paths */
 
 const BATCH = 32;
-const MOST_FINDINGS = 10;
+const MAX_FINDINGS = 10;
 
 /** @type {Order} */
 const { target: name, seconds, seed, replay, keep, paths } = JSON.parse(process.argv[2] ?? '');
@@ -35,7 +35,7 @@ if (replay !== undefined) {
   coverage.mark();
   const below = random(seed);
   let shown = 0;
-  for (let now = start; now < start + 1000 * seconds && findings.size < MOST_FINDINGS; now = performance.now()) {
+  for (let now = start; now < start + 1000 * seconds && findings.size < MAX_FINDINGS; now = performance.now()) {
     const batch = Array.from({ length: BATCH }, () => mutate(corpus, below));
     for (const input of batch) if (await execute(input)) corpus.push(input);
     // Which of them it was shows when each runs alone, against what was seen before the batch.

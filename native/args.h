@@ -5,22 +5,14 @@
 #define LINUX_SOCKETS_NATIVE_ARGS_H_
 
 #include <napi.h>
-#include <sys/socket.h>
 #include <sys/uio.h>
 
 #include <cstddef>
 #include <cstdint>
 
+#include "bytes.h"
+
 namespace linux_sockets {
-
-// Memory of a Uint8Array. It is looked up on every call and good until the call returns.
-struct Bytes {
-  uint8_t* data = nullptr;
-  size_t size = 0;
-
-  sockaddr* address() const { return reinterpret_cast<sockaddr*>(data); }
-  socklen_t length() const { return static_cast<socklen_t>(size); }
-};
 
 [[gnu::cold, gnu::noinline]] inline bool Refuse(const Napi::CallbackInfo& info, const char* message) {
   // When this fails an exception is pending already, or the environment is going down: the caller returns either way.
@@ -104,9 +96,9 @@ class Vectors {
         napi_get_array_length(env, info[index], &length) != napi_ok) {
       return Refuse(info, "expected an array of Uint8Array");
     }
-    if (length > kMost) return Refuse(info, "expected at most 1024 Uint8Arrays");  // UIO_MAXIOV
+    if (length > kMaxVectors) return Refuse(info, "expected at most 1024 Uint8Arrays");  // UIO_MAXIOV
     // Two rounds: an element may have a getter, and a getter may detach the buffer of an element before it.
-    napi_value elements[kMost];
+    napi_value elements[kMaxVectors];
     for (uint32_t i = 0; i < length; ++i) {
       if (napi_get_element(env, info[index], i, &elements[i]) != napi_ok) return Refuse(info, "expected a Uint8Array");
     }
@@ -124,8 +116,8 @@ class Vectors {
   size_t count() const { return count_; }
 
  private:
-  static constexpr size_t kMost = 1024;
-  iovec vectors_[kMost];
+  static constexpr size_t kMaxVectors = 1024;
+  iovec vectors_[kMaxVectors];
   size_t count_ = 0;
 };
 

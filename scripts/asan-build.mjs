@@ -1,4 +1,4 @@
-// The addon with AddressSanitizer and UBSan, in build/asan, and what a process needs to load it.
+// Builds the addon with AddressSanitizer and UBSan into build/asan, and finds the library that a process must preload.
 import { spawnSync } from 'node:child_process';
 import { realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** @returns {{ binding: string, preload: string }} the addon, and the library for LD_PRELOAD; ends this process when the build fails */
+/** @returns {{ binding: string, preload: string }} the addon, and the library for LD_PRELOAD; exits with status 1 when the build fails */
 export function buildWithSanitizers() {
   const cmakeJs = join(root, 'node_modules/.bin/cmake-js');
   const build = spawnSync(cmakeJs, ['compile', '--out', 'build/asan', '--CDSANITIZE=address,undefined'], {
@@ -19,7 +19,7 @@ export function buildWithSanitizers() {
     );
     process.exit(1);
   }
-  // The program is not instrumented, so the library has to be there before everything else.
+  // Node is not instrumented, so the library must be loaded before everything else.
   const library = spawnSync(process.env['CXX'] ?? 'g++', ['-print-file-name=libasan.so'], { encoding: 'utf8' });
   return {
     binding: join(root, 'build/asan/Release/linux_sockets.node'),

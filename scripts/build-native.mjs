@@ -1,4 +1,4 @@
-// Builds the addon with node-gyp into build/Release. Quick when nothing has changed: make decides.
+// Builds the addon with node-gyp into build/Release. Fast when nothing has changed, since make decides what to compile.
 import { spawnSync } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -11,7 +11,7 @@ const verbose = process.argv.includes('--verbose');
 
 if (process.platform !== 'linux') {
   console.log(
-    `linux-sockets: not built, because the addon is for Linux and this is ${process.platform}. Importing the package works.`,
+    `linux-sockets: the addon was not built, since it needs Linux and this is ${process.platform}. Importing the package works.`,
   );
   process.exit(0);
 }
@@ -25,7 +25,7 @@ if (missing.length > 0) {
 }
 
 const headers = nodeDir();
-if (headers === undefined) console.log('No headers beside this Node: node-gyp fetches them.');
+if (headers === undefined) console.log('This Node has no headers: node-gyp downloads them.');
 const nodeGyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');
 const args = [...steps(), ...(headers === undefined ? [] : [`--nodedir=${headers}`]), '--release'];
 
@@ -41,7 +41,7 @@ if (result.status !== 0) {
 }
 console.log(`Built build/Release/linux_sockets.node in ${((performance.now() - started) / 1000).toFixed(1)} s.`);
 
-/** Configuring takes longer than an up-to-date build, so it is done only when the build file or this Node is newer than the last time. */
+/** Configuring takes longer than a build without changes, so it runs only when the build file or this Node is newer than the last one. */
 function steps() {
   const config = join(root, 'build/config.gypi');
   const makefile = join(root, 'build/Makefile');

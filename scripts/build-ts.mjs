@@ -1,4 +1,4 @@
-// Compiles src into lib, and removes from lib what no longer has a source: a stale file would be tested and published.
+// Compiles src into lib, and removes files of lib whose source is gone: they would be tested and published.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';

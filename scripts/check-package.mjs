@@ -1,5 +1,5 @@
-// `npm run check:package`: what would be published, tried the way a user gets it: packed, installed into an empty project without
-// the network and without scripts, imported, required, and run.
+// `npm run check:package`: tests the published package as a user gets it: packs it, installs it into an empty project without
+// network and scripts, imports it, requires it, and runs its command.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,11 +16,11 @@ const binary = `prebuilds/linux-${process.arch}/linux-sockets.node`;
 run(process.execPath, ['scripts/build-ts.mjs'], root);
 run(process.execPath, ['scripts/prebuild.mjs'], root);
 const tarball = pack(root);
-const commander = pack(join(root, 'node_modules/commander')); // offline, so that it comes from here
+const commander = pack(join(root, 'node_modules/commander')); // for an installation without network
 
 let failed = 0;
-check('has a binary that runs everywhere', () => run(process.execPath, ['scripts/check-symbols.mjs', binary], root));
-check('installs without the network and without scripts', () => {
+check('the binary passes check:symbols', () => run(process.execPath, ['scripts/check-symbols.mjs', binary], root));
+check('it installs without network and without scripts', () => {
   mkdirSync(project);
   writeFileSync(join(project, 'package.json'), '{ "name": "user", "private": true, "type": "module" }\n');
   const output = run(
@@ -30,7 +30,7 @@ check('installs without the network and without scripts', () => {
   );
   if (/install script|node-gyp/i.test(output)) throw new Error(output);
 });
-check('has what it needs, and no sources of the addon', () => {
+check('it contains the files it needs, and no sources of the addon', () => {
   const files = readdirSync(installed, { recursive: true, encoding: 'utf8' });
   for (const file of [
     'package.json',
@@ -46,10 +46,10 @@ check('has what it needs, and no sources of the addon', () => {
   const unwanted = files.filter((file) =>
     /^(native|src|test|scripts|build|bench)\b|\.gypi?$|\.tsbuildinfo$/.test(file),
   );
-  if (unwanted.length > 0) throw new Error(`should not be published: ${unwanted.join(', ')}`);
+  if (unwanted.length > 0) throw new Error(`must not be published: ${unwanted.join(', ')}`);
   console.log(`  ${files.length} entries, tarball ${(statSync(tarball).size / 1000).toFixed(0)} kB`);
 });
-check('asks npm to run nothing', () => {
+check('it has no install scripts, and commander as its only dependency', () => {
   const { gypfile, scripts = {}, dependencies } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
   if (gypfile !== false)
     throw new Error('gypfile must be false: npm would add an install script for the root binding.gyp');
@@ -59,22 +59,22 @@ check('asks npm to run nothing', () => {
     throw new Error(`dependencies: ${Object.keys(dependencies).join()}`);
 });
 const use = `if (!sockets.isSupported) throw new Error(); sockets.NativeSocket.create({ family: 'ipv4', type: 'stream' }).close();`;
-check('is imported', () => {
+check('import works', () => {
   run(process.execPath, ['--input-type=module', '-e', `import * as sockets from 'linux-sockets'; ${use}`], project);
 });
-check('is required', () => {
+check('require works', () => {
   run(process.execPath, ['--no-warnings', '-e', `const sockets = require('linux-sockets'); ${use}`], project);
 });
-check('keeps the command line out of the core', () => {
+check('import works without commander', () => {
   rmSync(join(project, 'node_modules/commander'), { recursive: true });
   run(process.execPath, ['--input-type=module', '-e', `import 'linux-sockets'`], project);
   run('npm', ['install', '--offline', '--no-audit', commander], project);
 });
-check('has a command', () => {
+check('the command works', () => {
   const help = run('npx', ['--offline', 'linux-sockets', '--help'], project);
   if (!/Usage: linux-sockets/.test(help)) throw new Error(help);
 });
-check('has types that compile in strict mode', () => {
+check('the types compile in strict mode', () => {
   writeFileSync(
     join(project, 'use.ts'),
     `import * as sockets from 'linux-sockets';\nexport const ok: boolean = sockets.isSupported;\n`,
@@ -92,8 +92,8 @@ check('has types that compile in strict mode', () => {
   const types = ['--types', 'node', '--typeRoots', join(root, 'node_modules/@types')];
   run(bin('tsc'), [...flags, ...types, 'use.ts'], project);
 });
-check('pleases publint', () => run(bin('publint'), [tarball, '--strict'], root));
-check('pleases attw', () => run(bin('attw'), [tarball, '--profile', 'esm-only'], root));
+check('publint finds no problem', () => run(bin('publint'), [tarball, '--strict'], root));
+check('attw finds no problem', () => run(bin('attw'), [tarball, '--profile', 'esm-only'], root));
 
 console.log(failed === 0 ? 'package: ok' : `package: ${failed} checks failed`);
 process.exitCode = failed === 0 ? 0 : 1;

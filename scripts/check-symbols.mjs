@@ -1,5 +1,5 @@
-// `npm run check:symbols [-- file.node …]`: that one binary serves glibc and musl and every Node. It must need no library and no
-// symbol version, leave undefined only what allowed-symbols.txt lists, and export only what Node looks up.
+// `npm run check:symbols [-- file.node …]`: checks that one binary works with glibc, musl and every Node. It must need no library and
+// no symbol version, leave undefined only the symbols that allowed-symbols.txt lists, and export only what Node looks up.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -12,7 +12,7 @@ const exported = ['napi_register_module_v1', 'node_api_module_get_api_version_v1
 
 const files = process.argv.length > 2 ? process.argv.slice(2) : builtFiles();
 if (files.length === 0) {
-  console.error('There is no binary to check: run `npm run build:native` first.');
+  console.error('No binary found. Run `npm run build:native` first.');
   process.exit(1);
 }
 let failed = 0;
@@ -34,7 +34,7 @@ function check(file) {
     ...symbols
       .filter(({ section, name }) => section !== 'UND' && !exported.includes(name))
       .map(({ name }) => `exports ${name}`),
-    // Calls are bound at the first call (JUMP_SLOT); any other reference, when the addon is loaded.
+    // Calls are bound lazily (JUMP_SLOT); any other reference is bound when the addon is loaded.
     ...readelf('-r', file)
       .filter((line) => /\buv_/.test(line) && !/JUMP_SLO/.test(line))
       .map((line) => `the address of a libuv function is taken: ${line.trim()}`),
@@ -44,7 +44,8 @@ function check(file) {
   ];
   for (const complaint of complaints) console.error(`${relative(root, file)}: ${complaint}`);
   const unused = [...allowed].filter((name) => !undefinedNames.includes(name));
-  if (unused.length > 0) console.log(`${relative(root, file)}: listed and not used: ${unused.join(', ')}`);
+  if (unused.length > 0)
+    console.log(`${relative(root, file)}: in allowed-symbols.txt but not used: ${unused.join(', ')}`);
   const kilobytes = (statSync(file).size / 1000).toFixed(1);
   console.log(
     `${relative(root, file)}: ${complaints.length === 0 ? 'ok' : 'FAILED'}, ${undefinedNames.length} undefined symbols, ${kilobytes} kB`,

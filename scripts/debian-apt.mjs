@@ -1,4 +1,4 @@
-// An apt of our own, without root: neither the machine's sources nor its state take part. What it fetches is signed by Debian.
+// apt with sources and state of its own: needs no root, and does not touch the machine's configuration. Debian signs what it fetches.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import { join } from 'node:path';
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 export const MIRROR = 'http://deb.debian.org/debian';
 
-/** What is missing to use it, in words; undefined when nothing is. @param {readonly string[]} tools other programs that are needed */
+/** What is missing on this machine, as text; undefined when nothing is. @param {readonly string[]} tools other programs that are needed */
 export function missingForApt(tools) {
   const missing = ['apt-get', ...tools].filter((tool) => spawnSync(tool, ['--version']).error !== undefined);
   if (missing.length > 0) return `${missing.join(' and ')} not found`;
@@ -18,7 +18,7 @@ export class Apt {
   #work;
 
   /**
-   * @param {string} work a directory of its own
+   * @param {string} work a directory for its files
    * @param {'deb' | 'deb-src'} kind
    * @param {readonly string[]} releases
    */
@@ -61,7 +61,7 @@ export function run(program, args, cwd) {
   return spawnSync(program, args, { cwd, encoding: 'utf8', timeout: 300_000, maxBuffer: 2 ** 26 });
 }
 
-/** What a program has said of its failure. @param {string} stderr */
+/** The last line that a failed program wrote. @param {string} stderr */
 export function lastLine(stderr) {
-  return stderr.trim().split('\n').at(-1) || 'it took too long';
+  return stderr.trim().split('\n').at(-1) || 'timed out';
 }

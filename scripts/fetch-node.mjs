@@ -1,4 +1,4 @@
-// The program of another line of Node, from npm (the packages that the `node` package is made of), fetched once.
+// The binary of another release line of Node, downloaded once from npm (from the packages behind the `node` package).
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -8,7 +8,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /**
  * @param {string} line as in `22` or `22.12.0`
- * @returns {string} its path. Where it cannot be fetched the process ends, with status 1.
+ * @returns {string} its path; exits with status 1 when it cannot be downloaded
  */
 export function fetchNode(line) {
   const name = `node-linux-${process.arch}`;
@@ -16,7 +16,7 @@ export function fetchNode(line) {
   const node = join(directory, 'node_modules', name, 'bin/node');
   if (existsSync(node)) return node;
   mkdirSync(directory, { recursive: true });
-  // A project of its own, so that npm leaves ours alone.
+  // A separate project, so that npm does not change this one.
   writeFileSync(join(directory, 'package.json'), '{ "private": true }\n');
   const options = ['--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'];
   const { status } = spawnSync('npm', ['install', ...options, `${name}@${line}`], {
@@ -24,7 +24,7 @@ export function fetchNode(line) {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   if (status !== 0 || !existsSync(node)) {
-    console.error(`Node ${line} could not be fetched (npm install ${name}@${line}).`);
+    console.error(`Node ${line} could not be downloaded (npm install ${name}@${line}).`);
     process.exit(1);
   }
   return node;

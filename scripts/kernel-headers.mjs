@@ -1,5 +1,5 @@
-// The newest kernel headers that Debian has (linux-libc-dev of sid), unpacked into a cache, for the tests that compare
-// the option table with them. Asked for at most once a day; `node scripts/kernel-headers.mjs` prints where they are.
+// The newest kernel headers in Debian (linux-libc-dev of sid), unpacked into a cache, for the tests that compare the option
+// table with them. Updated at most once a day; `node scripts/kernel-headers.mjs` prints their path.
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,8 +13,8 @@ const asked = join(cache, 'asked');
 const DAY = 24 * 60 * 60 * 1000;
 
 /**
- * @returns {{ include: string, version: string } | { reason: string }} the include directory, or why there is none. An
- * older copy will do when Debian cannot be reached.
+ * @returns {{ include: string, version: string } | { reason: string }} the include directory, or why there is none. When
+ * Debian cannot be reached, an older copy is used.
  */
 export function kernelHeaders() {
   if (!existsSync(asked) || Date.now() - statSync(asked).mtimeMs > DAY) {
@@ -25,7 +25,7 @@ export function kernelHeaders() {
   return { include, version: readFileSync(join(cache, 'version'), 'utf8') };
 }
 
-/** @returns {string | undefined} why it could not be done */
+/** @returns {string | undefined} why it failed */
 function fetch() {
   const missing = missingForApt(['dpkg-deb']);
   if (missing !== undefined) return missing;

@@ -14,6 +14,7 @@ export const LAYERS = [
   },
   { path: 'src/errors.ts', says: 'every error class of this package' },
   { path: 'src/arguments.ts', says: 'argument checks, with the errors that Node throws' },
+  { path: 'src/bounded-map.ts', says: 'a map that does not grow without limit' },
   { path: 'src/kernel/numbers.ts', says: "the kernel's constants: errno, SOL_*, SO_*, IPPROTO_*" },
   {
     path: 'src/binding.ts',

@@ -1,4 +1,4 @@
-// `npm run lint`: eslint, prettier, clang-format, clang-tidy. `npm run format` (--fix) lets the first three write.
+// `npm run lint`: eslint, prettier, clang-format, clang-tidy. With `npm run format` (--fix) the first three fix files.
 import { spawn, spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -16,8 +16,9 @@ if (missing.length > 0) {
   process.exit(1);
 }
 
-const native = readdirSync(join(root, 'native')).map((file) => `native/${file}`);
-const cpp = native.filter((file) => /\.(cc|h)$/.test(file));
+const filesIn = (/** @type {string} */ folder) => readdirSync(join(root, folder)).map((file) => `${folder}/${file}`);
+const native = filesIn('native');
+const cpp = [...native, ...filesIn('fuzz/native')].filter((file) => /\.(cc|h)$/.test(file));
 const bin = (/** @type {string} */ name) => join(root, 'node_modules/.bin', name);
 
 /** @type {[name: string, command: string, args: string[]][]} */
@@ -46,7 +47,7 @@ async function worker() {
   }
 }
 
-/** One check per source, so that they run side by side. clang-tidy needs the commands that CMake would compile with. */
+/** One check per source file, so that they run in parallel. clang-tidy needs the compile commands that CMake writes. */
 function tidy() {
   const configure = spawnSync(bin('cmake-js'), ['configure', '--out', 'build/cmake'], { cwd: root, encoding: 'utf8' });
   if (configure.status !== 0) {

@@ -1,12 +1,12 @@
-// Whether, and with which flags, this machine lets the tests have network namespaces of their own.
+// Finds out whether, and with which flags of unshare(1), this machine permits network namespaces.
 import { spawnSync } from 'node:child_process';
 
-// What the tests need: bring a device up, set sysctls, make further namespaces.
+// The tests bring a device up, set sysctls, and create further namespaces.
 const probe =
   'ip link set lo up && unshare --net true && echo "$(cat /proc/sys/net/ipv4/ip_local_port_range)" > /proc/sys/net/ipv4/ip_local_port_range';
 
 /**
- * The arguments of unshare(1), up to the command: plain namespaces as root, inside a user namespace otherwise.
+ * The command line of unshare(1) up to the command: plain namespaces as root, otherwise inside a user namespace.
  * @returns {{ enter: readonly string[] } | { reason: string }}
  */
 export function namespaces() {
@@ -25,7 +25,18 @@ export function namespaces() {
   return { reason: reasons.join(' | ') + hint() };
 }
 
-/** The two switches that usually stand behind EPERM. */
+/**
+ * The command line that runs a command inside, with the loopback device up.
+ * @param {readonly string[]} enter from `namespaces()`
+ * @param {readonly string[]} command
+ * @returns {[program: string, ...args: string[]]}
+ */
+export function commandInside(enter, command) {
+  const [unshare = 'unshare', ...flags] = enter;
+  return [unshare, ...flags, 'sh', '-c', 'ip link set lo up && exec "$0" "$@"', ...command];
+}
+
+/** The sysctls that usually cause EPERM. */
 function hint() {
   const switches = [
     'kernel.unprivileged_userns_clone',
@@ -36,5 +47,5 @@ function hint() {
     const { status, stdout } = spawnSync('cat', [`/proc/sys/${name.replaceAll('.', '/')}`], { encoding: 'utf8' });
     return status === 0 ? `${name}=${stdout.trim()}` : undefined;
   });
-  return ` (${values.filter((value) => value !== undefined).join(', ')}; in a container it takes CAP_SYS_ADMIN)`;
+  return ` (${values.filter((value) => value !== undefined).join(', ')}; in a container, CAP_SYS_ADMIN is needed)`;
 }

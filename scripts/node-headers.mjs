@@ -1,4 +1,4 @@
-// Where the C headers of the running Node are. Run as a program it prints the include directory, or fails.
+// Finds the C headers of the running Node. As a program, it prints the include directory, or exits with status 1.
 import { execFileSync } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -6,9 +6,9 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /**
- * The directory to give to node-gyp as `--nodedir`: the one that has include/node/node_api.h and uv.h.
- * First what lies beside the running Node (official archives, distribution packages), then what npm is configured with, then what node-gyp fetched before.
- * @returns {string | undefined} undefined when node-gyp has to fetch the headers.
+ * The directory for node-gyp's `--nodedir`, which has include/node/node_api.h and uv.h: that of the running Node (official archives,
+ * distribution packages), else the one that npm is configured with, else what node-gyp downloaded before.
+ * @returns {string | undefined} undefined when node-gyp must download the headers
  */
 export function nodeDir() {
   const beside = dirname(dirname(realpathSync(process.execPath)));
@@ -21,7 +21,7 @@ function hasHeaders(dir) {
   return ['node_api.h', 'uv.h', 'common.gypi'].every((file) => existsSync(join(dir, 'include/node', file)));
 }
 
-/** npm hands its configuration to scripts as environment variables; outside of a script npm is asked. */
+/** npm passes its configuration to scripts as environment variables; outside of a script, `npm config` prints it. */
 function configuredNodeDir() {
   const fromNpm = process.env['npm_config_nodedir'];
   if (fromNpm) return fromNpm;

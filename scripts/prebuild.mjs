@@ -1,4 +1,4 @@
-// `npm run prebuilds`: prebuilds/linux-<arch>/linux-sockets.node, stripped, as it goes into the published package.
+// `npm run prebuilds`: builds prebuilds/linux-<arch>/linux-sockets.node, stripped, as in the published package.
 import { cpSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -9,7 +9,7 @@ import { nodeDir } from './node-headers.mjs';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const prebuildify = promisify(createRequire(import.meta.url)('prebuildify'));
 
-// prebuildify empties build/ and moves the binary away, so it works on a copy: the developer's own build stays as it is.
+// prebuildify empties build/ and moves the binary away, so it works on a copy and the developer's build is kept.
 const copy = join(root, 'node_modules/.cache/prebuild');
 rmSync(copy, { recursive: true, force: true });
 mkdirSync(copy, { recursive: true });

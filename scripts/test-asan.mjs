@@ -1,5 +1,5 @@
-// `npm run test:asan [-- vitest arguments]`: the suite with an addon that AddressSanitizer and UBSan watch. Fails on any report of
-// theirs, also one from a process whose end no test looks at.
+// `npm run test:asan [-- vitest arguments]`: the suite with AddressSanitizer and UBSan in the addon. Fails on any of their reports,
+// including those of child processes whose exit code no test checks.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -19,9 +19,9 @@ const { status } = spawnSync(process.execPath, [join(root, 'scripts/test.mjs'), 
     LINUX_SOCKETS_BINDING: binding,
     LINUX_SOCKETS_PRELOAD: preload,
     LINUX_SOCKETS_REPEATS: 'fewer',
-    // Leaks are not looked for: V8 does not free its heap at exit.
+    // No leak detection: V8 does not free its heap at exit.
     ASAN_OPTIONS: `detect_leaks=0:log_path=${join(reports, 'asan')}`,
-    // UBSan shares ASan's log only in name: what it finds goes to stderr and ends the process, which test/support/child.ts looks at.
+    // UBSan ignores log_path: it writes to stderr and ends the process, which test/support/child.ts checks.
     UBSAN_OPTIONS: `print_stacktrace=1:log_path=${join(reports, 'asan')}`,
   },
 });

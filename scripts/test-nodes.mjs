@@ -1,8 +1,9 @@
-// `npm run test:nodes [-- 22 24 26] [-- vitest arguments]`: the whole suite on other lines of Node: vitest, the test processes and their
-// children. The binaries come from npm. The addon is not built again: one binary serves them all.
+// `npm run test:nodes [-- 22 24 26] [-- vitest arguments]`: the suite on other release lines of Node: vitest, the test processes and
+// their children. The binaries come from npm. The addon is not rebuilt: one binary works with all of them.
 import { spawnSync } from 'node:child_process';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { bringUpToDate } from './bring-up-to-date.mjs';
 import { fetchNode } from './fetch-node.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -10,9 +11,7 @@ const lines = process.argv.slice(2).filter((argument) => /^\d+(\.\d+)*$/.test(ar
 const vitestArguments = process.argv.slice(2).filter((argument) => !lines.includes(argument));
 if (lines.length === 0) lines.push('22', '24', '26');
 
-for (const script of ['build-native.mjs', 'build-ts.mjs']) {
-  if (spawnSync(process.execPath, [join(root, 'scripts', script)], { stdio: 'inherit' }).status !== 0) process.exit(1);
-}
+if (bringUpToDate() !== undefined) process.exit(1);
 
 const results = lines.map((line) => {
   const node = fetchNode(line);

@@ -1,24 +1,28 @@
-// `npm test [-- vitest arguments]`: brings the build up to date, then runs vitest inside fresh namespaces.
+// `npm test [-- vitest arguments]`: brings the build up to date, then runs vitest in new namespaces.
 //
 // Environment:
-//   LINUX_SOCKETS_BINDING   another .node than build/Release (a sanitizer build)
-//   LINUX_SOCKETS_BUILT     set by whoever has brought the build up to date already
-//   LINUX_SOCKETS_PRELOAD   LD_PRELOAD for the test processes and the nodes that they start, and for nothing else
-import { spawn, spawnSync } from 'node:child_process';
+//   LINUX_SOCKETS_BINDING   the addon to test instead of build/Release (a sanitizer build)
+//   LINUX_SOCKETS_BUILT     set when the build is up to date already
+//   LINUX_SOCKETS_PRELOAD   LD_PRELOAD of the test processes and of the Node processes that they start, and of nothing else
+import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { bringUpToDate } from './bring-up-to-date.mjs';
 import { kernelHeaders } from './kernel-headers.mjs';
-import { namespaces } from './namespaces.mjs';
+import { commandInside, namespaces } from './namespaces.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const require = createRequire(import.meta.url);
 const vitest = join(dirname(require.resolve('vitest/package.json')), 'vitest.mjs');
 
-if (!process.env['LINUX_SOCKETS_BUILT']) {
-  if (!process.env['LINUX_SOCKETS_BINDING']) build('build-native.mjs');
-  build('build-ts.mjs'); // child processes of the tests import lib
+// Child processes of the tests import lib.
+if (
+  !process.env['LINUX_SOCKETS_BUILT'] &&
+  bringUpToDate({ native: !process.env['LINUX_SOCKETS_BINDING'] }) !== undefined
+) {
+  process.exit(1);
 }
 
 const found = namespaces();
@@ -26,13 +30,11 @@ const isolated = 'enter' in found;
 if (!isolated) explain(found.reason);
 
 const node = [process.execPath, vitest, 'run', ...process.argv.slice(2)];
-const [program = '', ...args] = isolated
-  ? [...found.enter, 'sh', '-c', 'ip link set lo up && exec "$0" "$@"', ...node]
-  : node;
-// A user's PATH may lack the directory of nft.
+const [program = '', ...args] = isolated ? commandInside(found.enter, node) : node;
+// The PATH of a user may lack the directory of nft.
 const PATH = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
 const binding = process.env['LINUX_SOCKETS_BINDING'];
-// Fetched here: the tests' namespace leads nowhere.
+// Downloaded here, since the namespace of the tests has no network.
 const headers = kernelHeaders();
 const env = {
   ...process.env,
@@ -54,17 +56,9 @@ child.on('exit', (code, signal) => {
   process.exit(status);
 });
 
-/** @param {string} script */
-function build(script) {
-  const { status } = spawnSync(process.execPath, [join(root, 'scripts', script)], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
-  if (status !== 0) process.exit(status ?? 1);
-}
-
 /** @param {string} reason */
 function explain(reason) {
   console.error(
-    `\nOnly the unit tests are run: the others need network namespaces, and this machine allows none.\n  ${reason}\n`,
+    `\nOnly the unit tests run: the others need network namespaces, which this machine does not allow.\n  ${reason}\n`,
   );
 }

@@ -1,5 +1,5 @@
-// Bun, which some trials are compared with: fetched from npm once, as scripts/test-nodes.mjs fetches Nodes. Nothing
-// depends on it: where it cannot be had, its trials are skipped.
+// Bun, which some trials are compared with: downloaded from npm once, as scripts/fetch-node.mjs downloads Node. Optional: where
+// it cannot be downloaded, its trials are skipped.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -12,20 +12,20 @@ const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const directory = join(root, 'node_modules/.cache/bun', BUN_VERSION);
 const program = join(directory, 'node_modules', name, 'bin/bun');
 
-/** The program, if it was fetched and runs here. */
+/** The path of the program; undefined when it was not downloaded or does not run here. */
 export function bun() {
   return spawnSync(program, ['--version']).status === 0 ? program : undefined;
 }
 
-/** Fetches it; why that failed, if it did. Wants a network, so it is called outside the namespace. */
+/** Downloads it; returns why that failed, if it did. Needs a network, so it is called outside the namespace. */
 export function fetchBun() {
   if (bun() !== undefined) return undefined;
   mkdirSync(directory, { recursive: true });
-  // A project of its own, so that npm leaves ours alone.
+  // A separate project, so that npm does not change this one.
   writeFileSync(join(directory, 'package.json'), '{ "private": true }\n');
   const options = ['--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'];
   const wanted = `${name}@${BUN_VERSION}`;
   const { status, stderr } = spawnSync('npm', ['install', ...options, wanted], { cwd: directory, encoding: 'utf8' });
   if (status === 0 && bun() !== undefined) return undefined;
-  return `Bun could not be had (npm install ${wanted}): ${stderr?.trim() || 'it does not run here'}`;
+  return `Bun could not be downloaded (npm install ${wanted}): ${stderr?.trim() || 'it does not run here'}`;
 }

@@ -1,4 +1,4 @@
-// Runs trials: a process a side, both sides in turn (A B, B A, …), so that what disturbs the machine disturbs both.
+// Runs trials: one process per side, in turn (A B, B A, …), so that a disturbance of the machine affects both.
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { median } from 'simple-statistics';
@@ -56,7 +56,7 @@ function run(side, programs, metric) {
   const { status, stdout, stderr, error } = spawnSync(...commandOf(side, programs), { encoding: 'utf8' });
   const value = status === 0 ? /** @type {Record<string, unknown>} */ (JSON.parse(stdout))[metric] : undefined;
   if (typeof value === 'number') return value;
-  throw new Error(`${side.join(' ')} gave no '${metric}': ${error?.message ?? (stderr || stdout)}`);
+  throw new Error(`${side.join(' ')} printed no '${metric}': ${error?.message ?? (stderr || stdout)}`);
 }
 
 /**

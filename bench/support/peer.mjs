@@ -1,5 +1,5 @@
-// The other end of a trial's traffic: a process that stands while both sides run in turn, on loopback or behind a veth
-// pair in a namespace of its own.
+// The other end of a trial's traffic: a process that runs while both sides run in turn, on loopback or behind a veth pair
+// in a namespace of its own.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { commandOf } from './trial.mjs';
@@ -7,12 +7,12 @@ import { commandOf } from './trial.mjs';
 /** @typedef {import('./trial.mjs').Trial} Trial */
 /** @typedef {import('./trial.mjs').Programs} Programs */
 
-/** The addresses of a pair: ours, and the peer's. */
+/** The two addresses of the veth pair: this end, and the peer's. */
 const NEAR = '10.99.0.1/24';
 const FAR = '10.99.0.2/24';
 
 /**
- * Starts it, if the trial has one, and waits until it is ready.
+ * Starts the peer, if the trial has one, and waits until it is ready.
  * @param {Trial} trial
  * @param {Programs} programs
  * @returns {Promise<AsyncDisposable>}
@@ -30,14 +30,14 @@ export async function startPeer(trial, programs) {
   };
   await Promise.race([
     once(peer.stdout, 'data'),
-    closed.then(([code]) => fail(`${trial.id}: the peer ended: ${code}`)),
+    closed.then(([code]) => fail(`${trial.id}: the peer exited with ${code}`)),
   ]);
   if (trial.veth !== undefined) link(Number(peer.pid), trial.veth, programs);
   return { [Symbol.asyncDispose]: stop };
 }
 
 /**
- * @param {number} pid of a process in the other namespace
+ * @param {number} pid a process in the other namespace
  * @param {NonNullable<Trial['veth']>} segmentation
  * @param {Programs} programs
  */

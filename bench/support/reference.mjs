@@ -1,4 +1,4 @@
-// Compiles the C reference program of a suite that has one, and says how the programs of its trials are started.
+// Compiles the C reference program of a suite that has one, and returns the command lines of its trials' programs.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
@@ -27,13 +27,13 @@ export function programsOf(suite) {
   };
 }
 
-/** Node 26 as scripts/test-nodes.mjs fetches it, if it has. */
+/** Node 26, if `npm run test:nodes` has downloaded it. */
 export function node26() {
   const path = join(dirname(bench), `node_modules/.cache/nodes/26/node_modules/node-linux-${process.arch}/bin/node`);
   return existsSync(path) ? path : undefined;
 }
 
-/** SUITE.c and SUITE-*.c are one program, where there are any. Its name says what it was made of. */
+/** SUITE.c and SUITE-*.c, if there are any, are one program. Its name is a hash of its sources and flags. */
 function compiled(/** @type {string} */ suite) {
   const directory = join(bench, 'reference');
   const sources = readdirSync(directory)

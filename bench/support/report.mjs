@@ -1,4 +1,4 @@
-// What a run leaves: a table for people, JSON for programs.
+// The results of a run: a table for people, JSON for programs.
 import { writeFileSync } from 'node:fs';
 import { cpus, loadavg, release } from 'node:os';
 import { dirname, join, relative } from 'node:path';
@@ -67,8 +67,8 @@ export async function table(/** @type {Report} */ report) {
 
 # bench: ${suite}
 
-Linux ${machine.kernel}, ${machine.cpu}, ${machine.cores} cores (load ${machine.load}, of which 1 is ours), Node ${machine.node}${machine.bun === undefined ? '' : `, Bun ${machine.bun}`}, ${pairs} pairs, ${date}.
-A side is shown as its median (and least). A ratio is reference / ours, so 1.0 is as good as the reference; × is ours / reference.
+Linux ${machine.kernel}, ${machine.cpu}, ${machine.cores} cores (load ${machine.load}, of which 1 is the benchmark), Node ${machine.node}${machine.bun === undefined ? '' : `, Bun ${machine.bun}`}, ${pairs} pairs, ${date}.
+Each side is shown as its median and, in parentheses, its minimum. A ratio is reference / ours, so 1.0 equals the reference; × is ours / reference.
 
 ${[head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')}
 `,
@@ -76,7 +76,7 @@ ${[head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} 
   );
 }
 
-/** Writes the results that are kept in the repository; their names. */
+/** Writes the results that are kept in the repository; returns the file names. */
 export async function save(/** @type {Report} */ report) {
   const texts = { json: JSON.stringify(report), md: await table(report) };
   return Promise.all(
@@ -88,7 +88,7 @@ export async function save(/** @type {Report} */ report) {
   );
 }
 
-/** As `npm run format` would leave it. */
+/** Formats text as `npm run format` does. */
 async function pretty(/** @type {string} */ text, /** @type {string} */ file) {
   const filepath = join(results, file.split('/').at(-1) ?? '');
   return format(text, { ...(await resolveConfig(filepath)), filepath });

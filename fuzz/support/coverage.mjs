@@ -1,7 +1,7 @@
 // Which parts of the library an input reaches: V8's block coverage of some scripts, as one byte a character of every function.
 import { Session } from 'node:inspector';
 
-const SCRIPTS = /\/lib\/(wire\/|options\/|arguments\.js$|socket\.js$)/;
+const SCRIPTS = /\/lib\/(wire\/|options\/|source\/|socket\/|arguments\.js$)/;
 
 export class Coverage {
   #session = new Session();

@@ -1,6 +1,6 @@
 // Pseudo-random numbers from a seed, and new inputs from old ones.
 
-const LONGEST = 512;
+const MAX_LENGTH = 512;
 const INTERESTING = [0, 1, 2, 4, 7, 8, 15, 16, 17, 28, 31, 32, 41, 63, 64, 127, 128, 224, 250, 251, 254, 255];
 const WORDS = [0, 1, 16, 17, 28, 0xff, 0x100, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff];
 
@@ -56,5 +56,5 @@ export function mutate(corpus, below) {
         bytes.splice(at, 0, ...bytes.slice(below(bytes.length + 1), at));
     }
   }
-  return Uint8Array.from(bytes.slice(0, LONGEST));
+  return Uint8Array.from(bytes.slice(0, MAX_LENGTH));
 }

@@ -70,7 +70,11 @@ export function detached(size) {
 
 /** A view whose resizable buffer no longer reaches it. @param {number} size */
 export function shrunk(size) {
-  const buffer = new ArrayBuffer(size + 8, { maxByteLength: size + 8 });
+  const Resizable =
+    /** @type {new (length: number, options: { maxByteLength: number }) => ArrayBuffer & { resize(to: number): void }} */ (
+      /** @type {unknown} */ (ArrayBuffer) // ES2024, which the library's own target does not have
+    );
+  const buffer = new Resizable(size + 8, { maxByteLength: size + 8 });
   const array = new Uint8Array(buffer, 8, size);
   buffer.resize(4);
   return array;

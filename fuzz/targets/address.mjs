@@ -21,9 +21,10 @@ export function run(input) {
   const endpoint = make(reader);
   if (endpoint === undefined) return;
   const again = Endpoint.decode(endpoint.sockaddr(), endpoint.sockaddr().length);
-  must(again?.equals(endpoint) && endpoint.equals(again), 'decode(sockaddr()) is the same endpoint', endpoint, again);
+  const same = again?.equals(endpoint) === true && endpoint.equals(again);
+  must(same, 'decode(sockaddr()) is the same endpoint', endpoint, again);
   for (const field of /** @type {const} */ (['port', 'family', 'mapped', 'scopeId', 'flowlabel'])) {
-    must(again[field] === endpoint[field], `decode(sockaddr()) has the same ${field}`, endpoint, again);
+    must(again?.[field] === endpoint[field], `decode(sockaddr()) has the same ${field}`, endpoint, again);
   }
   if (!endpoint.mapped) {
     const read = Endpoint.from(endpoint.toString());

@@ -8,7 +8,7 @@ import { must } from '../support/check.mjs';
 import { Reader } from '../support/reader.mjs';
 import { detached, hostileNumber, hostileValue, shrunk, THROWN } from '../support/values.mjs';
 
-/** @typedef {'domain' | 'int' | 'fd' | 'address' | 'bytes' | 'list' | 'result' | 'program' | 'value' | 'buffers' | 'handle' | 'name' | 'few' | 'beside' | 'records' | 'slots'} Kind */
+/** @typedef {'domain' | 'int' | 'fd' | 'address' | 'bytes' | 'list' | 'result' | 'program' | 'value' | 'buffers' | 'handle' | 'name' | 'few' | 'beside' | 'records' | 'slots' | 'recipe'} Kind */
 /** @typedef {(...args: unknown[]) => unknown} Callable */
 /** @typedef {import('../../lib/binding.js').Handle} Handle */
 
@@ -53,7 +53,12 @@ const CALLS = [
   ['free', 'getsockname', ['fd', 'address']],
   ['free', 'ifNameToIndex', ['name']],
   ['free', 'ifIndexToName', ['int', 'bytes']],
+  ['handle', 'make', ['recipe']],
 ];
+/** Of a recipe: native/recipe.h. */
+const SOCKET = 1;
+const SET_OPTION = [2, 3];
+const LAST_CALL = 9;
 /** What a call is mostly given, so that programs get beyond EINVAL: levels, options, flags, types. */
 const INTS = [
   0, 1, 2, 3, 6, 15, 17, 41, 26, 50, 51, 52, 58, 60, 132, 255, 0x40, 0x20, 0x2000, 0x4000000, 0x20000000, -1,
@@ -195,6 +200,8 @@ class Program {
         return this.#records(choice);
       case 'slots':
         return this.#bytes(choice % 8 === 0 ? reader.pick(SIZES) : 16 * reader.below(6));
+      case 'recipe':
+        return this.#recipe(choice);
       case 'result':
         return this.#bytes(choice % 8 === 0 ? reader.pick(SIZES) : 12);
       case 'list':
@@ -226,6 +233,7 @@ class Program {
     ) {
       return -1;
     }
+    if (kind === 'recipe') return value instanceof Uint8Array ? null : value; // it could name any domain
     if (kind !== 'buffers') return value;
     const bytes = this.#bytes(16);
     switch (reader.below(6)) {
@@ -236,7 +244,7 @@ class Program {
       case 2: // a getter that takes away the memory of the element before it
         return Object.defineProperty([new Uint8Array(4096), bytes], 1, {
           get() {
-            const [first] = /** @type {Uint8Array[]} */ (this);
+            const [first] = /** @type {Uint8Array<ArrayBuffer>[]} */ (this);
             if (first !== undefined && first.length > 0) structuredClone(first.buffer, { transfer: [first.buffer] });
             return bytes;
           },
@@ -292,6 +300,34 @@ class Program {
       usual.forEach((word, i) => words.setUint32(at + 4 * i, word, true));
       const odd = reader.byte();
       if (odd >= 128) words.setUint32(at + 4 * (odd % 8), hostileNumber(reader) >>> 0, true);
+    }
+    return view;
+  }
+
+  /** A socket of the internet and some steps, or what is nearly that, and an address behind them. @param {number} choice */
+  #recipe(choice) {
+    const reader = this.#reader;
+    const count = 1 + reader.below(choice % 16 === 0 ? 300 : 6);
+    const behind = 8 + 32 * count;
+    const view = this.#bytes(behind + 32);
+    view.fill(0);
+    view.set(this.#loopback(true), behind);
+    const words = new DataView(view.buffer, view.byteOffset, view.length);
+    words.setUint32(0, choice % 16 === 1 ? hostileNumber(reader) >>> 0 : count, true);
+    for (let i = 0; i < count; i++) {
+      const call = i === 0 ? SOCKET : 2 + reader.below(LAST_CALL - 1);
+      const [a, b, c] =
+        i === 0 ? [reader.pick([2, 10]), reader.pick([1, 2]), 0] : [0, 1, 2].map(() => reader.pick(INTS));
+      const usual = [call, a, b, c, behind, reader.pick([16, 28, 4, 0]), reader.pick([0, 0, 92, 99, 22]), 0];
+      usual.forEach((word, at) => words.setInt32(8 + 32 * i + 4 * at, Number(word), true));
+      const odd = reader.byte();
+      // Not the domain, which stays the internet's.
+      const at = odd % 8;
+      if (odd >= 128 && at !== 1) words.setUint32(8 + 32 * i + 4 * at, hostileNumber(reader) >>> 0, true);
+      // A close that lingers blocks, as it should.
+      if (SET_OPTION.includes(words.getUint32(8 + 32 * i, true)) && words.getInt32(16 + 32 * i, true) === SO_LINGER) {
+        words.setInt32(16 + 32 * i, 0, true);
+      }
     }
     return view;
   }

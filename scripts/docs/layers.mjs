@@ -6,7 +6,7 @@ const END = '<!-- end of layers -->';
 
 /**
  * A page with the list between its two marks replaced.
- * @param {string} page the present text of CONTRIBUTING.md
+ * @param {string} page the current text of CONTRIBUTING.md
  * @returns {string}
  * @throws when a mark is missing
  */

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// The command line, `linux-sockets`: its commands, and how a failure ends it. Wrong use is one line and status 2, any
-// other failure one line and status 1.
+// The command line, `linux-sockets`: its commands and its exit status. Wrong use prints one line and exits with 2, any
+// other failure prints one line and exits with 1.
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { optionsCommand } from './options-command.js';
@@ -8,6 +8,7 @@ import { reserveCommand } from './reserve-command.js';
 import { UsageError } from './parse.js';
 import { udpBenchCommand } from './udp-bench-command.js';
 
+const COMMANDS = [reserveCommand, optionsCommand, udpBenchCommand];
 const WRONG_USE = 2;
 
 async function main(): Promise<void> {
@@ -15,11 +16,9 @@ async function main(): Promise<void> {
     version: string;
   };
   const program = new Command('linux-sockets')
-    .description("The socket features of the Linux kernel, from the command line. It uses the kernel's own names.")
-    .version(version)
-    .addCommand(reserveCommand())
-    .addCommand(optionsCommand())
-    .addCommand(udpBenchCommand());
+    .description('Socket features of the Linux kernel, from the command line.')
+    .version(version);
+  for (const command of COMMANDS) program.addCommand(command());
   for (const command of [program, ...program.commands]) {
     command
       .exitOverride()
@@ -29,7 +28,7 @@ async function main(): Promise<void> {
     await program.parseAsync();
   } catch (error) {
     process.exitCode = statusOf(error);
-    // Commander has printed its own.
+    // Commander has printed its own errors already.
     if (!(error instanceof CommanderError)) {
       process.stderr.write(`linux-sockets: ${error instanceof Error ? error.message : String(error)}\n`);
     }

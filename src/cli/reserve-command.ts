@@ -1,4 +1,4 @@
-// `linux-sockets reserve`: reserves ports, prints the 4-tuples, holds them until Ctrl-C, gives them back.
+// `linux-sockets reserve`: reserves ports, prints their 4-tuples, and holds them until Ctrl-C.
 import { Command } from 'commander';
 import type { PortRange } from '../kernel/sysctl.js';
 import { getOption } from '../options/access.js';
@@ -20,15 +20,15 @@ interface Flags {
 
 export function reserveCommand(): Command {
   return new Command('reserve')
-    .description('Reserve local TCP ports toward a destination without sending a packet, until Ctrl-C.')
+    .description('Reserve local TCP ports toward a destination until Ctrl-C, without sending a packet.')
     .requiredOption('--remote <ADDRESS:PORT>', 'the destination', parseEndpoint)
-    .option('--local <ADDRESS[:PORT]>', 'the own address, and perhaps port', parseLocal)
-    .option('--range <LO-HI>', 'the local ports to pick from, inside net.ipv4.ip_local_port_range', parseRange)
-    .option('--count <N>', 'how many ports', parseCount, 1)
-    .option('--no-share-local-port', 'let no other destination have the ports')
-    .option('--freebind', 'let --local be an address that this host does not have')
-    .option('--transparent', 'send from an address of others (CAP_NET_ADMIN or CAP_NET_RAW)')
-    .option('--json', 'print one JSON object a line')
+    .option('--local <ADDRESS[:PORT]>', 'the local address, optionally with a port', parseLocal)
+    .option('--range <LO-HI>', 'local ports to choose from, within net.ipv4.ip_local_port_range', parseRange)
+    .option('--count <N>', 'number of ports', parseCount, 1)
+    .option('--no-share-local-port', 'do not let connections to other destinations use the ports')
+    .option('--freebind', 'allow a --local address that is not assigned to this host')
+    .option('--transparent', 'allow a --local address of another host (needs CAP_NET_ADMIN or CAP_NET_RAW)')
+    .option('--json', 'print one JSON object per line')
     .addHelpText(
       'after',
       '\nExamples:\n' +
@@ -39,7 +39,10 @@ export function reserveCommand(): Command {
       const reservations = reserveMany(flags.count, optionsOf(flags));
       const stopped = untilSignal();
       process.stdout.write(reservations.map(flags.json ? asJson : asText).join(''));
-      note(flags, `Holding ${plural(reservations.length)}. Ctrl-C gives them back.\n`);
+      note(
+        flags,
+        `Holding ${plural(reservations.length)}. Press Ctrl-C to release ${reservations.length === 1 ? 'it' : 'them'}.\n`,
+      );
       const watching = watch(reservations);
       await stopped;
       clearInterval(watching);
@@ -77,14 +80,14 @@ function asJson(reservation: PortReservation): string {
   return `${JSON.stringify(shown)}\n`;
 }
 
-/** Resolves when somebody wants this to end. */
+/** Resolves at the first signal to end. */
 async function untilSignal(): Promise<void> {
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
   });
 }
 
-/** Says when the kernel has taken a reservation away; its timer also keeps the process running. */
+/** Reports reservations that are lost, for example to `ss -K`. The timer also keeps the process running. */
 function watch(reservations: readonly PortReservation[]): NodeJS.Timeout {
   const held = new Set(reservations);
   return setInterval(() => {
@@ -96,7 +99,7 @@ function watch(reservations: readonly PortReservation[]): NodeJS.Timeout {
   }, 1000);
 }
 
-/** For people: a program that reads JSON gets nothing else on standard output. */
+/** With --json, standard output is JSON and nothing else. */
 function note(flags: Flags, text: string): void {
   if (!flags.json) process.stdout.write(text);
 }

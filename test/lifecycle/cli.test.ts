@@ -129,3 +129,15 @@ test('linux-sockets without a command prints the help and exits as wrong usage',
   expect(code).toBe(2);
   expect(stderr).toMatch(/^Usage: linux-sockets/);
 });
+
+test('every command of linux-sockets has --help and --json', async () => {
+  const { stdout } = await run('--help');
+  const [, list = ''] = stdout.split('Commands:\n');
+  const names = [...list.matchAll(/^ {2}([a-z-]+)/gm)].map(([, name]) => name!).filter((name) => name !== 'help');
+  expect(names).toEqual(expect.arrayContaining(['reserve', 'options', 'udp-bench']));
+  for (const name of names) {
+    const help = await run(name, '--help');
+    expect(help.code).toBe(0);
+    expect(help.stdout).toMatch(/^ {2}--json /m);
+  }
+});

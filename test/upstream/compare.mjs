@@ -1,4 +1,4 @@
-// A suite's files without a route and with one, and what the difference is.
+// Runs the files of a suite without a route and with one, and compares the results.
 import { EXPECTED_LOSSES } from './expected-losses.mjs';
 import { controlOf } from './routes.mjs';
 import { runFile } from './run-file.mjs';
@@ -9,19 +9,19 @@ import { runFile } from './run-file.mjs';
 /** @typedef {{ passed: boolean, skipped: boolean, flaky: boolean, output: string, file: TestFile }} Outcome */
 /** @typedef {{ outcomes: ReadonlyMap<string, Outcome>, used: readonly string[], connections: number, astray: number }} Results */
 /**
- * @typedef {object} Lost a test that passes without the route and does not with it
+ * @typedef {object} Lost a test that passes without the route and fails with it
  * @property {string} test
  * @property {string | undefined} expected why it cannot pass, from expected-losses.mjs
- * @property {boolean} withNodes lost as well when Node's own net.connect stands in the same places
+ * @property {boolean} withNodes also lost with Node's own net.connect in the same places
  * @property {string} output
  */
 /**
  * @typedef {object} Comparison
  * @property {Route} route
  * @property {number} passed
- * @property {readonly string[]} flaky passed at the second try
+ * @property {readonly string[]} flaky passed on the second attempt
  * @property {readonly Lost[]} lost
- * @property {readonly string[]} kept tests that are expected to be lost, and are not
+ * @property {readonly string[]} kept tests that are listed as expected losses and pass
  * @property {number} used files that made a connection over the route
  * @property {number} connections
  * @property {number} astray SYNs that left from the source, but from a port outside the range
@@ -41,7 +41,7 @@ export async function runSuite(files, route, machine) {
     for (const [test, passed] of Object.entries(tests))
       outcomes.set(test, { passed, skipped, flaky: false, output, file });
 
-  // What failed once has a second try, with the machine for itself.
+  // What failed gets a second attempt, alone on the machine.
   const failed = new Set([...outcomes.values()].filter(({ passed }) => !passed).map(({ file }) => file));
   for (const file of failed) {
     const again = await runFile(file, route, machine);
@@ -76,7 +76,7 @@ export async function compare(suite, files, route, without, machine) {
     const after = outcomes.get(test);
     return before.passed && !(after?.passed && after.skipped === before.skipped);
   });
-  // The same places, but Node's own net.connect: is it the route itself that a test cannot bear?
+  // Node's own net.connect in the same places: is the route itself the cause, or only that connections are intercepted?
   const control = await runSuite([...new Set(lost.map(([, { file }]) => file))], controlOf(route), machine);
   const losses = EXPECTED_LOSSES.filter(
     ({ suite: its, lines = [machine.major], routes = [route] }) =>

@@ -1,5 +1,5 @@
-// Sources of Debian packages, for the tests that npm's packages do not hold: found in Debian's signed index, and
-// unpacked as far as they are wanted.
+// Sources of Debian packages, for tests that the packages on npm do not contain: found in Debian's signed index, and
+// unpacked in part.
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Apt, lastLine, MIRROR, missingForApt, run } from '../../scripts/debian-apt.mjs';
@@ -8,8 +8,8 @@ import { CACHE } from './cache.mjs';
 /** @typedef {{ version: string, directory: string, file: string, sha256: string }} Source one upstream tarball */
 
 /**
- * The upstream source of a package, newest first, of the versions that `wanted` accepts: what of it `members` names is
- * unpacked once, below a directory of its own.
+ * The newest upstream source of a package, of the versions that `wanted` accepts. The files that `members` names are unpacked
+ * once, into a directory of their own.
  * @param {string} name of the source package
  * @param {(version: string) => boolean} wanted
  * @param {readonly string[]} members as tar(1) takes them, with wildcards that do not match a slash
@@ -48,7 +48,7 @@ function fetch(name, wanted, members) {
       if (reason === undefined) return { directory, version: source.version };
       reasons.push(reason);
     }
-    return { reason: reasons.join('; ') || `none of Debian's versions of ${name} will do` };
+    return { reason: reasons.join('; ') || `Debian has no suitable version of ${name}` };
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
@@ -78,7 +78,7 @@ function parse(paragraph) {
   const sums = /^Checksums-Sha256:.*\n((?: .*\n?)+)/m.exec(paragraph)?.[1];
   const [, sha256, file] = /^ ([0-9a-f]{64}) \d+ (\S+\.orig\.tar\.\w+)$/m.exec(sums ?? '') ?? [];
   if (directory === undefined || sha256 === undefined || file === undefined) return [];
-  // Without what Debian says of its own changes: `20.19.2+dfsg` is upstream's 20.19.2, less what is not free.
+  // Without Debian's suffix: `20.19.2+dfsg` is upstream's 20.19.2 without non-free files.
   const [version = ''] = file.slice(file.indexOf('_') + 1).split(/\+|\.orig/);
   return [{ version, directory, file, sha256 }];
 }
@@ -88,13 +88,13 @@ function parse(paragraph) {
  * @param {string} work
  * @param {Source} source
  * @param {readonly string[]} members
- * @param {string} target appears only when everything went well
- * @returns {string | undefined} why it could not be done
+ * @param {string} target exists only after success
+ * @returns {string | undefined} why it failed
  */
 function unpack(apt, work, { directory, file, sha256 }, members, target) {
   const url = `${MIRROR}/${directory}/${file}`;
   const archive = join(work, file);
-  // apt's own download: it knows proxies, and keeps nothing whose sum is not the index's.
+  // apt's own download: it uses the configured proxy, and rejects a file whose checksum differs from the index.
   const download = apt.run(APT_HELPER, 'download-file', url, archive, `SHA256:${sha256}`);
   const answer = /^Err:.*\n +(.*\S)/m.exec(download.stdout)?.[1];
   if (download.status !== 0) return `${url}: ${answer ?? lastLine(download.stderr)}`;
@@ -103,7 +103,7 @@ function unpack(apt, work, { directory, file, sha256 }, members, target) {
   const options = ['--strip-components=1', '--wildcards', '--no-wildcards-match-slash', '--no-same-owner'];
   const tar = run('tar', ['-xf', archive, '-C', unpacked, ...options, ...members], work);
   if (tar.status !== 0) return `${file}: ${lastLine(tar.stderr)}`;
-  // Where the source has none, the one of this repository would make modules of its scripts.
+  // Without a package.json of its own, this repository's would turn its scripts into ES modules.
   if (!existsSync(join(unpacked, 'package.json'))) writeFileSync(join(unpacked, 'package.json'), '{}\n');
   renameSync(unpacked, target);
   return undefined;

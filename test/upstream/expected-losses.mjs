@@ -1,12 +1,12 @@
-// The tests that are lost by the way they look at Node, not by what `connect()` does: each by name, with its reason.
+// Tests that cannot pass over connect() because they depend on Node's internals: each by name, with the reason.
 
 /** @typedef {import('./routes.mjs').Route} Route */
 /**
  * @typedef {object} Loss
  * @property {string} suite
  * @property {string} test
- * @property {readonly Route[]} [routes] all when left out
- * @property {readonly number[]} [lines] of Node; all when left out
+ * @property {readonly Route[]} [routes] default: all
+ * @property {readonly number[]} [lines] of Node; default: all
  * @property {string} reason
  */
 
@@ -19,7 +19,7 @@ export const EXPECTED_LOSSES = [
     suite: 'http',
     test: 'parallel/test-http-nodelay',
     reason:
-      'Replaces net.Socket.prototype.connect and expects the argument that net.connect gives to it inside Node: an array with a hidden mark.',
+      'Replaces net.Socket.prototype.connect and expects the internal argument that net.connect passes to it: an array marked with a private symbol.',
   },
   {
     suite: 'http',
@@ -30,19 +30,19 @@ export const EXPECTED_LOSSES = [
   {
     suite: 'http',
     test: 'parallel/test-http-agent-uninitialized-with-handle',
-    reason: 'Gives a new net.Socket a `_handle` that it made up itself; a socket of the route refuses another handle.',
+    reason: 'Assigns a fake `_handle` to a new net.Socket; a socket of the route accepts only a TCP handle.',
   },
   {
     suite: 'http',
     test: 'parallel/test-http-client-immediate-error',
-    reason: 'Gives a new net.Socket a `_handle` that it made up itself; a socket of the route refuses another handle.',
+    reason: 'Assigns a fake `_handle` to a new net.Socket; a socket of the route accepts only a TCP handle.',
   },
   {
     suite: 'net',
     test: 'sequential/test-net-reconnect-error',
     routes: ['connect-source'],
     reason:
-      'Calls socket.connect(port) again, now without the family that the route had given: ::1 is tried first, and refused for the IPv4 source before the kernel can refuse the connection.',
+      'Calls socket.connect(port) again, without the family that the route had set: ::1 is tried first and rejected because the source is IPv4, before the kernel can refuse the connection.',
   },
   { suite: 'net', test: 'parallel/test-net-socket-no-halfopen-enforcer', routes: ['pool'], reason: COUNTS_END },
   { suite: 'http', test: 'parallel/test-http-agent-keepalive', routes: ['pool'], reason: COUNTS_END },

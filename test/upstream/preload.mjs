@@ -1,5 +1,5 @@
-// Loaded into every process of a test (NODE_OPTIONS), before the test: from then on TCP connections that Node, a library
-// or the test itself makes by net.connect, net.Socket, tls.connect and what is built on them are made by the route.
+// Loaded into every process of a test (NODE_OPTIONS) before the test itself. TCP connections that Node, a library or the test
+// makes with net.connect, net.Socket or tls.connect, directly or not, are then made by the route.
 import { appendFileSync } from 'node:fs';
 import http from 'node:http';
 import { syncBuiltinESMExports } from 'node:module';
@@ -14,8 +14,8 @@ import { POOL, PORTS, SOURCES } from './routes.mjs';
  * @typedef {object} Way
  * @property {(options: ConnectOptions, listener?: () => void) => net.Socket} connect
  * @property {(options: TlsOptions, listener?: () => void) => tls.TLSSocket} tls
- * @property {((options: net.SocketConstructorOpts) => net.Socket) | undefined} socket that connects later; Node's own when
- *   undefined
+ * @property {((options: net.SocketConstructorOpts) => net.Socket) | undefined} socket a socket that connects later;
+ *   undefined: Node's own
  */
 
 const { connect: netConnect, Socket } = net;
@@ -26,7 +26,7 @@ const way = wayOf(route);
 
 const laterBy = process.env['SUITES_SOCKETS'] === 'unix' ? undefined : way.socket;
 
-/** Set while the route is asked: what it asks Node for is not its own affair again. */
+/** True while the route makes a connection: the functions of Node that it calls must not call the route again. */
 let inside = false;
 
 /** @type {typeof Socket} */
@@ -49,7 +49,7 @@ Object.assign(net, {
   Stream: RoutedSocket,
 });
 Object.assign(tls, { connect: routedTlsConnect });
-// In Node 20 the agents have taken net.createConnection over; later ones look it up.
+// Agents of Node 20 hold a copy of net.createConnection; later ones look it up.
 const agent = /** @type {{ createConnection?: unknown }} */ (/** @type {unknown} */ (http.Agent.prototype));
 if (agent.createConnection === netConnect) agent.createConnection = routedConnect;
 syncBuiltinESMExports(); // for `import { connect } from 'node:net'`
@@ -116,19 +116,19 @@ function byRoute(make) {
 /** @template {ConnectOptions} O @param {O} options @returns {O} */
 function withSource(options) {
   if (!isForSource(options)) return options;
-  // A name's addresses may be of either family, a source is of one.
+  // A name may have addresses of both families; a source has one.
   const family = net.isIP(options.host || '') || (options.family === 6 ? 6 : 4);
   return { ...options, localAddress: SOURCES[family === 6 ? 6 : 4], family };
 }
 
-/** To loopback, and no source is chosen by the test. @param {ConnectOptions} options */
+/** Does it go to loopback, without a source that the test chose? @param {ConnectOptions} options */
 function isForSource({ host, localAddress, localPort }) {
-  if (localAddress || localPort) return false; // undici gives null for none
+  if (localAddress || localPort) return false; // undici passes null for none
   return net.isIP(host ?? '') === 0 || host === '::1' || host?.startsWith('127.') === true;
 }
 
 /**
- * The arguments as Node itself reads them.
+ * The arguments as Node itself normalizes them.
  * @param {readonly unknown[]} args
  * @returns {[ConnectOptions, (() => void) | undefined]}
  */
@@ -141,7 +141,7 @@ function normalize(args) {
   return [options, listener ?? undefined];
 }
 
-/** Not a Unix socket, nor one that is given. @param {ConnectOptions} options */
+/** Neither a Unix socket nor a given descriptor or handle. @param {ConnectOptions} options */
 function isTcp({ path, fd, handle }) {
   return !path && (fd ?? handle ?? undefined) === undefined;
 }

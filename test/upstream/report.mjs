@@ -1,4 +1,4 @@
-// What a run says, for people.
+// The report of a run, for people.
 
 /** @typedef {import('./compare.mjs').Comparison} Comparison */
 /** @typedef {{ suite: string, reason: string }} NotRun */
@@ -7,19 +7,19 @@
  * @property {string} suite
  * @property {string} version of the suite
  * @property {number} files
- * @property {number} share the least part of its files that must have used the route; 0 when it was not run as a whole
+ * @property {number} share the minimum share of its files that must have used the route; 0 when only some files ran
  * @property {number} passed without a route
  * @property {readonly string[]} failed without a route
  * @property {readonly string[]} flaky without a route
  * @property {readonly Comparison[]} routes
  */
 
-/** @param {Row} row @returns {string[]} what makes the run fail */
+/** @param {Row} row @returns {string[]} why the run fails; empty when it passed */
 export function faults({ suite, files, share, routes }) {
   return routes.flatMap(({ route, lost, used, astray }) => {
     const unexpected = lost.filter((loss) => loss.expected === undefined && !(route !== 'connect' && loss.withNodes));
     return [
-      ...unexpected.map(({ test }) => `${suite}, ${route}: ${test} is lost`),
+      ...unexpected.map(({ test }) => `${suite}, ${route}: ${test} passes without the route and fails with it`),
       ...(used === 0 || used < share * files ? [`${suite}, ${route}: only ${used} of ${files} files used it`] : []),
       ...(astray > 0 ? [`${suite}, ${route}: ${astray} connections left from a port outside the range`] : []),
     ];
@@ -28,16 +28,16 @@ export function faults({ suite, files, share, routes }) {
 
 /** @param {Row} row */
 export function print(row) {
-  if (row.failed.length > 0) console.log(`\n${row.suite}: fail as they are: ${row.failed.join(', ')}`);
+  if (row.failed.length > 0) console.log(`\n${row.suite}: fail without a route: ${row.failed.join(', ')}`);
   const flaky = [...new Set([row.flaky, ...row.routes.map((one) => one.flaky)].flat())];
-  if (flaky.length > 0) console.log(`\n${row.suite}: passed at the second try: ${flaky.join(', ')}`);
+  if (flaky.length > 0) console.log(`\n${row.suite}: passed on the second attempt: ${flaky.join(', ')}`);
   for (const { route, lost, kept } of row.routes) {
     for (const { test, expected, withNodes, output } of lost) {
       const why = expected ?? (withNodes ? "lost with Node's own net.connect in the same places, too" : 'LOST');
       console.log(`\n${route}: ${test}: ${why}`);
       if (expected === undefined) console.log(output.replaceAll(/^/gm, '  | '));
     }
-    for (const test of kept) console.log(`\n${route}: ${test} is expected to be lost and passes`);
+    for (const test of kept) console.log(`\n${route}: ${test} is listed in expected-losses.mjs, and passes`);
   }
 }
 

@@ -1,18 +1,18 @@
-// The ways in which the tests' connections are made, apart from the one without any change.
+// The routes: how the connections of the tests are made, apart from unchanged.
 
 /**
  * @typedef {'connect' | 'connect-source' | 'pool' | 'node' | 'node-source'} Route
- *   `connect`: by this package, without a source; `connect-source`: from 127.0.0.9 or fd09::9 and a range of ports;
+ *   `connect`: by this package, without a source; `connect-source`: from 127.0.0.9 or fd09::9 and a port range;
  *   `pool`: an EgressPool chooses among these and others, by the family of each attempt. `node`, `node-source`: by Node's
- *   own functions in the same places, to see what a loss comes from.
+ *   own functions in the same places, to find the cause of a loss.
  */
 
-/** Those that a suite may be run with; Node's own are for comparison. */
+/** Routes for `--route`; Node's own are for comparison only. */
 export const ROUTES = /** @type {const} */ (['connect', 'pool', 'connect-source']);
-/** Those that it is run with when none is asked for. */
+/** The default routes. */
 export const USUAL = /** @type {readonly Route[]} */ (['connect', 'pool']);
 
-/** @param {Route} route @returns {Route} what it is compared with when a test is lost */
+/** @param {Route} route @returns {Route} the route that a lost test runs with once more */
 export function controlOf(route) {
   return route === 'connect' ? 'node' : 'node-source';
 }
@@ -21,7 +21,7 @@ export const SOURCES = { 4: '127.0.0.9', 6: 'fd09::9' };
 export const POOL = ['127.0.0.9', '127.9.0.0/16', 'fd09::/64'];
 export const PORTS = /** @type {const} */ ([40_000, 49_999]);
 
-/** For nft: what the kernel sees leave from the sources, so that nobody has to believe the preload. */
+/** Rules for nft: counts the connections that really leave from the sources, independently of the preload. */
 export const RULES = `table inet suites {
   counter wanted {}
   counter astray {}

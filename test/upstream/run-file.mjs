@@ -11,11 +11,11 @@ import { RULES } from './routes.mjs';
 /**
  * @typedef {object} Ran
  * @property {TestFile} file
- * @property {Readonly<Record<string, boolean>>} tests by name: passed? The file's own where its status tells
- * @property {boolean} skipped by itself: it found something missing
- * @property {string} output the end of what it printed
+ * @property {Readonly<Record<string, boolean>>} tests by name: passed? One entry, the file's name, when its exit code decides
+ * @property {boolean} skipped by itself, because something is missing
+ * @property {string} output the last part of its output
  * @property {number} used connections that it made over the route; from the source and the range, where the route has them
- * @property {number} astray those that left from the source, but from a port outside the range
+ * @property {number} astray connections from the source, but from a port outside the range
  */
 
 /**
@@ -63,7 +63,7 @@ export async function runFile(file, route, { node, enter }) {
  */
 function finished(program, args, cwd, env) {
   return new Promise((resolve) => {
-    // A group of its own: what a test leaves behind ends with it.
+    // A process group of its own, so that what a test leaves running is killed with it.
     const child = spawn(program, args, { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     running.add(end);
     let output = '';
@@ -81,7 +81,7 @@ function finished(program, args, cwd, env) {
       running.delete(end);
       end();
       const status = late ? `took longer than ${TIMEOUT / 1000} s` : signal === null ? `exit ${code}` : signal;
-      // A child that left the group may hold the pipes; what it says is not waited for.
+      // A child that left the group may hold the pipes open: do not wait for its output.
       const closed = () => resolve({ status, output });
       const patience = setTimeout(closed, 500);
       child.on('close', () => {
@@ -100,7 +100,7 @@ function finished(program, args, cwd, env) {
   });
 }
 
-/** Ends the tests that run, for a run that is ended itself. */
+/** Kills running tests when the run itself is interrupted. */
 export function endAll() {
   for (const end of running) end();
   for (const scratch of scratches) rmSync(scratch, { recursive: true, force: true, maxRetries: 3 });
@@ -111,7 +111,7 @@ const running = new Set();
 /** @type {Set<string>} */
 const scratches = new Set();
 
-/** Ours, without what npm and other runs of Node have put there. @returns {Record<string, string>} */
+/** This process's environment, without variables of npm, Node and this package. @returns {Record<string, string>} */
 function environment() {
   const entries = Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_|LINUX_SOCKETS_|VITEST)/i.test(name));
   return Object.fromEntries(entries.map(([name, value]) => [name, value ?? '']));
@@ -120,7 +120,7 @@ function environment() {
 /** @param {Route | undefined} route @param {string} log @returns {Record<string, string>} */
 function routed(route, log) {
   if (route === undefined) return {};
-  // By the environment, so that children and workers have it, too.
+  // Environment variables, so that children and workers inherit them.
   return { NODE_OPTIONS: `--require=${PRELOAD}`, SUITES_ROUTE: route, SUITES_LOG: log };
 }
 
@@ -141,7 +141,7 @@ function readCounters(path) {
  * @returns {Record<string, boolean>}
  */
 function readReport(file, report) {
-  if (!existsSync(report)) return { [file.name]: false }; // it ended before its time
+  if (!existsSync(report)) return { [file.name]: false }; // it ended early
   /** @typedef {{ fullTitle: string }} Test */
   /** @type {{ passes: Test[], failures: Test[] }} */
   const { passes, failures } = JSON.parse(readFileSync(report, 'utf8'));
@@ -155,10 +155,10 @@ function readReport(file, report) {
 const PRELOAD = fileURLToPath(new URL('preload.mjs', import.meta.url));
 const TIMEOUT = 60_000;
 const OUTPUT = 8000; // characters
-// The same on every machine, and names with an address of each family, so that Node tries one after the other.
+// The same on every machine; localhost has an address of each family, so that Node tries both.
 const HOSTS = '127.0.0.1 localhost\n::1 localhost\n';
-// For the routes that choose a source: 127.0.0.0/8 is local as a whole, fd09::/64 is made so. No address is added, since
-// getaddrinfo would then take a family without one for absent (AI_ADDRCONFIG).
+// For routes with a source: all of 127.0.0.0/8 is local, and a route makes fd09::/64 local. No address is added, since
+// getaddrinfo ignores a family depending on which addresses are configured (AI_ADDRCONFIG).
 const IN_NAMESPACE = `
 PATH="$PATH:/usr/sbin:/sbin"
 mount --bind "$0/hosts" /etc/hosts

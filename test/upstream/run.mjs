@@ -1,12 +1,11 @@
-// `npm run test:suites [-- net http https http2 cluster undici ws] [--node 20] [--json]`: suites of others, once as they are
-// and once with every TCP connection made by `connect()`. README.md beside this file says how to read what it prints.
+// `npm run test:suites [-- net http https http2 cluster undici ws] [--node 20] [--json]`: upstream test suites, once unchanged and once
+// with every TCP connection made by `connect()`. README.md explains the output.
 import { spawnSync } from 'node:child_process';
 import { availableParallelism, setPriority } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { bringUpToDate } from '../../scripts/bring-up-to-date.mjs';
 import { fetchNode } from '../../scripts/fetch-node.mjs';
 import { namespaces } from '../../scripts/namespaces.mjs';
-import { ROOT } from './cache.mjs';
 import { compare, flaky, passes, runSuite } from './compare.mjs';
 import { faults, print, table } from './report.mjs';
 import { endAll } from './run-file.mjs';
@@ -15,13 +14,13 @@ import { SUITES } from './suites.mjs';
 
 const HELP = `npm run test:suites [-- SUITE …] [options]
 
-Runs suites of others, once as they are and once with every TCP connection made by connect().
-SUITE: ${Object.keys(SUITES).join(', ')}; all when none is given.
+Runs upstream test suites, once unchanged and once with every TCP connection made by connect().
+SUITE: ${Object.keys(SUITES).join(', ')}; default: all.
 
-  --node LINE      another line of Node than the running one: 20, 22, 24, 26
-  --only REGEXP    only the test files whose name matches
-  --route ROUTE    ${ROUTES.join(', ')}; may be given several times; ${USUAL.join(' and ')} by default
-  --json           the results as JSON on standard output`;
+  --node LINE      run on another release line of Node: 20, 22, 24, 26
+  --only REGEXP    run only test files whose name matches
+  --route ROUTE    ${ROUTES.join(', ')}; may be repeated; default: ${USUAL.join(' and ')}
+  --json           print the results as JSON on standard output`;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -39,29 +38,22 @@ const unknown = [
   ...(values.route ?? []).filter((route) => !ROUTES.some((known) => known === route)),
 ];
 if (values.help || unknown.length > 0) {
-  if (unknown.length > 0) console.error(`Not known: ${unknown.join(', ')}\n`);
+  if (unknown.length > 0) console.error(`Unknown suite or route: ${unknown.join(', ')}\n`);
   console.log(HELP);
   process.exit(unknown.length > 0 ? 2 : 0);
 }
 
-setPriority(10); // whoever works on this machine comes first
+setPriority(10); // other work on this machine has priority
 const found = namespaces();
-if ('reason' in found) fail(`The tests need network namespaces: ${found.reason}`);
-if (!process.env['LINUX_SOCKETS_BUILT']) {
-  for (const script of ['build-native.mjs', 'build-ts.mjs']) {
-    const { status } = spawnSync(process.execPath, [join(ROOT, 'scripts', script)], {
-      stdio: ['ignore', 'ignore', 'inherit'],
-    });
-    if (status !== 0) process.exit(1);
-  }
-}
+if ('reason' in found) fail(`The tests need network namespaces, which this machine does not permit: ${found.reason}`);
+if (!process.env['LINUX_SOCKETS_BUILT'] && bringUpToDate() !== undefined) process.exit(1);
 
 process.on('exit', endAll);
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1));
 
 const node = values.node === undefined ? process.execPath : fetchNode(values.node);
 const version = spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout.trim();
-// Most of the tests wait most of the time.
+// Most tests spend most of their time waiting.
 const machine = {
   node,
   major: Number.parseInt(version.slice(1)),
@@ -82,7 +74,7 @@ for (const [suite, { share, prepare }] of Object.entries(SUITES)) {
     continue;
   }
   const files = prepared.files.filter(({ name }) => only.test(name));
-  say(`${suite} ${prepared.version}, ${files.length} files, Node ${version}: as they are`);
+  say(`${suite} ${prepared.version}, ${files.length} files, Node ${version}: without a route`);
   const without = await runSuite(files, undefined, machine);
   const comparisons = [];
   for (const route of routes) {
@@ -104,9 +96,9 @@ for (const [suite, { share, prepare }] of Object.entries(SUITES)) {
 }
 
 const wrong = rows.flatMap(faults);
-// A suite that was asked for by name must have run.
-wrong.push(...notRun.filter(({ suite }) => positionals.includes(suite)).map(({ suite }) => `${suite} was not run`));
-if (rows.length === 0) wrong.push('nothing was run');
+// A suite that is named on the command line must run.
+wrong.push(...notRun.filter(({ suite }) => positionals.includes(suite)).map(({ suite }) => `${suite} did not run`));
+if (rows.length === 0) wrong.push('no suite ran');
 if (values.json) console.log(JSON.stringify({ node: version, rows, notRun, wrong }, null, 2));
 else {
   console.log(`\nNode ${version}`);

@@ -1,4 +1,4 @@
-// The suites: where each comes from, and which processes it is made of.
+// The suites: where each comes from, and which processes it consists of.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
@@ -7,18 +7,18 @@ import { debianSource } from './debian.mjs';
 
 /**
  * @typedef {object} TestFile one process
- * @property {string} name within its suite, without the ending
+ * @property {string} name within its suite, without the file extension
  * @property {readonly string[]} args of node
  * @property {string} cwd
  * @property {Readonly<Record<string, string>>} env
- * @property {'exit' | 'mocha'} verdict what tells how it went: its status, or what mocha writes, test by test
+ * @property {'exit' | 'mocha'} verdict what decides: its exit code, or mocha's report, test by test
  */
 /** @typedef {{ version: string, files: readonly TestFile[] } | { reason: string }} Prepared */
 /**
  * @typedef {object} Suite
  * @property {string} title
- * @property {number} share the least part of its files that must have used the path: below it, the preload does nothing
- * @property {(major: number) => Prepared} prepare for that line of Node; fetches what is not there yet
+ * @property {number} share the minimum share of its files that must have used the route; with less, the preload did not work
+ * @property {(major: number) => Prepared} prepare for that line of Node; downloads what is missing
  */
 
 /** @type {Readonly<Record<string, Suite>>} */
@@ -36,7 +36,7 @@ export const SUITES = {
 function nodeFamily(family) {
   const belongs = new RegExp(`^test-${family}-.*\\.m?js$`);
   return (major) => {
-    // Debian has no Node of the newest lines yet: the newest tests that it has, then.
+    // Debian does not have the newest lines of Node yet: use its newest tests.
     const line = Math.min(major, NEWEST_IN_DEBIAN);
     const source = debianSource('nodejs', (version) => version.startsWith(`${line}.`), NODE_MEMBERS);
     if ('reason' in source) return source;
@@ -86,11 +86,11 @@ function ws() {
 
 /** @type {Suite['prepare']} */
 function undici(major) {
-  const line = major < 22 ? '7.' : '8.'; // 8 asks for Node 22
+  const line = major < 22 ? '7.' : '8.'; // 8 needs Node 22
   const source = debianSource('node-undici', (version) => version.startsWith(line), ['*/test', '*/package.json']);
   if ('reason' in source) return source;
   const { directory, version } = source;
-  // The code is npm's, of the same version: Debian leaves the compiled parser out.
+  // The library itself comes from npm, in the same version: Debian removes the compiled parser.
   if (!existsSync(join(directory, 'index.js'))) {
     const packed = spawnSync('npm', ['pack', '--silent', `undici@${version}`], { cwd: directory, encoding: 'utf8' });
     const archive = packed.stdout.trim();
@@ -118,10 +118,10 @@ function undici(major) {
 }
 
 /**
- * Packages from npm, in a project of their own.
+ * Installs packages from npm, in a separate project.
  * @param {string} directory
  * @param {readonly string[]} packages
- * @returns {string | undefined} why it could not be done
+ * @returns {string | undefined} why it failed
  */
 function install(directory, packages) {
   if (existsSync(join(directory, 'node_modules'))) return undefined;
@@ -133,7 +133,7 @@ function install(directory, packages) {
     encoding: 'utf8',
   });
   if (status !== 0) return `npm install ${packages.join(' ')}: ${stderr.trim()}`;
-  // The one package whose script is needed: it makes the keys that it is for.
+  // The only package whose install script is needed: it generates keys.
   if (packages.some((name) => name.startsWith('https-pem@')))
     spawnSync('npm', ['rebuild', 'https-pem'], { cwd: directory, stdio: 'ignore' });
   return undefined;
@@ -146,9 +146,9 @@ function list(directory, belongs) {
     .sort();
 }
 
-// Tests whose sockets without a destination get a Unix path as theirs: the route would have made them for TCP.
+// Tests that create a socket first and connect it to a Unix path later: the route would make it a TCP socket.
 const UNIX_SOCKETS = new Set(['test-net-connect-options-path.js']);
 const NEWEST_IN_DEBIAN = 24;
 const NODE_MEMBERS = ['common', 'fixtures', 'parallel', 'sequential'].map((folder) => `*/test/${folder}`);
-// Of undici's development dependencies, those that lint, measure, or test in a browser.
+// undici's development dependencies for linting, benchmarks and browser tests.
 const NOT_FOR_UNDICI = /eslint|neostandard|typescript|tsd|husky|jest|c8|esbuild|borp|@types/;

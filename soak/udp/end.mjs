@@ -1,16 +1,16 @@
-// One end of the soak, a process: `node --expose-gc soak-end.mjs send|receive gro|plain`. Goes at full rate until it is
-// told to stop, and says what it holds whenever it is asked.
+// One end of the soak, a process: `node --expose-gc end.mjs send|receive gro|plain`. Sends or receives at full rate until
+// its parent disconnects, and reports its memory and descriptors when asked.
 import { readdirSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { GCProfiler } from 'node:v8';
-import { UdpSocket } from '../../lib/index.js';
-import { BATCH, DATAGRAM, payload, QUEUE, SEGMENTS } from './clock.mjs';
+import { UdpSocket } from 'linux-sockets';
+import { BATCH, DATAGRAM, payload, QUEUE, SEGMENTS } from '../../bench/udp/clock.mjs';
 
 /**
  * @typedef {object} Collector
  * @property {number} collections
- * @property {number} full of them, those of the whole heap
- * @property {number} milliseconds that they took, by the clock
+ * @property {number} full collections of the whole heap among them
+ * @property {number} milliseconds of wall-clock time that all of them took
  * @property {number} garbage bytes that they freed
  */
 
@@ -18,14 +18,14 @@ import { BATCH, DATAGRAM, payload, QUEUE, SEGMENTS } from './clock.mjs';
  * @typedef {object} Held
  * @property {number} datagrams since the start
  * @property {number} heap bytes in use; at 'begin' and 'end' after a collection
- * @property {number} external bytes outside of the heap that JavaScript holds
+ * @property {number} external bytes outside the heap that JavaScript objects hold
  * @property {number} rss bytes
  * @property {number} descriptors
- * @property {Collector} [collector] what it did from 'begin' to 'end'
+ * @property {Collector} [collector] of 'end': what it did since 'begin'
  */
 
 const PORT = 7000;
-/** Milliseconds. The sender's turns make garbage, too, so they are few. */
+/** Milliseconds. Each turn of the sender's event loop makes garbage too, so turns are long. */
 const TURN = 500;
 
 const [role, kind] = process.argv.slice(2);
@@ -35,7 +35,7 @@ const profiler = new GCProfiler();
 
 process.on('disconnect', () => process.exit());
 process.on('message', (message) => {
-  // The collections that are asked for are not counted.
+  // Stopped first: the collection that is requested here does not count.
   const collector = message === 'end' ? collected() : undefined;
   if (message !== 'look') globalThis.gc?.();
   if (message === 'begin') profiler.start();
@@ -53,7 +53,7 @@ function receive() {
   process.send?.('ready');
 }
 
-/** Long messages to the receiver with GRO, batches to the other. */
+/** Segmented messages to the receiver with GRO, batches to the one without. */
 async function send() {
   udp.connect({ address: '127.0.0.1', port: PORT });
   const message = new Uint8Array(SEGMENTS * DATAGRAM);
@@ -69,7 +69,7 @@ async function send() {
   const step = gro ? long : many;
   process.send?.('ready');
   for (;;) {
-    // The clock's numbers are garbage, too.
+    // The numbers that performance.now() returns are garbage too.
     for (const until = performance.now() + TURN; performance.now() < until;) for (let i = 0; i < 1000; i++) step();
     await nextTurn();
   }

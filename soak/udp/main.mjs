@@ -1,33 +1,39 @@
-// `npm run bench -- udp-soak --minutes 10`: full rate, with GRO and without, a sender and a receiver. Nothing may grow,
-// and the collector has nothing to do.
+// UDP at full rate between two processes, with GRO and again without. Fails when heap, external memory or descriptors of
+// either process grow, or when the garbage collector has work to do.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as elapsed } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-/** @typedef {import('./soak-end.mjs').Held} Held */
+/** @typedef {import('./end.mjs').Held} Held */
 
-/** Until everything is compiled. */
+/** Until the code is compiled and the caches are full. */
 const WARM_UP_SECONDS = 10;
 const SECONDS_BETWEEN_LOOKS = 10;
-/** What may change by chance (inline caches, timers, IPC), and what Node itself does for each event. */
+/** Above zero: what changes by chance (inline caches, timers, IPC), and what Node itself allocates for each event. */
 const LIMITS = {
   /** Bytes. */
   heap: 256 << 10,
   /** Bytes. */
   external: 64 << 10,
   descriptors: 0,
-  /** Bytes for each datagram, as in the trial 'garbage'. */
+  /** Bytes per datagram, as in the trial 'garbage' of `npm run bench -- udp`. */
   garbage: 16,
   /** Collections of the whole heap. */
   full: 0,
 };
 
-/**
- * @param {number} minutes of each of the two
- * @param {(text: string, first: boolean) => void} progress
- */
-export async function soak(minutes, progress) {
+/** @type {{ minutes: number, json: boolean }} */
+const { minutes, json } = JSON.parse(process.argv[2] ?? '{}');
+if (!(minutes > 0)) {
+  console.error('soak udp: --minutes must be a number above 0');
+  process.exit(2);
+}
+const runs = await soak();
+console.log(json ? JSON.stringify(runs, undefined, 2) : soakTable(runs));
+process.exitCode = runs.some(({ failed }) => failed.length > 0) ? 1 : 0;
+
+async function soak() {
   const runs = [];
   for (const kind of /** @type {const} */ (['gro', 'plain'])) {
     const receiver = await start('receive', kind);
@@ -37,10 +43,10 @@ export async function soak(minutes, progress) {
       await elapsed(WARM_UP_SECONDS * 1000);
       const before = await askAll(ends, 'begin');
       const from = performance.now();
-      for (let first = true, left = minutes * 60; left > 0; left -= SECONDS_BETWEEN_LOOKS, first = false) {
+      for (let left = minutes * 60; left > 0; left -= SECONDS_BETWEEN_LOOKS) {
         await elapsed(Math.min(left, SECONDS_BETWEEN_LOOKS) * 1000);
         const now = await askAll(ends, 'look');
-        progress(`${kind}: ${Math.max(0, left - SECONDS_BETWEEN_LOOKS).toFixed(0)} s left, ${line(now)}`, first);
+        progress(`${kind}: ${Math.max(0, left - SECONDS_BETWEEN_LOOKS).toFixed(0)} s left, ${line(now)}`);
       }
       const seconds = (performance.now() - from) / 1000;
       const after = await askAll(ends, 'end');
@@ -51,25 +57,31 @@ export async function soak(minutes, progress) {
       for (const end of [sender, receiver]) end.kill('SIGKILL');
     }
   }
-  progress('', false);
+  if (!json && process.stderr.isTTY) process.stderr.write('\r\x1b[K');
   return runs;
 }
 
 /** @typedef {Awaited<ReturnType<typeof soak>>} Runs */
 
-export function soakTable(/** @type {Runs} */ runs) {
+function soakTable(/** @type {Runs} */ runs) {
   return runs
     .map(({ kind, end, seconds, datagrams, rate, grown, rss, collector, garbage, failed }) =>
       [
         `${kind === 'gro' ? 'GRO' : 'no GRO'}, ${end}, ${seconds.toFixed(0)} s: ${datagrams.toLocaleString('en-US')} datagrams`,
-        `(${Math.round(rate).toLocaleString('en-US')} a second)`,
+        `(${Math.round(rate).toLocaleString('en-US')} per second)`,
         `\n  grown by: heap ${grown.heap} bytes, external ${grown.external}, descriptors ${grown.descriptors}, rss ${rss}`,
-        `\n  garbage: ${garbage.toFixed(2)} bytes a datagram, ${collector.collections} collections, ${collector.full} of the whole heap,`,
-        `${collector.milliseconds.toFixed(0)} ms in all`,
+        `\n  garbage: ${garbage.toFixed(2)} bytes per datagram, ${collector.collections} collections, ${collector.full} of the whole heap,`,
+        `${collector.milliseconds.toFixed(0)} ms in total`,
         `\n  ${failed.length === 0 ? 'pass' : `FAIL: ${failed.join(', ')}`}`,
       ].join(' '),
     )
     .join('\n');
+}
+
+/** One line that is overwritten on a terminal, a line each time elsewhere. */
+function progress(/** @type {string} */ text) {
+  if (json) return;
+  process.stderr.write(process.stderr.isTTY ? `\r\x1b[K${text}` : `${text}\n`);
 }
 
 /** @param {Held} before @param {Held} after @param {number} seconds */
@@ -81,20 +93,20 @@ function judge(before, after, seconds) {
   };
   const datagrams = after.datagrams - before.datagrams;
   const { collector } = after;
-  if (collector === undefined) throw new Error('The collector was not watched.');
+  if (collector === undefined) throw new Error('The process reported no garbage collections.');
   const garbage = collector.garbage / datagrams;
   const failed = /** @type {const} */ (['heap', 'external', 'descriptors'])
     .filter((what) => grown[what] > LIMITS[what])
     .map((what) => `${what} grew by ${grown[what]}`);
-  if (garbage > LIMITS.garbage) failed.push(`${garbage.toFixed(1)} bytes of garbage a datagram`);
+  if (garbage > LIMITS.garbage) failed.push(`${garbage.toFixed(1)} bytes of garbage per datagram`);
   if (collector.full > LIMITS.full) failed.push(`${collector.full} collections of the whole heap`);
-  if (datagrams === 0) failed.push('nothing went');
+  if (datagrams === 0) failed.push('no datagram was transferred');
   return { datagrams, rate: datagrams / seconds, grown, rss: after.rss - before.rss, collector, garbage, failed };
 }
 
 /** @param {'send' | 'receive'} role @param {'gro' | 'plain'} kind */
 async function start(role, kind) {
-  const end = fork(fileURLToPath(new URL('soak-end.mjs', import.meta.url)), [role, kind], {
+  const end = fork(fileURLToPath(new URL('end.mjs', import.meta.url)), [role, kind], {
     execArgv: ['--expose-gc', '--no-memory-reducer'],
   });
   await message(end);
@@ -117,7 +129,7 @@ async function askAll({ sender, receiver }, what) {
 async function message(end) {
   const gone = new AbortController();
   const ended = once(end, 'exit', { signal: gone.signal }).then(() => {
-    throw new Error('One end of the soak ended early.');
+    throw new Error('A process of the soak exited early.');
   });
   ended.catch(() => undefined);
   try {
