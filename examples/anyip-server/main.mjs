@@ -1,5 +1,5 @@
 // An HTTP server on every address of a prefix, with one socket. Nothing is configured per address: the prefix is routed to
-// this host (AnyIP), and a connection's own address says which one was meant.
+// this host (AnyIP), and the local address of a connection says which address the client connected to.
 import { createServer } from 'node:http';
 import { Command, InvalidArgumentError } from 'commander';
 import { isLocal, listen } from 'linux-sockets';
@@ -10,16 +10,20 @@ const EXAMPLE = { text: 'fd00:1009:bacc::/48', family: /** @type {const} */ ('ip
 
 const program = wrongUseIsTwo(new Command('anyip-server'))
   .description('Serves HTTP on every address of a prefix with one listener.')
-  .argument('<prefix>', 'such as fd00:1009:bacc::/48 or 192.0.2.0/24; one address (/128, /32) may be foreign', prefixOf)
-  .option('-p, --port <port>', 'the port; 0 for any', portOf, 8080)
+  .argument(
+    '<prefix>',
+    'such as fd00:1009:bacc::/48 or 192.0.2.0/24; a single address (/128, /32) need not be local',
+    prefixOf,
+  )
+  .option('-p, --port <port>', 'the port; 0: any free port', portOf, 8080)
   .addHelpText(
     'after',
     `
-The prefix has to be routed to this host, for which you need to be root:
+The prefix must be routed to this host. As root:
   ${routeCommand(EXAMPLE)}
 
-Other hosts reach it when they, or their router, have a route to it by this host. To keep an IPv6 prefix inside, as
-127.0.0.0/8 is, it takes three rules:
+Other hosts reach it when they, or their router, have a route to it through this host. To keep an IPv6 prefix inside this
+host, as 127.0.0.0/8 is, use these three rules:
 ${indent(insideOnly(EXAMPLE))}
 `,
   )
@@ -37,12 +41,12 @@ function serve(prefix, { port }) {
     response.setHeader('content-type', 'text/plain; charset=utf-8');
     response.end(`You have reached ${localAddress}, from ${remoteAddress} port ${remotePort}.\n`);
   });
-  // A listener on all addresses hears those of the prefix without any option, and the host's others as well.
+  // A listener on all addresses accepts connections to those of the prefix without any option, and to all others as well.
   server.on('connection', (socket) => {
     if (!prefix.contains(socket.localAddress ?? '')) socket.destroy();
   });
   const all = prefix.family === 'ipv6' ? '::' : '0.0.0.0';
-  const where = prefix.single ? { address: prefix.first, freebind: true } : { address: all };
+  const where = prefix.single ? { host: prefix.first, freebind: true } : { host: all };
   listen(server, { ...where, port, ipv6Only: prefix.family === 'ipv6' }, () => {
     const bound = /** @type {import('node:net').AddressInfo} */ (server.address());
     const host = prefix.family === 'ipv6' ? `[${prefix.last}]` : prefix.last;
@@ -63,7 +67,7 @@ function serve(prefix, { port }) {
 
 /** @param {import('./prefix.mjs').Prefix} prefix */
 function printSetUp(prefix) {
-  console.log(`${prefix.text} is not routed to this host: nothing will arrive until, as root, you run
+  console.log(`${prefix.text} is not routed to this host: no connection will arrive until you run, as root:
   ${routeCommand(prefix)}
 To keep it inside this host:
 ${indent(insideOnly(prefix))}`);
@@ -72,14 +76,14 @@ ${indent(insideOnly(prefix))}`);
 /** @param {string} text */
 function prefixOf(text) {
   const prefix = parsePrefix(text);
-  if (prefix === undefined) throw new InvalidArgumentError('Wanted ADDRESS/LENGTH, such as fd00:1009:bacc::/48.');
+  if (prefix === undefined) throw new InvalidArgumentError('It must be ADDRESS/LENGTH, such as fd00:1009:bacc::/48.');
   return prefix;
 }
 
 /** @param {string} text */
 function portOf(text) {
   const port = Number(text);
-  if (!/^\d+$/.test(text) || port > 65535) throw new InvalidArgumentError('Wanted a port, 0 to 65535.');
+  if (!/^\d+$/.test(text) || port > 65535) throw new InvalidArgumentError('It must be a port, 0 to 65535.');
   return port;
 }
 

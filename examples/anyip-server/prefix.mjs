@@ -1,4 +1,4 @@
-// A prefix: its addresses, and the commands that bring it to this host or keep it inside.
+// A prefix: its addresses, and the commands that route it to this host or keep it inside.
 import { BlockList } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
@@ -8,13 +8,13 @@ import ipaddr from 'ipaddr.js';
  * @property {'ipv4' | 'ipv6'} family
  * @property {string} first
  * @property {string} last
- * @property {boolean} single it is one address
+ * @property {boolean} single it has one address only
  * @property {(address: string) => boolean} contains
  */
 
 /**
  * @param {string} text
- * @returns {Prefix | undefined} undefined for what is no prefix
+ * @returns {Prefix | undefined} undefined if it is not a prefix
  */
 export function parsePrefix(text) {
   if (!ipaddr.isValidCIDR(text)) return undefined;
@@ -35,7 +35,7 @@ export function parsePrefix(text) {
 }
 
 /**
- * AnyIP: all of the prefix is this host.
+ * AnyIP: makes all addresses of the prefix local.
  * @param {Pick<Prefix, 'text' | 'family'>} prefix
  */
 export function routeCommand({ text, family }) {
@@ -43,8 +43,8 @@ export function routeCommand({ text, family }) {
 }
 
 /**
- * Keeps the prefix inside this host, as 127.0.0.0/8 is. It takes all three: the rules of `saddr` and of `output` alone let
- * a host connect that routes the prefix to this one.
+ * Keeps the prefix inside this host, as 127.0.0.0/8 is. All three rules are needed: without the one for `daddr` on input, a
+ * host that routes the prefix to this one could connect.
  * @param {Pick<Prefix, 'text' | 'family'>} prefix
  */
 export function insideOnly({ text, family }) {

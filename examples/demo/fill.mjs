@@ -1,5 +1,5 @@
-// A whole port range, filled twice: with the port range that reserve() always sets, and without. In a namespace of its
-// own, whose sysctl makes the range; the host's ports are never filled.
+// Fills a whole port range twice: with the range that reserve() always sets on the socket, and without. Runs in its own
+// namespace, whose sysctl sets the range; the host's ports are never filled.
 import { writeFileSync } from 'node:fs';
 import { NativeSocket, reserve, reserveMany } from 'linux-sockets';
 
@@ -16,19 +16,19 @@ export function fillRange(out, wanted) {
   const last = FIRST_PORT + ports - 1;
   writeFileSync('/proc/sys/net/ipv4/ip_local_port_range', `${FIRST_PORT} ${last}`);
   out.title(`5. Fill a whole range: ${ports} ports, ${FIRST_PORT}-${last}`);
-  if (ports < wanted) out.line(`   (the limit of descriptors, ulimit -n, allows no more)`);
-  // Once without the clock: code gets compiled, and the kernel's table of descriptors grows to its size.
+  if (ports < wanted) out.line(`   (the limit of open files, ulimit -n, allows no more)`);
+  // Once without measuring: code gets compiled, and the kernel's table of descriptors grows to its size.
   for (const reservation of reserveMany(ports, { remote: REMOTE, local: LOCAL })) reservation.release();
   for (let i = 0; i < 500; i++) reserveWithoutRange().close();
   const withRange = fill(out, 'with the range always set ', ports, () => reserve({ remote: REMOTE, local: LOCAL }));
-  const withoutRange = fill(out, 'without it, as others do   ', ports, reserveWithoutRange);
+  const withoutRange = fill(out, 'without it, as usual       ', ports, reserveWithoutRange);
   const ratio = withoutRange.lastHalf / withRange.lastHalf;
-  out.line(`   Past half the range, a port without it costs ${ratio.toFixed(1)} times as much.`);
+  out.line(`   In the second half of the range a port without it costs ${ratio.toFixed(1)} times as much.`);
   return { ports, withRange, withoutRange };
 }
 
 /**
- * Fills the range, one more port to see that it is full, and gives all back. Microseconds per reservation.
+ * Fills the range, tries one more port to show that it is full, and releases all. Returns microseconds per reservation.
  * @param {import('./report.mjs').Report} out
  * @param {string} label
  * @param {number} ports
@@ -58,7 +58,7 @@ function fill(out, label, ports, make) {
   return { firstHalf, lastHalf, oneMore };
 }
 
-/** The same recipe without IP_LOCAL_PORT_RANGE. */
+/** The same as reserve(), without IP_LOCAL_PORT_RANGE. */
 function reserveWithoutRange() {
   const socket = NativeSocket.create({
     family: 'ipv4',
@@ -82,10 +82,10 @@ function codeOf(make) {
   } catch (error) {
     return /** @type {{ code: string }} */ (error).code;
   }
-  return 'none was refused';
+  return 'not refused';
 }
 
-/** Descriptors that this process may still open, less some for Node itself. Node has raised the soft limit to the hard one. */
+/** How many descriptors this process may still open, minus some for Node itself. Node raises the soft limit to the hard one. */
 function descriptorsLeft() {
   const report = /** @type {{ userLimits: { open_files: { soft: number | 'unlimited' } } }} */ (
     process.report.getReport()

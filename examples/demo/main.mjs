@@ -1,6 +1,6 @@
-// `npm start`: the main job for real. Reserves a port without sending a packet and proves it, shows what the kernel then
-// refuses to others, exchanges data over it, holds more connections than there are ports, and fills a whole port range.
-// In a network namespace of its own, without root.
+// `npm start`: reserves a port without sending a packet and proves it, shows what the kernel then refuses to other sockets,
+// exchanges data over it, holds more connections than there are ports, and fills a whole port range. Runs in its own network
+// namespace, without root.
 import { parseArgs } from 'node:util';
 import { insideNamespace, namespaceOrReason } from './namespace.mjs';
 import { fillRange } from './fill.mjs';
@@ -10,9 +10,9 @@ import { sharePorts } from './share-ports.mjs';
 
 const USAGE = `Usage: npm start [-- --json] [-- --ports N]
 
-  --ports N   size of the range that is filled, 16 to 16384 (default 8192)
-  --json      print one JSON object with every measured value, and nothing else
-  --help      print this
+  --ports N   size of the range to fill, 16 to 16384 (default 8192)
+  --json      print only one JSON object with all measured values
+  --help      print this help
 `;
 
 const { values } = arguments_();
@@ -22,7 +22,7 @@ if (values.help) {
 }
 const ports = Number(values.ports);
 if (!Number.isInteger(ports) || ports < 16 || ports > 16384)
-  wrongUse(`--ports takes 16 to 16384, not '${values.ports}'`);
+  wrongUse(`--ports must be a whole number from 16 to 16384, not '${values.ports}'`);
 
 if (insideNamespace()) await story();
 else {
@@ -30,7 +30,7 @@ else {
   if (refused !== undefined) await story(refused);
 }
 
-/** @param {string} [noNamespace] why there is none: then the host's own ports are not filled */
+/** @param {string} [noNamespace] why there is no namespace; the host's own ports are not filled then */
 async function story(noNamespace) {
   const out = report(values.json);
   const { reservation, server, ...proof } = await reserveAndProve(out);
@@ -40,7 +40,7 @@ async function story(noNamespace) {
   if (noNamespace === undefined) inNamespace = { ...(await sharePorts(out)), ...fillRange(out, ports) };
   else
     out.line(
-      `\nNot shown: connections that share ports, and a whole port range filled. That wants a network namespace of its own, and this machine allows none:\n  ${noNamespace}`,
+      `\nNot shown: connections that share ports, and a full port range. Both need a network namespace, which this machine does not allow:\n  ${noNamespace}`,
     );
   out.end({ ...proof, ...clash, ...exchange, ...(inNamespace ?? { notFilled: noNamespace }) });
 }

@@ -1,5 +1,5 @@
-// A network namespace for the demo: it runs itself again under unshare(1), as root of a user namespace where it is not
-// root already. Ports and sysctls in there are nobody else's.
+// A network namespace for the demo, which runs itself again under unshare(1), as root of a user namespace if it is not root
+// already. Ports and sysctls in the namespace belong to the demo alone.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
@@ -10,7 +10,7 @@ export function insideNamespace() {
 }
 
 /**
- * Runs the demo in a namespace and takes over its exit status; or says why there can be none.
+ * Runs the demo in a namespace and adopts its exit status; or returns why that is not possible.
  * @returns {string | undefined}
  */
 export function namespaceOrReason() {

@@ -1,4 +1,4 @@
-// One port: reserved with nothing sent, refused to others, shared with another destination, then used.
+// One port: reserved without sending a packet, refused to others, shared with another destination, then used.
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { getOption, NativeSocket, reserve } from 'linux-sockets';
@@ -24,13 +24,13 @@ export async function reserveAndProve(out) {
  */
 export async function showClash(out, reservation) {
   const { address, port } = reservation.local;
-  out.title('2. What the kernel now refuses to others, and what it does not');
+  out.title('2. What the kernel now refuses to other sockets, and what it does not');
   const socket = NativeSocket.create({ family: 'ipv4', type: 'stream' });
   const bindRefused = refused(() => socket.bind({ address, port }));
   socket.close();
   out.line(`   bind to ${reservation.local}: ${bindRefused}`);
   const tupleRefused = refused(() => reserve({ remote: reservation.remote, local: { address, port } }).release());
-  out.line(`   the same 4-tuple once more: ${tupleRefused}`);
+  out.line(`   the same 4-tuple again: ${tupleRefused}`);
   const shared = reserve({ remote: { address: '127.0.0.1', port: 9 }, local: { address, port } });
   out.line(`   the same port toward ${shared.remote}: ${shared.state}, shared`);
   shared.release();
@@ -62,5 +62,5 @@ function refused(attempt) {
     const { code, cause } = /** @type {{ code: string, cause?: { code: string } }} */ (error);
     return cause === undefined ? code : `${code} (${cause.code})`;
   }
-  throw new Error('The kernel let it pass: the reservation holds nothing.');
+  throw new Error('The kernel did not refuse it: the reservation has no effect.');
 }

@@ -1,4 +1,4 @@
-// What the demo prints: lines for people, or one JSON object for programs.
+// The output of the demo: lines of text, or one JSON object.
 import { styleText } from 'node:util';
 
 /** @param {boolean} json */
@@ -14,7 +14,7 @@ export function report(json) {
     /** @param {string} text */
     line: (text) => write(`${text}\n`),
     /**
-     * A line that is written over by the next one; where there is no terminal only the last is printed.
+     * A line that the next one overwrites; without a terminal only the last is printed.
      * @param {string} text
      * @param {boolean} last
      */

@@ -1,5 +1,5 @@
-// Ten local ports and three destinations: connections share a port as long as they go to different places. In a
-// namespace of its own, whose sysctl leaves no more than ten.
+// Ten local ports and three destinations: connections to different destinations share a port. Runs in its own namespace,
+// whose sysctl leaves only ten ports.
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { connect as nodeConnect, createServer } from 'node:net';
@@ -24,7 +24,7 @@ export async function sharePorts(out) {
   return { connections: { ours, nodes } };
 }
 
-/** As many connections at a time as there are ports for each destination. @param {(options: import('node:net').TcpNetConnectOpts) => import('node:net').Socket} connector */
+/** Opens as many connections to each destination as there are ports. @param {(options: import('node:net').TcpNetConnectOpts) => import('node:net').Socket} connector */
 async function hold(connector) {
   const attempts = [];
   for (let i = 0; i < PORTS; i++) {
@@ -36,12 +36,12 @@ async function hold(connector) {
   const sockets = ended.filter((end) => typeof end !== 'string');
   const refused = [...new Set(ended.filter((end) => typeof end === 'string'))].join(', ');
   const ports = new Set(sockets.map(({ localPort }) => localPort)).size;
-  // A reset leaves no TIME-WAIT behind, which would keep the ports.
+  // A reset leaves no TIME-WAIT, which would keep the ports.
   await Promise.all(sockets.map((socket) => once(socket.resetAndDestroy(), 'close')));
   return { wanted: attempts.length, held: sockets.length, ports, refused };
 }
 
-/** The socket, or the code of what it failed with. @param {import('node:net').Socket} socket */
+/** The socket, or the code of its error. @param {import('node:net').Socket} socket */
 function opened(socket) {
   return new Promise((/** @type {(end: import('node:net').Socket | string) => void} */ resolve) => {
     socket.once('connect', () => resolve(socket));

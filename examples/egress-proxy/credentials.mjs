@@ -1,4 +1,4 @@
-// User name and password, compared in a time that does not tell how much of them was right.
+// User name and password, compared in constant time.
 import { createHash, timingSafeEqual } from 'node:crypto';
 
 /**
@@ -8,7 +8,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
  */
 export function mayPass(wanted, user, password) {
   if (wanted === undefined) return true;
-  // Both are compared, also when the first is wrong.
+  // Both are compared, even if the first is wrong.
   const userIsRight = same(wanted.user, user ?? '');
   const passwordIsRight = same(wanted.password, password ?? '');
   return userIsRight && passwordIsRight;

@@ -1,10 +1,11 @@
-// What a destination is, however it is written: the deny list and the check for loops look at addresses, not at text.
+// The addresses that a destination stands for, in whatever form it is written: the deny list and the loop check compare
+// addresses, not text.
 import { BlockList, isIPv4 } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
 /**
- * The address without its zone, an IPv4-mapped one as IPv4; then the IPv4 address that a translator or a tunnel makes of
- * it. Which prefix a network's own NAT64 has nobody can know from here: `--deny` takes it.
+ * The address without its zone, an IPv4-mapped one as IPv4; then the IPv4 addresses that a translator or a tunnel would make
+ * of it. The prefix of a network's own NAT64 cannot be known here: pass it to `--deny`.
  * @param {string} literal what net.isIP accepts
  * @returns {[string, ...string[]]}
  */
@@ -13,7 +14,7 @@ export function addressesOf(literal) {
   if (address instanceof ipaddr.IPv4) return [address.toString()];
   const bytes = address.toByteArray();
   const inside = EMBEDDING.filter(([prefix]) => address.match(prefix)).map(([, at]) => bytes.slice(at, at + 4));
-  // ::1 is no IPv4-compatible address.
+  // ::1 is not an IPv4-compatible address.
   return [
     address.toString(),
     ...inside.filter(([first]) => first !== 0 || !isCompatible(bytes)).map((b) => b.join('.')),
@@ -21,7 +22,7 @@ export function addressesOf(literal) {
 }
 
 /**
- * connect(2) takes the unspecified address for this host. The rest of 0.0.0.0/8 is nobody's.
+ * connect(2) treats the unspecified address as this host. The rest of 0.0.0.0/8 belongs to nobody.
  * @param {string} address
  */
 export function isUnspecified(address) {
@@ -42,7 +43,7 @@ const UNSPECIFIED = new BlockList();
 UNSPECIFIED.addSubnet('0.0.0.0', 8, 'ipv4');
 UNSPECIFIED.addAddress('::', 'ipv6');
 
-/** Prefixes whose addresses have an IPv4 address in them, and at which byte. @type {[[ipaddr.IPv6, number], number][]} */
+/** Prefixes whose addresses contain an IPv4 address, and the byte at which it starts. @type {[[ipaddr.IPv6, number], number][]} */
 const EMBEDDING = [
   [prefix('::/96'), 12], // IPv4-compatible (RFC 4291)
   [prefix('::ffff:0:0:0/96'), 12], // IPv4-translated (RFC 7915)

@@ -1,9 +1,9 @@
-// HTTP CONNECT (RFC 9110, 9.3.6): the requests, and the answers in the protocol's words.
+// HTTP CONNECT (RFC 9110, 9.3.6): requests, and responses.
 import { createServer, STATUS_CODES } from 'node:http';
 
 /** @typedef {import('./proxy.mjs').Refusal} Refusal */
 
-/** What a refusal is in HTTP, and in a Proxy-Status header (RFC 9209). @type {Record<Refusal['why'], [status: number, error: string]>} */
+/** The HTTP status of each refusal, and its error in a Proxy-Status header (RFC 9209). @type {Record<Refusal['why'], [status: number, error: string]>} */
 const ANSWERS = {
   credentials: [407, 'http_request_denied'],
   denied: [403, 'destination_ip_prohibited'],
@@ -20,8 +20,8 @@ const ANSWERS = {
 /** @param {import('./proxy.mjs').Proxy} proxy */
 export function createConnectServer(proxy) {
   const server = createServer((request, response) => {
-    // Whoever speaks to this port speaks to a proxy that only tunnels.
-    response.writeHead(405, { allow: 'CONNECT', connection: 'close' }).end('This proxy takes CONNECT only.\n');
+    // This proxy only tunnels.
+    response.writeHead(405, { allow: 'CONNECT', connection: 'close' }).end('This proxy only supports CONNECT.\n');
     request.resume();
   });
   server.on('connect', (request, client, head) => {
@@ -31,7 +31,7 @@ export function createConnectServer(proxy) {
       socket.end(answer(400, 'connection: close\r\n'));
       return;
     }
-    if (head.length > 0) socket.unshift(head); // at once: after the client's end it would be too late
+    if (head.length > 0) socket.unshift(head); // now: after the client's end it would be too late
     const { user, password } = basic(request.headers['proxy-authorization']);
     proxy.serve({
       protocol: 'http',

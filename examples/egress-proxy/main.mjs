@@ -1,8 +1,8 @@
-// A forward proxy (HTTP CONNECT and SOCKS5) whose connections leave from a pool of addresses and a slice of ports.
+// A forward proxy (HTTP CONNECT and SOCKS5) that connects from a pool of addresses and a range of ports.
 //
 //   node examples/egress-proxy/main.mjs --source 192.0.2.0/28 --source 2001:db8:1::/64 --ports 40000-44999
 //
-// See --help. Ends on SIGTERM and SIGINT: takes no more, and gives the tunnels time to end.
+// See --help. Ends on SIGTERM and SIGINT: accepts no more clients, and gives the tunnels time to end.
 import { EgressPool } from 'linux-sockets';
 import { orEnd } from '../support/usage.mjs';
 import { Metrics } from './metrics.mjs';
@@ -43,7 +43,7 @@ async function end(signal) {
   line({ event: 'all ended', ...metrics.totals() });
 }
 
-/** One JSON object a line. @param {Record<string, unknown>} event */
+/** One JSON object per line. @param {Record<string, unknown>} event */
 function line(event) {
   process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), ...event })}\n`);
 }

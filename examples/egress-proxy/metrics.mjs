@@ -1,11 +1,14 @@
-// What Prometheus reads: counters of the proxy, gauges of the pool at the moment of the scrape, and the process's own.
+// Metrics for Prometheus: counters of the proxy, gauges of the pool at the moment of the scrape, and those of the process.
 import { createServer } from 'node:http';
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 
 export class Metrics {
   #registry = new Registry();
-  #tunnels = this.#counter('egress_proxy_tunnels_total', 'Tunnels that have ended, by how', ['protocol', 'result']);
-  #refusals = this.#counter('egress_proxy_refusals_total', 'Requests that were refused, by why', ['protocol', 'why']);
+  #tunnels = this.#counter('egress_proxy_tunnels_total', 'Tunnels that have ended, by result', ['protocol', 'result']);
+  #refusals = this.#counter('egress_proxy_refusals_total', 'Requests that were refused, by reason', [
+    'protocol',
+    'why',
+  ]);
   #bytes = this.#counter('egress_proxy_bytes_total', 'Bytes in tunnels that have ended', ['direction']);
   #open;
   #counts = { tunnels: 0, failed: 0, refused: 0, sent: 0, received: 0 };
@@ -15,16 +18,16 @@ export class Metrics {
     collectDefaultMetrics({ register: this.#registry });
     this.#open = new Gauge({
       name: 'egress_proxy_open',
-      help: 'Clients that are being served',
+      help: 'Requests that are being served',
       registers: [this.#registry],
     });
     const gauge = new Gauge({
       name: 'egress_proxy_source_connections',
-      help: 'Connections per source: held now, and since the start failed or put aside because no port was free',
+      help: 'Connections per source: held now; since the start: failed, and exhausted (no port was free)',
       labelNames: ['source', 'state'],
       registers: [this.#registry],
       collect: () => {
-        for (const { source, held, exhausted, failed } of pool.stats().sources) {
+        for (const { source, held, exhausted, failed } of pool.stats.sources) {
           gauge.set({ source, state: 'held' }, held);
           gauge.set({ source, state: 'exhausted' }, exhausted);
           gauge.set({ source, state: 'failed' }, failed);
@@ -63,7 +66,7 @@ export class Metrics {
     return createServer((request, response) => {
       request.resume();
       if (request.url !== '/metrics') {
-        response.writeHead(404).end('There is /metrics.\n');
+        response.writeHead(404).end('Not found; see /metrics.\n');
         return;
       }
       this.#registry.metrics().then(

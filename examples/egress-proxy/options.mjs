@@ -1,4 +1,4 @@
-// The command line. A wrong argument is one line on stderr and status 2.
+// The command line. For a wrong argument it prints one line to stderr and exits with status 2.
 import { BlockList, isIP } from 'node:net';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { wrongUseIsTwo } from '../support/usage.mjs';
@@ -25,13 +25,13 @@ import { addressesOf } from './destination.mjs';
  */
 
 const HELP = `
-Sources must be addresses of this machine, or routed to it:
+Sources must be addresses of this host, or routed to it:
   ip addr add 192.0.2.10/32 dev lo             one address
   ip -6 route add local 2001:db8:1::/64 dev lo a whole prefix (AnyIP)
 
-Credentials come from the environment, where other users cannot read them: EGRESS_PROXY_AUTH=user:password
+Credentials are read from the environment, where other users cannot see them: EGRESS_PROXY_AUTH=user:password
 
-Try it:
+To try it:
   node examples/egress-proxy/main.mjs --source 127.0.0.0/24 &
   curl --proxy http://127.0.0.1:3128 --proxytunnel http://127.0.0.1:8000/
   curl --proxy socks5h://127.0.0.1:1080 https://example.com/
@@ -40,26 +40,26 @@ Try it:
 /** @param {string[]} argv @returns {ProxyOptions} */
 export function readOptions(argv) {
   const command = wrongUseIsTwo(new Command('egress-proxy'))
-    .description('An HTTP CONNECT and SOCKS5 proxy that leaves from a pool of addresses and a slice of ports.')
-    .requiredOption('--source <address>', 'an address or a prefix to leave from; several times for more', collect)
-    .option('--ports <lo-hi>', 'local ports to leave from, inside net.ipv4.ip_local_port_range', portRange)
+    .description('An HTTP CONNECT and SOCKS5 proxy that connects from a pool of addresses and a range of ports.')
+    .requiredOption('--source <address>', 'an address or a prefix to connect from; repeatable', collect)
+    .option('--ports <lo-hi>', 'local ports to connect from, inside net.ipv4.ip_local_port_range', portRange)
     .addOption(
-      new Option('--strategy <name>', 'how a source is chosen; sticky: by user name, else by client address')
+      new Option('--strategy <name>', 'how a source is chosen; sticky: by user name, otherwise by client address')
         .choices(['round-robin', 'random', 'least-used', 'sticky'])
         .default('round-robin'),
     )
     .option('--limit <number>', 'connections per source', count)
-    .option('--freebind', 'sources need not be on this machine yet (IP_FREEBIND)', false)
-    .addOption(serves('--http <address:port>', "where HTTP CONNECT is served, or 'off'", '127.0.0.1:3128'))
-    .addOption(serves('--socks <address:port>', "where SOCKS5 is served, or 'off'", '127.0.0.1:1080'))
-    .addOption(serves('--metrics <address:port>', 'where Prometheus finds /metrics', 'off'))
-    .option('--allow-remote', 'listen on addresses that other machines reach', false)
-    .option('--deny <prefix>', 'destinations to refuse; several times for more', deny)
-    .option('--max-connections <number>', 'clients at a time', count, 10_000)
-    .addOption(lasts('--connect-timeout <seconds>', 'until a destination must have answered', '10'))
-    .addOption(lasts('--idle-timeout <seconds>', 'until a silent tunnel is closed', '300'))
-    .addOption(lasts('--grace <seconds>', 'for the tunnels to end on SIGTERM', '10'))
-    .option('--quiet', 'no line per connection', false)
+    .option('--freebind', 'sources need not be assigned to this host (IP_FREEBIND)', false)
+    .addOption(serves('--http <address:port>', "where to serve HTTP CONNECT, or 'off'", '127.0.0.1:3128'))
+    .addOption(serves('--socks <address:port>', "where to serve SOCKS5, or 'off'", '127.0.0.1:1080'))
+    .addOption(serves('--metrics <address:port>', "where to serve /metrics for Prometheus, or 'off'", 'off'))
+    .option('--allow-remote', 'listen on addresses that other hosts can reach', false)
+    .option('--deny <prefix>', 'destinations to refuse; repeatable', deny)
+    .option('--max-connections <number>', 'maximum number of requests at a time', count, 10_000)
+    .addOption(lasts('--connect-timeout <seconds>', 'time limit for connecting to a destination', '10'))
+    .addOption(lasts('--idle-timeout <seconds>', 'close a tunnel without data after this time', '300'))
+    .addOption(lasts('--grace <seconds>', 'time for the tunnels to end after SIGTERM', '10'))
+    .option('--quiet', 'do not log', false)
     .addHelpText('after', HELP)
     .parse(argv);
   const given = command.opts();
@@ -70,7 +70,7 @@ export function readOptions(argv) {
   for (const [name, where] of Object.entries(listeners)) {
     if (where === undefined || given['allowRemote'] === true || isLoopback(where.address)) continue;
     command.error(
-      `error: --${name} ${where.address} is open to other machines: that takes --allow-remote (and, better, credentials)`,
+      `error: --${name} ${where.address} is open to other hosts: it needs --allow-remote (and, better, credentials)`,
     );
   }
   return {
@@ -101,19 +101,20 @@ function collect(value, before = []) {
 function portRange(value) {
   const [, lo, hi] = /^(\d{1,5})-(\d{1,5})$/.exec(value) ?? [];
   if (lo === undefined || hi === undefined || Number(lo) < 1 || Number(hi) > 65535 || Number(lo) > Number(hi))
-    throw new InvalidArgumentError('It takes the form 40000-44999.');
+    throw new InvalidArgumentError('It must have the form 40000-44999.');
   return [Number(lo), Number(hi)];
 }
 
 /** @param {string} value */
 function count(value) {
-  if (!/^[1-9]\d{0,8}$/.test(value)) throw new InvalidArgumentError('It takes a whole number from 1.');
+  if (!/^[1-9]\d{0,8}$/.test(value)) throw new InvalidArgumentError('It must be a whole number from 1.');
   return Number(value);
 }
 
 /** @param {string} value @returns {number} milliseconds */
 function seconds(value) {
-  if (!/^\d{1,6}(\.\d{1,3})?$/.test(value)) throw new InvalidArgumentError('It takes seconds, such as 10 or 0.5.');
+  if (!/^\d{1,6}(\.\d{1,3})?$/.test(value))
+    throw new InvalidArgumentError('It must be a number of seconds, such as 10 or 0.5.');
   return Number(value) * 1000;
 }
 
@@ -133,7 +134,7 @@ function listener(value) {
   const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(value) ?? [];
   const address = bracketed ?? plain;
   if (address === undefined || isIP(address) === 0 || Number(port) > 65535)
-    throw new InvalidArgumentError('It takes the form 127.0.0.1:3128 or [::1]:3128.');
+    throw new InvalidArgumentError('It must have the form 127.0.0.1:3128 or [::1]:3128.');
   return { address, port: Number(port) };
 }
 
@@ -142,12 +143,12 @@ function deny(value, before = new BlockList()) {
   const [, address = '', length] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(value) ?? [];
   const family = isIP(address);
   if (family === 6 && isIP(addressesOf(address)[0]) === 4)
-    throw new InvalidArgumentError('Write it as the IPv4 address or prefix that it is.');
+    throw new InvalidArgumentError('Write it as an IPv4 address or prefix.');
   const bits = length === undefined ? (family === 4 ? 32 : 128) : Number(length);
   try {
     before.addSubnet(address, bits, family === 6 ? 'ipv6' : 'ipv4');
   } catch {
-    throw new InvalidArgumentError('It takes an address or a prefix, such as 10.0.0.0/8.');
+    throw new InvalidArgumentError('It must be an address or a prefix, such as 10.0.0.0/8.');
   }
   return before;
 }
@@ -158,7 +159,7 @@ function credentials(command) {
   if (text === undefined || text === '') return undefined;
   const colon = text.indexOf(':');
   if (colon < 1 || colon === text.length - 1)
-    return command.error('error: EGRESS_PROXY_AUTH has the form user:password');
+    return command.error('error: EGRESS_PROXY_AUTH must have the form user:password');
   return { user: text.slice(0, colon), password: text.slice(colon + 1) };
 }
 

@@ -1,4 +1,4 @@
-// The proxy itself: who may go where, from which source, and what became of it. The protocols are in files of their own.
+// The proxy: checks who may connect where, connects from the pool, and logs the result. Each protocol has its own file.
 import { once } from 'node:events';
 import { lookup as dnsLookup } from 'node:dns';
 import { isIP } from 'node:net';
@@ -25,7 +25,7 @@ import { tunnel } from './tunnel.mjs';
  * @property {() => void} accept
  * @property {(refusal: Refusal) => void} refuse
  */
-/** What the protocols need of the proxy. @typedef {Pick<EgressProxy, 'serve' | 'mayPass' | 'wantsCredentials'>} Proxy */
+/** What the protocols need from the proxy. @typedef {Pick<EgressProxy, 'serve' | 'mayPass' | 'wantsCredentials'>} Proxy */
 /**
  * @typedef {import('./options.mjs').ProxyOptions & {
  *   pool: import('linux-sockets').EgressPool,
@@ -38,9 +38,9 @@ export class EgressProxy {
   #options;
   /** @type {import('node:net').Server[]} */
   #servers = [];
-  /** Every client, also one that has not asked for anything yet. @type {Set<import('node:net').Socket>} */
+  /** All clients, including those that have not sent a request yet. @type {Set<import('node:net').Socket>} */
   #clients = new Set();
-  /** Requests that are being served, each to the end of its tunnel. @type {Set<Promise<void>>} */
+  /** Requests that are being served, each until its tunnel ends. @type {Set<Promise<void>>} */
   #served = new Set();
   #closing = false;
 
@@ -49,7 +49,7 @@ export class EgressProxy {
     this.#options = options;
   }
 
-  /** Requests that are being served. */
+  /** Number of requests that are being served. */
   get open() {
     return this.#served.size;
   }
@@ -63,7 +63,7 @@ export class EgressProxy {
     return mayPass(this.#options.credentials, user, password);
   }
 
-  /** Starts all servers, and says where they are. */
+  /** Starts all servers, and returns their addresses. */
   async listen() {
     const { http, socks, metricsListener, metrics } = this.#options;
     const wanted = /** @type {const} */ ([
@@ -75,7 +75,7 @@ export class EgressProxy {
     for (const [protocol, where, create] of wanted) {
       if (where === undefined) continue;
       const server = create();
-      server.on('connection', (client) => this.#greet(client));
+      server.on('connection', (client) => this.#remember(client));
       this.#servers.push(server);
       server.listen(where.port, where.address);
       await once(server, 'listening');
@@ -85,12 +85,12 @@ export class EgressProxy {
     return listening;
   }
 
-  /** Takes no more, waits for what is open, and after `grace` milliseconds ends it. @param {number} grace */
+  /** Stops accepting, waits for open tunnels, and ends them after `grace` milliseconds. @param {number} grace */
   async close(grace) {
     this.#closing = true;
     for (const server of this.#servers) server.close();
     const timer = setTimeout(() => this.#endAll(), grace);
-    // Who has asked for nothing yet gets nothing any more.
+    // Clients without a request are not waited for.
     if (this.#served.size === 0) this.#endAll();
     while (this.#served.size > 0) await Promise.all(this.#served);
     clearTimeout(timer);
@@ -98,7 +98,7 @@ export class EgressProxy {
   }
 
   /**
-   * Serves one request, unless it may not be: connects, and joins the two. Never throws.
+   * Serves one request, or refuses it: connects, and joins the two sockets. Never throws.
    * @param {TunnelRequest} request
    */
   serve(request) {
@@ -114,28 +114,28 @@ export class EgressProxy {
   async #serve({ protocol, client, host, port, user, password, accept, refuse }) {
     const { pool, metrics, log, connectTimeout, idleTimeout, maxConnections } = this.#options;
     const about = { protocol, client: client.remoteAddress, user, destination: `${host}:${port}` };
-    client.on('error', () => undefined); // the tunnel hears of it, or the client has left
+    client.on('error', () => undefined); // the tunnel handles it, or the client has left
     const why = this.mayPass(user, password)
       ? this.#closing || this.#served.size >= maxConnections
         ? 'busy'
         : this.#forbidden(host, port)
       : 'credentials';
     /** @param {Refusal} refusal */
-    const turnAway = (refusal) => {
+    const reject = (refusal) => {
       metrics.refused(protocol, refusal);
       log({ event: 'refused', ...about, why: refusal.why, error: refusal.error?.message });
       refuse(refusal);
-      // Whoever does not read the answer is not waited for.
+      // Do not wait for a client that does not read the response.
       client.resume().setTimeout(LINGER_MS, () => client.destroy());
     };
     if (why !== undefined) {
-      turnAway({ why });
+      reject({ why });
       return;
     }
     const upstream = pool.connect({
       host,
       port,
-      key: user ?? client.remoteAddress ?? '',
+      egressKey: user ?? client.remoteAddress ?? '',
       allowHalfOpen: true,
       noDelay: true,
       keepAlive: true,
@@ -149,7 +149,7 @@ export class EgressProxy {
     client.off('close', leave);
     if (failure !== undefined) {
       if (client.destroyed) log({ event: 'left', ...about });
-      else turnAway({ why: whyOf(failure), error: failure });
+      else reject({ why: whyOf(failure), error: failure });
       return;
     }
     const { localAddress, localPort, remoteAddress } = upstream;
@@ -162,7 +162,7 @@ export class EgressProxy {
   }
 
   /** @param {import('node:net').Socket} client */
-  #greet(client) {
+  #remember(client) {
     this.#clients.add(client);
     client.once('close', () => this.#clients.delete(client));
   }
@@ -172,7 +172,7 @@ export class EgressProxy {
   }
 
   /**
-   * Node's lookup without the addresses that are forbidden: a name is no way around that.
+   * Node's lookup without the addresses that are forbidden, so that a name does not get around the check.
    * @param {number} port
    * @returns {import('node:net').LookupFunction}
    */
@@ -192,16 +192,16 @@ export class EgressProxy {
     };
   }
 
-  /** @param {string} host a name is not forbidden before it is looked up @param {number} port */
+  /** Why a destination is refused; a name is only checked when it is looked up. @param {string} host @param {number} port */
   #forbidden(host, port) {
     if (isIP(host) === 0) return undefined;
     const addresses = addressesOf(host);
     if (addresses.some((address) => isUnspecified(address) || isIn(this.#options.denied, address))) return 'denied';
-    return addresses.some((address) => this.#isOurs(address, port)) ? 'loop' : undefined;
+    return addresses.some((address) => this.#isProxy(address, port)) ? 'loop' : undefined;
   }
 
-  /** Would it come back to this proxy? @param {string} address @param {number} port */
-  #isOurs(address, port) {
+  /** Would a connection to it reach this proxy? @param {string} address @param {number} port */
+  #isProxy(address, port) {
     return this.#servers.some((server) => {
       const own = /** @type {import('node:net').AddressInfo | null} */ (server.address());
       if (own?.port !== port) return false;
@@ -222,7 +222,7 @@ class TimeoutError extends Error {
 class ForbiddenError extends Error {
   /** @param {Refusal['why'] | undefined} why */
   constructor(why = 'denied') {
-    super('the destination is one that this proxy does not connect to');
+    super('this proxy does not connect to that destination');
     this.code = why;
   }
 }
@@ -233,7 +233,7 @@ function connected(socket) {
     /** @type {NodeJS.ErrnoException | undefined} */
     let failure;
     socket.once('connect', () => resolve(undefined));
-    socket.on('error', (error) => (failure ??= error)); // it stays: an error between here and the tunnel has a hearer
+    socket.on('error', (error) => (failure ??= error)); // it stays, for errors between here and the tunnel
     socket.once('close', () => resolve(failure ?? new Error('closed before it was connected')));
   });
 }

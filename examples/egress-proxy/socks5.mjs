@@ -1,4 +1,4 @@
-// SOCKS5 (RFC 1928, with user names of RFC 1929): CONNECT only.
+// SOCKS5 (RFC 1928, with user names as in RFC 1929): CONNECT only.
 import { createServer } from 'node:net';
 
 /** @typedef {import('./proxy.mjs').Refusal} Refusal */
@@ -23,7 +23,7 @@ const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** @param {import('./proxy.mjs').Proxy} proxy */
 export function createSocksServer(proxy) {
   return createServer({ allowHalfOpen: true }, (client) => {
-    // Until it is a tunnel, whatever goes wrong with a client ends the client.
+    // Until there is a tunnel, any error destroys the client.
     const drop = () => client.destroy();
     client.on('error', drop).setTimeout(HANDSHAKE_TIMEOUT_MS, drop);
     serve(client, proxy).catch(drop);
@@ -93,13 +93,13 @@ async function address(read, type) {
   }
 }
 
-/** The bound address is not told: it is the egress's own matter, and clients do not use it. @param {number} code */
+/** The bound address is not disclosed: clients do not use it. @param {number} code */
 function reply(code) {
   return Buffer.of(5, code, 0, 1, 0, 0, 0, 0, 0, 0);
 }
 
 /**
- * Reads so many bytes and no more, so that what follows the handshake stays for the tunnel.
+ * Reads exactly so many bytes, so that what follows the handshake is left for the tunnel.
  * @param {import('node:net').Socket} socket
  * @returns {(length: number) => Promise<Buffer>}
  */
@@ -108,9 +108,9 @@ function reader(socket) {
     if (length === 0) return Buffer.alloc(0);
     for (;;) {
       const bytes = /** @type {Buffer | null} */ (socket.read(length));
-      // At the end `read` returns what is left, which may be less.
+      // At the end `read` returns the rest, which may be less.
       if (bytes !== null && bytes.length === length) return bytes;
-      if (bytes !== null || socket.readableEnded || socket.destroyed) throw new Error('ended too early');
+      if (bytes !== null || socket.readableEnded || socket.destroyed) throw new Error('the client ended too early');
       await new Promise((resolve) => {
         const wake = () => {
           for (const event of ['readable', 'end', 'close']) socket.off(event, wake);

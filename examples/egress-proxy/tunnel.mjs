@@ -1,14 +1,14 @@
-// Two sockets joined: what one sends the other gets, an end of one side is passed on as an end, a failure as a reset.
+// Joins two sockets: data and the end of each side are passed on, a failure of one side resets the other.
 
 /**
  * @typedef {object} TunnelResult
  * @property {number} sent bytes to the destination
  * @property {number} received bytes from it
- * @property {Error | undefined} error what ended it, when it did not end by itself
+ * @property {Error | undefined} error what ended it, if it did not end normally
  */
 
 /**
- * Resolves when both sockets are closed; never rejects.
+ * Resolves when both sockets are closed. Never rejects.
  * @param {import('node:net').Socket} client
  * @param {import('node:net').Socket} upstream connected
  * @param {number} idleTimeout milliseconds without a byte in either direction
@@ -27,10 +27,10 @@ export function tunnel(client, upstream, idleTimeout) {
     };
     /** @param {import('node:net').Socket} from @param {import('node:net').Socket} to @param {string} name */
     const join = (from, to, name) => {
-      from.setTimeout(idleTimeout, () => fail(new Error(`nothing was sent for ${idleTimeout / 1000} s`)));
+      from.setTimeout(idleTimeout, () => fail(new Error(`no data for ${idleTimeout / 1000} s`)));
       from.on('error', fail);
       from.on('close', () => {
-        // Closed without an end and without an error: somebody in this process has destroyed it.
+        // Closed without an end and without an error: this process has destroyed it.
         if (!from.readableEnded) fail(new Error(`the ${name} was closed`));
         if (--open === 0) resolve({ sent: upstream.bytesWritten, received: upstream.bytesRead, error: failure });
       });
@@ -38,7 +38,7 @@ export function tunnel(client, upstream, idleTimeout) {
     };
     join(client, upstream, 'client');
     join(upstream, client, 'destination');
-    // One of them may have failed before it had anybody to tell.
+    // One of them may have failed before its listener was added.
     if (client.destroyed || upstream.destroyed)
       fail(client.errored ?? upstream.errored ?? new Error('closed too soon'));
   });

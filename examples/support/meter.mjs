@@ -1,8 +1,8 @@
-// A live line of what a socket does each second: for people, written over on a terminal; or one JSON object a line.
+// Prints what a socket does each second: a line that is overwritten on a terminal, or one JSON object per line.
 import { styleText } from 'node:util';
 
 /**
- * What only grows. `syscalls`: those that sent or received something.
+ * Counters that only grow. `syscalls`: those that sent or received something.
  * @typedef {{ datagrams: number, bytes: number, syscalls: number, drops?: number }} Totals
  */
 
@@ -28,7 +28,7 @@ export class Meter {
     }, 1000);
   }
 
-  /** The last line: of the whole time. */
+  /** Prints the last line, for the whole time. */
   end() {
     clearInterval(this.#timer);
     this.#print(rates(this.#start, moment(this.#totals())), true);
@@ -47,7 +47,7 @@ export class Meter {
   }
 }
 
-/** Resolves after so many seconds, or when somebody wants this to end; undefined seconds: only then. */
+/** Resolves after so many seconds, or on SIGINT, SIGTERM or SIGHUP; undefined: only on a signal. */
 export async function over(/** @type {number | undefined} */ seconds) {
   await new Promise((/** @type {(value?: undefined) => void} */ resolve) => {
     if (seconds !== undefined) setTimeout(resolve, seconds * 1000);
@@ -73,7 +73,7 @@ function rates(/** @type {Moment} */ from, /** @type {Moment} */ to) {
     datagrams,
     datagramsPerSecond: Math.round((datagrams / milliseconds) * 1000),
     gigabitsPerSecond: round(((to.bytes - from.bytes) * 8) / milliseconds / 1e6),
-    /** Of one processor. */
+    /** Of one CPU. */
     cpuPercent: round(((to.cpu - from.cpu) / milliseconds) * 100),
     drops: to.drops - from.drops,
     datagramsPerCall: syscalls === 0 ? 0 : round(datagrams / syscalls),

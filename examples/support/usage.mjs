@@ -1,5 +1,5 @@
-// The arguments of an example: --help prints its usage; wrong use is one line and status 2, what the system refuses one line
-// and status 1.
+// Arguments of the examples: --help prints the usage. For wrong arguments an example prints one line and exits with status 2,
+// for errors of the system with status 1.
 import { basename, dirname } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Endpoint } from 'linux-sockets';
@@ -33,40 +33,40 @@ export function readArguments(usage, options) {
  * @param {string | undefined} text
  */
 export function endpointOf(name, text) {
-  if (text === undefined) return wrongUse(`${name} is missing`);
+  if (text === undefined) return wrongUse(`${name} is required`);
   try {
     return Endpoint.from(text);
   } catch {
-    return wrongUse(`${name} takes ADDRESS:PORT, such as 192.0.2.1:7000 or [2001:db8::1]:7000, not '${text}'`);
+    return wrongUse(`${name} must be ADDRESS:PORT, such as 192.0.2.1:7000 or [2001:db8::1]:7000, not '${text}'`);
   }
 }
 
 /**
  * @param {string} name of the argument
  * @param {string | undefined} text
- * @param {number} least
- * @param {number} most
+ * @param {number} min
+ * @param {number} max
  */
-export function numberOf(name, text, least, most) {
+export function numberOf(name, text, min, max) {
   const value = Number(text);
-  if (text !== undefined && text.trim() !== '' && value >= least && value <= most) return value;
-  return wrongUse(`${name} takes ${least} to ${most}, not '${text ?? ''}'`);
+  if (text !== undefined && text.trim() !== '' && value >= min && value <= max) return value;
+  return wrongUse(`${name} must be a number from ${min} to ${max}, not '${text ?? ''}'`);
 }
 
 /**
- * As numberOf, without a fraction.
+ * A whole number.
  * @param {string} name of the argument
  * @param {string | undefined} text
- * @param {number} least
- * @param {number} most
+ * @param {number} min
+ * @param {number} max
  */
-export function wholeNumberOf(name, text, least, most) {
-  const value = numberOf(name, text, least, most);
-  return Number.isInteger(value) ? value : wrongUse(`${name} takes a whole number, not '${text ?? ''}'`);
+export function wholeNumberOf(name, text, min, max) {
+  const value = numberOf(name, text, min, max);
+  return Number.isInteger(value) ? value : wrongUse(`${name} must be a whole number, not '${text ?? ''}'`);
 }
 
 /**
- * What `make` returns. An error of the package or of the kernel ends the process with one line; any other is a bug.
+ * What `make` returns. For an error of the package or the kernel the process prints one line and exits; any other is a bug.
  * @template T
  * @param {() => T} make
  * @returns {T}
@@ -76,7 +76,7 @@ export function orEnd(make) {
     return make();
   } catch (error) {
     if (!(error instanceof Error) || !('code' in error)) throw error;
-    // Node's codes of wrong arguments: here they are the command line's.
+    // Node's codes for wrong arguments: here they come from the command line.
     if (/^ERR_(INVALID_ARG|OUT_OF_RANGE)/.test(String(error.code))) return wrongUse(error.message);
     process.stderr.write(`${exampleName()}: ${error.message}\n`);
     process.exit(1);
@@ -84,7 +84,7 @@ export function orEnd(make) {
 }
 
 /**
- * For examples that read their arguments with commander: its own status of wrong use is 1.
+ * For examples that parse their arguments with commander, which exits with status 1 for wrong arguments.
  * @template {import('commander').Command} C
  * @param {C} command
  * @returns {C}
@@ -98,7 +98,7 @@ export function wrongUseIsTwo(command) {
  * @returns {never}
  */
 export function wrongUse(why) {
-  process.stderr.write(`${exampleName()}: ${why} (--help says more)\n`);
+  process.stderr.write(`${exampleName()}: ${why} (see --help)\n`);
   process.exit(2);
 }
 

@@ -1,5 +1,5 @@
-// A transparent TCP proxy: clients dial their servers, an nft rule (TPROXY) brings the connections here, and the servers see
-// the clients' own addresses.
+// A transparent TCP proxy: clients connect to their servers, an nft rule (TPROXY) redirects the connections to this process,
+// and the servers see the addresses of the clients.
 import { Command, InvalidArgumentError } from 'commander';
 import { wrongUseIsTwo } from '../support/usage.mjs';
 import { proxy } from './proxy.mjs';
@@ -8,19 +8,19 @@ import { setUp } from './set-up.mjs';
 const PORT = 3129;
 
 const program = wrongUseIsTwo(new Command('transparent-proxy'))
-  .description("Passes TCP connections on to where they were dialled, from the client's own address.")
-  .option('-p, --port <port>', 'where the rule brings connections', numberOf(0, 65535), PORT)
-  .option('-g, --grace <seconds>', 'how long connections may go on after SIGTERM', numberOf(0, 86_400), 10)
-  .option('-q, --quiet', 'no line for each connection')
+  .description("Forwards TCP connections to their original destination, from the client's own address.")
+  .option('-p, --port <port>', 'the port to which the rule redirects connections', numberOf(0, 65535), PORT)
+  .option('-g, --grace <seconds>', 'how long connections may stay open after SIGTERM', numberOf(0, 86_400), 10)
+  .option('-q, --quiet', 'do not log connections')
   .addHelpText(
     'after',
     `
-It runs on the router between clients and servers, and needs CAP_NET_ADMIN or CAP_NET_RAW. Set up once, as root:
+It runs on the router between clients and servers, and needs CAP_NET_ADMIN or CAP_NET_RAW. To set up, as root:
 
 ${indent(setUp(PORT, 80))}
 
-Both sides have to be routed through this host: what a server answers to a client must come back here.
-A connection to the proxy's own port is refused, since the proxy would connect to itself.
+Both directions must be routed through this host: the answers of a server to a client have to arrive here.
+A connection to the proxy's own port is refused, because the proxy would connect to itself.
 `,
   )
   .action(run);
@@ -41,7 +41,7 @@ function run({ port, grace, quiet }) {
   let signals = 0;
   for (const signal of ['SIGTERM', 'SIGINT']) {
     process.on(signal, () => {
-      running.close(signals++ === 0 ? grace * 1000 : 0); // a second one has no patience
+      running.close(signals++ === 0 ? grace * 1000 : 0); // the second signal does not wait
     });
   }
 }
@@ -54,7 +54,7 @@ function numberOf(lo, hi) {
   return (/** @type {string} */ text) => {
     const number = Number(text);
     if (/^\d+$/.test(text) && number >= lo && number <= hi) return number;
-    throw new InvalidArgumentError(`Wanted a whole number from ${lo} to ${hi}.`);
+    throw new InvalidArgumentError(`It must be a whole number from ${lo} to ${hi}.`);
   };
 }
 

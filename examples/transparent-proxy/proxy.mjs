@@ -1,11 +1,11 @@
-// The proxy itself: one connection for each that comes, to where that one was dialled, from where it came.
+// The proxy: for each connection, one to its original destination, from the address of its client.
 import { createServer } from 'node:net';
 import { connect, isLocal, listen, originalDestination } from 'linux-sockets';
 
 /**
  * @typedef {object} Proxy
  * @property {import('node:net').Server} server
- * @property {(grace: number) => void} close no new connections; the open ones have `grace` milliseconds to end
+ * @property {(grace: number) => void} close accepts no new connections; the open ones have `grace` milliseconds to end
  */
 
 /**
@@ -15,11 +15,11 @@ import { connect, isLocal, listen, originalDestination } from 'linux-sockets';
 export function proxy({ port, log }) {
   /** @type {Set<import('node:net').Socket>} */
   const open = new Set();
-  // A side that has ended may still listen.
+  // A side that has ended may still receive.
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
     const { remoteAddress: source, remotePort } = client;
     if (source === undefined) {
-      client.destroy(); // it has gone already, and nothing may leave from another address than its own
+      client.destroy(); // it is closed already, and nothing may be sent from another address than its own
       return;
     }
     const from = `${source}:${remotePort}`;
@@ -44,7 +44,7 @@ export function proxy({ port, log }) {
       open.add(socket);
       socket.on('close', () => open.delete(socket));
     }
-    // Where one side fails the other sees a reset, as it would have without a proxy between them.
+    // When one side fails the other gets a reset, as it would without the proxy.
     upstream.on('error', (error) => {
       log(`${name} failed: ${error.message}`);
       client.resetAndDestroy();
@@ -52,10 +52,10 @@ export function proxy({ port, log }) {
     client.on('error', () => upstream.resetAndDestroy());
     client.pipe(upstream).pipe(client);
     upstream.on('close', () => {
-      log(`${name}: ${upstream.bytesWritten} bytes there, ${upstream.bytesRead} back`);
+      log(`${name}: ${upstream.bytesWritten} bytes sent, ${upstream.bytesRead} received`);
     });
   });
-  listen(server, { address: '::', port, transparent: true });
+  listen(server, { host: '::', port, transparent: true });
   return {
     server,
     close: (grace) => {
@@ -68,15 +68,15 @@ export function proxy({ port, log }) {
 }
 
 /**
- * Nobody dials the unspecified address, but a packet may have it, and connect(2) takes it for this host. A connection to the
- * proxy would connect to itself for ever.
+ * Why a destination is refused. Clients do not connect to the unspecified address, but a packet may have it, and connect(2)
+ * treats it as this host. A connection to the proxy would make it connect to itself indefinitely.
  * @param {import('linux-sockets').OriginalDestination} to
  * @param {import('node:net').Server} server
  */
 function refusalOf({ address, port }, server) {
-  if (address === '::' || address.startsWith('0.')) return 'it dialled the unspecified address';
-  const own = /** @type {import('node:net').AddressInfo} */ (server.address());
-  return port === own.port && isLocal(address) ? 'it dialled the proxy itself' : undefined;
+  if (address === '::' || address.startsWith('0.')) return 'its destination is the unspecified address';
+  const proxy = /** @type {import('node:net').AddressInfo} */ (server.address());
+  return port === proxy.port && isLocal(address) ? 'its destination is the proxy itself' : undefined;
 }
 
 /**

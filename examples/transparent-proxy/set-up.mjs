@@ -1,10 +1,10 @@
-// What brings connections to the proxy, and answers to its connections.
+// The commands that redirect connections, and the answers to the proxy's connections, to the proxy.
 
 /**
- * @param {number} port the proxy's
- * @param {number} dialled the servers'
+ * @param {number} port of the proxy
+ * @param {number} serverPort of the servers
  */
-export function setUp(port, dialled) {
+export function setUp(port, serverPort) {
   return `ip rule add fwmark 1 lookup 100
 ip route add local default dev lo table 100
 ip -6 rule add fwmark 1 lookup 100
@@ -14,7 +14,7 @@ nft 'table inet transparent_proxy {
     type filter hook prerouting priority mangle;
     meta l4proto tcp socket wildcard 0 socket transparent 1 meta mark set 1 accept
     fib daddr type local return
-    tcp dport ${dialled} tproxy to :${port} meta mark set 1 accept
+    tcp dport ${serverPort} tproxy to :${port} meta mark set 1 accept
   }
 }'`;
 }

@@ -1,4 +1,4 @@
-// One connection through the proxy: data there and back, compared.
+// One connection through the proxy, with data sent back and compared.
 import { randomBytes } from 'node:crypto';
 import { connect } from 'linux-sockets';
 
@@ -19,7 +19,7 @@ export function exchange(index) {
   const data = DATA.subarray(from, from + size);
   const greeting = socks ? SOCKS_CONNECTED : CONNECTED;
   return new Promise((resolve, reject) => {
-    // Clients come from many addresses, so that they do not run out of ports either.
+    // Clients use many addresses, so that they do not run out of ports.
     const client = connect({
       host: '127.0.0.1',
       port: socks ? 1080 : 3128,
@@ -28,9 +28,9 @@ export function exchange(index) {
       noDelay: true,
     });
     let got = 0;
-    client.setTimeout(TIMEOUT_MS, () => client.destroy(new Error(`nothing for ${TIMEOUT_MS / 1000} s`)));
+    client.setTimeout(TIMEOUT_MS, () => client.destroy(new Error(`no data for ${TIMEOUT_MS / 1000} s`)));
     client.on('data', (chunk) => {
-      // The greeting, then the data, in whatever pieces.
+      // The greeting, then the data, in pieces of any size.
       for (let at = 0; at < chunk.length;) {
         const inGreeting = got < greeting.length;
         const expected = inGreeting ? greeting.subarray(got) : data.subarray(got - greeting.length);

@@ -1,5 +1,5 @@
 // Connections through examples/egress-proxy, by HTTP CONNECT and SOCKS5 in turn, with random data that an upstream sends
-// back; every byte is compared. Fails when one is lost or wrong, or when the proxy ends with more than it began with.
+// back. Fails if a byte is lost or wrong, or if the proxy uses more descriptors or memory at the end than at the start.
 import { existsSync, writeFileSync } from 'node:fs';
 import { execFileSync, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
@@ -10,15 +10,15 @@ import { collectGarbage, usageOf } from '../support/usage.mjs';
 
 const WARM_UP = 5000;
 const AT_A_TIME = 64;
-/** What the allocator may keep: 10 % and 8 MB of resident memory, 1 MB of heap. */
+/** What the allocator may retain: 10 % and 8 MB of resident memory, 1 MB of heap. */
 const MORE_RSS = { factor: 1.1, bytes: 8 << 20 };
 const MORE_HEAP_BYTES = 1 << 20;
 
 /** @type {{ connections: number, json: boolean }} */
 const { connections, json } = JSON.parse(process.argv[2] ?? '{}');
-if (!Number.isInteger(connections) || connections < 1) fail('--connections takes a whole number from 1');
+if (!Number.isInteger(connections) || connections < 1) fail('--connections must be a whole number from 1');
 
-// One source has some 64,000 ports toward the upstream, each back a millisecond after its connection.
+// One source has about 64,000 ports toward the upstream, each available again a millisecond after its connection.
 setUp('net.ipv4.ip_local_port_range', '1024 65535');
 setUp('net.ipv4.tcp_tw_reuse', '1');
 setUp('net.ipv4.tcp_tw_reuse_delay', '1');
@@ -63,7 +63,7 @@ else {
       `descriptors      ${before.fds} → ${after.fds}\n` +
       `heap             ${mega(before.heap)} → ${mega(after.heap)}\n` +
       `resident memory  ${mega(before.rss)} → ${mega(after.rss)}\n` +
-      (problems.length === 0 ? 'all is as it was\n' : `NOT AS IT WAS: ${problems.join('; ')}\n`),
+      (problems.length === 0 ? 'no leak\n' : `FAILED: ${problems.join('; ')}\n`),
   );
 }
 for (const child of [proxy, upstream]) child.kill('SIGTERM');
@@ -77,7 +77,7 @@ async function run(wanted) {
       while (next < wanted) {
         const index = next++;
         try {
-          const compared = await exchange(index); // not in one line with the sum: others add to it meanwhile
+          const compared = await exchange(index); // not `bytes += await …`: others add to it meanwhile
           bytes += compared;
         } catch (error) {
           failures++;
@@ -89,10 +89,10 @@ async function run(wanted) {
   );
 }
 
-/** What the proxy has once its last tunnels are gone and its garbage is collected. */
+/** What the proxy uses once its last tunnels are closed and its garbage is collected. */
 async function settled() {
   const pid = proxy.pid ?? 0;
-  // Its sockets close a moment after the client's: ask until two answers are the same.
+  // Its sockets close a moment after the client's: repeat until two results are the same.
   let usage = usageOf(pid, await collectGarbage(proxy));
   for (;;) {
     const again = usageOf(pid, await collectGarbage(proxy));
@@ -101,7 +101,7 @@ async function settled() {
   }
 }
 
-/** Starts a program, and resolves when it has printed its first line. @param {string[]} flags @param {string} script @param {...string} args */
+/** Starts a program; resolves when it has printed its first line. @param {string[]} flags @param {string} script @param {...string} args */
 async function start(flags, script, ...args) {
   const child = spawn(process.execPath, [...flags, script, ...args], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
   process.on('exit', () => child.kill('SIGKILL'));
@@ -109,7 +109,7 @@ async function start(flags, script, ...args) {
   await new Promise((resolve, reject) => {
     lines.once('line', resolve);
     child.once('message', resolve);
-    child.once('exit', (code) => reject(new Error(`${script} ended with ${code}`)));
+    child.once('exit', (code) => reject(new Error(`${script} exited with ${code}`)));
   });
   return child;
 }

@@ -1,4 +1,4 @@
-// Sends back what it gets, and ends when its client does.
+// Sends back what it receives, and ends when its client does.
 import { createServer } from 'node:net';
 
 createServer({ allowHalfOpen: true, noDelay: true }, (client) => {

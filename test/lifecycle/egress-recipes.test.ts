@@ -1,10 +1,12 @@
-// The recipes of docs/recipes.md, copied out and run as they stand: real libraries against real servers in this file's
-// namespace. Each prints whom the server saw, which has to be an address and a port of the recipes' pool.
+// The code blocks of docs/recipes.md and docs/egress.md, run exactly as printed. The recipes use real libraries and real
+// servers in this file's namespace; each prints the client that the server saw, which must be an address and a port of the
+// recipes' pool.
 import { readFileSync, rmSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { runNode } from '../support/child.js';
 import { missingDatabase, Servers, type Database } from '../support/egress-servers.js';
 
+const guide = readFileSync(new URL('../../docs/egress.md', import.meta.url), 'utf8');
 const page = readFileSync(new URL('../../docs/recipes.md', import.meta.url), 'utf8');
 const [, pool = ''] = /<!-- pool -->\s*```js\n(.*?)```/s.exec(page) ?? [];
 const recipes = [...page.matchAll(/<!-- run(?:: (\S+))? -->\s*```js\n(.*?)```/gs)].map((match) => ({
@@ -23,7 +25,7 @@ afterAll(async () => {
   rmSync(servers.directory, { recursive: true, force: true });
 }, 120_000);
 
-test('every js block of the page is run', () => {
+test('docs/recipes.md: every js block is run, and there is one for each library', () => {
   expect(recipes.length + 1).toBe(page.match(/```js/g)?.length);
   for (const library of [
     'tls',
@@ -41,16 +43,28 @@ test('every js block of the page is run', () => {
     expect(recipes.some(({ code }) => code.includes(library))).toBe(true);
 });
 
-test('the example of docs/egress.md runs', async () => {
-  const guide = readFileSync(new URL('../../docs/egress.md', import.meta.url), 'utf8');
-  const [, code = ''] = /<!-- run -->\s*```js\n(.*?)```/s.exec(guide) ?? [];
-  const { stdout, stderr } = await runNode(code);
+const examples = [...guide.matchAll(/<!-- run -->\s*```js\n(.*?)```/gs)].map(([, code = '']) => code);
+
+const EXAMPLES = ['the first example', 'the strategy function', 'the egressKey function', 'the subscriber'];
+
+test('docs/egress.md: every js block is run', () => {
+  expect(examples.length).toBe(EXAMPLES.length);
+  expect(examples.length).toBe(guide.match(/```js/g)?.length);
+});
+
+test.each([
+  ['the first example', /source: '127\.2\.0\.0\/24'[^]*connect ECONNREFUSED 127\.0\.0\.1:80/],
+  ['the strategy function', /^connect ECONNREFUSED 127\.0\.0\.1:80$/],
+  ['the egressKey function', /^connect ECONNREFUSED 127\.0\.0\.1:80$/],
+  ['the subscriber', /^$/],
+])('docs/egress.md: %s runs', async (name, printed) => {
+  const { stdout, stderr } = await runNode(examples[EXAMPLES.indexOf(name)] ?? '');
   expect(stderr).toBe('');
-  expect(stdout).toMatch(/source: '127\.2\.0\.0\/24'[^]*connect ECONNREFUSED 127\.0\.0\.1:80/);
+  expect(stdout.trim()).toMatch(printed);
 });
 
 for (const [i, { heading, needs, code }] of recipes.entries()) {
-  const name = `${heading} (${i + 1}): the server sees the pool's addresses and ports`;
+  const name = `docs/recipes.md, ${heading} (${i + 1}): the server sees an address and a port of the pool`;
   const missing = needs === undefined ? undefined : missingDatabase(needs);
   if (missing !== undefined) {
     test.skip(`${name} (${missing})`);

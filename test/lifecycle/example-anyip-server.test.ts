@@ -1,4 +1,4 @@
-// examples/anyip-server, driven by curl: from this host, and from another one that routes the prefix to it.
+// examples/anyip-server, used by curl: from this host, and from another one that routes the prefix to it.
 import { execFile, execFileSync } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterEach, expect, test } from 'vitest';
@@ -20,7 +20,7 @@ afterEach(() => {
 
 for (const [prefix, addresses, outside] of PREFIXES) {
   testWithTools(
-    `every address of ${prefix} answers, and no other; the commands that it prints make it so`,
+    `anyip-server: the commands that it prints make every address of ${prefix} answer, and no other`,
     async () => {
       await using server = startNode(EXAMPLE, { args: [prefix, '--port', '0'] });
       const port = await portOf(server);
@@ -32,7 +32,7 @@ for (const [prefix, addresses, outside] of PREFIXES) {
       }
       await expect(curl(outside, port)).rejects.toMatchObject({ code: NO_ANSWER });
 
-      // Another host that routes the prefix here is served, until the printed rules keep it out.
+      // Another host that routes the prefix here can connect, until the printed rules keep it out.
       await using peer = await NetworkNamespace.create();
       await peer.link('current', {
         addresses: ['10.8.0.2/24', 'fd08::2/64'],
@@ -52,7 +52,7 @@ for (const [prefix, addresses, outside] of PREFIXES) {
   );
 }
 
-testWithTools('two of the three rules would let the other host in', async () => {
+testWithTools('anyip-server: without the second of the three printed rules another host can connect', async () => {
   await using server = startNode(EXAMPLE, { args: ['fd00:1009:bacc::/48', '--port', '0'] });
   const port = await portOf(server);
   const [route, nft] = await commandsOf(server);
@@ -64,7 +64,7 @@ testWithTools('two of the three rules would let the other host in', async () => 
   expect(await peer.run('curl', ...curlArguments('fd00:1009:bacc::dead', port))).toContain('You have reached');
 });
 
-testWithTools('with a prefix that is routed here nothing is to be set up', async () => {
+testWithTools('anyip-server: for a prefix that is routed here it prints no commands', async () => {
   using _ = routed('ip -6 route add local fd00:1009:bacc::/48 dev lo');
   await using server = startNode(EXAMPLE, { args: ['fd00:1009:bacc::/48', '--port', '0'] });
   expect(await curl('fd00:1009:bacc::1', await portOf(server))).toContain('You have reached fd00:1009:bacc::1,');
@@ -72,21 +72,24 @@ testWithTools('with a prefix that is routed here nothing is to be set up', async
   expect(await server.result).toMatchObject({ code: 0, stderr: '' });
 });
 
-testWithTools('one address that the host does not have is listened on by itself', async () => {
-  await using server = startNode(EXAMPLE, { args: ['2001:db8:8::8/128', '--port', '0'] });
-  const port = await portOf(server);
-  using _ = routed('ip -6 route add local 2001:db8:8::8 dev lo');
-  expect(await curl('2001:db8:8::8', port)).toContain('You have reached 2001:db8:8::8,');
-  await expect(curl('::1', port)).rejects.toMatchObject({ code: UNREACHABLE });
-});
+testWithTools(
+  'anyip-server: for a single address it listens on that address only, although it is not local',
+  async () => {
+    await using server = startNode(EXAMPLE, { args: ['2001:db8:8::8/128', '--port', '0'] });
+    const port = await portOf(server);
+    using _ = routed('ip -6 route add local 2001:db8:8::8 dev lo');
+    expect(await curl('2001:db8:8::8', port)).toContain('You have reached 2001:db8:8::8,');
+    await expect(curl('::1', port)).rejects.toMatchObject({ code: UNREACHABLE });
+  },
+);
 
-test('--help shows how the prefix is set up', async () => {
+test('anyip-server: --help shows the commands to set up the prefix', async () => {
   const { stdout } = await runNode(EXAMPLE, { args: ['--help'] });
   expect(stdout).toContain('ip -6 route add local fd00:1009:bacc::/48 dev lo');
   expect(stdout.match(/ drop$/gm)).toHaveLength(3);
 });
 
-test('wrong arguments and a port in use are errors', async () => {
+test('anyip-server: exits with status 2 for wrong arguments, with 1 for a port in use', async () => {
   for (const args of [
     [],
     ['localhost'],
@@ -106,7 +109,7 @@ test('wrong arguments and a port in use are errors', async () => {
   expect(second.stderr).toContain('EADDRINUSE');
 });
 
-/** Runs a command that adds a route, which lasts as long as the scope. */
+/** Runs a command that adds a route; the route is removed when the result goes out of scope. */
 function routed(command: string): Disposable {
   execFileSync('sh', ['-c', command]);
   return {
@@ -121,7 +124,7 @@ async function portOf(server: RunningChild): Promise<string> {
   return port;
 }
 
-/** The route command and the rules that it prints where the prefix is not routed here, without their indentation. */
+/** The route command and the rules that it prints if the prefix is not routed here, without indentation. */
 async function commandsOf(server: RunningChild): Promise<[route: string, nft: string]> {
   const [text] = await server.printed(/[^]*\}'\n/);
   const route = /^ *(ip .*route add local .*)$/m.exec(text)?.[1];

@@ -1,5 +1,5 @@
-// examples/egress-proxy, driven by curl and by raw clients: where connections leave from, who is let in, and what is
-// left when something dies in mid-flight.
+// examples/egress-proxy, used by curl and by raw clients: the sources of connections, who may connect, and what is left
+// when one side fails.
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -20,8 +20,8 @@ beforeAll(async () => {
   await exec('ip', ['-6', 'route', 'add', 'local', 'fd00:8::/64', 'dev', 'lo']);
 });
 
-describe('through curl', () => {
-  // Answers with what it sees of its client.
+describe('egress-proxy through curl', () => {
+  // Answers with the address and port of its client.
   const upstream = createHttpServer((request, response) => {
     response.setHeader('connection', 'close').end(`${request.socket.remoteAddress} ${request.socket.remotePort}`);
   });
@@ -34,27 +34,33 @@ describe('through curl', () => {
     return () => void upstream.close();
   });
 
-  test.each(['http', 'socks'] as const)('%s leaves from the sources in turn, and from the slice', async (protocol) => {
-    await using proxy = await startProxy('--source', '10.9.0.1', '--source', '10.9.0.2', '--ports', '40000-40099');
-    const seen = [];
-    for (let i = 0; i < 4; i++) seen.push(await curl(proxy, protocol, `http://127.0.0.1:${port}/`));
-    expect(seen.map((line) => line.split(' ')[0])).toEqual(
-      ['10.9.0.1', '10.9.0.2', '10.9.0.1', '10.9.0.2'].map((address) => `::ffff:${address}`),
-    );
-    for (const line of seen) {
-      const from = Number(line.split(' ')[1]);
-      expect(from).toBeGreaterThanOrEqual(40000);
-      expect(from).toBeLessThanOrEqual(40099);
-    }
-  });
+  test.each(['http', 'socks'] as const)(
+    '%s: connections leave from the sources in turn, and from the port range',
+    async (protocol) => {
+      await using proxy = await startProxy('--source', '10.9.0.1', '--source', '10.9.0.2', '--ports', '40000-40099');
+      const seen = [];
+      for (let i = 0; i < 4; i++) seen.push(await curl(proxy, protocol, `http://127.0.0.1:${port}/`));
+      expect(seen.map((line) => line.split(' ')[0])).toEqual(
+        ['10.9.0.1', '10.9.0.2', '10.9.0.1', '10.9.0.2'].map((address) => `::ffff:${address}`),
+      );
+      for (const line of seen) {
+        const from = Number(line.split(' ')[1]);
+        expect(from).toBeGreaterThanOrEqual(40000);
+        expect(from).toBeLessThanOrEqual(40099);
+      }
+    },
+  );
 
-  test.each(['http', 'socks'] as const)('%s reaches IPv6 from any address of a prefix', async (protocol) => {
-    await using proxy = await startProxy('--source', 'fd00:9::/64', '--strategy', 'random');
-    const seen = await curl(proxy, protocol, `http://[fd00:8::1]:${port}/`);
-    expect(seen).toMatch(/^fd00:9:/);
-  });
+  test.each(['http', 'socks'] as const)(
+    '%s: an IPv6 destination is reached from an address of a prefix',
+    async (protocol) => {
+      await using proxy = await startProxy('--source', 'fd00:9::/64', '--strategy', 'random');
+      const seen = await curl(proxy, protocol, `http://[fd00:8::1]:${port}/`);
+      expect(seen).toMatch(/^fd00:9:/);
+    },
+  );
 
-  test('sticky: the same user has the same address', async () => {
+  test('--strategy sticky: the same user gets the same address', async () => {
     await using proxy = await startProxyWith(
       { EGRESS_PROXY_AUTH: 'panda:bamboo' },
       ...['--source', '10.9.0.0/24', '--strategy', 'sticky'],
@@ -68,7 +74,7 @@ describe('through curl', () => {
     expect([...seen][0]).toMatch(/^::ffff:10\.9\.0\./);
   });
 
-  test.each(['http', 'socks'] as const)('%s: credentials are asked for, and compared', async (protocol) => {
+  test.each(['http', 'socks'] as const)('%s: requests without the right credentials are refused', async (protocol) => {
     await using proxy = await startProxyWith({ EGRESS_PROXY_AUTH: 'panda:bamboo' }, '--source', '10.9.0.1');
     const url = `http://127.0.0.1:${port}/`;
     await expect(curl(proxy, protocol, url)).rejects.toThrow(protocol === 'http' ? /407/ : /No authentication|method/i);
@@ -78,7 +84,7 @@ describe('through curl', () => {
     expect(await curl(proxy, protocol, url, '--proxy-user', 'panda:bamboo')).toMatch(/^::ffff:10\.9\.0\.1 /);
   });
 
-  test('the metrics count it', async () => {
+  test('/metrics counts a tunnel, its bytes, and the connections of the source', async () => {
     await using proxy = await startProxy('--source', '10.9.0.1');
     await curl(proxy, 'http', `http://127.0.0.1:${port}/`);
     await proxy.logged('ended');
@@ -90,25 +96,25 @@ describe('through curl', () => {
   });
 });
 
-describe('refuses', () => {
+describe('egress-proxy refuses', () => {
   test.each([
     ['a denied prefix', ['--deny', '10.9.0.0/24'], '10.9.0.77:80', 403],
-    ['one that IPv6 would hide', ['--deny', '10.9.0.0/24'], '[::ffff:10.9.0.77]:80', 403],
-    ['a name that leads there', ['--deny', '127.0.0.0/8', '--deny', '::1'], 'localhost:80', 403],
-    ['one that NAT64 would make of it', ['--deny', '10.9.0.0/24'], '[64:ff9b::10.9.0.77]:80', 403],
-    ['one that 6to4 would make of it', ['--deny', '10.9.0.0/24'], '[2002:a09:4d::]:80', 403],
-    ['an IPv4-compatible address', ['--deny', '10.9.0.0/24'], '[::a09:4d]:80', 403],
+    ['a denied address as an IPv4-mapped one', ['--deny', '10.9.0.0/24'], '[::ffff:10.9.0.77]:80', 403],
+    ['a name that resolves to a denied address', ['--deny', '127.0.0.0/8', '--deny', '::1'], 'localhost:80', 403],
+    ['a NAT64 address of a denied address', ['--deny', '10.9.0.0/24'], '[64:ff9b::10.9.0.77]:80', 403],
+    ['a 6to4 address of a denied address', ['--deny', '10.9.0.0/24'], '[2002:a09:4d::]:80', 403],
+    ['an IPv4-compatible address of a denied address', ['--deny', '10.9.0.0/24'], '[::a09:4d]:80', 403],
     ['a name that does not exist', [], 'nowhere.invalid:80', 502],
-    ['nobody listening', [], '127.0.0.1:1', 502],
-    ['no route', [], '192.0.2.1:80', 502],
-    ['a family without a source', [], '[::1]:80', 502],
-  ])('%s', async (_what, args, destination, status) => {
+    ['a port on which nobody listens', [], '127.0.0.1:1', 502],
+    ['a destination without a route', [], '192.0.2.1:80', 502],
+    ['a destination whose family has no source', [], '[::1]:80', 502],
+  ])('CONNECT to %s is refused', async (_what, args, destination, status) => {
     await using proxy = await startProxy('--source', '10.9.0.1', ...args);
     await expect(proxy.tunnel(destination)).rejects.toThrow(`HTTP/1.1 ${status} `);
     expect(await proxy.logged('refused')).toHaveLength(1);
   });
 
-  test('itself, by its address and by another name of it', async () => {
+  test('CONNECT to the proxy itself is refused, by address and by name', async () => {
     await using proxy = await startProxy('--source', '127.0.0.1');
     for (const host of ['127.0.0.1', '[::ffff:127.0.0.1]', 'localhost']) {
       await expect(proxy.tunnel(`${host}:${proxy.httpPort}`)).rejects.toThrow('HTTP/1.1 5');
@@ -117,7 +123,7 @@ describe('refuses', () => {
   });
 
   test.each(['0.0.0.0', '0', '0.1.2.3', '[::]', '[::ffff:0.0.0.0]', '[64:ff9b::0.0.0.0]'])(
-    'the unspecified address, which is this host: %s',
+    'CONNECT to the unspecified address %s, which is this host, is refused',
     async (host) => {
       await using proxy = await startProxy('--source', '127.0.0.1', '--source', '::1');
       for (const port of [proxy.metricsPort, proxy.httpPort]) {
@@ -129,31 +135,31 @@ describe('refuses', () => {
   test.each([
     ['0.0.0.0', [1, 0, 0, 0, 0], 2],
     ['::', [4, ...new Uint8Array(16)], 2],
-    ['a name that leads to 0.0.0.0', name('0'), 2],
+    ['a name that resolves to 0.0.0.0', name('0'), 2],
     ['127.0.0.1 as a name', name('127.1'), 2],
     ['::1 with a zone', name('::1%lo'), 2],
-    ['a zone that there is not', name('fe80::1%nope'), 1],
-  ])('SOCKS: %s', async (_what, destination, answer) => {
+    ['a zone that does not exist', name('fe80::1%nope'), 1],
+  ])('SOCKS5 to %s is refused', async (_what, destination, answer) => {
     await using proxy = await startProxy('--source', '127.0.0.1', '--deny', '127.0.0.0/8', '--deny', '::1');
     expect(await socks(proxy, '127.0.0.1', destination, proxy.metricsPort)).toBe(answer);
-    expect(await proxy.logged('refused')).toHaveLength(1); // and it goes on
+    expect(await proxy.logged('refused')).toHaveLength(1); // and the proxy still runs
   });
 
-  test('itself, by its address with a zone', async () => {
+  test('SOCKS5 to the proxy itself is refused, by its address with a zone', async () => {
     await using proxy = await startProxy('--source', '::1', '--socks', '[::1]:0');
     expect(await socks(proxy, '::1', name('::1%lo'), proxy.socksPort)).toBe(2);
     expect(await proxy.logged('refused')).toMatchObject([{ why: 'loop' }]);
   });
 
   test.each(['', 'x', 'x:', ':80', 'x:0', 'x:65536', 'a b:80', 'x/y:80', 'u@x:80', '[::1:80'])(
-    'a request for %j',
+    'CONNECT with the malformed target %j is answered with 400',
     async (target) => {
       await using proxy = await startProxy('--source', '127.0.0.1');
       await expect(proxy.tunnel(target)).rejects.toThrow(/^HTTP\/1.1 400 /);
     },
   );
 
-  test('what is no CONNECT', async () => {
+  test('a method other than CONNECT is answered with 405', async () => {
     await using proxy = await startProxy('--source', '127.0.0.1');
     const response = await fetch(`http://127.0.0.1:${proxy.httpPort}/`);
     expect([response.status, response.headers.get('allow')]).toEqual([405, 'CONNECT']);
@@ -161,18 +167,18 @@ describe('refuses', () => {
 
   test.each([
     ['another version', [4, 1], []],
-    ['no method that will do', [5, 1, 2], [5, 0xff]],
+    ['no acceptable method', [5, 1, 2], [5, 0xff]],
     ['BIND', [5, 1, 0, 5, 2, 0, 1, 127, 0, 0, 1, 0, 80], [5, 0, 5, 7, 0, 1, 0, 0, 0, 0, 0, 0]],
-    ['a strange address type', [5, 1, 0, 5, 1, 0, 9], [5, 0, 5, 8, 0, 1, 0, 0, 0, 0, 0, 0]],
+    ['an unknown address type', [5, 1, 0, 5, 1, 0, 9], [5, 0, 5, 8, 0, 1, 0, 0, 0, 0, 0, 0]],
     ['half a request', [5, 1, 0, 5, 1, 0, 1, 127], [5, 0]],
-  ])('SOCKS: %s', async (_what, sent, expected) => {
+  ])('SOCKS5 with %s is refused', async (_what, sent, expected) => {
     await using proxy = await startProxy('--source', '127.0.0.1');
     const client = connect(proxy.socksPort, '127.0.0.1').on('error', () => undefined);
     client.end(Buffer.from(sent));
     expect([...(await everything(client))]).toEqual(expected);
   });
 
-  test('more than it may hold', async () => {
+  test('CONNECT is answered with 503 at --max-connections, until a tunnel ends', async () => {
     await using upstream = await Echo.start();
     await using proxy = await startProxy('--source', '10.9.0.1', '--max-connections', '2');
     const held = [await proxy.tunnel(upstream.address), await proxy.tunnel(upstream.address)];
@@ -183,21 +189,21 @@ describe('refuses', () => {
     for (const client of held) client.destroy();
   });
 
-  test('with 503 when all ports of all sources are taken, and goes on when one is free', async () => {
+  test('CONNECT is answered with 503 when all ports of all sources are taken, until one is free', async () => {
     await using upstream = await Echo.start();
     setSysctl('net.ipv4.tcp_tw_reuse', '1');
     await using proxy = await startProxy(...['--source', '10.9.0.1', '--source', '10.9.0.2', '--ports', '40200-40204']);
     const held: Socket[] = [];
     for (let i = 0; i < 10; i++) held.push(await proxy.tunnel(upstream.address));
     await expect(proxy.tunnel(upstream.address)).rejects.toThrow('HTTP/1.1 503 ');
-    held[0]?.resetAndDestroy(); // leaves no TIME-WAIT behind
+    held[0]?.resetAndDestroy(); // leaves no TIME-WAIT
     await proxy.logged('ended');
     held.push(await proxy.tunnel(upstream.address));
     for (const client of held) client.destroy();
   });
 });
 
-describe('a tunnel', () => {
+describe('a tunnel of egress-proxy', () => {
   let upstream: Echo;
 
   beforeEach(async () => {
@@ -207,7 +213,7 @@ describe('a tunnel', () => {
     await upstream[Symbol.asyncDispose]();
   });
 
-  test('passes every byte and the end, in both directions', async () => {
+  test('a tunnel passes every byte and the end, in both directions', async () => {
     await using proxy = await startProxy('--source', '10.9.0.1');
     const client = await proxy.tunnel(upstream.address);
     const data = randomBytes(3_000_000);
@@ -216,7 +222,7 @@ describe('a tunnel', () => {
     expect(await proxy.logged('ended')).toMatchObject([{ sent: data.length, received: data.length }]);
   });
 
-  test('takes what comes with the request', async () => {
+  test('data that arrives with the CONNECT request is sent', async () => {
     await using proxy = await startProxy('--source', '10.9.0.1');
     const client = connect(proxy.httpPort, '127.0.0.1');
     client.end(`CONNECT ${upstream.address} HTTP/1.1\r\nhost: x\r\n\r\nearly`);
@@ -224,7 +230,7 @@ describe('a tunnel', () => {
   });
 
   test.each(['upstream', 'client', 'route'] as const)(
-    'the %s killed in mid-flight: an error for each, and no descriptor is left',
+    'when the %s fails each tunnel ends with an error, and no descriptor is left',
     async (victim) => {
       await using proxy = await startProxy('--source', '10.9.0.0/24', '--idle-timeout', '1');
       const before = await proxy.fds();
@@ -238,7 +244,7 @@ describe('a tunnel', () => {
       if (victim === 'upstream') upstream.kill();
       else if (victim === 'client') for (const client of clients) client.resetAndDestroy();
       else {
-        // What the upstream says finds no way any more: silence ends them.
+        // Answers of the upstream have no route any more: the idle timeout ends the tunnels.
         await exec('ip', ['route', 'del', 'local', '10.9.0.0/24', 'dev', 'lo']);
         for (const client of clients) client.write('y');
       }
@@ -251,7 +257,7 @@ describe('a tunnel', () => {
     },
   );
 
-  test('is given time to end on SIGTERM, while no other is begun', async () => {
+  test('after SIGTERM open tunnels may end, and no new one is accepted', async () => {
     await using proxy = await startProxy('--source', '10.9.0.1', '--grace', '15');
     const client = await proxy.tunnel(upstream.address);
     proxy.kill('SIGTERM');
@@ -264,7 +270,7 @@ describe('a tunnel', () => {
     expect(await proxy.logged('all ended')).toMatchObject([{ tunnels: 1, failed: 0 }]);
   });
 
-  test('is ended by a second signal', async () => {
+  test('a second signal ends open tunnels', async () => {
     await using proxy = await startProxy('--source', '10.9.0.1', '--grace', '15');
     const client = await proxy.tunnel(upstream.address);
     const closed = new Promise((resolve) => client.once('close', resolve)); // after an error
@@ -276,7 +282,7 @@ describe('a tunnel', () => {
   });
 });
 
-describe('the command line', () => {
+describe('the command line of egress-proxy', () => {
   test.each([
     [[], /--source/],
     [['--source', '127.0.0.1', '--ports', '9'], /40000-44999/],
@@ -287,25 +293,25 @@ describe('the command line', () => {
     [['--source', '127.0.0.1', '--deny', '10.0.0.0/1e1'], /prefix/],
     [['--source', '127.0.0.1', '--deny', '::ffff:10.0.0.0/104'], /IPv4/],
     [['--source', '127.0.0.1', '--limit', '0'], /whole number/],
-    [['--source', 'foo'], /no address/],
+    [['--source', 'foo'], /not an address/],
     [['--source', '10.9.9.9', '--ports', '1-5'], /ip_local_port_range/],
     [['--source', '10.9.9.9', '--source', '10.9.9.0/24'], /another source/],
     [['--source', '127.0.0.1', '--nope'], /unknown option/],
-  ])('%j is refused with one line and status 2', async (args, message) => {
+  ])('egress-proxy %j prints one line and exits with status 2', async (args, message) => {
     const { code, stdout, stderr } = await runNode(MAIN, { args, allowFailure: true });
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(message);
     expect(stderr).toMatch(/^.*\n$/);
   });
 
-  test('--help says how to try it', async () => {
+  test('egress-proxy --help shows how to try it', async () => {
     const { stdout } = await runNode(MAIN, { args: ['--help'] });
     expect(stdout).toContain('curl --proxy');
     expect(stdout).toMatch(/--grace <seconds> .*\(default:\s+10\)/s);
   });
 });
 
-/** The body that curl got. Rejects with curl's words. */
+/** The response body. Rejects with curl's error message. */
 async function curl(proxy: RunningProxy, protocol: 'http' | 'socks', url: string, ...args: string[]): Promise<string> {
   const through =
     protocol === 'http'
@@ -315,12 +321,12 @@ async function curl(proxy: RunningProxy, protocol: 'http' | 'socks', url: string
   return stdout;
 }
 
-/** A name, as SOCKS has it. */
+/** A name as encoded in SOCKS5. */
 function name(text: string): number[] {
   return [3, text.length, ...Buffer.from(text)];
 }
 
-/** What SOCKS answers to a request to connect there. */
+/** The reply code of SOCKS5 for a request to connect to a destination. */
 async function socks(proxy: RunningProxy, host: string, destination: number[], port: number): Promise<number> {
   const client = connect(proxy.socksPort, host).on('error', () => undefined);
   client.write(Buffer.from([5, 1, 0, 5, 1, 0, ...destination, port >> 8, port & 255]));
@@ -338,7 +344,7 @@ async function everything(socket: Socket): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** Sends back what it gets, and ends when its client does. */
+/** Sends back what it receives, and ends when its client does. */
 class Echo implements AsyncDisposable {
   readonly #server: Server;
   readonly #clients = new Set<Socket>();

@@ -1,5 +1,4 @@
-// examples/transparent-proxy between two other namespaces: a client's and a server's. It is set up by the very commands that
-// its --help prints.
+// examples/transparent-proxy between the namespaces of a client and a server, set up by the commands that its --help prints.
 import { execFile, execFileSync, type ChildProcess } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -16,7 +15,7 @@ const EXAMPLE = new URL('../../examples/transparent-proxy/main.mjs', import.meta
 const missing = missingNeeds({ tools: ['nft', 'ip', 'curl', 'setpriv'] });
 const directory = mkdtempSync(join(tmpdir(), 'linux-sockets-tproxy-'));
 
-/** On port 80 it says who asks, and how long and what the body was; 81 is nobody's; on 82 it answers when the client has ended. */
+/** On port 80 it reports its client, and the length and hash of the body; 81 is closed; on 82 it answers after the client's end. */
 const SERVER = `
   const { createHash } = require('node:crypto');
   const http = require('node:http');
@@ -38,7 +37,7 @@ const SERVER = `
   });
 `;
 
-/** A handshake with `::`, port 80, which no connect(2) does: packets with a header of their own. */
+/** A handshake with `::`, port 80, by raw packets: connect(2) would not do it. */
 const DIALS_UNSPECIFIED = `
   import { NativeSocket } from 'linux-sockets';
   const own = Buffer.from('fd010000000000000000000000000002', 'hex');
@@ -115,32 +114,35 @@ describe.skipIf(missing !== undefined)(`with nft${missing === undefined ? '' : `
   test.each([
     ['10.2.0.2', '::ffff:10.1.0.2', '10.1.0.2:'],
     ['fd02::2', 'fd01::2', 'fd01::2:'],
-  ])('%s sees the address of the client, and every byte arrives, both ways', async (address, seen, logged) => {
-    await using proxy = await started();
-    const body = randomBytes(5_000_000);
-    const file = join(directory, 'body');
-    writeFileSync(file, body);
-    const out = join(directory, 'answer');
-    const host = address.includes(':') ? `[${address}]` : address;
-    const headers = await client.run(
-      ...(['curl', '--silent', '--show-error', '--globoff', '--dump-header', '-', '--output', out] as const),
-      ...['--max-time', '20', '--data-binary', `@${file}`, '--header', 'Expect:', `http://${host}/`],
-    );
-    expect(headers).toMatch(new RegExp(`^x-from: ${seen}\r$`, 'm'));
-    expect(headers).toContain(createHash('sha256').update(body).digest('hex'));
-    expect(readFileSync(out).equals(Buffer.alloc(body.length, 0x61))).toBe(true);
-    await proxy.printed(
-      new RegExp(`${logged.replaceAll(':', '\\:')}\\d+ -> ${address}:80: \\d{7} bytes there, \\d{7} back`),
-    );
-  });
+  ])(
+    'transparent-proxy: the server at %s sees the address of the client, and every byte arrives in both directions',
+    async (address, seen, logged) => {
+      await using proxy = await started();
+      const body = randomBytes(5_000_000);
+      const file = join(directory, 'body');
+      writeFileSync(file, body);
+      const out = join(directory, 'answer');
+      const host = address.includes(':') ? `[${address}]` : address;
+      const headers = await client.run(
+        ...(['curl', '--silent', '--show-error', '--globoff', '--dump-header', '-', '--output', out] as const),
+        ...['--max-time', '20', '--data-binary', `@${file}`, '--header', 'Expect:', `http://${host}/`],
+      );
+      expect(headers).toMatch(new RegExp(`^x-from: ${seen}\r$`, 'm'));
+      expect(headers).toContain(createHash('sha256').update(body).digest('hex'));
+      expect(readFileSync(out).equals(Buffer.alloc(body.length, 0x61))).toBe(true);
+      await proxy.printed(
+        new RegExp(`${logged.replaceAll(':', '\\:')}\\d+ -> ${address}:80: \\d{7} bytes sent, \\d{7} received`),
+      );
+    },
+  );
 
-  test('without the proxy nothing arrives: the rule is what brings it', async () => {
+  test('transparent-proxy: the nft rule redirects connections, so that none arrives while the proxy does not run', async () => {
     const { code } = await fails(client.run('curl', '--silent', '--connect-timeout', '1', 'http://10.2.0.2/'));
     expect(code).toBe(28);
   });
 
-  test('a side that has ended still hears the other', async () => {
-    brings(82);
+  test('transparent-proxy: a client that has ended still receives data', async () => {
+    redirect(82);
     await using _ = await started();
     const said = await client.run(
       process.execPath,
@@ -153,8 +155,8 @@ describe.skipIf(missing !== undefined)(`with nft${missing === undefined ? '' : `
     expect(said).toBe('first last');
   });
 
-  test('a server that refuses is a reset for the client, and the log says why', async () => {
-    brings(81);
+  test('transparent-proxy: the client gets a reset when the server refuses, and the log has the error', async () => {
+    redirect(81);
     await using proxy = await started();
     const said = await client.run(
       process.execPath,
@@ -166,7 +168,7 @@ describe.skipIf(missing !== undefined)(`with nft${missing === undefined ? '' : `
   });
 
   test.each(['10.1.0.1', 'fd01::1'])(
-    'a client that dials the proxy itself at %s is refused, with no connection made',
+    'transparent-proxy: a connection to the proxy itself at %s is closed, and none is made',
     async (address) => {
       await using proxy = await started();
       const before = descriptors(proxy);
@@ -176,31 +178,31 @@ describe.skipIf(missing !== undefined)(`with nft${missing === undefined ? '' : `
       );
       expect([52, 56]).toContain(code);
       const line = await proxy.printed(/.* refused: .*/);
-      expect(line[0]).toContain('it dialled the proxy itself');
+      expect(line[0]).toContain('its destination is the proxy itself');
       expect(descriptors(proxy)).toBe(before);
     },
   );
 
-  test('a packet to the unspecified address is refused: it would lead to the router itself', async () => {
+  test('transparent-proxy: a connection to the unspecified address, which would reach the router itself, is closed', async () => {
     await using proxy = await started();
-    // The client knows nothing of such a connection, and would reset it.
+    // The client's kernel does not know this connection, and would reset it.
     const quiet = 'table ip6 quiet { chain output { type filter hook output priority filter; tcp flags rst drop; }; }';
     await client.run('nft', quiet);
     await client.run(process.execPath, '--input-type=module', '--eval', DIALS_UNSPECIFIED);
     await client.run('nft', 'delete table ip6 quiet');
     const [line] = await proxy.printed(/.*fd01::2:5555 .*/);
-    expect(line).toBe('fd01::2:5555 refused: it dialled the unspecified address');
+    expect(line).toBe('fd01::2:5555 refused: its destination is the unspecified address');
   });
 
-  test('what is dialled on the router itself is not taken', async () => {
+  test('transparent-proxy: connections to the router itself are not redirected', async () => {
     await using proxy = await started();
     const { code } = await fails(client.run('curl', '--silent', '--max-time', '5', 'http://10.1.0.1/'));
     expect(code).toBe(7); // nobody listens on its port 80
     expect(await stopped(proxy)).not.toContain('->');
   });
 
-  test('SIGTERM: no new connections, the open one goes on to its end', async () => {
-    brings(82);
+  test('transparent-proxy: after SIGTERM it accepts no connections, and an open one continues to its end', async () => {
+    redirect(82);
     await using proxy = await started();
     const talking = client.spawn(process.execPath, [
       '--eval',
@@ -218,8 +220,8 @@ describe.skipIf(missing !== undefined)(`with nft${missing === undefined ? '' : `
     talking.kill();
   });
 
-  test('after its grace what is open is closed', async () => {
-    brings(82);
+  test('transparent-proxy: open connections are closed after --grace', async () => {
+    redirect(82);
     await using proxy = await started('--grace', '0');
     const talking = client.spawn(process.execPath, [
       '--eval',
@@ -234,7 +236,7 @@ describe.skipIf(missing !== undefined)(`with nft${missing === undefined ? '' : `
     await ended;
   });
 
-  test('without the privilege it says which one it needs', async () => {
+  test('transparent-proxy: without the capability it fails with an error that names it', async () => {
     const without = '-net_admin,-net_raw';
     const run = promisify(execFile)(
       'setpriv',
@@ -247,7 +249,7 @@ describe.skipIf(missing !== undefined)(`with nft${missing === undefined ? '' : `
   });
 });
 
-test('wrong arguments and a port in use are errors', async () => {
+test('transparent-proxy: exits with status 2 for wrong arguments, with 1 for a port in use', async () => {
   for (const args of [['--port', '65536'], ['--port', 'http'], ['--grace', '-1'], ['--nope'], ['extra']]) {
     const { code, stderr } = await runNode(EXAMPLE, { args, allowFailure: true });
     expect({ args, code }).toEqual({ args, code: 2 });
@@ -270,7 +272,7 @@ async function stopped(proxy: RunningChild): Promise<string> {
   return (await proxy.result).stdout;
 }
 
-/** The commands in --help, and a chain for the ports that single tests want brought as well. */
+/** The commands in --help, and a chain for more ports, to which tests add rules. */
 async function commands(): Promise<string> {
   const { stdout } = await runNode(EXAMPLE, { args: ['--help'] });
   const found = /^ {2}ip rule add[^]*?\}'$/m.exec(stdout)?.[0] ?? '';
@@ -279,12 +281,12 @@ async function commands(): Promise<string> {
     nft add rule inet transparent_proxy prerouting jump more`;
 }
 
-function brings(port: number): void {
+function redirect(port: number): void {
   const rule = ['inet', 'transparent_proxy', 'more', 'tcp', 'dport', String(port), 'tproxy', 'to', ':3129'];
   execFileSync('nft', ['add', 'rule', ...rule, 'meta', 'mark', 'set', '1', 'accept']);
 }
 
-/** Resolves when the proxy's listener is gone: a dial that the rule does not touch. */
+/** Resolves when the proxy's listener is closed: the rule does not redirect this connection. */
 async function refuses(): Promise<void> {
   for (;;) {
     const { code } = await fails(
@@ -304,5 +306,5 @@ async function fails(run: Promise<unknown>): Promise<{ code: unknown; stderr: st
   } catch (error) {
     return error as { code: unknown; stderr: string };
   }
-  throw new Error('it did not fail');
+  throw new Error('the command did not fail');
 }

@@ -1,4 +1,4 @@
-// A certificate for tests of TLS, made by openssl when it is needed: no private key lies in the repository.
+// A certificate for TLS tests, created by openssl when needed: there is no private key in the repository.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,5 +1,5 @@
-// Preloaded by the recipes' tests: every name that ends with .example is the address of the test's servers, and has an
-// IPv6 address on which nobody listens, so that happy eyeballs is at work in every recipe.
+// Preloaded by the tests of the recipes: every name that ends with .example has the address of the test's servers, and an
+// IPv6 address on which nobody listens, so that every recipe uses happy eyeballs.
 import dns from 'node:dns';
 
 const lookup = dns.lookup;

@@ -1,4 +1,4 @@
-// The egress-proxy example as a child process, its log, and raw clients of it.
+// The egress-proxy example as a child process, its log, and raw clients.
 import { readdirSync } from 'node:fs';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -11,7 +11,7 @@ export interface LogLine {
   readonly [key: string]: unknown;
 }
 
-/** Starts the proxy on ports of the kernel's choice. Disposing of the result kills it. */
+/** Starts the proxy on ports that the kernel chooses. Disposing of the result kills it. */
 export async function startProxy(...args: readonly string[]): Promise<RunningProxy> {
   return await startProxyWith({}, ...args);
 }
@@ -37,7 +37,7 @@ export class RunningProxy implements AsyncDisposable {
     this.metricsPort = metricsPort;
   }
 
-  /** Waits for `count` lines of the log that have this event. */
+  /** Waits until the log has `count` lines with this event. */
   async logged(event: string, count = 1): Promise<LogLine[]> {
     return await this.#child.until((stdout) => {
       const lines = stdout.split('\n').slice(0, -1);
@@ -46,7 +46,7 @@ export class RunningProxy implements AsyncDisposable {
     }, `${count} × ${event}`);
   }
 
-  /** How many descriptors it has. Rejects with its output when it has ended. */
+  /** The number of its open descriptors. Rejects with its output if it has ended. */
   async fds(): Promise<number> {
     const { child } = this.#child;
     if (child.exitCode !== null || child.signalCode !== null) {
@@ -69,10 +69,10 @@ export class RunningProxy implements AsyncDisposable {
     return this.#child.result;
   }
 
-  /** A tunnel by HTTP CONNECT, once the proxy has answered 200; fails with its answer otherwise. */
+  /** A tunnel by HTTP CONNECT, once the proxy has answered 200; otherwise rejects with the answer. */
   async tunnel(destination: string, headers = ''): Promise<Socket> {
     const client = connect({ host: '127.0.0.1', port: this.httpPort, allowHalfOpen: true });
-    client.on('error', () => undefined); // a test that ends one in mid-flight looks at the log
+    client.on('error', () => undefined); // tests that break tunnels look at the log
     client.write(`CONNECT ${destination} HTTP/1.1\r\nhost: ${destination}\r\n${headers}\r\n`);
     let answer = '';
     while (!answer.includes('\r\n\r\n')) {

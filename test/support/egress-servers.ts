@@ -1,5 +1,5 @@
-// The servers that the recipes talk to, all on 198.51.100.1, which is local in the namespace of the test: HTTP, TLS, SMTP
-// in this process, databases as Debian packages them. Each tells whom it sees.
+// The servers that the recipes connect to, all on 198.51.100.1, which is local in the namespace of the test: HTTP, TLS and
+// SMTP in this process, databases from Debian's packages. Each reports the client that it sees.
 import { spawn, execFileSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, writeFileSync, appendFileSync } from 'node:fs';
@@ -15,10 +15,10 @@ import { WebSocketServer } from 'ws';
 import { certificateFor } from './certificate.js';
 import { ip } from './fixtures.js';
 
-/** By their programs. */
+/** Named after their programs. */
 export type Database = 'postgres' | 'redis-server' | 'mariadbd';
 
-/** What keeps a database from being started, with the name of Debian's package. */
+/** Why a database cannot be started, with the name of Debian's package; undefined if it can. */
 export function missingDatabase(name: Database): string | undefined {
   const missing = PROGRAMS[name].filter((program) => findProgram(program) === undefined);
   return missing.length === 0 ? undefined : `needs ${missing.join(', ')}, of Debian's package ${PACKAGES[name]}`;
@@ -31,7 +31,7 @@ export class Servers {
     return servers;
   }
 
-  /** Whoever has connected to a server of this process. */
+  /** Clients that have connected to a server of this process. */
   readonly seen: { readonly address: string; readonly port: number }[] = [];
   readonly directory = mkdtempSync(join(tmpdir(), 'linux-sockets-recipes-'));
   readonly certificateFile = join(this.directory, 'certificate.pem');
@@ -70,7 +70,7 @@ export class Servers {
     const certificate = certificateFor('api.example', 'tls.example', 'h2.example', 'mail.example');
     writeFileSync(this.certificateFile, certificate.cert);
 
-    const answer: http.RequestListener = ({ socket }, response) => response.end(`${whom(socket)}\n`);
+    const answer: http.RequestListener = ({ socket }, response) => response.end(`${clientOf(socket)}\n`);
     const plain = http.createServer(answer);
     const secure = https.createServer(certificate, answer);
     for (const server of [plain, secure]) {
@@ -81,7 +81,7 @@ export class Servers {
     await this.#listen(plain, 80);
     await this.#listen(secure, 443);
     await this.#listen(
-      tls.createServer(certificate, (socket) => socket.end(whom(socket))),
+      tls.createServer(certificate, (socket) => socket.end(clientOf(socket))),
       8443,
     );
     const stream = (stream: http2.ServerHttp2Stream): void => {
@@ -114,11 +114,11 @@ export class Servers {
 
 interface Started {
   readonly command: readonly string[];
-  /** What it prints when it can be asked. */
+  /** What it prints when it is ready. */
   readonly ready: RegExp;
 }
 
-/** Each makes its data directory. */
+/** How to start each database. Creates its data directory. */
 const DATABASES: Readonly<Record<Database, (directory: string) => Started>> = {
   postgres: (directory) => {
     const data = join(directory, 'data');
@@ -169,9 +169,9 @@ const DATABASES: Readonly<Record<Database, (directory: string) => Started>> = {
   },
 };
 
-/** PostgreSQL refuses to run as root, and MariaDB wants to be told: in a user namespace of their own they are nobody. */
+/** PostgreSQL refuses to run as root, and MariaDB needs an option for it: in their own user namespace they run as nobody. */
 function asNobody(command: readonly string[]): ChildProcess {
-  // They end with this process, however it ends.
+  // The child ends with this process, however that ends.
   return spawn('unshare', [...NOBODY, 'setpriv', '--pdeathsig', 'KILL', '--', ...command], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -184,25 +184,25 @@ function runAsNobody(command: readonly string[]): void {
 async function printed(child: ChildProcess, pattern: RegExp): Promise<void> {
   let output = '';
   await new Promise<void>((resolve, reject) => {
-    const hear = (chunk: Buffer): void => {
+    const check = (chunk: Buffer): void => {
       output += chunk.toString();
       if (pattern.test(output)) resolve();
     };
-    child.stdout?.on('data', hear);
-    child.stderr?.on('data', hear);
+    child.stdout?.on('data', check);
+    child.stderr?.on('data', check);
     child.on('error', reject).on('close', (code) => {
-      reject(new Error(`it ended with ${String(code)}:\n${output}`));
+      reject(new Error(`exited with ${String(code)}:\n${output}`));
     });
   });
 }
 
 function program(name: string): string {
   const found = findProgram(name);
-  if (found === undefined) throw new Error(`there is no ${name}`);
+  if (found === undefined) throw new Error(`${name} not found`);
   return found;
 }
 
-/** In PATH, and where Debian has what is not for everybody's PATH. */
+/** Searches PATH, and where Debian installs programs that are not in every user's PATH. */
 function findProgram(name: string): string | undefined {
   const versions = existsSync(POSTGRESQL) ? readdirSync(POSTGRESQL).sort() : [];
   const path = [
@@ -213,7 +213,7 @@ function findProgram(name: string): string | undefined {
   return path.map((directory) => join(directory, name)).find((file) => existsSync(file));
 }
 
-function whom({ remoteAddress, remotePort }: Socket): string {
+function clientOf({ remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress ?? ''}:${remotePort ?? 0}`;
 }
 

@@ -1,10 +1,10 @@
-// What the egress kernel tests share: servers that tell whom they saw, and connections of which one waits for what.
+// Shared by the egress kernel tests: servers that record their clients, and connections to wait for.
 import { once } from 'node:events';
 import type { LookupFunction, Socket } from 'node:net';
 import type { EgressConnectOptions, EgressPool } from '../../src/index.js';
 import { serve, type AnyError } from './fixtures.js';
 
-/** A server that notes the address and port of everybody who connects. */
+/** A server that records the address and port of each client. */
 export async function witness(host: string, onConnection?: (socket: Socket) => void) {
   const seen: { readonly address: string; readonly port: number }[] = [];
   const server = await serve(host, (socket) => {
@@ -15,7 +15,7 @@ export async function witness(host: string, onConnection?: (socket: Socket) => v
   return Object.assign(server, { seen });
 }
 
-/** Connected. */
+/** A socket that has connected. */
 export async function opened(pool: EgressPool, options: EgressConnectOptions): Promise<Socket> {
   const socket = pool.connect(options);
   await once(socket, 'connect');
@@ -42,7 +42,7 @@ export async function closeAll(...sockets: readonly Socket[]): Promise<void> {
   );
 }
 
-/** Sockets that are destroyed at the end of the scope. */
+/** Sockets that are destroyed when they go out of scope. */
 export class Sockets implements AsyncDisposable {
   readonly list: Socket[] = [];
 
@@ -56,7 +56,7 @@ export class Sockets implements AsyncDisposable {
   }
 }
 
-/** Resolves every name to these addresses, at once or all of them. */
+/** A lookup that resolves every name to these addresses: to all of them with `all`, otherwise to the first. */
 export function resolving(...addresses: readonly string[]): LookupFunction {
   const all = addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 }));
   return (_host, options, callback) => {
