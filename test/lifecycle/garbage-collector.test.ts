@@ -1,4 +1,5 @@
-// The net under forgotten sockets: the garbage collector closes them, with a warning, and never one that something waits for.
+// The safety net for sockets that are not closed: the garbage collector closes them, with a warning, but never one with a
+// pending wait.
 import { describe, expect, test } from 'vitest';
 import { runNode, type ChildResult } from '../support/child.js';
 
@@ -12,7 +13,7 @@ const PROLOGUE = `
   const tcp = () => NativeSocket.create({ family: 'ipv4', type: 'stream' });
   const open = (fd) => existsSync('/proc/self/fd/' + fd) && readlinkSync('/proc/self/fd/' + fd).startsWith('socket:');
   const turn = () => new Promise((resolve) => setImmediate(resolve));
-  /** Collects until it is so. */
+  /** Collects until the condition holds. */
   const until = async (condition) => {
     for (let i = 0; i < 200; i++) {
       if (condition()) return;
@@ -277,7 +278,7 @@ test('a Poll whose callback was collected does not start, and closes', async () 
     const watched = [];
     const poll = (() => { const callback = () => {}; watched.push(new WeakRef(callback)); return new Poll(callback); })();
     const opened = poll.open(handle);
-    await collect(); // asking the WeakRef in between would keep it
+    await collect(); // reading the WeakRef in between would keep the object
     report(opened, watched[0].deref() === undefined, poll.start(1), poll.start(3), poll.stop(), poll.close(), handle.close());
   `);
   expect(results).toEqual([0, true, -125, -125, 0, 0, 0]); // ECANCELED

@@ -1,4 +1,4 @@
-// Handle.recvmmsg: slots, bounds, and what it writes where.
+// Handle.recvmmsg: slots, bounds, and where it writes.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Handle } from '../../../src/binding.js';
 import { Endpoint } from '../../../src/index.js';
@@ -29,7 +29,7 @@ function send(...data: string[]): Endpoint {
   return sender.local;
 }
 
-/** Memory between margins that must stay as they are. */
+/** Memory between margins that must stay unchanged. */
 function guarded(size: number): { bytes: Uint8Array; intact: () => boolean } {
   const memory = new Uint8Array(size + 128).fill(0xa5);
   const outside = (i: number): boolean => i < 64 || i >= 64 + size;

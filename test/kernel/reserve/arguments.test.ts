@@ -1,4 +1,4 @@
-// What reserve refuses before the kernel is asked for anything, with no descriptor made; and what `sockopts` may say.
+// What reserve refuses before the kernel is called, without making a descriptor; and what `sockopts` may contain.
 import { describe, expect, test } from 'vitest';
 import { getOption, reserve, reserveMany, setOption, type SocketOptions } from '../../../src/index.js';
 import { expectNoNewFds } from '../../support/fds.js';

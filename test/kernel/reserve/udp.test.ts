@@ -1,4 +1,4 @@
-// reserveUdp: what it holds against whom, what waits for the socket that it becomes, and what it says when it cannot.
+// reserveUdp: what it guarantees, what the UdpSocket made from it receives, and how it fails.
 import { execFileSync } from 'node:child_process';
 import { inspect } from 'node:util';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -80,7 +80,7 @@ describe.each(WAYS)('reserveUdp() over $way', ({ remote, family, local }) => {
     expect(udp.features.ecn.on).toBe(true);
     expect(udp.trySend(Buffer.from('hello'))).toBe(5);
     expect(peer.recvmsg({ buffers: [Buffer.alloc(9)] })?.source?.port).toBe(reservation.local.port);
-    // The port stays its own.
+    // It keeps the port.
     udp.disconnect();
     expect(udp.local.port).toBe(reservation.local.port);
     reservation.release();
