@@ -152,7 +152,7 @@ describe('garbage collection does not close a socket with a pending', () => {
     expect([kept, early, text]).toEqual([true, 0, 'woken']);
   });
 
-  test('readable() whose promise nobody uses; after it the socket is collected', async () => {
+  test('readable() whose promise is unused; after it the socket is collected', async () => {
     const [kept, early, after] = await run(`
       const { fd, local } = (() => { const s = udp(); s.readable(); return { fd: s.fd, local: s.local }; })();
       await collect();
@@ -226,7 +226,7 @@ describe('garbage collection emits no warning', () => {
   test.each([
     ['after close', `const s = udp(); s.close(); return s.fd;`],
     [
-      'after close of one that was waited for',
+      'after close of a socket with a pending wait',
       `const s = udp(); s.readable().catch(() => {}); s.close(); return s.fd;`,
     ],
     ['after a using scope', `const s = udp(); s[Symbol.dispose](); return s.fd;`],
@@ -236,7 +236,7 @@ describe('garbage collection emits no warning', () => {
       'after a create that failed',
       `try { NativeSocket.create({ family: 'ipv4', type: 'stream', sockopts: { SO_BINDTODEVICE: 'none' } }); } catch {} return -1;`,
     ],
-    ['after an accept with nobody there', `const s = tcp(); s.listen(); s.accept(); s.close(); return -1;`],
+    ['after an accept without a connection', `const s = tcp(); s.listen(); s.accept(); s.close(); return -1;`],
     ['after an adopt that failed', `try { NativeSocket.adopt(1); } catch {} return -1;`],
   ])('%s', async (_, make) => {
     const [fd, codes] = await run(`

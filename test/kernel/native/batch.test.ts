@@ -142,7 +142,7 @@ describe('sendmmsg (native)', () => {
     ['count', 0, 2 ** 32 + 1],
     ['both', 2 ** 31 - 1, 2 ** 31 - 1],
     ['both', -1, 2],
-  ])('%s with an invalid number of messages is refused: %d, %d', (_, first, count) => {
+  ])('sendmmsg refuses invalid message counts (%s): %d, %d', (_, first, count) => {
     expect(() => handle.sendmmsg(EMPTY, EMPTY, recordsOf([0, 0], [0, 0]), first, count)).toThrow(refused);
     expect(arrived()).toEqual([]);
   });

@@ -102,7 +102,7 @@ describe('recvmmsg refuses before the kernel is called:', () => {
     ['half a slot', 1, 8],
     ['a slot and a half', 1, 24],
     ['257 slots', 1, 257 * 16],
-    ['a count of none', 0, 16],
+    ['a count of 0', 0, 16],
     ['a negative count', -1, 16],
     ['a count beyond the slots', 3, 32],
     ['the largest count', 2 ** 31 - 1, 256 * 16],

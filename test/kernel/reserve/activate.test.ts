@@ -70,7 +70,7 @@ describe.each(BOTH)('activate() over $family', (addresses) => {
     await Promise.all(sockets.map(closed));
   });
 
-  test('rejects with ECONNREFUSED when nobody listens, as net.connect does, and frees the port', async () => {
+  test('rejects with ECONNREFUSED from a port without a listener, as net.connect does, and frees the port', async () => {
     using peer = refusing(addresses);
     await failsAndFrees({ remote: peer.local }, addresses, async (reservation) => {
       const { port } = reservation.local;

@@ -41,7 +41,7 @@ const WAYS = [
 describe.each(WAYS)('reserveUdp() over $way', ({ remote, family, local }) => {
   const shown = (address: string) => address.replace('::ffff:', '');
 
-  test('reserves a port toward a destination: nobody else may bind it, and nothing is sent', async () => {
+  test('reserves a port toward a destination: no other socket can bind it, and nothing is sent', async () => {
     using capture = new UdpCapture('lo');
     const reservation = hold({ remote: { address: remote, port: 9 }, local: { address: local } });
     expect(reservation).toMatchObject({
@@ -241,7 +241,7 @@ test.each<[string, unknown, string]>([
   ['shareLocalPort: true', { remote: '127.0.0.1:9', shareLocalPort: true }, 'ERR_INVALID_ARG_VALUE'],
   ['a number for shareLocalPort', { remote: '127.0.0.1:9', shareLocalPort: 1 }, 'ERR_INVALID_ARG_TYPE'],
   ['a number for freebind', { remote: '127.0.0.1:9', freebind: 1 }, 'ERR_INVALID_ARG_TYPE'],
-  ['no sockopts', { remote: '127.0.0.1:9', sockopts: 5 }, 'ERR_INVALID_ARG_TYPE'],
+  ['a number as sockopts', { remote: '127.0.0.1:9', sockopts: 5 }, 'ERR_INVALID_ARG_TYPE'],
 ])('reserveUdp() refuses wrong arguments: %s', async (_, options, code) => {
   expect((await errorOf(() => reserveUdp(options as never))).code).toBe(code);
 });

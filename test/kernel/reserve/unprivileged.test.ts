@@ -9,7 +9,7 @@ checkDescriptors();
 
 const testUnprivileged = testWith({ tools: ['setpriv'] });
 
-testUnprivileged('reserving works, in every way that needs no capability', async () => {
+testUnprivileged('reserve() without capabilities works for all options that need none', async () => {
   const results = await reserveUnprivileged(
     { remote: '127.0.0.1:9' },
     { remote: '[::1]:9', localPortRange: [40000, 40001] },
