@@ -1,4 +1,4 @@
-// An option that is undefined is one that was left out, so that what is not known may be passed on.
+// An option that is undefined has its default, so that optional values can be passed on.
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { expect, test } from 'vitest';
@@ -24,7 +24,7 @@ import { checkDescriptors } from '../support/fixtures.js';
 checkDescriptors();
 
 type OptionalKeys<T> = { [K in keyof T]-?: undefined extends T[K] ? K : never }[keyof T];
-/** All that may be left out. The compiler sees to it that nothing is forgotten here. */
+/** All optional keys. The compiler ensures that none is missing here. */
 type Nothing<T> = Record<OptionalKeys<T>, undefined>;
 
 test('undefined options of NativeSocket.create mean the default', () => {

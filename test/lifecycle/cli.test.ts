@@ -1,4 +1,4 @@
-// The command line as somebody at a shell meets it: what it prints, what it answers to wrong use, and that it lets go.
+// The command line: its output, wrong usage, and that it releases what it holds.
 import { describe, expect, test } from 'vitest';
 import { manualPage } from '../../src/cli/option-page.js';
 import { OPTIONS, reserve } from '../../src/index.js';

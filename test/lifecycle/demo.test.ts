@@ -1,4 +1,4 @@
-// `npm start`: in its namespace it shows everything; without one, the first parts, and why.
+// `npm start`: in its namespace it shows everything; without one only the first parts, and the reason.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,7 +25,7 @@ test('the demo fills the requested range and proves its claims', async () => {
 });
 
 test('the demo without a namespace does not touch the ports of the host, and reports why', async () => {
-  // An unshare that is refused, as in many containers.
+  // unshare(2) is refused, as in many containers.
   const bin = mkdtempSync(join(tmpdir(), 'linux-sockets-demo-'));
   try {
     writeFileSync(

@@ -1,4 +1,5 @@
-// The net under forgotten sockets: the garbage collector closes them, with a warning, and never one that something waits for.
+// The safety net for sockets that are not closed: the garbage collector closes them, with a warning, but never one with a
+// pending wait.
 import { describe, expect, test } from 'vitest';
 import { runNode, type ChildResult } from '../support/child.js';
 
@@ -12,7 +13,7 @@ const PROLOGUE = `
   const tcp = () => NativeSocket.create({ family: 'ipv4', type: 'stream' });
   const open = (fd) => existsSync('/proc/self/fd/' + fd) && readlinkSync('/proc/self/fd/' + fd).startsWith('socket:');
   const turn = () => new Promise((resolve) => setImmediate(resolve));
-  /** Collects until it is so. */
+  /** Collects until the condition holds. */
   const until = async (condition) => {
     for (let i = 0; i < 200; i++) {
       if (condition()) return;
@@ -151,7 +152,7 @@ describe('garbage collection does not close a socket with a pending', () => {
     expect([kept, early, text]).toEqual([true, 0, 'woken']);
   });
 
-  test('readable() whose promise nobody uses; after it the socket is collected', async () => {
+  test('readable() whose promise is unused; after it the socket is collected', async () => {
     const [kept, early, after] = await run(`
       const { fd, local } = (() => { const s = udp(); s.readable(); return { fd: s.fd, local: s.local }; })();
       await collect();
@@ -225,7 +226,7 @@ describe('garbage collection emits no warning', () => {
   test.each([
     ['after close', `const s = udp(); s.close(); return s.fd;`],
     [
-      'after close of one that was waited for',
+      'after close of a socket with a pending wait',
       `const s = udp(); s.readable().catch(() => {}); s.close(); return s.fd;`,
     ],
     ['after a using scope', `const s = udp(); s[Symbol.dispose](); return s.fd;`],
@@ -235,7 +236,7 @@ describe('garbage collection emits no warning', () => {
       'after a create that failed',
       `try { NativeSocket.create({ family: 'ipv4', type: 'stream', sockopts: { SO_BINDTODEVICE: 'none' } }); } catch {} return -1;`,
     ],
-    ['after an accept with nobody there', `const s = tcp(); s.listen(); s.accept(); s.close(); return -1;`],
+    ['after an accept without a connection', `const s = tcp(); s.listen(); s.accept(); s.close(); return -1;`],
     ['after an adopt that failed', `try { NativeSocket.adopt(1); } catch {} return -1;`],
   ])('%s', async (_, make) => {
     const [fd, codes] = await run(`
@@ -277,7 +278,7 @@ test('a Poll whose callback was collected does not start, and closes', async () 
     const watched = [];
     const poll = (() => { const callback = () => {}; watched.push(new WeakRef(callback)); return new Poll(callback); })();
     const opened = poll.open(handle);
-    await collect(); // asking the WeakRef in between would keep it
+    await collect(); // reading the WeakRef in between would keep the object
     report(opened, watched[0].deref() === undefined, poll.start(1), poll.start(3), poll.stop(), poll.close(), handle.close());
   `);
   expect(results).toEqual([0, true, -125, -125, 0, 0, 0]); // ECANCELED

@@ -1,4 +1,4 @@
-// listen in the workers of a cluster: each has a listening socket of its own, or the primary's.
+// listen in the workers of a cluster: each has its own listening socket, or that of the primary.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
@@ -13,7 +13,7 @@ afterAll(() => {
   rmSync(directory, { recursive: true });
 });
 
-/** cluster forks a file, not a piece of source. */
+/** cluster forks a file, not source text. */
 function script(name: string, body: string): string {
   const path = join(directory, `${name}.mjs`);
   const library = JSON.stringify(new URL('../../lib/index.js', import.meta.url).href);
@@ -41,7 +41,7 @@ test('listen() with reusePort in cluster workers shares the port, and each worke
     `
     if (cluster.isPrimary) {
       const workers = [cluster.fork(), cluster.fork(), cluster.fork()];
-      await Promise.all(workers.map((worker) => once(worker, 'message'))); // they hear now
+      await Promise.all(workers.map((worker) => once(worker, 'message'))); // they are ready for messages
       const port = 47110;
       for (const worker of workers) {
         worker.send(port);
@@ -171,7 +171,7 @@ test('a server of the primary can be sent to cluster workers, with the options o
       await once(listen(server, { host: '192.0.2.44', freebind: true, backlog: 7 }), 'listening');
       const { port } = server.address();
       const workers = [cluster.fork(), cluster.fork()];
-      await Promise.all(workers.map((worker) => once(worker, 'message'))); // they hear now
+      await Promise.all(workers.map((worker) => once(worker, 'message'))); // they are ready for messages
       for (const worker of workers) {
         worker.send('server', server);
         const [answer] = await once(worker, 'message');

@@ -1,4 +1,4 @@
-// The guides on listening and AnyIP: their programs run, their commands are taken, and what they claim of AnyIP is so.
+// The guides on listening and AnyIP: their programs run, their commands succeed, and what they document of AnyIP holds.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
@@ -15,12 +15,15 @@ const blocks = (language: string) =>
     [...guide.matchAll(new RegExp(`\`\`\`${language}\n(.*?)\`\`\``, 'gs'))].map(([, code = '']) => code),
   );
 
-test.each(blocks('js').map((code) => [code]))('docs/listen.md: the program runs: %s', async (code) => {
-  await using running = startNode(code);
-  await running.printed(/listening on|true false/);
-});
+test.each(blocks('js').map((code, index) => [index, code]))(
+  'example %i of docs/listen.md and docs/anyip.md runs',
+  async (_, code) => {
+    await using running = startNode(code);
+    await running.printed(/listening on|true false/);
+  },
+);
 
-testWith({ tools: ['nft', 'ip'] })('their commands are taken', () => {
+testWith({ tools: ['nft', 'ip'] })('the commands in docs/listen.md and docs/anyip.md succeed', () => {
   const scripts = blocks('sh');
   expect(scripts.length).toBeGreaterThanOrEqual(4);
   for (const script of scripts) {
@@ -29,7 +32,7 @@ testWith({ tools: ['nft', 'ip'] })('their commands are taken', () => {
 });
 
 testWith({ tools: ['ip'] })(
-  'binding to and connecting from an AnyIP address: works for IPv4, wants freebind for IPv6',
+  'an AnyIP address can be bound and connected from: over IPv4 as it is, over IPv6 with freebind',
   async () => {
     const bind = (address: string, freebind: boolean): NativeSocket => {
       const family = address.includes(':') ? 'ipv6' : 'ipv4';

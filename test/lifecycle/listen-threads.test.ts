@@ -1,4 +1,4 @@
-// listen in worker threads: each has a listening socket of its own, and one that is terminated leaves none behind.
+// listen in worker threads: each has its own listening socket, and a terminated thread leaves none behind.
 import net from 'node:net';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
@@ -73,7 +73,7 @@ test('a server outlives the garbage collection of the socket that made its descr
   expect(stdout).toBe('hello\n'.repeat(5));
 });
 
-/** Who answers, of enough connections that nobody is passed over (once in 10 ** 11). */
+/** Which servers answer, over enough connections that each is reached (misses one in 10 ** 11 runs). */
 async function answers(port: number): Promise<Set<string>> {
   const seen = new Set<string>();
   for (let i = 0; i < 64; i++) seen.add(await text(net.connect(port, '127.0.0.1')));

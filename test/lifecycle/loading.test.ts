@@ -1,5 +1,5 @@
-// Loading the package: import and require, several threads, several contexts, other platforms, runtimes that may not load addons; and
-// what a child process gets of it.
+// Loading the package: import and require, several threads, several contexts, other platforms, runtimes that must not load addons;
+// and what a child process inherits.
 import { execFile, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -274,7 +274,7 @@ describe('without an addon to load', () => {
     expect(stdout).toBe('open\n');
   });
 
-  // Node may say so itself (ERR_ACCESS_DENIED), or a file that may not be read looks as if it were not there.
+  // Node may report it (ERR_ACCESS_DENIED), or an unreadable file looks as if it did not exist.
   test('the permission model that hides the binary: the error is not that the binary is missing', async () => {
     const readable = ['lib/', 'package.json', 'node_modules/'].map(
       (path) => `--allow-fs-read=${join(repository, path)}`,

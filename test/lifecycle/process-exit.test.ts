@@ -1,5 +1,5 @@
-// The end of the process at every stage of a socket's life: the wanted exit code, nothing on stderr, no crash. And exceptions from inside
-// readiness: they reach the handler that any other exception would reach.
+// The end of the process at every stage of a socket's life: the expected exit code, nothing on stderr, no crash. And exceptions
+// thrown in readiness callbacks: they reach the handler that any other exception would reach.
 import { describe, expect, test } from 'vitest';
 import { runNode } from '../support/child.js';
 

@@ -1,10 +1,10 @@
-// A worker that is terminated leaks no descriptor and takes nothing down with it, whatever it was doing.
+// A worker that is terminated leaks no descriptor and does not affect the process, whatever it was doing.
 import { expect, test } from 'vitest';
 import { runNode } from '../support/child.js';
 import { repeats } from '../support/repeats.js';
 import { NOTHING_LEFT, terminateWorkers } from '../support/worker-rounds.js';
 
-/** What a worker holds: a hundred sockets of each sort. */
+/** What a worker holds: a hundred sockets of each kind. */
 const HOLD = `
   const { NativeSocket, reserve } = await import('linux-sockets');
   const { native } = await import('./lib/binding.js');
@@ -19,7 +19,7 @@ const HOLD = `
   const ready = () => parentPort.postMessage('ready');
 `;
 
-/** What it does when the end comes. */
+/** What it does when it is terminated. */
 const states: Record<string, string> = {
   'holding them': `ready(); setInterval(() => {}, 1 << 30);`,
   'waiting for all of them': `for (const socket of sockets) socket.readable().catch(() => {}); ready();`,
@@ -86,7 +86,7 @@ const states: Record<string, string> = {
   `,
 };
 
-/** The states in which the very moment matters. */
+/** The states in which the exact moment matters. */
 const often = [
   'holding them',
   'in readiness callbacks that never stop',

@@ -1,4 +1,4 @@
-// eBPF programs, which nothing in Node loads: a small C program loads one and becomes node, which finds it as a descriptor.
+// eBPF programs, which Node cannot load: a small C program loads one and becomes node, which inherits it as a descriptor.
 import { execFile, execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -35,7 +35,7 @@ int main(int argc, char **argv) {
 }
 `;
 
-/** Attaches the program to a socket by name, and says whether it then does what it does. */
+/** Attaches the program to a socket by name, and returns whether it takes effect. */
 export async function bpfAttached(option: string, family: Family, type: SocketType): Promise<unknown> {
   const directory = mkdtempSync(join(tmpdir(), 'linux-sockets-bpf-'));
   const loader = join(directory, 'load');
@@ -55,7 +55,7 @@ export async function bpfAttached(option: string, family: Family, type: SocketTy
       make('dgram').sendmsg({ data: Buffer.from('x'), to: socket.local });
       attached &&= socket.recvmsg({ buffers: [Buffer.alloc(1)] })?.bytes === 1;
     } else if ('${option}' === 'SO_ATTACH_BPF' && '${type}' === 'stream') {
-      // Accepted sockets have it too: there is something to detach.
+      // Accepted sockets inherit it, so that there is something to detach.
       socket.listen();
       const client = make('stream');
       client.connect({ address: '${family === 'ipv4' ? '127.0.0.1' : '::1'}', port: socket.local.port });

@@ -1,5 +1,5 @@
-// Packet capture in this process: an AF_PACKET socket sees what passes one interface. It is the proof of what was sent, and of what
-// was not: `frames()` sends a marker behind everything and waits until it arrives, so that an empty list means that nothing passed.
+// Packet capture in this process: an AF_PACKET socket sees what passes one interface, which proves what was sent and what was not:
+// `frames()` sends a marker after everything and waits until it arrives, so that an empty list means that nothing passed.
 import { readSync } from 'node:fs';
 import { native, type Handle } from '../../src/binding.js';
 import { check } from '../../src/errors.js';
@@ -33,7 +33,7 @@ export class Capture implements Disposable {
     const handle = new (native().Handle)();
     check('socket', handle.socket(AF_PACKET, SOCK_RAW, 0)); // protocol 0: nothing comes in until it is bound
     try {
-      handle.setsockopt(SOL_SOCKET, SO_RCVBUFFORCE, int32(64 << 20)); // whether it was enough, `frames` looks
+      handle.setsockopt(SOL_SOCKET, SO_RCVBUFFORCE, int32(64 << 20)); // `frames` checks whether it was enough
       check('bind', handle.bind(linkAddress(index, ETH_P_ALL)));
       return new Capture(handle, index, interfaceName === 'lo');
     } catch (error) {
@@ -46,7 +46,7 @@ export class Capture implements Disposable {
   readonly #readiness: Readiness;
   readonly #index: number;
   readonly #ownAddress: string;
-  /** On loopback a frame is seen twice, on its way out and on its way in; here is what has yet to come in. */
+  /** On loopback a frame is seen twice, on its way out and on its way in; these have yet to come in. */
   readonly #goingRound: Set<string> | undefined;
   readonly #frames: TcpFrame[] = [];
 
@@ -60,7 +60,7 @@ export class Capture implements Disposable {
     this.#goingRound = loopback ? new Set() : undefined;
   }
 
-  /** All TCP segments from the start until now; that it has them all is proved by a marker that was sent after them. */
+  /** All TCP segments from the start until now; a marker that is sent after them proves that none is missing. */
   async frames(): Promise<readonly TcpFrame[]> {
     const marker = nextMarker++;
     sendMarker(this.#index, marker);
@@ -69,7 +69,7 @@ export class Capture implements Disposable {
     return [...this.#frames];
   }
 
-  /** Waits until a segment that matches has passed; one that has passed already will do. */
+  /** Waits until a segment that matches has passed, at any time since the start. */
   async seen(matches: (frame: TcpFrame) => boolean): Promise<TcpFrame> {
     for (;;) {
       this.#drain(undefined);
@@ -84,7 +84,7 @@ export class Capture implements Disposable {
     this.#handle.close();
   }
 
-  /** Reads what is there, up to the marker. True when it was the marker that ended it. */
+  /** Reads what is queued, up to the marker. True when the marker was reached. */
   #drain(marker: number | undefined): boolean {
     for (;;) {
       const length = this.#read();
@@ -122,7 +122,7 @@ export class Capture implements Disposable {
   }
 }
 
-/** What a test compares: who spoke ('client' is whoever has the port), the flags, and the bytes of data. */
+/** What a test compares: the sender ('client' is the side with the port), the flags, and the bytes of data. */
 export function summary(frames: readonly TcpFrame[], client: number): string[] {
   return frames.map(({ source, flags, length }) => {
     const who = source.port === client ? 'client' : 'server';
@@ -194,7 +194,7 @@ function int32(value: number): Uint8Array {
 
 let nextMarker = 1;
 const NOTHING = new Uint8Array(0);
-// A frame is decoded before the next is read. Those of loopback, which leaves segmentation to nobody, have up to 64 KiB.
+// A frame is decoded before the next is read. Frames on loopback, which does not segment, have up to 64 KiB.
 const packet = Buffer.alloc(65536 + 64);
 const packetView = new DataView(packet.buffer, packet.byteOffset, packet.byteLength);
 

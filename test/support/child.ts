@@ -1,4 +1,4 @@
-// Scripts in processes and worker threads of their own. They import the compiled package: `import { … } from 'linux-sockets'`,
+// Scripts in child processes and worker threads. They import the compiled package: `import { … } from 'linux-sockets'`,
 // or a file of it by `./lib/…js` (their directory is the repository).
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -59,15 +59,15 @@ export class RunningChild implements AsyncDisposable {
     });
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.#stderr += text));
     this.result = this.#run(options.allowFailure ?? false);
-    this.result.catch(() => undefined); // whoever awaits it hears of it
+    this.result.catch(() => undefined); // it is reported to those who await it
   }
 
-  /** What the child has printed so far, once it has printed something that matches. Fails when it ends before that. */
+  /** The output of the child, once it matches. Fails when the child ends before that. */
   async printed(pattern: RegExp): Promise<RegExpExecArray> {
     return await this.until((stdout) => pattern.exec(stdout) ?? undefined, String(pattern));
   }
 
-  /** What `find` makes of the child's output, once that is not undefined. Fails when it ends before that. */
+  /** The result of `find` for the child's output, once it is not undefined. Fails when the child ends before that. */
   async until<T>(find: (stdout: string) => T | undefined, what = find.toString()): Promise<T> {
     for (;;) {
       const found = find(this.#stdout);
@@ -99,7 +99,7 @@ export class RunningChild implements AsyncDisposable {
         });
       });
       const output = `${this.#stdout}${this.#stderr}`;
-      // A finding is a failure, however the test expected the child to end.
+      // A finding of a sanitizer is a failure, however the test expected the child to end.
       if (/AddressSanitizer|runtime error:/.test(this.#stderr)) throw new Error(`a sanitizer reports:\n${output}`);
       if (timedOut) throw new Error(`the child did not end within ${this.#timeout} ms:\n${output}`);
       if (code !== 0 && !allowFailure)
@@ -146,7 +146,7 @@ export function startWorker(body: string, workerData?: unknown): Worker {
   return new Worker(source, { eval: true, workerData, execArgv: [] });
 }
 
-/** The environment for a node that loads the addon: with a sanitizer's library, when the suite runs with one. */
+/** The environment for a node that loads the addon, with the sanitizer's library when the suite runs with one. */
 export function nodeEnvironment(): NodeJS.ProcessEnv {
   const { NODE_OPTIONS: _, VITEST: __, ...env } = process.env;
   const preload = process.env['LINUX_SOCKETS_PRELOAD'];

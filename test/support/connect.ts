@@ -1,12 +1,12 @@
-// What the tests of connect share: peers that say who came, sockets and how they fare.
+// Helpers for the tests of connect: peers that report their clients, sockets and their outcomes.
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { AnyError } from './fixtures.js';
 
-/** A server on all addresses that remembers from where it was connected to, and holds the connections. */
+/** A server that records the source of its connections, and keeps them open. */
 export interface Peer extends AsyncDisposable {
   readonly port: number;
-  /** '127.0.0.2:40000', in the order in which they came; mapped addresses unmapped. */
+  /** '127.0.0.2:40000', in the order of arrival; IPv4-mapped addresses unmapped. */
   readonly seen: string[];
   /** The next connection's `seen`. */
   next(): Promise<string>;
@@ -48,7 +48,7 @@ export async function connected(socket: Socket): Promise<Socket> {
   return socket;
 }
 
-/** The error with which it fails. Fails when it connects. */
+/** The error of a socket that fails to connect. Rejects when it connects. */
 export async function failing(socket: Socket): Promise<AnyError & { errors?: AnyError[] }> {
   return await new Promise((resolve, reject) => {
     socket.once('error', resolve);
@@ -64,7 +64,7 @@ export async function closed(socket: Socket): Promise<void> {
   if (!socket.closed) await once(socket, 'close');
 }
 
-/** Destroys them at the end of the scope, without TIME-WAIT. */
+/** Resets the added sockets at the end of the scope, without TIME-WAIT. */
 export function holding(): Disposable & { add(socket: Socket): Socket; readonly sockets: Set<Socket> } {
   const sockets = new Set<Socket>();
   return {

@@ -1,4 +1,4 @@
-// Features of a network device, as `ethtool -K` sets them; ethtool itself is seldom installed. Generic netlink,
+// Features of a network device, as `ethtool -K` sets them; ethtool itself is rarely installed. Generic netlink,
 // Documentation/networking/ethtool-netlink.rst.
 import { native, type Handle } from '../../src/binding.js';
 import { check } from '../../src/errors.js';
@@ -26,7 +26,7 @@ export function setFeatures(device: string, features: Readonly<Record<string, bo
   }
 }
 
-/** Sends a request and returns the attributes of the answer; throws what the kernel says against it. */
+/** Sends a request and returns the attributes of the answer; throws when the kernel refuses it. */
 function request(handle: Handle, type: number, command: number, parts: readonly Buffer[]): Buffer {
   const body = Buffer.concat([Buffer.from([command, 1, 0, 0]), ...parts]);
   const header = Buffer.alloc(16);

@@ -1,15 +1,15 @@
-// The descriptors of this process, to show that none is leaked.
+// The descriptors of this process, to show that none leaks.
 import { readdirSync, readlinkSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 
-/** Descriptor → what it is: a path, `socket:[inode]`, `anon_inode:[eventpoll]`. */
+/** Descriptor → what it refers to: a path, `socket:[inode]`, `anon_inode:[eventpoll]`. */
 export function listFds(): Map<number, string> {
   const fds = new Map<number, string>();
   for (const name of readdirSync('/proc/self/fd')) {
     try {
       fds.set(Number(name), readlinkSync(`/proc/self/fd/${name}`));
     } catch {
-      // The descriptor that the listing itself used.
+      // The descriptor of the listing itself.
     }
   }
   return fds;
@@ -21,8 +21,8 @@ export function countSockets(): number {
 }
 
 /**
- * Fails when `action` leaves a descriptor behind that was not there before, and says which. What is closed a few turns of the event
- * loop later (libuv's close callbacks, 'exit' of a child) is not a leak.
+ * Fails when `action` leaves a new descriptor open, and names it. A descriptor that is closed a few turns of the event loop later
+ * (libuv's close callbacks, 'exit' of a child) is not a leak.
  */
 export async function expectNoNewFds(action: () => unknown): Promise<void> {
   const before = listFds();

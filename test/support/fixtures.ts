@@ -1,4 +1,4 @@
-// What the kernel tests share: addresses of both families, peers to talk to, and checks of refusals.
+// Helpers of the kernel tests: addresses of both families, peers, and checks of refusals.
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
@@ -26,7 +26,7 @@ export const IPV4: Addresses = { family: 'ipv4', loopback: '127.0.0.1', other: '
 export const IPV6: Addresses = { family: 'ipv6', loopback: '::1', other: 'fd00:1009:bacc::2', wildcard: '::' };
 export const BOTH: readonly Addresses[] = [IPV4, IPV6];
 
-/** Gives lo the second IPv6 address; 127.0.0.0/8 is local as it is. */
+/** Adds the second IPv6 address to lo; 127.0.0.0/8 is local anyway. */
 export function addOtherAddresses(): void {
   ip('-6', 'addr', 'add', `${IPV6.other}/128`, 'dev', 'lo', 'nodad');
 }
@@ -58,7 +58,7 @@ export function address(prefix: string): Disposable {
   };
 }
 
-/** Takes ports from those that the kernel picks, until the end of the scope: '45000-45002,45005'. */
+/** Excludes ports from those that the kernel picks, until the end of the scope: '45000-45002,45005'. */
 export function reservedPorts(list: string): Disposable {
   const path = '/proc/sys/net/ipv4/ip_local_reserved_ports';
   writeFileSync(path, list);
@@ -108,12 +108,12 @@ export async function rejection(promise: Promise<unknown>): Promise<AnyError> {
   );
 }
 
-/** Waits for what the kernel does in its own time and tells nobody. A test that waits in vain times out. */
+/** Waits for a change in the kernel that has no event. A test whose condition never holds times out. */
 export async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** `action` throws an error with these properties, says what `message` asks for, and leaves no descriptor behind. */
+/** Asserts that `action` throws an error with these properties and messages, and leaves no descriptor behind. */
 export async function refused(
   action: () => unknown,
   properties: Readonly<Record<string, unknown>>,
@@ -158,22 +158,22 @@ export async function serve(
   };
 }
 
-/** A listener that has no room left in its queue, so that the kernel drops every further SYN: a black hole. */
+/** A listener whose queue is full, so that the kernel drops every further SYN: a black hole. */
 export async function blackHole(addresses: Addresses): Promise<NativeSocket & Disposable> {
   const listener = bound(addresses, { address: addresses.loopback, port: 0 });
   using waiting = NativeSocket.create({ family: addresses.family, type: 'stream' });
   listener.listen(0);
   waiting.connect(listener.local);
-  await listener.readable(); // it stays in the queue although its client leaves
+  await listener.readable(); // it stays in the queue although its client has closed
   return listener;
 }
 
-/** Echoes what it is sent. */
+/** Echoes what it receives. */
 export function echo(socket: Socket): void {
   socket.pipe(socket);
 }
 
-/** A port on which nobody listens, and that nobody else can get: a socket that is bound and does not listen refuses. */
+/** A port that refuses connections and that no other socket can get: a bound socket that does not listen. */
 export function refusing(addresses: Addresses): NativeSocket {
   const socket = NativeSocket.create({ family: addresses.family, type: 'stream' });
   socket.bind({ address: addresses.loopback, port: 0 });
@@ -197,7 +197,7 @@ export function bound(
   }
 }
 
-/** The recipe of a reservation by hand, with what `reserve` refuses. The port is the kernel's choice, or `port`. */
+/** A reservation made by hand, with options that `reserve` refuses. The port is the kernel's choice, or `port`. */
 export function rawReservation(
   addresses: Addresses,
   remote: { readonly address: string; readonly port: number },
@@ -225,7 +225,7 @@ export function rawReservation(
   }
 }
 
-/** An ordinary connect from one port, as far as the kernel lets it go; nothing is awaited. */
+/** Starts an ordinary connect from one port; does not wait for the outcome. */
 export function connectFrom(
   addresses: Addresses,
   local: { readonly address: string; readonly port: number },

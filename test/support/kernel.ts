@@ -1,4 +1,4 @@
-// What this machine has: predicates for test.skipIf, and needs that name what was missing.
+// What this machine offers: predicates for test.skipIf, and requirements that name what is missing.
 import { readFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { release } from 'node:os';
@@ -29,11 +29,11 @@ export interface Needs {
   readonly kernel?: readonly [major: number, minor: number];
   readonly node?: readonly [major: number, minor: number];
   readonly capabilities?: readonly Capability[];
-  /** Programs; what Debian calls their packages stands in CONTRIBUTING.md. */
+  /** Programs; CONTRIBUTING.md lists their Debian packages. */
   readonly tools?: readonly string[];
 }
 
-/** What is not met, as one line, or undefined. */
+/** The unmet requirements as one line, or undefined. */
 export function missingNeeds(needs: Needs): string | undefined {
   const missing: string[] = [];
   if (needs.kernel && !kernel(...needs.kernel))

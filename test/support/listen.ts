@@ -1,4 +1,4 @@
-// What the tests of listen share: the kinds of server, a client for each, and servers that are closed in the end.
+// Helpers for the tests of listen: the kinds of server, a client for each, and servers that are closed at the end of the scope.
 import { once } from 'node:events';
 import http from 'node:http';
 import http2 from 'node:http2';
@@ -8,7 +8,7 @@ import tls from 'node:tls';
 import { text } from 'node:stream/consumers';
 import { listen, type ListenOptions } from '../../src/index.js';
 
-/** One kind of server that answers 'hello', and what a client of it gets. */
+/** A kind of server that answers 'hello', and its client. */
 export interface Kind {
   readonly make: () => Server;
   readonly ask: (address: string, port: number) => Promise<string>;
@@ -49,7 +49,7 @@ export const KINDS: Readonly<Record<string, Kind>> = {
   },
 };
 
-/** Listens, waits until it does, and closes at the end of the scope. */
+/** Waits until the server is listening; closes it at the end of the scope. */
 export async function listening<S extends Server>(
   server: S,
   options: ListenOptions,
@@ -71,7 +71,7 @@ export async function close(server: Server): Promise<void> {
   await closed;
 }
 
-/** The error that listening ends with. */
+/** The error with which listening fails. */
 export async function failure(
   server: Server,
   options: ListenOptions,
@@ -80,7 +80,7 @@ export async function failure(
   return (await failed)[0];
 }
 
-/** The process warnings that an action brings. */
+/** The process warnings that an action emits. */
 export async function warningsOf(action: () => Promise<void>): Promise<(Error & { code?: string })[]> {
   const warnings: (Error & { code?: string })[] = [];
   const heard = (warning: Error): void => void warnings.push(warning);
@@ -110,7 +110,7 @@ function literal(address: string): string {
   return net.isIPv6(address) ? `[${address}]` : address;
 }
 
-/** For localhost, signed by itself; made for these tests, and nobody trusts it. */
+/** For localhost, self-signed; made for these tests. */
 const CERTIFICATE = `
 -----BEGIN CERTIFICATE-----
 MIIBrTCCAVSgAwIBAgIUBiKLoK7t0oOsAimMzTK/cLqyDsAwCgYIKoZIzj0EAwIw

@@ -1,4 +1,4 @@
-// Further network namespaces, for tests that need a peer, a router or a source of their own.
+// Additional network namespaces, for tests that need a separate peer, router or source.
 import { execFile, spawn, type ChildProcess, type ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
@@ -15,13 +15,13 @@ export interface LinkOptions {
   readonly peerName?: string;
 }
 
-/** Lives as long as a child process that keeps it; the child ends with its stdin, so also when this process is killed. */
+/** Kept alive by a child process, which exits when its stdin ends, so also when this process is killed. */
 export class NetworkNamespace implements AsyncDisposable {
   static async create(): Promise<NetworkNamespace> {
     const keeper = spawn('unshare', ['--net', '--', 'sh', '-c', 'ip link set lo up && echo up && exec cat'], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
-    // 'close' comes after the output has ended, so a line that was written is not lost.
+    // 'close' is emitted after the output has ended, so that no output is lost.
     await Promise.race([
       once(keeper.stdout, 'data'),
       once(keeper, 'close').then(([code]) => fail(`unshare --net: exit code ${code}`)),
@@ -47,7 +47,7 @@ export class NetworkNamespace implements AsyncDisposable {
     return stdout;
   }
 
-  /** Starts a program inside that goes on; the caller ends it. */
+  /** Starts a program inside that keeps running; the caller ends it. */
   spawn(
     command: string,
     args: readonly string[] = [],
@@ -56,7 +56,7 @@ export class NetworkNamespace implements AsyncDisposable {
     return spawn('nsenter', this.#enter(command, args), { ...options, stdio: ['pipe', 'pipe', 'inherit'] });
   }
 
-  /** A veth pair to another namespace or to the one that this process is in; both ends up, IPv6 addresses usable at once. */
+  /** A veth pair to another namespace or to the current one; both ends up, IPv6 addresses usable at once. */
   async link(
     peer: NetworkNamespace | 'current',
     options: LinkOptions = {},
@@ -77,7 +77,7 @@ export class NetworkNamespace implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // The kernel clears a namespace some time after its last process: what stands in ours is removed by name.
+    // The kernel cleans up a namespace some time after its last process: links in ours are removed by name.
     for (const name of this.#linksHere) await runHere('ip', 'link', 'del', name);
     this.#linksHere.clear();
     if (this.#keeper.exitCode !== null || this.#keeper.signalCode !== null) return;

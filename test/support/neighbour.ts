@@ -1,5 +1,5 @@
-// A namespace at the other end of a veth pair, `near` here and `far` there, whose addresses nobody has to ask for: a lookup of
-// a neighbour would hold up, or drop, what is sent meanwhile.
+// A namespace at the other end of a veth pair, `near` here and `far` there, with static neighbour entries: a neighbour lookup
+// would delay or drop packets.
 import { execFileSync } from 'node:child_process';
 import type { Family } from '../../src/index.js';
 import { NetworkNamespace } from './namespace.js';
@@ -20,7 +20,7 @@ export async function createNeighbour(subnet: number): Promise<NetworkNamespace>
   const far = hardwareAddress(await namespace.run('ip', '-j', 'link', 'show', 'far'));
   const near = hardwareAddress(execFileSync('ip', ['-j', 'link', 'show', 'near']).toString());
   for (const ip of Object.values(theirs)) execFileSync('ip', ['neigh', 'replace', ip, 'lladdr', far, 'dev', 'near']);
-  // An ICMP error that has to wait for an answer of a neighbour comes too late, or not at all.
+  // An ICMP error that has to wait for a neighbour lookup comes too late, or not at all.
   for (const ip of Object.values(ours)) await namespace.run('ip', 'neigh', 'replace', ip, 'lladdr', near, 'dev', 'far');
   return namespace;
 }

@@ -1,10 +1,10 @@
 // The pool of the test run: vitest's forked processes, each in a network namespace of its own, so that sysctls, ports and routes of
-// two test files never meet, and two runs may go side by side.
+// two test files never interfere, and two runs may be concurrent.
 //
-// vitest forks `process.execPath`, and starts one process per test file (isolate). ForksPoolWorker is its own worker class, exported
-// for pools like this one; all that changes here is the program that it forks: a script that enters a new namespace and then becomes
-// node. The alternatives were weaker: a namespace that the test file enters by itself needs native code and comes too late for the
-// threads that exist by then; a pool worker from scratch would have to follow vitest's protocol. support.test.ts shows that it works.
+// vitest forks `process.execPath`, and starts one process per test file (isolate). ForksPoolWorker is vitest's worker class, exported
+// for pools like this one; only the forked program changes: a script that enters a new namespace and then executes node. The
+// alternatives were worse: entering a namespace in the test file needs native code and comes too late for existing threads; a custom
+// pool worker would have to implement vitest's protocol. support.test.ts proves that it works.
 import { fileURLToPath } from 'node:url';
 import { ForksPoolWorker, type PoolOptions, type PoolRunnerInitializer } from 'vitest/node';
 
@@ -33,7 +33,7 @@ class NamespacedWorker extends ForksPoolWorker {
   }
 }
 
-/** `ownNamespace: false` is for tests that do not touch the kernel: they only need a sanitizer's library, if there is one. */
+/** `ownNamespace: false` is for tests that do not use the kernel: they need at most a sanitizer's library. */
 export function testProcesses({ ownNamespace }: { readonly ownNamespace: boolean }): PoolRunnerInitializer {
   return {
     name: ownNamespace ? 'forks in namespaces' : 'forks of the suite',

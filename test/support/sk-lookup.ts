@@ -1,5 +1,5 @@
 // sk_lookup: a BPF program that hands datagrams for a range of ports to a socket that is bound elsewhere. It is compiled by clang, and
-// loaded by a small C program, since nothing in Node does; there is no libbpf either.
+// loaded by a small C program, since Node cannot load it; libbpf is not needed.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -83,13 +83,13 @@ int main(int argc, char **argv) {
 }
 `;
 
-/** Loading such a program takes CAP_BPF of the machine; that of a user namespace does not count. What is missing, or undefined. */
+/** What is missing to load such a program, or undefined. It takes CAP_BPF in the initial user namespace. */
 export function missingForSteering(): string | undefined {
   if (!/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'utf8'))) return 'needs real root, for BPF';
   return missingNeeds({ capabilities: ['CAP_BPF', 'CAP_NET_ADMIN'], tools: ['clang', 'gcc'] });
 }
 
-/** Steers what comes for UDP ports `low` to `high` of this namespace to the socket, or to the one of its family. Until it is disposed of. */
+/** Steers datagrams for UDP ports `low` to `high` of this namespace to the socket, or to the one of its family, until disposed. */
 export async function steer(fds: readonly number[], low: number, high: number): Promise<AsyncDisposable> {
   const directory = mkdtempSync(join(tmpdir(), 'linux-sockets-sk-lookup-'));
   const at = (name: string): string => join(directory, name);

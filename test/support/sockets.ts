@@ -1,4 +1,4 @@
-// Sockets on loopback for tests that need a peer. Whoever makes them closes them: `using`.
+// Sockets on loopback for tests that need a peer. The test closes them: `using`.
 import { NativeSocket, type Family, type SocketOptions } from '../../src/index.js';
 
 export const LOOPBACK = { ipv4: '127.0.0.1', ipv6: '::1' } as const;
@@ -11,14 +11,14 @@ export function udp(family: Family = 'ipv4', sockopts?: SocketOptions): NativeSo
   return NativeSocket.create({ family, type: 'dgram', ...(sockopts && { sockopts }) });
 }
 
-/** A datagram socket on a port of its own. */
+/** A datagram socket on its own port. */
 export function boundUdp(family: Family = 'ipv4', sockopts?: SocketOptions): NativeSocket {
   const socket = udp(family, sockopts);
   socket.bind({ address: LOOPBACK[family], port: 0 });
   return socket;
 }
 
-/** A listener on a port of its own. */
+/** A listener on its own port. */
 export function listening(family: Family = 'ipv4', sockopts?: SocketOptions): NativeSocket {
   const socket = tcp(family, sockopts);
   socket.bind({ address: LOOPBACK[family], port: 0 });
@@ -32,7 +32,7 @@ export interface Pair extends Disposable {
   readonly server: NativeSocket;
 }
 
-/** A connection with both of its ends, and the listener that it came through. */
+/** Both ends of a connection, and its listener. */
 export async function tcpPair(family: Family = 'ipv4', listenerOptions?: SocketOptions): Promise<Pair> {
   const listener = listening(family, listenerOptions);
   const client = tcp(family);
@@ -58,14 +58,14 @@ export async function accepted(listener: NativeSocket): Promise<NativeSocket> {
   }
 }
 
-/** A port that nobody listens on: it was free a moment ago, and the namespace is the test file's own. */
+/** A port without a listener: it was free a moment ago, and the namespace belongs to the test file. */
 export function closedPort(family: Family = 'ipv4'): number {
   using socket = tcp(family);
   socket.bind({ address: LOOPBACK[family], port: 0 });
   return socket.local.port;
 }
 
-/** What `action` throws or rejects with. Fails when it does neither. */
+/** The error that `action` throws or rejects with. Fails when there is none. */
 export async function errorOf(action: () => unknown): Promise<NodeJS.ErrnoException & Record<string, unknown>> {
   try {
     await action();

@@ -1,5 +1,5 @@
-// Errors that this kernel does not make by itself: strace(1) lets a system call of a child fail, or return a number, without
-// making it (`inject`). What the child runs is the real addon over the real kernel, for all other calls.
+// Errors that this kernel does not produce: strace(1) makes a system call of a child fail, or return a number, without
+// executing it (`inject`). For all other calls the child runs the real addon on the real kernel.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -8,11 +8,11 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { nodeEnvironment } from './child.js';
 
-/** What a run has come to. */
+/** The result of a run. */
 export interface Injected {
   /** What the script printed, as JSON. */
   readonly output: unknown;
-  /** How many calls were kept from the kernel. */
+  /** How many calls were injected. */
   readonly injected: number;
 }
 

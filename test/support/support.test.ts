@@ -1,4 +1,4 @@
-// The test environment itself: what the other tests rely on.
+// The test environment that the other tests rely on.
 import { readFileSync, readlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { once } from 'node:events';

@@ -12,7 +12,7 @@ export function setSysctl(name: string, value: string | number): Disposable {
   writeFileSync(pathOf(name), String(value));
   return {
     [Symbol.dispose]: () => {
-      writeFileSync(pathOf(name), before === '' ? '\n' : before); // to write nothing at all changes nothing
+      writeFileSync(pathOf(name), before === '' ? '\n' : before); // an empty write changes nothing
     },
   };
 }

@@ -1,4 +1,4 @@
-// A script in a process that has no network capability, as most processes of a user: in its own user namespace a test has all.
+// A script in a process without network capabilities, as most processes are; in its own user namespace a test has all.
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { nodeEnvironment } from './child.js';

@@ -1,9 +1,9 @@
-// Workers that are terminated in the middle of something, again and again: what is left of them in the process.
+// Workers that are repeatedly terminated during an operation: what they leave in the process.
 import { runNode } from './child.js';
 
 /**
  * Starts workers that run `body`, the body of an async function, terminates each when it has posted a message, and returns
- * what the process has printed: the descriptors that are left, and no warning.
+ * the output of the process: the number of descriptors left, and no warning.
  * @param times how many workers, in rounds of `atOnce`
  * @param held descriptors that a round has at least while its workers live, beyond those of the process
  */

@@ -19,21 +19,21 @@ export function connecting(signal: AbortSignal, nodes: NetConnectOpts): void {
   connect('/run/some.sock');
   connect({ path: '/run/some.sock' }, () => undefined);
   expectTypeOf(connect(nodes)).toEqualTypeOf<Socket>();
-  // @ts-expect-error a path has no source
+  // @ts-expect-error options of the source do not go with a path
   connect({ path: '/run/some.sock', freebind: true });
   connect({ port: 443, localAddress: '192.0.2.9', localPort: 40_000, freebind: true, transparent: true });
   connect({ port: 443, localPortRange: [40_000, 40_999], shareLocalPort: true, mark: 7, device: 'eth0' });
   connect({ port: 443, sockopts: { TCP_USER_TIMEOUT: 1000 }, waitForLocalPort: { timeout: 5000 } });
   connect({ port: 443, signal, timeout: 1000, noDelay: true, autoSelectFamily: true, family: 6, allowHalfOpen: true });
-  // @ts-expect-error the port is needed
+  // @ts-expect-error the port is required
   connect({ host: 'example.org' });
-  // @ts-expect-error a range has two ends
+  // @ts-expect-error a range has two bounds
   connect({ port: 443, localPortRange: [40_000] });
-  // @ts-expect-error a number is no boolean
+  // @ts-expect-error a number is not a boolean
   connect({ port: 443, freebind: 1 });
-  // @ts-expect-error a number is no name of an interface
+  // @ts-expect-error a number is not the name of an interface
   connect({ port: 443, device: 2 });
-  // @ts-expect-error an option's value has its type
+  // @ts-expect-error the value has the type of the option
   connect({ port: 443, sockopts: { TCP_USER_TIMEOUT: '1s' } });
   connect({ port: 443, waitForLocalPort: true });
   connect({ port: 443, waitForLocalPort: {} });
@@ -45,7 +45,7 @@ export function connecting(signal: AbortSignal, nodes: NetConnectOpts): void {
   connect({ port: 443, waitForLocalPort: 1000 });
   // @ts-expect-error an option of datagram sockets
   connect({ port: 443, sockopts: { UDP_SEGMENT: 1200 } });
-  // @ts-expect-error it is misspelt
+  // @ts-expect-error a misspelt key
   connect({ port: 443, localPorts: [1, 2] });
 }
 

@@ -28,7 +28,7 @@ export function listening(): void {
   listen(server, { reusePort: true, fastOpen: true, deferAccept: 5, exclusive: true });
   listen(server, { reusePort: { steering: 'cpu' }, fastOpen: 100, signal: AbortSignal.abort() });
   listen(server, { reusePort: { steering: steerByCpu(4) }, sockopts: { TCP_USER_TIMEOUT: 1000 } });
-  // @ts-expect-error a descriptor is no server
+  // @ts-expect-error a descriptor is not a server
   listen(5, {});
   // @ts-expect-error the address is `host`, as in net
   listen(server, { address: '127.0.0.1' });
@@ -38,13 +38,13 @@ export function listening(): void {
   listen(server, { sockopts: { UDP_SEGMENT: 1200 } });
   // @ts-expect-error a port is a number
   listen(server, { port: '80' });
-  // @ts-expect-error no such word
+  // @ts-expect-error unknown word
   listen(server, { reusePort: { steering: 'luck' } });
-  // @ts-expect-error without steering it is `true`
+  // @ts-expect-error steering is required; without it, use `true`
   listen(server, { reusePort: {} });
-  // @ts-expect-error an option's value has its type
+  // @ts-expect-error the value has the type of the option
   listen(server, { sockopts: { TCP_USER_TIMEOUT: true } });
-  // What is not known may be passed on.
+  // Undefined may be passed on.
   ({ host: undefined }) satisfies ListenOptions;
   expectTypeOf<NonNullable<ListenOptions['reusePort']>>().toEqualTypeOf<boolean | ReusePort>();
 }
@@ -55,8 +55,8 @@ export function destinations(socket: net.Socket, secure: tls.TLSSocket, native: 
   originalDestination(native);
   expectTypeOf<OriginalDestination['family']>().toEqualTypeOf<Family>();
   expectTypeOf<OriginalDestination['method']>().toEqualTypeOf<'redirect' | 'local'>();
-  // @ts-expect-error a descriptor is not enough: whose peer it has, only a socket knows
+  // @ts-expect-error a descriptor is not enough
   originalDestination(5);
-  // @ts-expect-error a server has no client
+  // @ts-expect-error a server has no destination
   originalDestination(net.createServer());
 }

@@ -23,27 +23,27 @@ export function reserving(): void {
   reserve({ remote: '192.0.2.1:443', local: { address: '192.0.2.9', port: 40_000 }, shareLocalPort: false });
   reserve({ remote: '192.0.2.1:443', local: '192.0.2.9:0', localPortRange: [40_000, 40_999], freebind: true });
   reserve({ remote: '192.0.2.1:443', transparent: true, sockopts: { SO_MARK: 1, TCP_USER_TIMEOUT: 1000 } });
-  // @ts-expect-error the remote is needed
+  // @ts-expect-error the remote is required
   reserve({});
-  // @ts-expect-error with a port
+  // @ts-expect-error the remote needs a port
   reserve({ remote: { address: '192.0.2.1' } });
-  // @ts-expect-error a range has two ends
+  // @ts-expect-error a range has two bounds
   reserve({ remote: '192.0.2.1:443', localPortRange: [40_000] });
-  // @ts-expect-error text is no such thing
+  // @ts-expect-error text is not an object
   reserve({ remote: '192.0.2.1:443', localPortRange: '40000-40999' });
-  // @ts-expect-error a number is no boolean
+  // @ts-expect-error a number is not a boolean
   reserve({ remote: '192.0.2.1:443', shareLocalPort: 1 });
-  // @ts-expect-error it is misspelt
+  // @ts-expect-error a misspelt key
   reserve({ remote: '192.0.2.1:443', portRange: [1, 2] });
-  // @ts-expect-error an option's value has its type
+  // @ts-expect-error the value has the type of the option
   reserve({ remote: '192.0.2.1:443', sockopts: { SO_MARK: true } });
   // @ts-expect-error an option of datagram sockets
   reserve({ remote: '192.0.2.1:443', sockopts: { UDP_SEGMENT: 1200 } });
   // @ts-expect-error an option of stream sockets
   reserveUdp({ remote: '192.0.2.1:443', local: '192.0.2.9:0', sockopts: { TCP_NODELAY: true } });
-  // @ts-expect-error the count comes first
+  // @ts-expect-error the count is the first argument
   reserveMany({ remote: '192.0.2.1:443' }, 10);
-  // What is not known may be passed on.
+  // Undefined may be passed on.
   ({ remote: '192.0.2.1:443', local: undefined }) satisfies ReserveOptions;
 }
 
@@ -71,13 +71,13 @@ export async function holding(reservation: PortReservation, signal: AbortSignal,
   expectTypeOf(reservation.sendTo(child)).toEqualTypeOf<Promise<void>>();
   expectTypeOf(reservation).toExtend<Disposable>();
   await reservation.activate();
-  // @ts-expect-error in an options object
+  // @ts-expect-error expects an options object
   await reservation.activate(signal);
-  // @ts-expect-error a number of milliseconds
+  // @ts-expect-error expects a number of milliseconds
   await reservation.activate({ timeout: '100' });
-  // @ts-expect-error it is the kernel's
+  // @ts-expect-error it is read-only
   reservation.state = 'held';
-  // @ts-expect-error a child process, not its number
+  // @ts-expect-error expects a child process, not its pid
   await reservation.sendTo(1);
 }
 
@@ -87,8 +87,8 @@ export function moving(reservation: PortReservation, message: ReservationMessage
   expectTypeOf(PortReservation.adopt(moved)).toEqualTypeOf<PortReservation>();
   expectTypeOf(PortReservation.adopt(structuredClone(moved))).toEqualTypeOf<PortReservation>();
   expectTypeOf(PortReservation.adopt(message, socket)).toEqualTypeOf<PortReservation>();
-  // @ts-expect-error the message comes with a handle
+  // @ts-expect-error the message needs its handle
   PortReservation.adopt(message);
-  // @ts-expect-error where it goes is needed
+  // @ts-expect-error the target is required
   PortReservation.adopt({ fd: 3, local: '127.0.0.1:1' });
 }

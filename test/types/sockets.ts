@@ -21,21 +21,21 @@ declare const socket: NativeSocket;
 export function making(): void {
   NativeSocket.create({ family: 'ipv4', type: 'stream' });
   NativeSocket.create({ family: 'ipv6', type: 'raw', protocol: 58, sockopts: { IPV6_FREEBIND: true } });
-  // @ts-expect-error the family is needed
+  // @ts-expect-error the family is required
   NativeSocket.create({ type: 'stream' });
-  // @ts-expect-error families have names
+  // @ts-expect-error a family is a name
   NativeSocket.create({ family: 4, type: 'stream' });
-  // @ts-expect-error there is no such type
+  // @ts-expect-error unknown type
   NativeSocket.create({ family: 'ipv4', type: 'seqpacket' });
-  // @ts-expect-error an option's value has its type here as well
+  // @ts-expect-error the value has the type of the option here as well
   NativeSocket.create({ family: 'ipv4', type: 'stream', sockopts: { TCP_NODELAY: 1 } });
   // @ts-expect-error an option of datagram sockets
   NativeSocket.create({ family: 'ipv4', type: 'stream', sockopts: { UDP_SEGMENT: 1200 } });
   // @ts-expect-error an option of IPv6 sockets
   NativeSocket.create({ family: 'ipv4', type: 'stream', sockopts: { IPV6_FREEBIND: true } });
-  // @ts-expect-error it is misspelt
+  // @ts-expect-error a misspelt key
   NativeSocket.create({ family: 'ipv4', type: 'stream', sockopt: {} });
-  // @ts-expect-error only create and adopt make one
+  // @ts-expect-error the constructor is private
   new NativeSocket();
   expectTypeOf(NativeSocket.create({ family: 'ipv4', type: 'dgram' })).toEqualTypeOf<NativeSocket<'dgram'>>();
   expectTypeOf<NativeSocket<'dgram'>>().toExtend<NativeSocket>();
@@ -51,9 +51,9 @@ export function beingOne(): void {
   expectTypeOf(socket.remote).toEqualTypeOf<Endpoint | undefined>();
   expectTypeOf(socket.detach()).toEqualTypeOf<number>();
   expectTypeOf(socket).toExtend<Disposable>();
-  // @ts-expect-error it is the kernel's
+  // @ts-expect-error it is read-only
   socket.state = 'open';
-  // @ts-expect-error so is the descriptor
+  // @ts-expect-error it is read-only
   socket.fd = 3;
 }
 
@@ -63,16 +63,16 @@ export async function connecting(signal: AbortSignal): Promise<void> {
   expectTypeOf(socket.accept()).toEqualTypeOf<Accepted | undefined>();
   await socket.readable();
   await socket.writable({ signal });
-  // @ts-expect-error in an options object
+  // @ts-expect-error expects an options object
   await socket.readable(signal);
-  // @ts-expect-error a time is no signal
+  // @ts-expect-error a number is not a signal
   await socket.readable({ signal: 100 });
-  // What is not known may be passed on.
+  // Undefined may be passed on.
   await socket.readable({ signal: undefined });
   socket.shutdown('both');
-  // @ts-expect-error there is no such direction
+  // @ts-expect-error unknown direction
   socket.shutdown('rw');
-  // @ts-expect-error nobody may have come
+  // @ts-expect-error the result may be undefined
   socket.accept().socket.close();
 }
 
@@ -80,15 +80,15 @@ export function endpoints(address: SocketAddress, endpoint: Endpoint): void {
   expectTypeOf<SocketAddress>().toExtend<EndpointLike>();
   expectTypeOf<{ address: string; port: number }>().toExtend<EndpointLike>();
   for (const to of [address, endpoint, '[::1]:53', { address: '::1', port: 53, flowlabel: 1 }]) socket.connect(to);
-  // @ts-expect-error the port is needed
+  // @ts-expect-error the port is required
   socket.connect({ address: '::1' });
-  // @ts-expect-error and a number
+  // @ts-expect-error the port is a number
   socket.connect({ address: '::1', port: '53' });
-  // @ts-expect-error not in two arguments
+  // @ts-expect-error expects one argument
   socket.connect('::1', 53);
-  // @ts-expect-error it is immutable
+  // @ts-expect-error it is read-only
   endpoint.port = 1;
-  // @ts-expect-error made by from
+  // @ts-expect-error the constructor is private
   new Endpoint('::1', 53);
   expectTypeOf(Endpoint.from(address)).toEqualTypeOf<Endpoint>();
   expectTypeOf(endpoint.sockaddr('ipv6')).toEqualTypeOf<Uint8Array>();
@@ -111,30 +111,30 @@ export function sending(data: Uint8Array): void {
       { type: 'SCM_TXTIME', value: 1n },
     ],
   });
-  // @ts-expect-error text is no data
+  // @ts-expect-error text is not data
   socket.sendmsg({ data: 'text' });
-  // @ts-expect-error nor are other arrays
+  // @ts-expect-error other arrays are not data
   socket.sendmsg({ data: new Uint16Array(1) });
-  // @ts-expect-error the value's type follows from the name
+  // @ts-expect-error the type of the value follows from the name
   socket.sendmsg({ data, control: [{ type: 'UDP_SEGMENT', value: '1200' }] });
-  // @ts-expect-error and here as well
+  // @ts-expect-error the type of the value follows from the name
   socket.sendmsg({ data, control: [{ type: 'IP_PKTINFO', value: 1 }] });
-  // @ts-expect-error it is only received
+  // @ts-expect-error this message is only received
   socket.sendmsg({ data, control: [{ type: 'UDP_GRO', value: 1200 }] });
-  // @ts-expect-error raw ones have a level
+  // @ts-expect-error a raw message has a level
   socket.sendmsg({ data, control: [{ type: 1, data }] });
-  // @ts-expect-error it is misspelt
+  // @ts-expect-error a misspelt key
   socket.sendmsg({ data, destination: '127.0.0.1:53' });
 }
 
 export function receiving(buffer: Uint8Array, sent: ControlMessage, received: ReceivedControlMessage): void {
   const message = socket.recvmsg({ buffers: [buffer], controlLength: 64 });
   expectTypeOf(message).toEqualTypeOf<ReceivedMessage | undefined>();
-  // @ts-expect-error it may be that there is none
+  // @ts-expect-error the result may be undefined
   expectTypeOf(message.bytes).toEqualTypeOf<number>();
-  // @ts-expect-error an array of buffers
+  // @ts-expect-error expects an array of buffers
   socket.recvmsg({ buffers: buffer });
-  // @ts-expect-error the room is a number of bytes
+  // @ts-expect-error expects a number of bytes
   socket.recvmsg({ buffers: [buffer], controlLength: buffer });
 
   switch (received.type) {

@@ -1,4 +1,4 @@
-// Errors: the shape of Node's own, compared with errors that Node makes in this very process.
+// Errors have the shape of Node's own, compared with errors that Node makes in this process.
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo } from 'node:net';
@@ -23,7 +23,7 @@ describe("a SyscallError has what Node's error for the same failure has", () => 
   test('for connect from a local address', async () => {
     const options = { host: '127.0.0.1', port: 9, localAddress: '192.0.2.1', localPort: 7 };
     const [error] = (await once(connect(options), 'error')) as [NodesError];
-    // Node fails in bind, and says so in the words of bind.
+    // Node fails in bind, and its message is that of bind.
     expect(Object.keys(error).sort()).toEqual(['address', 'code', 'errno', 'port', 'syscall']);
     const own = new SyscallError('connect', -99, {
       address: '127.0.0.1',
@@ -148,7 +148,7 @@ function expectSame(own: Error, nodes: Error): void {
   expect(own.message).toBe(nodes.message);
 }
 
-/** What code that handles the error can see of it, but for its class. */
+/** Everything that a handler can see of the error, except its class. */
 function fieldsOf(error: Error): Record<string, unknown> {
   return Object.fromEntries(Object.entries(error).filter(([key]) => key !== 'name'));
 }

@@ -1,5 +1,5 @@
-// Handle.sendmmsg, sendto and recvmmsg given whatever there is: records that lie somewhere else, memory that is shared,
-// detached, shrunk, or all the same. Nothing outside of a view is sent or written.
+// Handle.sendmmsg, sendto and recvmmsg with hostile arguments: records that point elsewhere, memory that is shared, detached,
+// shrunk, or the same for all arguments. Nothing outside of a view is sent or written.
 import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -12,7 +12,7 @@ const EMPTY = new Uint8Array(0);
 const [EBADF, EAGAIN, EDESTADDRREQ] = [-9, -11, -89];
 const [MSG_TRUNC, MSG_CTRUNC] = [0x20, 0x8];
 const WORDS = 8;
-/** What stands around a view, and nowhere inside. */
+/** The byte around a view, which does not occur inside. */
 const OUTSIDE = 0xee;
 
 let before: Map<number, string>;
@@ -40,7 +40,7 @@ afterEach(() => {
   expect(listFds()).toEqual(before);
 });
 
-/** Everything that has arrived. */
+/** All datagrams that have arrived. */
 function arrived(): Buffer[] {
   const found: Buffer[] = [];
   for (;;) {
@@ -78,7 +78,7 @@ describe('sendmmsg (native)', () => {
         { weight: 1, arbitrary: fc.constantFrom(2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, 2 ** 32 - size, 65536) },
       );
     const place = (size: number) => fc.tuple(near(size), near(size));
-    // Five bytes off, the middle of 127.0.0.1 is AF_UNSPEC, which the kernel takes for an address: of somebody else.
+    // Five bytes off, the middle of 127.0.0.1 reads as AF_UNSPEC, which the kernel accepts as another address.
     const names = place(BESIDE).filter(([at]) => at !== 21);
     const record = fc.record({
       data: fc.oneof({ weight: 9, arbitrary: fc.tuple(fc.nat(200), fc.nat(100)) }, place(DATA)),
@@ -142,7 +142,7 @@ describe('sendmmsg (native)', () => {
     ['count', 0, 2 ** 32 + 1],
     ['both', 2 ** 31 - 1, 2 ** 31 - 1],
     ['both', -1, 2],
-  ])('%s with an invalid number of messages is refused: %d, %d', (_, first, count) => {
+  ])('sendmmsg refuses invalid message counts (%s): %d, %d', (_, first, count) => {
     expect(() => handle.sendmmsg(EMPTY, EMPTY, recordsOf([0, 0], [0, 0]), first, count)).toThrow(refused);
     expect(arrived()).toEqual([]);
   });
@@ -185,7 +185,7 @@ describe('sendmmsg (native)', () => {
     const records = arena(64 * 4 * WORDS, true);
     records.view.set(recordsOf(...Array.from({ length: 64 }, () => [0, 8])));
     const stop = new Int32Array(new SharedArrayBuffer(4));
-    // The length goes to and fro between what lies inside and what does not.
+    // The length alternates between one that lies inside and one that does not.
     const worker = new Worker(
       `const { workerData: { buffer, offset, stop } } = require('node:worker_threads');
        const words = new Uint32Array(buffer, offset, 64 * ${WORDS});
@@ -333,7 +333,7 @@ describe('recvmmsg (native)', () => {
   });
 });
 
-/** What a call returns; undefined when it refuses its arguments. */
+/** The result of a call, or undefined when it refuses its arguments. */
 function attempt(call: () => number): number | undefined {
   try {
     return call();
@@ -349,7 +349,7 @@ function detached(size: number): Uint8Array {
   return view;
 }
 
-/** A view whose resizable buffer no longer reaches it. */
+/** A view whose resizable buffer has become too short for it. */
 function shrunk(size: number): Uint8Array {
   const Resizable = ArrayBuffer as unknown as new (
     size: number,

@@ -1,5 +1,5 @@
-// The native boundary: for whatever JavaScript passes there is a TypeError with a code or a negative errno, nothing is written outside
-// of a view, and no descriptor is touched. The receivers and the life of a Handle have files of their own.
+// The native boundary: whatever JavaScript passes gives a TypeError with a code or a negative errno, nothing is written outside of
+// a view, and no other descriptor is touched. receivers.test.ts and ownership.test.ts cover receivers and the life of a Handle.
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { native, type Handle } from '../../../src/binding.js';
@@ -13,7 +13,7 @@ const { Handle, Poll } = native();
 const EMPTY = new Uint8Array(0);
 const EBADF = -9;
 
-/** Every function that takes arguments, by owner: what each argument must be, and a value for it that is. */
+/** Every function that takes arguments, by owner: the kind of each argument, and a valid value. */
 const methods: Record<string, readonly [Kind, unknown][]> = {
   socket: [int(2), int(2), int(0)],
   adopt: [int(0)],
@@ -50,7 +50,7 @@ const pollMethods: Record<string, readonly [Kind, unknown][]> = {
   keepAlive: [int(1)],
 };
 
-/** Values that are none of a kind. Made anew each time: a detached buffer stays detached. */
+/** Values that are not of a kind. Made anew each time: a detached buffer stays detached. */
 const hostile: Record<Kind, (fd: number) => unknown[]> = {
   int: (fd) => [
     ...[NaN, Infinity, -Infinity, 2 ** 31, -(2 ** 31) - 1, 2 ** 32, 2 ** 32 + fd, 2 ** 53, fd + 0.5, -0.5, 5e-324],
@@ -216,7 +216,7 @@ describe('memory of native calls', () => {
     for (const size of [0, 1, 15, 16, 28]) {
       for (const method of ['getsockname', 'getpeername'] as const) {
         const target = guard(size);
-        expect(handle[method](target.view)).toBe(16); // the length of the whole address, cut off or not
+        expect(handle[method](target.view)).toBe(16); // the length of the whole address, truncated or not
         target.check();
       }
     }
@@ -274,7 +274,7 @@ describe('an array with a getter as native argument', () => {
     expect(stranger.close()).toBe(0);
   });
 
-  // The elements before it have been looked up by then: their memory is gone, or somebody else's.
+  // The earlier elements have been looked up by then: their memory is gone, or has a new owner.
   test('a getter that detaches an earlier element: the call is refused, and nothing is received into the moved memory', () => {
     const name = new Uint8Array(16);
     const peer = boundPeer();
@@ -310,7 +310,7 @@ test('random native arguments give a number or an exception, and leave every des
   ];
   fc.assert(
     fc.property(fc.constantFrom(...targets), fc.array(value, { maxLength: 6 }), ([name, target], args) => {
-      // These take any descriptor of this process, on purpose.
+      // These accept any descriptor of this process, by design.
       fc.pre(
         !['adopt', 'duplicate', 'setsockopt'].includes(name) || !(Number(typeof args[0] === 'number' && args[0]) >= 0),
       );
@@ -364,7 +364,7 @@ function boundPeer(): Handle {
   return peer;
 }
 
-/** A view in the middle of larger memory, and a check that what lies around it is as it was. */
+/** A view in the middle of larger memory, and a check that the memory around it is unchanged. */
 function guard(size: number): { view: Uint8Array; check: () => void } {
   const memory = new Uint8Array(size + 64).fill(0xa5);
   return {

@@ -1,11 +1,11 @@
-// The native calls for filters: hostile arguments are TypeErrors, and none of them reaches the kernel.
+// The native calls for filters: hostile arguments throw TypeErrors, and none of them reaches the kernel.
 import { describe, expect, test } from 'vitest';
 import { native } from '../../../src/binding.js';
 import { boundUdp } from '../../support/sockets.js';
 
 const SOL_SOCKET = 1;
 const SO_ATTACH_FILTER = 26;
-/** BPF_RET | BPF_K, all of the packet. */
+/** BPF_RET | BPF_K: accept the whole packet. */
 const ACCEPT = Uint8Array.of(6, 0, 0, 0, 0xff, 0xff, 0xff, 0xff);
 
 type Attach = (level: unknown, name: unknown, program: unknown) => number;
@@ -82,7 +82,7 @@ test('getsockopt of an attached filter never writes beyond its buffer', () => {
   for (let length = 0; length <= 8 * 16; length++) {
     const memory = new Uint8Array(8 * 16 + 256).fill(0xaa);
     const result = handle.getsockopt(SOL_SOCKET, SO_ATTACH_FILTER, memory.subarray(0, length));
-    // No room for one instruction asks for the size; no room for all is EINVAL.
+    // Room for no instruction queries the size; too little room is EINVAL.
     expect(result).toBe(length < 8 || length === 8 * 16 ? 8 * 16 : -22);
     expect(memory.subarray(length).every((byte) => byte === 0xaa)).toBe(true);
   }

@@ -1,4 +1,4 @@
-// Who owns a descriptor: a Handle has it until close or detach, one at most, and never touches one that is not its own.
+// Ownership of descriptors: a Handle owns at most one, until close or detach, and never touches any other.
 import { closeSync, fstatSync, readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { native, type Handle } from '../../../src/binding.js';
@@ -210,7 +210,7 @@ test('10,000 sockets that are made and closed leave no descriptor open', () => {
   }
 });
 
-/** A listener with one connection that waits to be accepted. */
+/** A listener with one queued connection. */
 function connecting(): { listener: Handle; client: Handle } {
   const [listener, client] = [emptyHandle(), emptyHandle()];
   const address = new Uint8Array(16);

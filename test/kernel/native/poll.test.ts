@@ -1,4 +1,4 @@
-// Poll at the native boundary: its states, its events, and what it does about a descriptor that is gone. Sequences that might end the
+// Poll at the native boundary: its states, its events, and a descriptor that has been closed. Sequences that might abort the
 // process run in a child.
 import { describe, expect, test } from 'vitest';
 import { native, type Handle } from '../../../src/binding.js';
@@ -160,7 +160,7 @@ describe('Poll in a child process', () => {
     expect(stdout).toBe('event\n');
   });
 
-  // uv_poll_start asserts on bits that it does not know.
+  // uv_poll_start asserts on unknown bits.
   test.each(['16', '-1', '2 ** 31 - 1'])(
     'Poll.start with unknown event bits (%s) does not abort the process',
     async (bits) => {
@@ -176,7 +176,7 @@ describe('Poll in a child process', () => {
     },
   );
 
-  // epoll_ctl fails for a closed descriptor, and libuv ends the process for that.
+  // epoll_ctl fails for a closed descriptor, and libuv aborts the process for that.
   test.each(['close', 'detach'])(
     'Poll.start after %s of the Handle returns EBADF and does not abort the process',
     async (method) => {
@@ -229,7 +229,7 @@ describe('Poll in a child process', () => {
   });
 });
 
-/** A datagram socket on a port of its own. */
+/** A datagram socket on its own port. */
 function socket(): Handle {
   const handle = datagramHandle();
   expect(handle.bind(Uint8Array.of(2, 0, 0, 0, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0))).toBe(0);

@@ -1,4 +1,4 @@
-// Handle.recvmmsg: slots, bounds, and what it writes where.
+// Handle.recvmmsg: slots, bounds, and where it writes.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Handle } from '../../../src/binding.js';
 import { Endpoint } from '../../../src/index.js';
@@ -29,7 +29,7 @@ function send(...data: string[]): Endpoint {
   return sender.local;
 }
 
-/** Memory between margins that must stay as they are. */
+/** Memory between margins that must stay unchanged. */
 function guarded(size: number): { bytes: Uint8Array; intact: () => boolean } {
   const memory = new Uint8Array(size + 128).fill(0xa5);
   const outside = (i: number): boolean => i < 64 || i >= 64 + size;
@@ -102,7 +102,7 @@ describe('recvmmsg refuses before the kernel is called:', () => {
     ['half a slot', 1, 8],
     ['a slot and a half', 1, 24],
     ['257 slots', 1, 257 * 16],
-    ['a count of none', 0, 16],
+    ['a count of 0', 0, 16],
     ['a negative count', -1, 16],
     ['a count beyond the slots', 3, 32],
     ['the largest count', 2 ** 31 - 1, 256 * 16],

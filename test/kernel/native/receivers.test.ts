@@ -1,4 +1,4 @@
-// Who may call a native method: the objects of its class, and nobody else. V8 checks it by the method's signature.
+// The receiver of a native method must be an object of its class. V8 checks it by the method's signature.
 import { expect, test } from 'vitest';
 import { native } from '../../../src/binding.js';
 import { expectNoNewFds } from '../../support/fds.js';

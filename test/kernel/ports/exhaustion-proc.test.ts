@@ -1,5 +1,5 @@
-// The evidence of /proc/net/tcp, where the kernel was built without sock_diag or forbids it. No kernel that this runs on
-// does, so its refusal is played; the sockets are real.
+// Evidence from /proc/net/tcp, where the kernel was built without sock_diag or a sandbox forbids it. The refusal is
+// simulated; the sockets are real.
 import { describe, expect, test, vi } from 'vitest';
 import { SyscallError } from '../../../src/errors.js';
 import { NativeSocket, reserveMany } from '../../../src/index.js';
@@ -39,7 +39,7 @@ describe.each([
     using _ = setSysctl('net.ipv4.ip_local_port_range', '50000 60999'); // not where the next test reserves
     using pair = await tcpPair('ipv6');
     const { port } = pair.client.local;
-    const filter = { remote: plain(pair.listener.local), localPorts: [port, port] } as const; // a port of before may come again
+    const filter = { remote: plain(pair.listener.local), localPorts: [port, port] } as const; // another test may have used the port
     const { rows, from } = tcpSockets(filter);
     expect(from).toBe('proc');
     expect(rows).toMatchObject([{ state: 'ESTABLISHED', local: plain(pair.client.local) }]);

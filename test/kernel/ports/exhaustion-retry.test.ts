@@ -1,5 +1,5 @@
-// searchPauses: when to search again. The policy against foretold evidence and a clock of its own, and the whole of
-// it against the kernel.
+// searchPauses: when to search again. The policy against given evidence and a simulated clock, and waiting as a whole
+// against the kernel.
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { NativeSocket, type PortRange } from '../../../src/index.js';
@@ -20,7 +20,7 @@ function evidence(counts: Partial<PortCounts>, retryAfterMs: number | undefined)
   return { reason: 'portRangeExhausted', by: 'mixed', counts: { ...none, ...counts }, retryAfterMs, remedy: '' };
 }
 
-/** The waits of one that gives up after `timeout`, as connect's do: the last ends with the time. */
+/** The pauses of a wait that gives up after `timeout`, as connect's do: the last one ends at the timeout. */
 function waits(timeout: number, world: RetryWorld = {}): (search: FailedSearch, n: number) => number | undefined {
   const { now = () => performance.now() } = world;
   const pause = searchPauses(world);
@@ -33,7 +33,7 @@ function waits(timeout: number, world: RetryWorld = {}): (search: FailedSearch, 
   };
 }
 
-/** Plays a clock: each wait takes as long as it was asked to, each gathering of evidence `costMs`. Every search fails. */
+/** A simulated clock: each pause takes its time, each gathering of evidence takes `costMs`. Every search fails. */
 function play(
   timeout: number,
   found: (time: number) => Exhaustion | undefined,
@@ -77,7 +77,7 @@ describe('the policy of waiting for a port', () => {
       expect(wait).toBeGreaterThanOrEqual(750);
     }
     expect(new Set(most).size).toBeGreaterThan(1);
-    expect(at.length).toBeLessThan(35); // a search takes 4 ms: less than a hundredth of the time
+    expect(at.length).toBeLessThan(35); // a search takes 4 ms: less than one percent of the time
   });
 
   test('ends at the timeout', () => {
@@ -107,7 +107,7 @@ describe('the policy of waiting for a port', () => {
 
   test('does not spin when a predicted port does not become free', () => {
     const { at, asked } = play(10_000, () => evidence({ free: 1, established: 9 }, 0));
-    expect(at.length).toBeLessThan(50); // two hundredths of the time
+    expect(at.length).toBeLessThan(50); // two percent of the time
     expect(asked.length).toBeLessThan(12);
   });
 
@@ -134,7 +134,7 @@ describe('the policy of waiting for a port', () => {
 });
 
 describe('recentExhaustion', () => {
-  /** With a clock of its own: each gathering takes `costMs`. Returns how often it was asked as well. */
+  /** With a simulated clock: each gathering takes `costMs`. Also returns how often evidence was gathered. */
   function world(costMs: number, found: () => Exhaustion | undefined = () => evidence({ timeWait: 10 }, 300)) {
     const clock = { time: 1000, asked: 0 };
     const recent = recentExhaustions({
@@ -181,7 +181,7 @@ describe('recentExhaustion', () => {
     for (let port = 1; port <= 50; port++) expect(small.toPort(port)).toBeDefined();
     const { clock, toPort } = world(75);
     expect(toPort(1)).toBeDefined();
-    expect(toPort(2)).toBeDefined(); // what is saved up is for more than one
+    expect(toPort(2)).toBeDefined(); // the saved budget covers more than one
     expect(toPort(3)).toBeUndefined();
     expect(clock.asked).toBe(2);
   });
@@ -195,7 +195,7 @@ describe('recentExhaustion', () => {
         clock.time++;
       }
       const spent = clock.asked * costMs;
-      expect(spent).toBeLessThanOrEqual(6000 + 100 + costMs); // a tenth, what was saved up, and the last one
+      expect(spent).toBeLessThanOrEqual(6000 + 100 + costMs); // a tenth, the saved budget, and the last one
       expect(spent).toBeGreaterThan(5000);
     },
   );
@@ -209,13 +209,13 @@ describe('recentExhaustion', () => {
     };
     expect([again(1), again(1)]).toEqual([1, 0]);
     for (let port = 2; port <= 65; port++) expect(again(port)).toBe(1);
-    clock.time = 1001; // as if no time had passed since the first, but for there being so many
+    clock.time = 1001; // as if no time had passed since the first search
     expect([again(65), again(2), again(1)]).toEqual([0, 0, 1]);
   });
 });
 
 describe.each(BOTH)('waiting for a port over $family', ({ family, loopback }) => {
-  /** Connects, again and again when no port is free. */
+  /** Connects, and repeats that while no port is free. */
   async function connect(
     listener: NativeSocket,
     range: PortRange,
@@ -257,7 +257,7 @@ describe.each(BOTH)('waiting for a port over $family', ({ family, loopback }) =>
     socket?.close();
     expect(socket).toBeDefined();
     expect(took).toBeGreaterThan(590);
-    expect(took).toBeLessThan(5000); // a rule that is wrong waits a minute
+    expect(took).toBeLessThan(5000); // a wrong rule would wait a minute
     expect(searches).toBeLessThan(12);
   });
 
@@ -282,7 +282,7 @@ describe.each(BOTH)('waiting for a port over $family', ({ family, loopback }) =>
     const waiting = connect(listener, [41002, 41002], 5000);
     await delay(100);
     const freed = performance.now();
-    server.close(); // first, so that the client's side has no TIME-WAIT
+    server.close(); // closes first, so that the client's side has no TIME-WAIT
     await first.socket!.readable();
     first.socket!.close();
     const { socket, searches } = await waiting;

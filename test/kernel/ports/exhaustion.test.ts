@@ -1,4 +1,4 @@
-// explainExhaustion: what holds the ports of a narrow range, and whether what it foretells comes true.
+// explainExhaustion: what holds the ports of a narrow range, and whether its predictions come true.
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { Endpoint, NativeSocket, type PortRange, type SocketOptions } from '../../../src/index.js';
@@ -27,11 +27,11 @@ const DELAY = 'net.ipv4.tcp_tw_reuse_delay';
 const REUSE = 'net.ipv4.tcp_tw_reuse';
 const SIZE = 10;
 
-/** Whoever listens is not among the ports that are filled. */
+/** Listeners are outside of the ports that are filled. */
 const AWAY: SocketOptions = { IP_LOCAL_PORT_RANGE: [50000, 60999] };
 
 let next = 40000;
-/** Ten ports that no other test has used: what stays in TIME-WAIT is none of theirs. */
+/** Ten ports that no other test has used, so that none of them is in TIME-WAIT. */
 function freshRange(size = SIZE): PortRange {
   next += 20;
   return [next, next + size - 1];
@@ -43,7 +43,7 @@ interface Peer {
   readonly range: PortRange;
 }
 
-/** Connects from the range as `connect` does; the socket, or undefined when no port was free. */
+/** Connects from the range as `connect` does. Returns the socket, or undefined when no port was free. */
 function tryConnect({ addresses, listener, range }: Peer, address = addresses.loopback): NativeSocket | undefined {
   const socket = NativeSocket.create({
     family: addresses.family,
@@ -115,20 +115,20 @@ function explain({ addresses, listener, range }: Peer, more: object = {}): Exhau
   return found;
 }
 
-// The kernel has looked at some moment between the two.
+// The kernel looked at some moment between the two.
 let askedAt = NaN;
 let explainedAt = NaN;
 
 const NOTHING = { ports: SIZE, established: 0, timeWait: 0, finWait2: 0, bound: 0, reserved: 0, free: 0 };
 
-/** Nothing is free before `retryAfterMs` has passed, and something is after it, or at most so much later. */
+/** No port is free before `retryAfterMs` has passed, and one is after it, or at most so much later. */
 async function comesTrue(peer: Peer, { retryAfterMs }: Exhaustion): Promise<void> {
   const [asked, told] = [askedAt, explainedAt];
   const wait = retryAfterMs ?? NaN;
   const passed = (): number => performance.now() - told;
   while (passed() < wait - TICKS_MS) {
     using socket = tryConnect(peer);
-    // The test may have been held up between the look at the clock and the search.
+    // The test may have been delayed between reading the clock and the search.
     const after = performance.now() - asked;
     if (after < wait - TICKS_MS) expect(socket, `free after ${after} of ${wait} ms`).toBeUndefined();
     await delay(5);
@@ -145,7 +145,7 @@ async function comesTrue(peer: Peer, { retryAfterMs }: Exhaustion): Promise<void
 
 /** The kernel counts in ticks of at most 10 ms, and one was added. */
 const TICKS_MS = 20;
-/** A busy machine is late; a wrong rule is wrong by a second or a minute. */
+/** A busy machine is late by little; a wrong rule is wrong by a second or a minute. */
 const LATE_MS = 3000;
 
 describe.each(BOTH)('exhaustedBy over $family', (addresses) => {
@@ -161,10 +161,10 @@ describe.each(BOTH)('exhaustedBy over $family', (addresses) => {
       `Of the 10 ports of ${peer.range.join('-')}, 10 are taken by connections from ${addresses.loopback} to ${listener.local.toString()}`,
     );
     expect(found.remedy).toMatch(/another source address/);
-    // The kernel picks the same source where none is asked for.
+    // The kernel picks the same source when none is requested.
     const { by, counts } = found;
     expect(explain(peer, { local: undefined })).toMatchObject({ by, counts });
-    // Another source has them all, as the remedy says.
+    // Another source has all ports, as the remedy says.
     using other = tryConnect(peer, addresses.other);
     expect(other).toBeDefined();
     expect(pairs).toHaveLength(SIZE);
@@ -258,7 +258,7 @@ describe.each(BOTH)('exhaustedBy over $family', (addresses) => {
     using listener = listening(addresses.family, AWAY);
     const peer = { addresses, listener, range: freshRange() };
     const holders = Array.from({ length: SIZE }, (_, i) => {
-      // Of both families, and not at the address that is connected from.
+      // Of both families, and not on the address that is connected from.
       const its = BOTH[i % 2]!;
       const socket = bound(its, { address: its.other, port: peer.range[0] + i });
       if (state === 'listening') socket.listen();
@@ -291,7 +291,7 @@ describe.each(BOTH)('exhaustedBy over $family', (addresses) => {
     // Also in TIME-WAIT, which is over after a minute.
     await closeClientFirst({ client, server });
     expect(tryConnect(peer)).toBeUndefined();
-    await until(() => explain(peer).retryAfterMs !== undefined); // LAST_ACK may still be there
+    await until(() => explain(peer).retryAfterMs !== undefined); // a socket may still be in LAST_ACK
     const later = explain(peer);
     expect(later).toMatchObject({ by: 'boundPorts', counts: { ports: 1, bound: 1 } });
     expect(later.retryAfterMs).toBeGreaterThan(59_000);
@@ -350,7 +350,7 @@ describe.each(BOTH)('exhaustedBy over $family', (addresses) => {
     expect(found).toMatchObject({ by: 'timeWait', counts: { ports: 2, timeWait: 2 } });
     expect(found.retryAfterMs).toBeGreaterThan(50_000);
     expect(found.remedy).toMatch(/bind takes no port in TIME-WAIT.*shareLocalPort/);
-    // connect shares them, at once.
+    // connect can share the ports at once.
     using socket = tryConnect(peer);
     expect(socket).toBeDefined();
   });

@@ -1,4 +1,4 @@
-// IP_LOCAL_PORT_RANGE as a value: which ones the kernel takes, how they read back, by name and by number, and when it is too late.
+// IP_LOCAL_PORT_RANGE as a value: which values the kernel accepts, how they read back by name and by number, and when it is too late.
 import { describe, expect, test } from 'vitest';
 import { native } from '../../../src/binding.js';
 import { getOption, NativeSocket, setOption, type Family, type SocketType } from '../../../src/index.js';
@@ -203,7 +203,7 @@ describe.each(SOCKETS)('options of an $family $type socket that has a port', ({ 
   });
 });
 
-testWith({ kernel: [6, 3] })('after a bind that left the port open the range is in time', () => {
+testWith({ kernel: [6, 3] })('IP_LOCAL_PORT_RANGE is accepted after a bind without a port', () => {
   for (const { addresses, type } of SOCKETS) {
     using peer = refusing(addresses);
     using socket = bound(addresses, { address: addresses.loopback, port: 0 }, { IP_BIND_ADDRESS_NO_PORT: true }, type);
@@ -226,7 +226,7 @@ function connectTo(socket: NativeSocket, _: Addresses, peer: NativeSocket): void
   socket.connect(peer.local);
 }
 
-/** As the kernel has it: lo in the lower half of a u32. */
+/** The kernel's form: lo in the lower half of a u32. */
 function packed(lo: number, hi: number): Uint8Array {
   return new Uint8Array(Uint32Array.of(((hi << 16) | lo) >>> 0).buffer);
 }

@@ -1,5 +1,5 @@
-// IP_LOCAL_PORT_RANGE at work: which ports the kernel picks, and how it says that there are none. What the kernel's own selftest
-// (tools/testing/selftests/net/ip_local_port_range.py) looks at, and what it does not.
+// Behaviour of IP_LOCAL_PORT_RANGE: which ports the kernel picks, and how it fails when there are none. Covers the cases of the
+// kernel's own selftest (tools/testing/selftests/net/ip_local_port_range.py) and others.
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { getOption, NativeSocket, setOption, type PortRange, type SocketOptions } from '../../../src/index.js';
@@ -21,7 +21,7 @@ checkDescriptors();
 const SYSCTL = 'net.ipv4.ip_local_port_range';
 const NO_PORT = { IP_BIND_ADDRESS_NO_PORT: true } as const;
 
-/** How a socket comes to its port, and how that fails when there is none. */
+/** How a socket gets its port, and how that fails when none is free. */
 interface Way {
   readonly name: string;
   readonly assign: (socket: NativeSocket, addresses: Addresses) => void;
@@ -92,7 +92,7 @@ describe.each(BOTH)('port ranges over $family', (addresses) => {
       expect(error).toMatchObject(way.exhausted);
     });
 
-    // A bound outside the sysctl's range is passed over, each by itself.
+    // Each bound outside the sysctl's range is ignored on its own.
     test.each([
       { sysctl: '50000 50003', range: [45000, 45009], picked: [50000, 50003] },
       { sysctl: '50000 50003', range: [1, 65535], picked: [50000, 50003] },
@@ -153,7 +153,7 @@ describe.each(BOTH)('port ranges over $family', (addresses) => {
     await refused(connect, { code: 'EADDRNOTAVAIL', errno: -99, syscall: 'connect' });
     expect(sockets.map(({ local }) => local.port).sort()).toEqual([50000, 50001, 50002]);
     for (const socket of sockets) socket.close();
-    expect(connect()).toBe(false); // the same socket may try again
+    expect(connect()).toBe(false); // the same socket may be tried again
     expect(last.state).toBe('connecting');
   });
 
@@ -317,7 +317,7 @@ test('net.connect ignores the range: sockets of Node take any port', async () =>
   await once(server, 'close');
 });
 
-/** Gives sockets ports until there are no more, or as many as `most`. Returns the ports in order, and the error that ended it. */
+/** Makes sockets with ports until none is free, or `most` have one. Returns the ports in order, and the error that ended it. */
 function fill(
   addresses: Addresses,
   way: Way,

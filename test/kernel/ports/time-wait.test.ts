@@ -1,5 +1,5 @@
 // TIME-WAIT on this kernel: when a port may be used again toward the same destination. The two programs of "The little
-// port that could" (this_works, this_doesnt) with NativeSocket, and what the sysctls do to them.
+// port that could" (this_works, this_doesnt) with NativeSocket, and how the sysctls affect them.
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { NativeSocket, type Family, type SocketOptions } from '../../../src/index.js';
@@ -14,7 +14,7 @@ const REUSE = 'net.ipv4.tcp_tw_reuse';
 const DELAY = 'net.ipv4.tcp_tw_reuse_delay';
 const ATTEMPTS = 40;
 
-/** How a client connects again and again from one port, closing every connection. */
+/** How a client connects repeatedly from one port, closing every connection. */
 interface Program {
   readonly family: Family;
   readonly address: string;
@@ -54,7 +54,7 @@ interface Attempt {
 
 async function run(program: Program): Promise<Attempt[]> {
   const { family, address, closes = 'client', pauseMs = 10, attempts = ATTEMPTS } = program;
-  const port = nextPort++; // what a run leaves in TIME-WAIT is none of the next one's
+  const port = nextPort++; // the next run uses another port than the one left in TIME-WAIT
   const range: SocketOptions = program.bind === 'port' ? {} : { IP_LOCAL_PORT_RANGE: [port, port] };
   using listener = NativeSocket.create({
     family,
@@ -188,7 +188,7 @@ describe.each(BOTH)('this_doesnt: $family, port chosen by connect', (addresses) 
     using _ = setSysctl(DELAY, 1);
     const program = { ...thisDoesnt(addresses), sockopts: {} };
     expect(connected(await run({ ...program, bind: 'nothing' }))).toBe(ATTEMPTS);
-    // Bound to the address, without IP_BIND_ADDRESS_NO_PORT, bind takes the port and knows of no reuse.
+    // Without IP_BIND_ADDRESS_NO_PORT, bind to the address takes the port, and bind does not reuse.
     const results = await run(program);
     expect(connected(results)).toBeLessThanOrEqual(1);
     expect(failures(results)).toEqual(['EADDRINUSE']);
@@ -239,7 +239,7 @@ test('tcp_tw_reuse=2 means loopback addresses, not the interface lo', async () =
       expect(connected(await run(anyIp)), `${address}, tcp_tw_reuse=${reuse}`).toBe(expected);
       const after = timeWaitReusable({ local: { address }, remote: { address } });
       expect(after).toBe(reuse === 2 ? Infinity : 1);
-      // One loopback address of the two is enough.
+      // One of the two addresses being loopback is enough.
       expect(timeWaitReusable({ local: { address }, remote: { address: addresses.loopback } })).toBe(1);
     }
   }

@@ -1,4 +1,4 @@
-// activate(): the plain handshake from a reserved port. What it gives, how it fails, and that the port is free after that.
+// activate(): the plain handshake from a reserved port: its result, its failures, and that the port is free afterwards.
 import { once, getEventListeners } from 'node:events';
 import { connect, Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
@@ -70,7 +70,7 @@ describe.each(BOTH)('activate() over $family', (addresses) => {
     await Promise.all(sockets.map(closed));
   });
 
-  test('rejects with ECONNREFUSED when nobody listens, as net.connect does, and frees the port', async () => {
+  test('rejects with ECONNREFUSED from a port without a listener, as net.connect does, and frees the port', async () => {
     using peer = refusing(addresses);
     await failsAndFrees({ remote: peer.local }, addresses, async (reservation) => {
       const { port } = reservation.local;
@@ -173,14 +173,14 @@ describe.each(BOTH)('activate() over $family', (addresses) => {
     },
   );
 
-  // A FIN would leave the 4-tuple in FIN-WAIT-2 or TIME-WAIT: nobody has seen this connection, so it can be reset.
+  // A FIN would leave the 4-tuple in FIN-WAIT-2 or TIME-WAIT: the caller has not seen this connection, so it can be reset.
   test.each(['a release', 'an abort'])('frees the port after %s in the tick in which it connects', async (how) => {
     await using server = await serve(addresses.loopback);
     const controller = new AbortController();
     await failsAndFrees({ remote: server }, addresses, async (reservation) => {
       const { fd } = reservation;
       const activation = rejection(reservation.activate({ signal: controller.signal }));
-      while (getOption(fd, 'TCP_INFO').state !== 'ESTABLISHED'); // the kernel connects; this thread has not heard of it yet
+      while (getOption(fd, 'TCP_INFO').state !== 'ESTABLISHED'); // connected in the kernel; this thread has not been notified yet
       if (how === 'a release') reservation.release();
       else controller.abort();
       expect((await activation).message).toMatch(how === 'a release' ? /released/ : /aborted/);
@@ -249,7 +249,7 @@ test('a process with a held or an activated reservation exits by itself', async 
   expect(stdout).toBe('done\n');
 });
 
-/** The reservation is released after `body`, its port can be reserved at once, and no descriptor is left. */
+/** After `body` the reservation is released, its port can be reserved at once, and no descriptor is left. */
 async function failsAndFrees(
   options: ReserveOptions,
   addresses: Addresses,

@@ -1,4 +1,4 @@
-// What PortReservation.adopt takes, and what it does not: whatever it refuses is still the caller's.
+// What PortReservation.adopt accepts and refuses: the caller keeps the ownership of what it refuses.
 import { once } from 'node:events';
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { connect, Socket } from 'node:net';

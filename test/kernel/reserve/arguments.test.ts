@@ -1,4 +1,4 @@
-// What reserve refuses before the kernel is asked for anything, with no descriptor made; and what `sockopts` may say.
+// What reserve refuses before the kernel is called, without making a descriptor; and what `sockopts` may contain.
 import { describe, expect, test } from 'vitest';
 import { getOption, reserve, reserveMany, setOption, type SocketOptions } from '../../../src/index.js';
 import { expectNoNewFds } from '../../support/fds.js';
@@ -31,14 +31,14 @@ describe('reserve() refuses', () => {
     ['a number', 53, TYPE],
     ['an object without an address', { port: 53 }, TYPE],
     ['an object without a port', { address: '127.0.0.1' }, TYPE],
-    ['an address that is no text', { address: 1, port: 53 }, TYPE],
-    ['a port that is no number', { address: '127.0.0.1', port: '53' }, TYPE],
+    ['an address that is not a string', { address: 1, port: 53 }, TYPE],
+    ['a port that is not a number', { address: '127.0.0.1', port: '53' }, TYPE],
     ['text without a port', '127.0.0.1', VALUE],
     ['a name', 'localhost:53', VALUE],
     ['an empty address', { address: '', port: 53 }, VALUE],
     ['an address with one part too many', { address: '127.0.0.0.1', port: 53 }, VALUE],
     ['IPv6 text without brackets', '::1:53', VALUE],
-    ['a zone of no interface', { address: 'fe80::1%nothing', port: 53 }, VALUE],
+    ['a zone without an interface', { address: 'fe80::1%nothing', port: 53 }, VALUE],
     ['a port above 65535', { address: '127.0.0.1', port: 65536 }, RANGE],
     ['a port in text above 65535', '127.0.0.1:65536', RANGE],
     ['a negative port', { address: '127.0.0.1', port: -1 }, RANGE],
@@ -56,10 +56,10 @@ describe('reserve() refuses', () => {
     ['a number', 40000, TYPE],
     ['true', true, TYPE],
     ['an object without an address', { port: 40000 }, TYPE],
-    ['an address that is no text', { address: 1 }, TYPE],
+    ['an address that is not a string', { address: 1 }, TYPE],
     ['text without a port', '127.0.0.1', VALUE],
     ['a name', { address: 'localhost' }, VALUE],
-    ['a port that is no number', { address: '127.0.0.1', port: '40000' }, TYPE],
+    ['a port that is not a number', { address: '127.0.0.1', port: '40000' }, TYPE],
     ['null for a port', { address: '127.0.0.1', port: null }, TYPE],
     ['a port above 65535', { address: '127.0.0.1', port: 65536 }, RANGE],
     ['a fraction of a port', { address: '127.0.0.1', port: 0.5 }, RANGE],
@@ -122,8 +122,8 @@ describe('reserve() with sockopts', () => {
   });
 
   test.each([
-    ['an option that there is not', { SO_NOTHING: 1 }, VALUE, /SO_NOTHING/],
-    ['an option that is only read', { TCP_INFO: {} }, VALUE, /TCP_INFO/],
+    ['an unknown option', { SO_NOTHING: 1 }, VALUE, /SO_NOTHING/],
+    ['a read-only option', { TCP_INFO: {} }, VALUE, /TCP_INFO/],
     ['a value of the wrong type', { TCP_NODELAY: 1 }, TYPE, /TCP_NODELAY/],
     ['a value out of range', { IP_TTL: 256 }, RANGE, /IP_TTL/],
     ['null', null, TYPE, /sockopts/],

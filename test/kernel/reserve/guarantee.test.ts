@@ -30,7 +30,7 @@ const REUSE: readonly (readonly [how: string, sockopts: SocketOptions])[] = [
   ['with both', { SO_REUSEADDR: true, SO_REUSEPORT: true }],
 ];
 
-/** A reservation toward a port that answers a SYN with RST: a test that sends one by mistake ends at once. */
+/** A reservation toward a port that answers a SYN with RST, so that a SYN sent by mistake ends the test at once. */
 function held(addresses: Addresses): { reservation: PortReservation } & Disposable {
   const peer = refusing(addresses);
   const reservation = reserve({ remote: peer.local, local: { address: addresses.loopback } });
@@ -197,7 +197,7 @@ describe.each(BOTH)('reserve() of an $family port is refused', (addresses) => {
   });
 });
 
-// The options that would take the guarantee away: first that the kernel behaves so, then that nothing here sets them.
+// The options that would break the guarantee: first that the kernel behaves so, then that nothing here sets them.
 
 describe.each(BOTH)('$family reservations made by hand', (addresses) => {
   test.each([
@@ -211,7 +211,7 @@ describe.each(BOTH)('$family reservations made by hand', (addresses) => {
       listener.listen();
       expect(listener.state).toBe('listening');
     }
-    // What stays: nobody gets the same 4-tuple.
+    // What still holds: no socket gets the same 4-tuple.
     expect(thrown(() => connectFrom(addresses, reservation.local, peer.local, sockopts))).toMatchObject({
       code: 'EADDRNOTAVAIL',
     });

@@ -1,4 +1,4 @@
-// Where reservations end: ports that run out, destinations without a route, descriptors that run out.
+// Limits of reservations: no free port, destinations without a route, no free descriptor.
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
@@ -70,7 +70,7 @@ describe.each(BOTH)('when $family ports run out', (addresses) => {
     await refused(
       () => reserveMany(3001, { remote }),
       EXHAUSTED,
-      /3000 ports of 40000-42999/, // whatever the kernel was set to, not what the option says
+      /3000 ports of 40000-42999/, // the sysctl's range, not that of the option
     );
     const reservations = reserveMany(3000, { remote });
     using __ = all(reservations);
@@ -189,7 +189,7 @@ test('reserve() toward an IPv6 destination for which the host has no address is 
   const { peerName } = await peer.link('current');
   ip('-6', 'addr', 'flush', 'dev', peerName);
   using _ = route('2001:db8::/32', 'dev', peerName);
-  ip('-6', 'addr', 'del', '::1/128', 'dev', 'lo'); // it would do as the source otherwise
+  ip('-6', 'addr', 'del', '::1/128', 'dev', 'lo'); // otherwise it would be the source
   using __ = { [Symbol.dispose]: () => ip('-6', 'addr', 'add', '::1/128', 'dev', 'lo') };
   const error = thrown(() => reserve({ remote: '[2001:db8::1]:53' }));
   expect(error).toMatchObject({ code: 'EADDRNOTAVAIL', syscall: 'connect' });
@@ -197,7 +197,7 @@ test('reserve() toward an IPv6 destination for which the host has no address is 
 });
 
 testWith({ tools: ['prlimit'] })(
-  'where descriptors run out, the message says ulimit, and nothing is left open',
+  'reserve() without a free descriptor fails with a message that names ulimit, and leaves nothing open',
   async () => {
     const before = countSockets();
     const { stdout } = await promisify(execFile)(

@@ -1,4 +1,4 @@
-// What goes over the wire: nothing while a port is reserved, the plain handshake on activation, the first write on a stream.
+// Packets on the wire: none while a port is reserved, the plain handshake on activation, the first write of a stream.
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { getOption, PortReservation, reserve, reserveMany, setOption } from '../../../src/index.js';
@@ -195,7 +195,7 @@ test('a reservation toward another host sends no segment over its link', async (
     for (const reservation of reserveMany(100, { remote: { address, port: 9 } })) reservation.release();
   }
   expect(await capture.frames()).toEqual([]);
-  // And the proof that it looked at the right link:
+  // And the proof that the capture was on the right link:
   using reservation = reserve({ remote: '10.9.7.2:9' });
   const { port } = reservation.local;
   expect(await rejection(reservation.activate())).toMatchObject({ code: 'ECONNREFUSED' });

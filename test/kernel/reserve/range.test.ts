@@ -94,7 +94,7 @@ describe('when the sysctl range changes', () => {
   test('reserve() refuses a range outside the new one, although it was valid before', async () => {
     reserve({ remote, localPortRange: [40000, 40001] }).release();
     using _ = setSysctl(RANGE, '10000 10999');
-    // The kernel would take any of its ports in silence: the one that it picked is what gives it away.
+    // The kernel would silently use any of its ports: only the port that it picked reveals it.
     await refused(
       () => reserve({ remote, localPortRange: [40000, 40001] }),
       { code: 'ERR_OUT_OF_RANGE' },

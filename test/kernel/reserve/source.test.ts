@@ -1,4 +1,4 @@
-// Where a reservation is from: addresses of both families, mapped and link-local ones, and those that this host does not have.
+// The source of a reservation: addresses of both families, mapped and link-local ones, and those that this host does not have.
 import { closeSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import {
@@ -282,7 +282,7 @@ describe('reserve() with transparent', () => {
   });
 });
 
-// IPv4 notices at the first segment; IPv6 goes on sending from the address, and gets no answer.
+// IPv4 fails at the first segment; IPv6 keeps sending from the address, and gets no answer.
 test.each([
   { prefix: '10.77.0.1/32', remote: '127.0.0.1:9', code: 'ECONNABORTED' },
   { prefix: 'fd00:77::1/128', remote: '[::1]:9', code: 'ETIMEDOUT' },

@@ -1,4 +1,4 @@
-// How a reservation ends: released, moved, activated, or lost to something outside. And what it cannot do any more then.
+// How a reservation ends: released, moved, activated, or lost to something external; and what is refused afterwards.
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
@@ -99,7 +99,7 @@ describe.each(BOTH)('state of an $family reservation', (addresses) => {
       remote: peer.local,
       sockopts: { SO_KEEPALIVE: true, TCP_KEEPIDLE: 1, TCP_KEEPINTVL: 1, TCP_KEEPCNT: 1, TCP_USER_TIMEOUT: 1 },
     });
-    // An ordinary connect with the same options times out meanwhile: it is the clock of this test.
+    // An ordinary connect with the same options times out in this time: it is the clock of this test.
     using hole = await blackHole(addresses);
     using connecting = NativeSocket.create({
       family: addresses.family,
@@ -192,11 +192,11 @@ test('unrequested segments do not end an IPv4 reservation', async () => {
   using echo = NativeSocket.create({ family: 'ipv4', type: 'raw', protocol: 6 });
   for (const flags of [RST, RST | ACK, SYN | ACK, ACK, FIN | ACK]) {
     expect(raw.sendmsg({ data: segment(peer.local, reservation.local, flags), to: '127.0.0.1:0' })).toBe(20);
-    await echo.readable(); // it has arrived: raw sockets hear it too
+    await echo.readable(); // it has arrived: raw sockets receive it too
     while (echo.recvmsg({ buffers: [new Uint8Array(64)] }));
     expect(reservation.verify()).toBe(true);
   }
-  // And the same sender does end it with a SYN, so that its segments do arrive.
+  // The same sender does end it with a SYN, which proves that its segments arrive.
   raw.sendmsg({ data: segment(peer.local, reservation.local, SYN), to: '127.0.0.1:0' });
   await until(() => !reservation.verify());
   expect(reservation.state).toBe('lost');
@@ -214,7 +214,7 @@ function destroy(port: number): void {
   execFileSync('ss', ['-K', '-t', '-a', 'sport', '=', `:${port}`], { stdio: 'ignore' });
 }
 
-/** Does the kernel have CONFIG_INET_DIAG_DESTROY? */
+/** Whether the kernel has CONFIG_INET_DIAG_DESTROY. */
 function destroyable(): boolean {
   if (!hasTool('ss')) return false;
   using listener = bound(IPV4, { address: '127.0.0.1', port: 0 });

@@ -1,4 +1,4 @@
-// toSocket(): a net.Socket whose SYN carries its first write. What Node's streams, TLS and HTTP make of it.
+// toSocket(): a net.Socket whose SYN carries its first write, used by Node's streams, TLS and HTTP.
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer as createHttpServer, request, type IncomingMessage } from 'node:http';
@@ -211,7 +211,7 @@ describe.each(BOTH)('toSocket() over $family', (addresses) => {
     expect(await text(incoming)).toBe(`GET /y  from ${reservation.local.port}`);
   });
 
-  testWith({ tools: ['openssl'] })('TLS runs over it', async () => {
+  testWith({ tools: ['openssl'] })('TLS works over a toSocket() stream', async () => {
     const { key, cert } = selfSigned();
     const server = createTlsServer({ key, cert }, (socket) => {
       socket.on('error', () => undefined);
@@ -247,7 +247,7 @@ async function written(socket: Socket, data: string | Uint8Array, encoding: Buff
   });
 }
 
-/** What comes back, as far as `length` bytes of UTF-8. */
+/** Reads `length` bytes and returns them as UTF-8. */
 async function answers(socket: Socket, send: () => void, length: number): Promise<string> {
   let received = Buffer.alloc(0);
   const complete = new Promise<void>((resolve, reject) => {
@@ -273,7 +273,7 @@ async function text(stream: IncomingMessage): Promise<string> {
   return Buffer.concat(await stream.toArray()).toString();
 }
 
-/** Answers with what it was asked, by whom. */
+/** Answers with what it received, and from where. */
 async function httpServer(addresses: Addresses): Promise<{ address: string; port: number } & AsyncDisposable> {
   const server = createHttpServer((incoming, outgoing) => {
     void text(incoming).then((body) => {

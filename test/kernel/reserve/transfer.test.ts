@@ -1,4 +1,4 @@
-// A reservation moves: to a worker thread by its descriptor, to a child process by its channel. The port is never free meanwhile.
+// Moving a reservation: to a worker thread by its descriptor, to a child process over its channel. The port is never free in between.
 import { fork, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -24,7 +24,7 @@ import {
 
 checkDescriptors();
 
-/** A child that holds the reservation that it is sent, and does as it is told. */
+/** A child that holds the reservation that it receives, and follows commands. */
 const directory = mkdtempSync(join(tmpdir(), 'linux-sockets-'));
 const holder = join(directory, 'holder.mjs');
 writeFileSync(
@@ -283,12 +283,12 @@ describe('sendTo() rejects, and the reservation stays held,', () => {
     await staysHeld(async (reservation) => {
       await using child = await startHolder();
       child.process.kill('SIGSTOP');
-      await first.sendTo(child.process); // written, and nobody reads it
+      await first.sendTo(child.process); // written, and not read
       let outcome = 'not settled';
       reservation.sendTo(child.process).then(
         () => (outcome = 'resolved'),
         () => (outcome = 'rejected'),
-      ); // Node sends one descriptor at a time: this one waits for the answer to the first
+      ); // Node sends one descriptor at a time: this one waits for the acknowledgement of the first
       await child[Symbol.asyncDispose]();
       await soon(() => outcome !== 'not settled');
       expect(outcome).toBe('rejected');
@@ -311,13 +311,13 @@ test('a reservation that a child never adopted is freed when the child exits', a
   expect(freed(local)).toBe(true);
 });
 
-/** Gives what follows an event up to a second. */
+/** Waits up to a second for the consequences of an event. */
 async function soon(condition: () => boolean): Promise<void> {
   const deadline = performance.now() + 1000;
   while (!condition() && performance.now() < deadline) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Without a look at the descriptors: threads that start and end make and close some of their own meanwhile. */
+/** Does not count descriptors: threads open and close their own while they start and end. */
 function expectTaken(remote: Endpoint, local: Endpoint): void {
   expect(thrown(() => reserve({ remote, local }))).toMatchObject(EXHAUSTED);
 }
@@ -331,7 +331,7 @@ function freed(local: { readonly address: string; readonly port: number }): bool
   }
 }
 
-/** Starts the child, and waits until it listens. */
+/** Starts the child, and waits until it is ready for messages. */
 async function startHolder(serialization: 'json' | 'advanced' = 'json'): Promise<
   {
     readonly process: ChildProcess;

@@ -1,4 +1,4 @@
-// reserveUdp: what it holds against whom, what waits for the socket that it becomes, and what it says when it cannot.
+// reserveUdp: what it guarantees, what the UdpSocket made from it receives, and how it fails.
 import { execFileSync } from 'node:child_process';
 import { inspect } from 'node:util';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -41,7 +41,7 @@ const WAYS = [
 describe.each(WAYS)('reserveUdp() over $way', ({ remote, family, local }) => {
   const shown = (address: string) => address.replace('::ffff:', '');
 
-  test('reserves a port toward a destination: nobody else may bind it, and nothing is sent', async () => {
+  test('reserves a port toward a destination: no other socket can bind it, and nothing is sent', async () => {
     using capture = new UdpCapture('lo');
     const reservation = hold({ remote: { address: remote, port: 9 }, local: { address: local } });
     expect(reservation).toMatchObject({
@@ -80,7 +80,7 @@ describe.each(WAYS)('reserveUdp() over $way', ({ remote, family, local }) => {
     expect(udp.features.ecn.on).toBe(true);
     expect(udp.trySend(Buffer.from('hello'))).toBe(5);
     expect(peer.recvmsg({ buffers: [Buffer.alloc(9)] })?.source?.port).toBe(reservation.local.port);
-    // The port stays its own.
+    // It keeps the port.
     udp.disconnect();
     expect(udp.local.port).toBe(reservation.local.port);
     reservation.release();
@@ -241,7 +241,7 @@ test.each<[string, unknown, string]>([
   ['shareLocalPort: true', { remote: '127.0.0.1:9', shareLocalPort: true }, 'ERR_INVALID_ARG_VALUE'],
   ['a number for shareLocalPort', { remote: '127.0.0.1:9', shareLocalPort: 1 }, 'ERR_INVALID_ARG_TYPE'],
   ['a number for freebind', { remote: '127.0.0.1:9', freebind: 1 }, 'ERR_INVALID_ARG_TYPE'],
-  ['no sockopts', { remote: '127.0.0.1:9', sockopts: 5 }, 'ERR_INVALID_ARG_TYPE'],
+  ['a number as sockopts', { remote: '127.0.0.1:9', sockopts: 5 }, 'ERR_INVALID_ARG_TYPE'],
 ])('reserveUdp() refuses wrong arguments: %s', async (_, options, code) => {
   expect((await errorOf(() => reserveUdp(options as never))).code).toBe(code);
 });

@@ -1,4 +1,4 @@
-// Reservations without capabilities: all of it works, but for `transparent` and ports below 1024, and those say what they need.
+// Reservations without capabilities: everything works except `transparent` and ports below 1024, whose errors name the capability.
 import { expect } from 'vitest';
 import type { ReserveOptions } from '../../../src/index.js';
 import { testWith } from '../../support/kernel.js';
@@ -9,7 +9,7 @@ checkDescriptors();
 
 const testUnprivileged = testWith({ tools: ['setpriv'] });
 
-testUnprivileged('reserving works, in every way that needs no capability', async () => {
+testUnprivileged('reserve() without capabilities works for all options that need none', async () => {
   const results = await reserveUnprivileged(
     { remote: '127.0.0.1:9' },
     { remote: '[::1]:9', localPortRange: [40000, 40001] },

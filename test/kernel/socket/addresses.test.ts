@@ -1,4 +1,4 @@
-// NativeSocket: addresses as the kernel gives and takes them. Zones, flow labels, mapped addresses, both families.
+// NativeSocket: addresses to and from the kernel. Zones, flow labels, IPv4-mapped addresses, both families.
 import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Endpoint, setOption } from '../../../src/index.js';
@@ -68,7 +68,7 @@ describe('NativeSocket with a link-local address', () => {
     expect((await errorOf(() => socket.bind('[fe80::1%12345]:0'))).syscall).toBe('bind');
   });
 
-  // Interfaces are often called so (br_lan, wlan0_ap), and what the kernel reports has to be usable.
+  // Such names are common (br_lan, wlan0_ap), and what the kernel reports must be usable.
   test.each(['with_underscore', 'with.dot', 'with-dash', 'with@at'])(
     'converts the zone of an interface called %s both ways',
     (zone) => {

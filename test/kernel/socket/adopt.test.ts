@@ -1,4 +1,4 @@
-// NativeSocket: detach and adopt. The state of a socket that somebody else has set up is read from the kernel.
+// NativeSocket: detach and adopt. The state of an adopted socket is read from the kernel.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
@@ -93,7 +93,7 @@ test.each(Object.entries(states))('%s is unchanged after detach and adopt', asyn
   expect([socket.fd, socket.state]).toEqual([-1, 'detached']);
   socket.close();
   expect(socket.state).toBe('detached');
-  expect(listFds().get(fd)).toBe(link); // it is the caller's now, and open
+  expect(listFds().get(fd)).toBe(link); // the caller owns it now, and it is open
   using back = NativeSocket.adopt(fd);
   expect([back.fd, back.family, back.type, back.local, back.remote]).toEqual([fd, family, type, local, remote]);
   expect(back.state).toBe(state);
@@ -104,7 +104,7 @@ test('an adopted socket with a connect in progress can wait for it', async () =>
   const socket = tcp();
   socket.connect(listener.local);
   const back = keep(NativeSocket.adopt(socket.detach()));
-  if (back.state === 'connecting') await back.connected(); // on loopback it may be done by now
+  if (back.state === 'connecting') await back.connected(); // on loopback it may be connected by now
   expect(back.state).toBe('connected');
   expect(back.remote).toEqual(listener.local);
 });
@@ -123,7 +123,7 @@ test('detach rejects pending waits and leaves the descriptor open', async () => 
   expect(await waiting).toMatchObject({ code: 'EBADF' });
   using back = NativeSocket.adopt(fd);
   keep(udp()).sendmsg({ data: Buffer.from('x'), to: back.local });
-  await back.readable(); // nothing watches the descriptor any more, so it can be watched anew
+  await back.readable(); // nothing watches the descriptor any more, so it can be watched again
   expect(back.recvmsg({ buffers: [new Uint8Array(1)] })?.bytes).toBe(1);
 });
 
@@ -178,7 +178,7 @@ describe('NativeSocket.adopt refuses, and leaves to the caller,', () => {
   });
 
   test('a Unix socket with ERR_UNSUPPORTED', async () => {
-    // Longer than a sockaddr_in6, as such paths are.
+    // Longer than a sockaddr_in6, as such paths may be.
     const server = createServer().listen(join(tmpdir(), `linux-sockets-adopt-${process.pid}-${'x'.repeat(30)}`));
     await once(server, 'listening');
     const fd = fdOf(server);
@@ -235,7 +235,7 @@ test('NativeSocket.adopt accepts descriptor 0', async () => {
 });
 
 testWith({ tools: ['python3'] })(
-  'a blocking, inheritable descriptor becomes non-blocking and close-on-exec',
+  'NativeSocket.adopt makes a blocking, inheritable descriptor non-blocking and close-on-exec',
   async () => {
     const script = `
     import { readFileSync } from 'node:fs';

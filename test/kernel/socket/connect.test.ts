@@ -1,4 +1,4 @@
-// NativeSocket: connect and how it ends, disconnect, shutdown, listen and accept.
+// NativeSocket: connect and its outcomes, disconnect, shutdown, listen and accept.
 import { createConnection } from 'node:net';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -88,7 +88,7 @@ describe('NativeSocket.connect', () => {
     expect(again).toMatchObject({ code: 'EALREADY', syscall: 'connect', port: hole.endpoint.port });
     expect(socket.state).toBe('connecting');
     using pair = await tcpPair();
-    expect(pair.client.connect(pair.listener.local)).toBe(true); // the kernel's own word that it is done
+    expect(pair.client.connect(pair.listener.local)).toBe(true); // the kernel's confirmation that it is connected
     expect((await errorOf(() => pair.client.connect(pair.listener.local))).code).toBe('EISCONN');
     expect(pair.client.state).toBe('connected');
   });
@@ -145,7 +145,7 @@ describe('connected()', () => {
     expect(socket.state).toBe('connected');
   });
 
-  // SO_ERROR is cleared by whoever reads it first.
+  // Reading SO_ERROR clears it.
   test('called twice, rejects twice when the connection is refused', async () => {
     using socket = tcp();
     const port = closedPort();
@@ -199,7 +199,7 @@ describe('disconnect', () => {
     using peer = boundUdp();
     using stranger = boundUdp();
     using socket = udp();
-    socket.bind({ address: '127.0.0.1', port: closedPort() }); // one that bind picked would be given back, see below
+    socket.bind({ address: '127.0.0.1', port: closedPort() }); // a port that bind picked would be freed, see below
     socket.connect(peer.local);
     socket.disconnect();
     expect([socket.state, socket.remote]).toEqual(['bound', undefined]);
@@ -347,7 +347,7 @@ describe('listen and accept', () => {
   });
 });
 
-/** A listener whose queue is full: the kernel drops further SYNs until it is accepted from. */
+/** A listener whose queue is full: the kernel drops further SYNs until a connection is accepted. */
 class BlackHole implements Disposable {
   static async make(): Promise<BlackHole> {
     const listener = tcp();
@@ -369,7 +369,7 @@ class BlackHole implements Disposable {
     this.#sockets = [listener, filler];
   }
 
-  /** Makes room: the next SYN is answered. */
+  /** Makes room, so that the next SYN is answered. */
   async answer(): Promise<void> {
     this.#listener.listen(16);
     this.#sockets.push(await accepted(this.#listener));

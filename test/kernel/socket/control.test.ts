@@ -1,4 +1,4 @@
-// NativeSocket: control messages, each proven by what the kernel does with it or says in it.
+// NativeSocket: control messages, each verified by its effect on the kernel or by what the kernel reports in it.
 import { describe, expect, test } from 'vitest';
 import {
   getOption,

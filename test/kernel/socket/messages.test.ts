@@ -1,4 +1,5 @@
-// NativeSocket: sendmsg and recvmsg. Scatter-gather, flags, what would block, and the arguments. Control messages have their own file.
+// NativeSocket: sendmsg and recvmsg. Scatter-gather, flags, calls that would block, and arguments. See control.test.ts for control
+// messages.
 import { describe, expect, test } from 'vitest';
 import { Endpoint, getOption, type NativeSocket, type ReceiveOptions, type SendMessage } from '../../../src/index.js';
 import { boundUdp, closedPort, errorOf, tcpPair, udp } from '../../support/sockets.js';
@@ -133,7 +134,7 @@ describe('a stream', () => {
     const { client, server } = pair;
     client.sendmsg({ data: Buffer.from('unread') });
     await server.readable();
-    server.close(); // with data unread: a reset
+    server.close(); // with unread data: a reset
     await client.readable();
     const error = await errorOf(() => client.recvmsg({ buffers: [new Uint8Array(1)] }));
     expect(error).toMatchObject({ name: 'SyscallError', code: 'ECONNRESET', errno: -104, syscall: 'recvmsg' });
@@ -159,7 +160,7 @@ describe('errors of sendmsg and recvmsg', () => {
     });
   });
 
-  // The kernel says EAGAIN for that, and waiting would not help.
+  // The kernel's errno for that is EAGAIN, and waiting would not help.
   test('sendmsg of a datagram that gets no local port throws instead of reporting that it would block', async () => {
     const port = closedPort();
     using _ = setSysctl('net.ipv4.ip_local_port_range', `${port} ${port}`);

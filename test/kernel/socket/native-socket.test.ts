@@ -1,4 +1,4 @@
-// NativeSocket: how it is made, what it says of itself in every state, and its end.
+// NativeSocket: creation, inspection in every state, and the end.
 import { execFile } from 'node:child_process';
 import { closeSync, readFileSync } from 'node:fs';
 import { SocketAddress } from 'node:net';
@@ -30,7 +30,7 @@ describe('NativeSocket.create', () => {
     },
   );
 
-  testWith({ capabilities: ['CAP_NET_RAW'] })('a raw socket, with its protocol', () => {
+  testWith({ capabilities: ['CAP_NET_RAW'] })('creates a raw socket with its protocol', () => {
     using socket = NativeSocket.create({ family: 'ipv4', type: 'raw', protocol: 1 });
     expect(getOption(socket, 'SO_TYPE')).toBe(3);
     expect(getOption(socket, 'SO_PROTOCOL')).toBe(1);
@@ -42,7 +42,7 @@ describe('NativeSocket.create', () => {
     expect(getOption(socket, 'SO_RCVLOWAT')).toBe(7);
     expect(getOption(socket, 'TCP_NODELAY')).toBe(true);
     expect(getOption(socket, 'IP_TTL')).toBe(9);
-    // The kernel lets SO_BINDTOIFINDEX win that comes last.
+    // Of two SO_BINDTOIFINDEX the kernel uses the last.
     using tied = tcp('ipv4', { SO_BINDTODEVICE: 'lo', SO_BINDTOIFINDEX: 0 });
     expect(getOption(tied, 'SO_BINDTODEVICE')).toBe('');
     using loosed = tcp('ipv4', { SO_BINDTOIFINDEX: 0, SO_BINDTODEVICE: 'lo' });
@@ -86,7 +86,7 @@ describe('NativeSocket.create', () => {
   });
 
   testWith({ tools: ['prlimit'] })(
-    'without a free descriptor it is EMFILE, and accept keeps the connection',
+    'without a free descriptor fails with EMFILE, and accept leaves the connection queued',
     async () => {
       const { stdout } = await promisify(execFile)(
         'prlimit',
@@ -226,14 +226,14 @@ describe('util.inspect of a NativeSocket', () => {
     expect(inspect(pair.client, { compact: true, breakLength: Infinity })).not.toContain('\n');
   });
 
-  // Whoever debugs that somebody closed the descriptor looks at it first.
+  // Inspection is the first step of debugging a descriptor that was closed elsewhere.
   test('does not throw for a descriptor that was closed elsewhere', () => {
     const socket = udp();
     closeSync(socket.fd);
     try {
       expect(inspect(socket)).toMatch(/^NativeSocket/);
     } finally {
-      socket.close(); // nobody else has the number yet
+      socket.close(); // the number has no new owner yet
     }
   });
 });

@@ -1,4 +1,4 @@
-// NativeSocket: what the kernel reports beside the data. The error queue, time stamps, counters, marks, extension headers.
+// NativeSocket: what the kernel reports with the data. The error queue, timestamps, counters, marks, extension headers.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
@@ -24,7 +24,7 @@ describe.each([
     const to = { address: LOOPBACK[family], port: closedPort(family) };
     using socket = udp(family, { [option]: true });
     socket.sendmsg({ data: Buffer.from('refused'), to });
-    await socket.readable(); // an error on the socket wakes as well
+    await socket.readable(); // an error on the socket is an event as well
     const buffer = Buffer.alloc(16);
     const message = socket.recvmsg({ buffers: [buffer], controlLength: 128, flags: MSG_ERRQUEUE })!;
     expect(buffer.toString('utf8', 0, message.bytes)).toBe('refused');
@@ -100,7 +100,7 @@ describe('timestamps as control messages', () => {
     using receiver = boundUdp();
     setOption(receiver, { level: SOL_SOCKET, name: SO_TIMESTAMPING }, RX_SOFTWARE);
     const before = BigInt(Date.now() - 1) * 1_000_000n;
-    // The kernel turns time stamps on a moment later (netstamp_needed_key), and the first datagrams may have none.
+    // The kernel enables timestamps a moment later (netstamp_needed_key), so the first datagrams may have none.
     let message: ReceivedControlMessage | undefined;
     for (let tries = 0; message === undefined && tries < 10_000; tries++) [message] = await deliver(receiver);
     expect(message).toMatchObject({ type: 'SCM_TIMESTAMPING' });
@@ -162,7 +162,7 @@ describe('marks and priorities as control messages', () => {
 });
 
 describe('IPv6 headers as control messages', () => {
-  // A header of 8 bytes: no next header (the kernel fills it in), length 0, PadN over the rest.
+  // A header of 8 bytes: no next header (the kernel fills it in), length 0, PadN for the rest.
   const options = Uint8Array.of(0, 0, 1, 4, 0, 0, 0, 0);
 
   test.each([
@@ -227,7 +227,7 @@ test('TCP_CM_INQ reports how many bytes are left in the queue', async () => {
   expect(message).toMatchObject({ bytes: 4, control: [{ type: 'TCP_CM_INQ', value: 6 }] });
 });
 
-/** Another MTU for lo, until the end of the scope. */
+/** Sets another MTU of lo until the end of the scope. */
 function mtuOfLo(mtu: number): Disposable {
   const set = (value: number): void => {
     execFileSync('ip', ['link', 'set', 'lo', 'mtu', String(value)]);

@@ -1,4 +1,4 @@
-// NativeSocket: readable() and writable(). What wakes a wait, what ends it, and that nothing spins when nobody waits.
+// NativeSocket: readable() and writable(). What resolves a wait, what ends it, and that nothing is polled without a wait.
 import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { native, type Native } from '../../../src/binding.js';
@@ -66,7 +66,7 @@ describe('a wait for readiness', () => {
       late.sendmsg({ data: Buffer.from('x') });
       await waiting;
       expect((await errorOf(() => late.recvmsg({ buffers: [new Uint8Array(1)] }))).code).toBe('ECONNREFUSED');
-      await late.writable(); // the error was fetched, so the socket is as before
+      await late.writable(); // the error was read, so the socket is as before
       expect(late.recvmsg({ buffers: [new Uint8Array(1)] })).toBeUndefined();
     },
   );
@@ -173,7 +173,7 @@ describe('an AbortSignal of a wait', () => {
     expect(error).toMatchObject({ name: 'AbortError', cause: { name: 'TimeoutError' } });
   });
 
-  // In a child, since what an event listener throws is an uncaught exception.
+  // In a child, since an exception thrown in an event listener is uncaught.
   test.each([
     ['close', 'EBADF'],
     ['detach', 'EBADF'],
@@ -215,14 +215,14 @@ describe('arguments of a wait', () => {
     expect(stdout).toBe('TypeError\nthe process ends now\n');
   });
 
-  // An easy slip: readable(signal) for readable({ signal }). Passed over, it would be a wait that cannot be aborted.
+  // An easy mistake: readable(signal) for readable({ signal }). If it were ignored, the wait could not be aborted.
   test.each([
     ['an AbortSignal itself', AbortSignal.abort()],
     ['null', null],
     ['a number', 100],
     ['a misspelt option', { abort: AbortSignal.abort() }],
   ])('%s in place of the options is refused', async (_, options) => {
-    sendTo(socket); // so that a wait would end
+    sendTo(socket); // so that a wait would resolve
     const error = await errorOf(async () => socket.readable(options as never));
     expect(error.code).toMatch(/^ERR_INVALID_ARG_(TYPE|VALUE)$/);
   });

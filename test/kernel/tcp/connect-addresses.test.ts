@@ -1,4 +1,4 @@
-// Names with several addresses: every attempt leaves from the source that was asked for, or does not leave.
+// Names with several addresses: every attempt leaves from the requested source, or is not made.
 import { once } from 'node:events';
 import { connect as netConnect, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -9,7 +9,7 @@ import { NetworkNamespace } from '../../support/namespace.js';
 import { addOtherAddresses, checkDescriptors, ip, IPV4, refusing } from '../../support/fixtures.js';
 import { closed, connected, failing, holding, peer } from '../../support/connect.js';
 
-/** Answers nothing: the peer's namespace drops what comes to this address. */
+/** Never answers: the peer's namespace drops what arrives for this address. */
 const HOLE = '10.77.0.9';
 const LIVE = '10.77.0.2';
 const LIVE6 = 'fd00:77::2';
@@ -24,7 +24,7 @@ beforeAll(async () => {
     peerAddresses: ['10.77.0.1/24', '10.77.0.3/24', 'fd00:77::1/64', 'fd00:77::3/64'],
   });
   near = link.peerName;
-  // Resolved, and dropped on arrival, since nobody there has the address.
+  // Resolved, and dropped on arrival, since no interface there has the address.
   const [, mac = ''] = /link\/ether (\S+)/.exec(await far.run('ip', 'link', 'show', link.name)) ?? [];
   ip('neigh', 'add', HOLE, 'lladdr', mac, 'dev', near);
 });
@@ -119,7 +119,7 @@ test('connect() to several addresses without a free descriptor reports EMFILE on
     const lookup = (host, options, answer) =>
       process.nextTick(answer, null, [{ address: '127.0.0.1', family: 4 }, { address: '::1', family: 6 }]);
     const held = [];
-    connect({ port: 9 }).destroy(); // the addon is there from here on
+    connect({ port: 9 }).destroy(); // the addon is loaded from here on
     try { for (;;) held.push(openSync('/dev/null')); } catch {}
     connect({ host: 'name.test', port: 9, lookup }).on('error', ({ errors }) => {
       console.log(JSON.stringify(errors.map(({ code, syscall, message }) => [code, syscall, message.split('ulimit').length])));

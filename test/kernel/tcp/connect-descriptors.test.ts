@@ -1,4 +1,4 @@
-// No descriptor is lost, however a connection ends: killed peers, routes that go away, refusals, workers that end.
+// No descriptor leaks, however a connection ends: killed peers, removed routes, refusals, terminated workers.
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
@@ -28,7 +28,7 @@ const SINK = `
   server.listen(0, '10.78.0.2', () => console.log(server.address().port));
 `;
 
-/** Connects `count` times to a process in the other namespace, each with its own log of how it ended. */
+/** Connects `count` times to a process in the other namespace, and logs how each connection ends. */
 async function busy(
   count: number,
 ): Promise<{ sockets: Socket[]; ends: string[]; child: ReturnType<NetworkNamespace['spawn']> }> {
@@ -211,8 +211,10 @@ test('connect() two thousand times in turn leaves no descriptor', async () => {
   expect(server.seen).toHaveLength(2000);
 });
 
-testWith({ tools: ['setpriv'] })('without capabilities, mark and transparent say what they need', async () => {
-  const script = `
+testWith({ tools: ['setpriv'] })(
+  'connect() without capabilities reports the capability that mark, transparent, an option or a low port needs',
+  async () => {
+    const script = `
     import { connect } from 'linux-sockets';
     for (const option of [{ mark: 1 }, { transparent: true }, { sockopts: { SO_RCVBUFFORCE: 9999 } }, { localPort: 80 }]) {
       const socket = connect({ host: '127.0.0.1', port: 9, ...option });
@@ -220,16 +222,17 @@ testWith({ tools: ['setpriv'] })('without capabilities, mark and transparent say
       console.log(error.code, error.syscall, error.option, error.reason, /needs CAP_\\w+/.test(error.message));
     }
   `;
-  const unprivileged = ['--bounding-set', '-all', '--inh-caps', '-all', '--ambient-caps', '-all'];
-  const { stdout } = await promisify(execFile)(
-    'setpriv',
-    [...unprivileged, process.execPath, '--input-type=module', '--eval', script],
-    { env: nodeEnvironment() },
-  );
-  expect(stdout.trim().split('\n')).toEqual([
-    'EPERM setsockopt SO_MARK notPermitted true',
-    'EPERM setsockopt IP_TRANSPARENT notPermitted true',
-    'EPERM setsockopt SO_RCVBUFFORCE notPermitted true',
-    'EACCES bind undefined notPermitted true',
-  ]);
-});
+    const unprivileged = ['--bounding-set', '-all', '--inh-caps', '-all', '--ambient-caps', '-all'];
+    const { stdout } = await promisify(execFile)(
+      'setpriv',
+      [...unprivileged, process.execPath, '--input-type=module', '--eval', script],
+      { env: nodeEnvironment() },
+    );
+    expect(stdout.trim().split('\n')).toEqual([
+      'EPERM setsockopt SO_MARK notPermitted true',
+      'EPERM setsockopt IP_TRANSPARENT notPermitted true',
+      'EPERM setsockopt SO_RCVBUFFORCE notPermitted true',
+      'EACCES bind undefined notPermitted true',
+    ]);
+  },
+);

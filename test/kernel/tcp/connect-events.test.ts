@@ -39,7 +39,7 @@ const EVENTS = [
   'close',
 ] as const;
 
-/** All that can be seen of a connection from its start to its 'close', with what differs from run to run left out. */
+/** Everything observable of a connection from its start to its 'close', without what differs from run to run. */
 async function logOf(
   make: Connect,
   options: TcpNetConnectOpts & Record<string, unknown>,
@@ -54,7 +54,7 @@ async function logOf(
     });
   }
   act?.(socket);
-  // Not `once`, which would reject with the error; and `socket.closed` is true before the event.
+  // Not `once`, which would reject with the error; `socket.closed` is true before the event.
   await new Promise((resolve) => socket.on('close', resolve));
   log.push(`attempted ${String(socket.autoSelectFamilyAttemptedAddresses)}`);
   return log;
@@ -63,7 +63,7 @@ async function logOf(
 function show(value: unknown): string {
   if (!(value instanceof Error)) return String(value);
   const { code, errno, syscall, address, port, errors } = value as NodeJS.ErrnoException & Record<string, unknown>;
-  // Ours goes on after Node's message, and its own ports are the kernel's choice.
+  // Our message continues after Node's, and local ports are the kernel's choice.
   const message = value.message.split('. ')[0]?.replace(/:\d+\)/g, ':*)');
   const inner = Array.isArray(errors) ? ` [${errors.map(show).join('; ')}]` : '';
   return `${value.name} ${String(code)} ${String(errno)} ${String(syscall)} ${String(address)} ${String(port)} ${String(message)}${inner}`;
@@ -186,7 +186,7 @@ test('socket.connect() called again before the first is done behaves as in net',
 test('connect() with an AbortSignal behaves as net.connect, before and during', async () => {
   using hole = await blackHole(IPV4);
   const there = { host: '127.0.0.1', port: hole.local.port };
-  // Node connects nevertheless, after 'close', and leaves the descriptor open.
+  // Node connects all the same, after 'close', and leaves the descriptor open.
   const log = await logOf(connect, { ...there, signal: AbortSignal.abort() });
   expect(log.slice(1, -1).map((line) => line.split(' ')[0])).toEqual(['error(AbortError', 'close()']);
   await Promise.all(
@@ -292,7 +292,7 @@ test('connect() sends what was written before it connected, and honours pause an
 });
 
 test('connect() accepts the forms of net.connect', async () => {
-  using _ = address('10.88.0.1/32'); // getaddrinfo leaves out families without an address of their own
+  using _ = address('10.88.0.1/32'); // getaddrinfo omits families for which the host has no address
   await using server = await peer('::');
   const { port } = server;
   const forms = [
@@ -358,7 +358,7 @@ test('connect() publishes each socket once to net.client.socket', async () => {
 test('connect() emits events in the async context of the caller', async () => {
   await using server = await peer('::');
   const storage = new AsyncLocalStorage<string>();
-  // Node emits in the context of connect; a listener that was added outside of it shows that.
+  // Node emits in the context of connect; a listener that was added outside of it proves that.
   const socket = storage.run('mine', () => connect({ host: '127.0.0.1', port: server.port }));
   const seen = await new Promise((resolve) => socket.on('connect', () => resolve(storage.getStore())));
   expect(seen).toBe('mine');

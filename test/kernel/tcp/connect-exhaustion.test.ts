@@ -1,5 +1,5 @@
-// connect() and a range without a free port: its error says what holds the ports, and a wait lasts as long as one can
-// become free, and no longer.
+// connect() in a range without a free port: its error says what holds the ports, and a wait lasts only as long as one can
+// become free.
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -19,7 +19,7 @@ import {
 checkDescriptors();
 addOtherAddresses();
 
-/** What was found is found again for ten times as long as it took to find: a test of its own range each. */
+/** Evidence is used again for ten times as long as it took to gather, so each test has its own range. */
 let range = 45_400;
 
 describe.each(BOTH)('connect() in an exhausted range over $family', ({ loopback }) => {
@@ -80,13 +80,13 @@ describe.each(BOTH)('connect() in an exhausted range over $family', ({ loopback 
     expect(message).toMatch(/2 wait after a close \(TIME-WAIT\).*30000 ms.*tcp_tw_reuse_delay/);
     expect(exhaustedBy).toBe('timeWait');
     using ___ = setSysctl('net.ipv4.tcp_tw_reuse_delay', 2000);
-    while (!(await explained(options)).message.includes(' 2000 ms')); // what was found before is known for a while
+    while (!(await explained(options)).message.includes(' 2000 ms')); // older evidence is used for a while
     const again = await connected(connect({ ...options, waitForLocalPort: { timeout: 10_000 } }));
     const waited = performance.now() - since;
     again.resetAndDestroy();
     await once(again, 'close');
     expect(waited).toBeGreaterThan(1900);
-    expect(waited).toBeLessThan(9000); // a rule that is wrong waits for 30 s
+    expect(waited).toBeLessThan(9000); // a wrong rule would wait for 30 s
   });
 
   test('ends a wait at once when nothing can become free', async () => {
@@ -115,7 +115,7 @@ function limited(host: string, port: number): ConnectOptions & { readonly localP
   return { host, port, localAddress: host, localPortRange: [range, range + 1] };
 }
 
-/** The error, once the kernel was asked: evidence is gathered for a tenth of the time, here as well. */
+/** The error, once it has evidence, which is gathered for a tenth of the time only. */
 async function explained(options: ConnectOptions): Promise<AnyError> {
   for (;;) {
     const error = await failing(connect(options));
@@ -125,7 +125,7 @@ async function explained(options: ConnectOptions): Promise<AnyError> {
   }
 }
 
-/** Closed on both sides, here first: the port is in TIME-WAIT then. */
+/** Closed on both sides, on this side first, so that the port is in TIME-WAIT. */
 async function closedByUs(socket: Socket): Promise<void> {
   socket.resume().end();
   await once(socket, 'close');

@@ -1,4 +1,4 @@
-// connectFrom, the way in for a pool of sources: candidates are pulled one by one, and each hears how it went.
+// connectFrom, the entry for a pool of sources: candidates are pulled one by one, and each is notified of the outcome.
 import { once } from 'node:events';
 import { beforeAll, expect, test } from 'vitest';
 import { SocketError, SyscallError, type Endpoint } from '../../../src/index.js';
@@ -24,7 +24,7 @@ const BASE: Source = {
   sockopts: [],
 };
 
-/** Candidates for these sources, and a log of what they heard. */
+/** Candidates for these sources, and a log of their notifications. */
 function pool(...sources: Partial<Source>[]): {
   log: string[];
   candidates: (remote: Endpoint) => Generator<Candidate>;

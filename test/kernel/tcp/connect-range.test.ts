@@ -1,4 +1,4 @@
-// Port ranges in full use: shared between destinations, waited for, and what Node's own sockets do instead.
+// Full port ranges: shared between destinations, waited for, and compared with Node's own sockets.
 import { once } from 'node:events';
 import { connect as netConnect, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { performance } from 'node:perf_hooks';
@@ -169,7 +169,7 @@ describe.each(BOTH)('connect() with a port range over $family', ({ loopback, oth
       const second = held.add(connect(options(server)));
       await once(second, 'connectionAttempt');
       const error = failing(second);
-      // Nobody listens there any more when the port is free.
+      // When the port is free, nothing listens there any more.
       const { port } = server;
       await server[Symbol.asyncDispose]();
       first.destroy();
@@ -179,7 +179,7 @@ describe.each(BOTH)('connect() with a port range over $family', ({ loopback, oth
     test('waits for a port that bind takes as well', async () => {
       await using server = await peer(loopback);
       using held = holding();
-      // A port of its own: bind(2) to all addresses takes none that is in TIME-WAIT at any.
+      // Its own port: bind(2) to the wildcard takes no port that is in TIME-WAIT on any address.
       const alone = { shareLocalPort: false, localPortRange: [45_101, 45_101] } as const;
       const first = await connected(held.add(connect(options(server, alone))));
       const waiting = [{ localAddress: undefined }, {}, {}].map((more) =>
@@ -213,7 +213,7 @@ describe.each(BOTH)('connect() with a port range over $family', ({ loopback, oth
       await using server = await peer(loopback);
       await using elsewhere = await peer(loopback);
       using held = holding();
-      // Toward elsewhere: in the way of bind, not of connect.
+      // Toward another destination: it blocks bind, not connect.
       await connected(held.add(connect(options(elsewhere))));
       const behind: Partial<ConnectOptions>[] = [
         {},

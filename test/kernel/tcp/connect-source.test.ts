@@ -1,4 +1,4 @@
-// Where connect leaves from: addresses of both families, ranges, marks and devices; the peer says who came.
+// The source of connect(): addresses of both families, ranges, marks and devices, as the peer sees them.
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -24,7 +24,7 @@ import { closed, connected, failing, holding, peer } from '../../support/connect
 beforeAll(addOtherAddresses);
 checkDescriptors();
 
-/** Connects, and says from where the peer saw it come. */
+/** Connects, and returns the source that the peer sees. */
 async function from(options: ConnectOptions, host = '::'): Promise<string> {
   await using server = await peer(host);
   const socket = await connected(connect({ ...options, port: server.port }));
@@ -211,7 +211,7 @@ describe.each(BOTH)('connect() over $family', (addresses) => {
     const socket = await connected(connect(options));
     const first = await server.next();
     await closed(socket);
-    // As Node's own users do it, with nothing but the destination.
+    // As users of net do it, with only the destination.
     await connected(socket.connect({ host: addresses.loopback, port: server.port }));
     const second = await server.next();
     for (const seen of [first, second]) expect(seen).toMatch(new RegExp(`^${addresses.other}:4505\\d$`));
@@ -255,7 +255,7 @@ describe('connect() from an address that bind(2) accepts and connect(2) replaces
     }
     ip('addr', 'del', '10.78.0.1/24', 'dev', 'lo');
     const last = await connected(connect({ host: '127.0.0.1', port: server.port, localAddress: '10.77.0.1' }));
-    expect(await server.next()).toMatch(/^10\.77\.0\.1:/); // the first that came
+    expect(await server.next()).toMatch(/^10\.77\.0\.1:/); // the first connection that arrived
     await closed(last);
   });
 
@@ -301,7 +301,7 @@ test('connect() accepts IPv4-mapped addresses as host and localAddress, and refu
 
 test('connect() with link-local addresses requires a zone', async () => {
   ip('addr', 'add', 'fe80::77/64', 'dev', 'lo', 'nodad');
-  await until(() => ip('-6', 'route', 'show', 'table', 'local').includes('fe80::77')); // a work queue adds it
+  await until(() => ip('-6', 'route', 'show', 'table', 'local').includes('fe80::77')); // a work queue of the kernel adds it
   await using server = await peer('::');
   const socket = await connected(connect({ host: 'fe80::77%lo', port: server.port, localAddress: 'fe80::77%lo' }));
   expect(await server.next()).toMatch(/^fe80::77/);
@@ -309,7 +309,7 @@ test('connect() with link-local addresses requires a zone', async () => {
   expect(() => connect({ host: 'fe80::77%lo', port: 9, localAddress: 'fe80::77%nope' })).toThrow(
     /"options\.localAddress" .*no network interface/,
   );
-  if (node(22)) return; // its libuv takes an interface by itself
+  if (node(22)) return; // its libuv picks an interface by itself
   const error = await failing(connect({ host: 'fe80::77', port: server.port }));
   expect(error).toMatchObject({ code: 'EINVAL', reason: 'noZone' });
 });
@@ -369,7 +369,7 @@ test('connect() closes a socket whose port lies outside the range that the sysct
   const socket = connect({ host: '127.0.0.1', port: server.port, localPortRange: [45_070, 45_079] });
   const connects: Socket[] = [];
   socket.on('connect', () => connects.push(socket));
-  // After the check of connect(), before the descriptor is made: the kernel passes over the range then.
+  // After the check of connect(), before the descriptor is made: the kernel then ignores the range.
   using _ = setSysctl('net.ipv4.ip_local_port_range', '50000 50003');
   const error = await failing(socket);
   expect(error).toMatchObject({ code: 'EADDRNOTAVAIL', syscall: 'connect', reason: 'otherSource' });

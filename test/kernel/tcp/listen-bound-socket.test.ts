@@ -1,5 +1,5 @@
-// Node's own BoundSocket (24.19, 26.4) beside this package: options on it before it is adopted, and the other way round
-// what this package prepares, where Node takes a descriptor.
+// Node's BoundSocket (24.19, 26.4) with this package: options set on it before it is used, and descriptors of this package
+// where Node accepts one.
 import { once } from 'node:events';
 import net, { type AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -18,7 +18,7 @@ interface BoundSocket extends Disposable {
 const { BoundSocket } = net as { BoundSocket?: new (options: object) => BoundSocket };
 const { ask, make } = KINDS['net']!;
 
-/** `test`, or one that is skipped and says why. */
+/** `test`, or a skipped test whose name says why. */
 function testBound(name: string, body: (Bound: new (options: object) => BoundSocket) => Promise<void> | void): void {
   if (BoundSocket === undefined)
     test.skip(`${name} (needs net.BoundSocket, Node 24.19 or 26.4, this is ${process.version})`);
@@ -26,7 +26,7 @@ function testBound(name: string, body: (Bound: new (options: object) => BoundSoc
 }
 
 describe('options on a net.BoundSocket', () => {
-  testBound('that a server adopts are its listener’s', async (Bound) => {
+  testBound('that a server uses are those of its listener', async (Bound) => {
     await expectNoNewFds(async () => {
       const bound = new Bound({ host: '127.0.0.1', port: 0 });
       const { port } = bound.address();
@@ -47,7 +47,7 @@ describe('options on a net.BoundSocket', () => {
     });
   });
 
-  testBound('that a client adopts are its connection’s', async (Bound) => {
+  testBound('that a client uses are those of its connection', async (Bound) => {
     const server = make().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const bound = new Bound({ host: '127.0.0.9', port: 0 });
@@ -76,7 +76,7 @@ describe('options on a net.BoundSocket', () => {
     const late = await errorOf(() => setOption(bound, 'IP_LOCAL_PORT_RANGE', [40000, 40009]));
     expect(late.code).toBe('ERR_OPTION_TOO_LATE');
     expect((await errorOf(() => setOption(bound, 'IP_BIND_ADDRESS_NO_PORT', true))).code).toBe('ERR_OPTION_TOO_LATE');
-    // And what is not local it does not get at all.
+    // It cannot bind an address that is not local.
     expect((await errorOf(() => new Bound({ host: '192.0.2.3' }))).code).toBe('EADDRNOTAVAIL');
   });
 });

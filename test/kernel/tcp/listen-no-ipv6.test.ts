@@ -1,4 +1,4 @@
-// listen on a host whose kernel has no IPv6. This one has: its answer, EAFNOSUPPORT, is played; all else is real.
+// listen on a host whose kernel has no IPv6: the errno, EAFNOSUPPORT, is simulated; everything else is real.
 import { expect, test, vi } from 'vitest';
 import type * as Binding from '../../../src/binding.js';
 import { expectNoNewFds } from '../../support/fds.js';

@@ -1,4 +1,4 @@
-// listen where a sandbox forbids AF_NETLINK, which is played: what would be warned of is not known, and all else works.
+// listen where a sandbox forbids AF_NETLINK, which is simulated: it cannot warn, and everything else works.
 import { expect, test, vi } from 'vitest';
 import { SyscallError } from '../../../src/index.js';
 import { KINDS, listening, warningsOf } from '../../support/listen.js';

@@ -1,4 +1,4 @@
-// listen: what its options do to the listener, on the real kernel.
+// listen: the effect of its options on the listener, on the real kernel.
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import net from 'node:net';
@@ -128,7 +128,7 @@ describe('listen() with reusePort', () => {
     second.server.on('connection', () => served[1]!++);
     for (let i = 0; i < 64; i++) await ask('127.0.0.1', first.port);
     expect(served[0]! + served[1]!).toBe(64);
-    for (const count of served) expect(count).toBeGreaterThan(0); // all on one: once in 2 ** 63
+    for (const count of served) expect(count).toBeGreaterThan(0); // all on one: a chance of 1 in 2 ** 63
   });
 
   test.each([{ reusePort: false }, {}])('%j does not share the port', async (options) => {
@@ -160,7 +160,7 @@ describe('listen() with reusePort', () => {
       for (let i = 0; i < 16; i++) expect(await ask('127.0.0.1', first.port)).toBe('hello');
       const detach = (): void => setOption(first.server, 'SO_DETACH_REUSEPORT_BPF', true);
       detach();
-      expect((await errorOf(detach)).code).toBe('ENOENT'); // as where none was attached
+      expect((await errorOf(detach)).code).toBe('ENOENT'); // as when none was attached
     },
   );
 
@@ -184,7 +184,7 @@ describe('listen() with reusePort', () => {
 
 describe('listen() with fastOpen', () => {
   test('accepts data that comes with the SYN', async () => {
-    using _ = setSysctl('net.ipv4.tcp_fastopen', 3 | 0x200); // 0x200: no cookie asked of clients
+    using _ = setSysctl('net.ipv4.tcp_fastopen', 3 | 0x200); // 0x200: no cookie required from clients
     const server = net.createServer((socket) => {
       socket.once('data', (data) => {
         const { options } = getOption(socket, 'TCP_INFO');
@@ -255,7 +255,7 @@ test('listen() with deferAccept does not accept a client that sends nothing', as
   await once(talking, 'connect');
   talking.write('x');
   await once(talking, 'data');
-  expect(order).toEqual([`accepted ${String(talking.localPort)}`]); // the later one is the first
+  expect(order).toEqual([`accepted ${String(talking.localPort)}`]); // the later one is accepted first
   silent.write('y');
   await once(silent, 'data');
   expect(order).toHaveLength(2);
@@ -405,14 +405,14 @@ describe('errors of listen()', () => {
   });
 });
 
-/** What an option of the next connection is. */
+/** The value of an option of the next connection. */
 async function ofAccepted(server: net.Server, option: ReadableOptionName<'stream'>): Promise<unknown> {
   return await new Promise((resolve) => {
     server.once('connection', (socket) => resolve(getOption(socket, option)));
   });
 }
 
-/** What ss says of the listener on this port. */
+/** What ss prints about the listener on this port. */
 function ss(port: number): string {
   return execFileSync('ss', ['-Hltn', `sport = :${String(port)}`], { encoding: 'utf8' });
 }

@@ -1,4 +1,4 @@
-// listen: Node's servers on it behave as on their own listen.
+// listen: Node's servers behave as with their own listen().
 import { once } from 'node:events';
 import net from 'node:net';
 import { describe, expect, test, vi } from 'vitest';
@@ -28,11 +28,11 @@ describe('listen()', () => {
     server.on('listening', () => events.push('listening'));
     expect(listen(server, { host: '127.0.0.1' }, () => events.push('listener'))).toBe(server);
     expect(events).toEqual([]);
-    expect(server.listening).toBe(true); // as on Node's own
+    expect(server.listening).toBe(true); // as with Node's own listen()
     await once(server, 'listening');
     expect(events).toEqual(['listening', 'listener']);
     await close(server);
-    listen(server, { host: '127.0.0.1' }); // the listener was for once
+    listen(server, { host: '127.0.0.1' }); // the listener is called once
     await once(server, 'listening');
     expect(events).toEqual(['listening', 'listener', 'listening']);
     await close(server);
@@ -56,7 +56,7 @@ describe('listen()', () => {
   test("of a server that is already listening throws Node's error and makes no descriptor", async () => {
     await using listener = await listening(net.createServer(), { host: '127.0.0.1' });
     await expectNoNewFds(async () => {
-      // Its own port: a descriptor that was bound first would be EADDRINUSE.
+      // Its own port: binding a descriptor first would fail with EADDRINUSE.
       const own = await errorOf(() => listen(listener.server, { host: '127.0.0.1', port: listener.port }));
       const nodes = await errorOf(() => listener.server.listen(0));
       expect(own).toMatchObject({ code: 'ERR_SERVER_ALREADY_LISTEN', name: nodes.name, message: nodes.message });
@@ -109,7 +109,7 @@ describe('listen()', () => {
     const port = closedPort();
     for (let round = 0; round < 3; round++) {
       await using listener = await listening(KINDS['net']!.make(), { host: '127.0.0.1', port });
-      expect(await KINDS['net']!.ask('127.0.0.1', listener.port)).toBe('hello'); // the server closes first
+      expect(await KINDS['net']!.ask('127.0.0.1', listener.port)).toBe('hello'); // the server's side closes first
     }
   });
 
@@ -172,7 +172,7 @@ describe('listen() with signal', () => {
     const heard = vi.fn();
     server.on('close', heard);
     await failure(server, { host: '127.0.0.1', port: taken.port, signal: AbortSignal.abort() });
-    await using again = await listening(server, { host: '127.0.0.1' }); // no close comes late
+    await using again = await listening(server, { host: '127.0.0.1' }); // no late 'close'
     expect(again.server.listening).toBe(true);
     expect(heard).not.toHaveBeenCalled();
   });

@@ -1,4 +1,4 @@
-// listen without capabilities: all of it works, but for `transparent` and ports below 1024, and those say what they need.
+// listen without capabilities: everything works except `transparent` and ports below 1024, whose errors name the capability.
 import { expect } from 'vitest';
 import type { ListenOptions } from '../../../src/index.js';
 import { testWith } from '../../support/kernel.js';

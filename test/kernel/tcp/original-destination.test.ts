@@ -1,4 +1,4 @@
-// originalDestination: what a client in another namespace dialled, with this one as its router and nft's rules in between.
+// originalDestination: what a client in another namespace dialled, with this namespace as its router and nft rules in between.
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
@@ -33,7 +33,7 @@ afterAll(async () => {
   await client[Symbol.asyncDispose]();
 });
 
-/** The ways that a connection is listened for, and the address that it then dials. */
+/** How the proxy listens, and the address that the client then dials. */
 const WAYS = [
   ['IPv4', '0.0.0.0', SERVICE.ipv4, 'ipv4'],
   ['IPv6', '::', SERVICE.ipv6, 'ipv6'],
@@ -81,7 +81,7 @@ describe.skipIf(missing !== undefined)(
 
       test("returns the proxy's address for a client that dials the proxy itself, which reveals loops", async () => {
         await using proxy = await telling({ host: address });
-        redirect(proxy.port); // connection tracking has an entry, and it says the same
+        redirect(proxy.port); // connection tracking has an entry with the same destination
         const own = family === 'ipv4' ? '10.9.0.1' : 'fd09::1';
         expect(await dial(own, proxy.port)).toEqual({ address: own, port: proxy.port, family, method: 'local' });
       });
@@ -138,7 +138,7 @@ test('originalDestination() without a rule is the local address without its zone
   listener.listen();
   const [, zone] = /: (veth\d+|\S+)@/.exec(execFileSync('ip', ['-o', 'link', 'show', 'type', 'veth']).toString()) ?? [];
   const [, linkLocal] = /inet6 (fe80::[0-9a-f:]+)/.exec(execFileSync('ip', ['-6', 'addr', 'show', zone!]).toString())!;
-  // As long as it is looked for duplicates of it, a connection to it leaves from another address.
+  // During duplicate address detection a connection to it leaves from another address.
   await until(() => !execFileSync('ip', ['-6', 'addr', 'show', zone!]).toString().includes('tentative'));
   using socket = tcp('ipv6');
   socket.connect({ address: `${linkLocal!}%${zone!}`, port: listener.local.port });
@@ -185,7 +185,7 @@ describe('originalDestination() throws', () => {
   });
 });
 
-/** A server that tells each client what it dialled. */
+/** A server that sends each client what it dialled. */
 async function telling(options: ListenOptions): Promise<{ port: number } & AsyncDisposable> {
   const server = net.createServer((socket) => socket.end(JSON.stringify(originalDestination(socket))));
   return await listening(server, options);
@@ -220,7 +220,7 @@ function nft(script: string): void {
   execFileSync('nft', ['-f', '-'], { input: script });
 }
 
-/** Connects from the client's namespace, and returns what the server says. */
+/** Connects from the client's namespace, and returns what the server sends. */
 async function dial(address: string, port: number): Promise<unknown> {
   return JSON.parse(await run(`require('node:net').connect(${port}, '${address}').pipe(process.stdout);`));
 }
