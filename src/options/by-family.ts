@@ -29,6 +29,8 @@ export function byFamily<P extends OptionPair, F extends Family>(pair: P, family
 }
 
 /** Both names of an option, for what holds for either family. */
-export function bothFamilies<P extends OptionPair>(pair: P): readonly (typeof PAIRS)[P][Family][] {
-  return Object.values(PAIRS[pair]) as (typeof PAIRS)[P][Family][];
+export function bothFamilies<P extends OptionPair>(
+  pair: P,
+): readonly [(typeof PAIRS)[P]['ipv4'], (typeof PAIRS)[P]['ipv6']] {
+  return [PAIRS[pair].ipv4, PAIRS[pair].ipv6];
 }
