@@ -42,25 +42,27 @@ export type {
 export type { RepairOptions, RepairQueue, RepairWindow } from './options/kinds/tcp-repair.js';
 export type { Timestamping, TimestampingFlag, TransmitTime } from './options/kinds/timestamping.js';
 export type { ReusePort } from './options/reuse-port.js';
-export type { OptionRow } from './options/row.js';
+export type { OptionRow, SocketType } from './options/row.js';
 export { steerByCpu, steerByHash, steerRandomly } from './options/steering.js';
 export type { TcpState } from './kernel/tcp-states.js';
 export type { TcpInfo } from './options/tcp-info.js';
 export {
   OPTIONS,
+  type DatagramSocketOptions,
   type OptionName,
   type ReadableOptionName,
   type SocketOptions,
+  type SocketOptionsOf,
+  type StreamSocketOptions,
   type WritableOptionName,
 } from './options/table.js';
-export type { OptionTarget } from './options/target.js';
+export type { OptionTarget, SocketTypeOf } from './options/target.js';
 export type { OptionValues } from './options/values.js';
 export {
   NativeSocket,
   type Accepted,
   type NativeSocketOptions,
   type NativeSocketState,
-  type NativeSocketType,
   type ReceivedMessage,
   type ReceiveOptions,
   type SendMessage,
@@ -92,7 +94,7 @@ export { reserveUdp, type ReserveUdpOptions } from './reserve/reserve-udp.js';
 export { UdpReservation, type ReservedSocketOptions, type UdpReservationState } from './reserve/udp-reservation.js';
 export type { DetachedReservation } from './reserve/moved.js';
 export { UdpSocket, type UdpStats } from './udp/socket.js';
-export { SendBatch, type SendBatchOptions } from './udp/send/batch.js';
+export type { SendBatch, SendBatchOptions } from './udp/send/batch.js';
 export type { ReplyOptions, SendOptions, SendSource } from './udp/send/envelope.js';
 export type { EqualTail, GsoDisabled, GsoDisabledReason, GsoMode, GsoOptions } from './udp/send/gso.js';
 export type { SendData } from './udp/send/data.js';

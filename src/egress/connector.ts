@@ -5,7 +5,7 @@ import type { Agent as HttpsAgent } from 'node:https';
 import { isIP, type NetConnectOpts, type Socket, type SocketConstructorOpts } from 'node:net';
 import { connect as nodeTlsConnect, type TLSSocket } from 'node:tls';
 import { invalidType, invalidValue, string } from '../arguments.js';
-import type { SocketOptions } from '../options/table.js';
+import type { StreamSocketOptions } from '../options/table.js';
 import { connectAs, listenerOf, optionsOf, socketFrom } from '../tcp/connect/connect.js';
 import { sourceOf, type ConnectOptions, type WaitForLocalPort } from '../tcp/connect/options.js';
 import { secureFrom } from '../tcp/connect/tls.js';
@@ -18,7 +18,7 @@ export interface UnconnectedOptions extends Omit<SocketConstructorOpts, 'fd'> {
   /** The pool's key of the connection. */
   readonly key?: string | undefined;
   /** As of `connect`. */
-  readonly sockopts?: SocketOptions | undefined;
+  readonly sockopts?: StreamSocketOptions | undefined;
   /** As of `connect`. */
   readonly waitForLocalPort?: WaitForLocalPort | undefined;
 }

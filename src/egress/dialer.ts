@@ -16,7 +16,9 @@ export type DialTlsOptions = ConnectionOptions & DialOptions;
 export type MakeTls = (options: DialTlsOptions) => TLSSocket;
 
 export interface Dialer {
+  /** @internal */
   dial(options: DialOptions, listener?: () => void): Socket;
+  /** @internal */
   dialTls(options: DialTlsOptions, make: MakeTls): TLSSocket;
   /** tls.connect over it. */
   connectTls(options: DialTlsOptions): TLSSocket;

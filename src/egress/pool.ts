@@ -6,7 +6,7 @@ import { integer, invalidType, invalidValue, options as checkOptions, string } f
 import { SocketError } from '../errors.js';
 import type { PortRange } from '../kernel/sysctl.js';
 import type { EncodedOption } from '../options/access.js';
-import type { SocketOptions } from '../options/table.js';
+import type { StreamSocketOptions } from '../options/table.js';
 import type { Candidates, Source } from '../source/source.js';
 import { connectFrom, socketFrom } from '../tcp/connect/connect.js';
 import { sourceOf, waitPolicyOf, type ConnectOptions, type WaitForLocalPort } from '../tcp/connect/options.js';
@@ -52,7 +52,7 @@ export interface EgressPoolOptions {
   /** SO_BINDTODEVICE: an interface's name. */
   readonly device?: string | undefined;
   /** Options for each descriptor, set before bind. */
-  readonly sockopts?: SocketOptions | undefined;
+  readonly sockopts?: StreamSocketOptions | undefined;
   /** Whether connections wait for a port when no source has one; each may say so for itself. @default they fail */
   readonly waitForLocalPort?: WaitForLocalPort | undefined;
   /** In errors and diagnostics_channel events. @default 'egress pool' */

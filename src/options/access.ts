@@ -8,7 +8,7 @@ import { hasIPv6Group } from './kinds/groups.js';
 import { portAssigned } from './local-endpoint.js';
 import { LEVELS, type OptionRow } from './row.js';
 import { OPTIONS, type ReadableOptionName, type SocketOptions, type WritableOptionName } from './table.js';
-import { accessOf, refusalOf, type OptionAccess, type OptionTarget } from './target.js';
+import { accessOf, refusalOf, type OptionAccess, type OptionTarget, type SocketTypeOf } from './target.js';
 import type { OptionValues } from './values.js';
 import { EACCES, EPERM, TCP_INFO } from '../kernel/numbers.js';
 
@@ -26,8 +26,8 @@ export interface RawOption {
  * @throws SyscallError; ERR_OPTION_TOO_LATE where the kernel would accept the value and pass over it;
  * ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE (no such option), ERR_OUT_OF_RANGE; ERR_INVALID_STATE (no descriptor)
  */
-export function setOption<N extends WritableOptionName>(
-  target: OptionTarget,
+export function setOption<S extends OptionTarget, N extends WritableOptionName & WritableOptionName<SocketTypeOf<S>>>(
+  target: S,
   name: N,
   value: OptionValues[N]['set'],
 ): void;
@@ -48,7 +48,10 @@ export function setOption(target: OptionTarget, option: string | RawOption, valu
  * Reads an option, getsockopt(2). By name, decoded. By numbers, the bytes that the kernel gave, at most `length` of them.
  * @throws as setOption
  */
-export function getOption<N extends ReadableOptionName>(target: OptionTarget, name: N): OptionValues[N]['get'];
+export function getOption<S extends OptionTarget, N extends ReadableOptionName & ReadableOptionName<SocketTypeOf<S>>>(
+  target: S,
+  name: N,
+): OptionValues[N]['get'];
 export function getOption(target: OptionTarget, option: RawOption, length?: number): Uint8Array;
 export function getOption(target: OptionTarget, option: string | RawOption, length = 4): unknown {
   const access = accessOf(target);

@@ -46,10 +46,10 @@ const NONE: ReadonlyMap<string, string> = new Map();
 const NO_OPTIONS: readonly EncodedOption[] = [];
 
 /** The options as they were given, once checked. */
-export function checkSockopts(
-  sockopts: SocketOptions | undefined,
+export function checkSockopts<O extends SocketOptions>(
+  sockopts: O | undefined,
   refused: ReadonlyMap<string, string> = NONE,
-): SocketOptions | undefined {
+): O | undefined {
   encodeSockopts(sockopts, refused);
   return sockopts === undefined ? undefined : { ...sockopts };
 }

@@ -5,6 +5,7 @@ import { integer, invalidType } from '../arguments.js';
 import { native } from '../binding.js';
 import { SocketError } from '../errors.js';
 import { descriptorOf, isNodeSocket } from '../node/descriptor.js';
+import type { SocketType } from './row.js';
 
 /** The option calls on one descriptor. A native Handle has this shape. */
 export interface OptionAccess {
@@ -20,9 +21,16 @@ export const optionAccess: unique symbol = Symbol('linux-sockets.optionAccess');
 /** How they say that an option must not be set on them, and why. */
 export const refuseOption: unique symbol = Symbol('linux-sockets.refuseOption');
 
-export interface OwnSocket {
+/** For the compiler: which type of socket it is, so that setOption and getOption offer the options that it takes. */
+export const socketType: unique symbol = Symbol('linux-sockets.socketType');
+
+/** A socket of this package. */
+export interface OwnSocket<T extends SocketType = SocketType> {
+  /** Declared, and never there. */
+  readonly [socketType]: T;
+  /** @internal */
   readonly [optionAccess]: OptionAccess;
-  /** By its numbers, which the raw form has as well. */
+  /** By its numbers, which the raw form has as well. @internal */
   [refuseOption]?(level: number, name: number): string | undefined;
 }
 
@@ -36,6 +44,16 @@ export interface BoundSocketLike {
  * net.BoundSocket, or a descriptor number.
  */
 export type OptionTarget = OwnSocket | Socket | Server | DgramSocket | BoundSocketLike | number;
+
+/** The types of socket that a target may be of: 'stream' for those of node:net, any for a descriptor number. */
+export type SocketTypeOf<S> =
+  S extends OwnSocket<infer T>
+    ? T
+    : S extends DgramSocket
+      ? 'dgram'
+      : S extends Socket | Server | BoundSocketLike
+        ? 'stream'
+        : SocketType;
 
 /** Why this target must not have this option set, undefined when it may. */
 export function refusalOf(target: OptionTarget, level: number, name: number): string | undefined {

@@ -8,7 +8,14 @@ import { check, SocketError, SyscallError } from '../errors.js';
 import { descriptorOf } from '../node/descriptor.js';
 import { encodeOption } from '../options/access.js';
 import { isDeferred } from '../options/deferred.js';
-import { accessOf, optionAccess, refuseOption, type OptionAccess, type OwnSocket } from '../options/target.js';
+import {
+  accessOf,
+  optionAccess,
+  refuseOption,
+  socketType,
+  type OptionAccess,
+  type OwnSocket,
+} from '../options/target.js';
 import { Readiness } from '../socket/readiness.js';
 import { Endpoint, SOCKADDR_SIZE, type EndpointLike } from '../wire/endpoint.js';
 import { losesGuarantee } from './guarantee.js';
@@ -41,7 +48,8 @@ export interface ReservationMessage {
  * destinations may share the port, unless it was reserved with `shareLocalPort: false`. It lasts until `release`, or the end of the
  * process; there is no timeout. Made by `reserve`.
  */
-export class PortReservation implements OwnSocket, Disposable {
+export class PortReservation implements OwnSocket<'stream'>, Disposable {
+  declare readonly [socketType]: 'stream';
   readonly local: Endpoint;
   readonly remote: Endpoint;
   readonly #handle: Handle;
@@ -49,11 +57,15 @@ export class PortReservation implements OwnSocket, Disposable {
   /** While activating: it has to end before the descriptor does. */
   #readiness: Readiness | undefined;
 
-  /** @internal Takes over the handle of a socket whose connect was deferred. */
-  constructor(handle: Handle, local: Endpoint, remote: Endpoint) {
+  private constructor(handle: Handle, local: Endpoint, remote: Endpoint) {
     this.#handle = handle;
     this.local = local;
     this.remote = remote;
+  }
+
+  /** Takes over the handle of a socket whose connect was deferred. @internal */
+  static of(handle: Handle, local: Endpoint, remote: Endpoint): PortReservation {
+    return new PortReservation(handle, local, remote);
   }
 
   /**

@@ -6,7 +6,7 @@ import { EADDRNOTAVAIL, SOCK_DGRAM } from '../kernel/numbers.js';
 import type { PortRange } from '../kernel/sysctl.js';
 import { isUnicast } from '../kernel/unicast.js';
 import { encodeSockopts } from '../options/sockopts.js';
-import type { SocketOptions } from '../options/table.js';
+import type { DatagramSocketOptions } from '../options/table.js';
 import { choosePort, contains, outsideRange, type PortChoice } from '../ports/port-range.js';
 import { endsOf } from '../source/ends.js';
 import { outerError, type Asked } from '../source/explain.js';
@@ -31,7 +31,7 @@ export interface ReserveUdpOptions {
   /** Send from an address of others (IP_TRANSPARENT, IPV6_TRANSPARENT); CAP_NET_ADMIN or CAP_NET_RAW. @default false */
   readonly transparent?: boolean | undefined;
   /** Set before bind. Not those that would take the guarantee away: SO_REUSEADDR, SO_REUSEPORT, SO_BINDTODEVICE; nor UDP_GRO. */
-  readonly sockopts?: SocketOptions | undefined;
+  readonly sockopts?: DatagramSocketOptions | undefined;
 }
 
 /**
@@ -55,7 +55,7 @@ export function reserveUdp(options: ReserveUdpOptions): UdpReservation {
     if (held === undefined || (choice.rangeWanted && !contains(choice.range, held.port))) {
       throw outsideRange(held?.port ?? 0, choice.range);
     }
-    return new UdpReservation(handle, { family, local: held, remote });
+    return UdpReservation.of(handle, { family, local: held, remote });
   } catch (error) {
     handle.close();
     throw error;

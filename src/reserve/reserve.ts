@@ -8,7 +8,7 @@ import type { PortRange } from '../kernel/sysctl.js';
 import { encodeOption } from '../options/access.js';
 import { saysDeferred } from '../options/deferred.js';
 import { encodeSockopts } from '../options/sockopts.js';
-import type { SocketOptions } from '../options/table.js';
+import type { StreamSocketOptions } from '../options/table.js';
 import { choosePort, contains, outsideRange, passedOver } from '../ports/port-range.js';
 import { endsOf } from '../source/ends.js';
 import { outerError } from '../source/explain.js';
@@ -42,7 +42,7 @@ export interface ReserveOptions {
   /** Send from an address of others (IP_TRANSPARENT, IPV6_TRANSPARENT); CAP_NET_ADMIN or CAP_NET_RAW. @default false */
   readonly transparent?: boolean | undefined;
   /** Set before bind. Not those that would take the guarantee away: SO_REUSEADDR, SO_REUSEPORT, SO_BINDTODEVICE. */
-  readonly sockopts?: SocketOptions | undefined;
+  readonly sockopts?: StreamSocketOptions | undefined;
 }
 
 /**
@@ -120,7 +120,7 @@ function reserveOne(plan: Plan): PortReservation {
   }
   if (errno !== 0) throw failureOf(errno, recipe.failed, plan);
   try {
-    return new PortReservation(handle, verified(recipe, plan), remote);
+    return PortReservation.of(handle, verified(recipe, plan), remote);
   } catch (error) {
     handle.close();
     throw error;

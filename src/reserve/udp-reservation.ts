@@ -6,7 +6,14 @@ import { check } from '../errors.js';
 import { requireIntOption } from '../kernel/int-option.js';
 import { AF_INET6, IPPROTO_UDP, SO_DOMAIN, SO_PROTOCOL, SOL_SOCKET } from '../kernel/numbers.js';
 import { localEndpoint } from '../options/local-endpoint.js';
-import { accessOf, optionAccess, refuseOption, type OptionAccess, type OwnSocket } from '../options/target.js';
+import {
+  accessOf,
+  optionAccess,
+  refuseOption,
+  socketType,
+  type OptionAccess,
+  type OwnSocket,
+} from '../options/target.js';
 import { isGro, type UdpSocketOptions } from '../udp/options.js';
 import { fromReservation, type UdpSocket } from '../udp/socket.js';
 import type { Endpoint } from '../wire/endpoint.js';
@@ -28,19 +35,24 @@ export type UdpReservationState = 'held' | 'released' | 'converted' | 'detached'
 export type ReservedSocketOptions = Omit<UdpSocketOptions, (typeof DECIDED)[number]>;
 
 /** A local UDP port toward one destination. It lasts until `release`, or the end of the process. Made by `reserveUdp`. */
-export class UdpReservation implements OwnSocket, Disposable {
+export class UdpReservation implements OwnSocket<'dgram'>, Disposable {
+  declare readonly [socketType]: 'dgram';
   readonly local: Endpoint;
   readonly remote: Endpoint;
   readonly #handle: Handle;
   readonly #family: Family;
   #state: UdpReservationState = 'held';
 
-  /** @internal Takes over the handle of a connected socket. */
-  constructor(handle: Handle, { family, local, remote }: HeldEnds) {
+  private constructor(handle: Handle, { family, local, remote }: HeldEnds) {
     this.#handle = handle;
     this.#family = family;
     this.local = local;
     this.remote = remote;
+  }
+
+  /** Takes over the handle of a connected socket. @internal */
+  static of(handle: Handle, ends: HeldEnds): UdpReservation {
+    return new UdpReservation(handle, ends);
   }
 
   /**

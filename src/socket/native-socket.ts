@@ -10,8 +10,9 @@ import { encodeSockopts } from '../options/sockopts.js';
 import { callError, type Asked } from '../source/explain.js';
 import { optionSteps } from '../source/local-steps.js';
 import { Recipe } from '../source/recipe.js';
-import type { SocketOptions } from '../options/table.js';
-import { accessOf, optionAccess, type OptionAccess, type OwnSocket } from '../options/target.js';
+import type { SocketOptions, SocketOptionsOf } from '../options/table.js';
+import type { SocketType } from '../options/row.js';
+import { accessOf, optionAccess, socketType, type OptionAccess, type OwnSocket } from '../options/target.js';
 import { Readiness, READABLE, WRITABLE } from './readiness.js';
 import { intOption, requireIntOption, takeError } from '../kernel/int-option.js';
 import { LITTLE_ENDIAN } from '../wire/byte-order.js';
@@ -35,15 +36,13 @@ import {
   TCP_INFO,
 } from '../kernel/numbers.js';
 
-export type NativeSocketType = 'stream' | 'dgram' | 'raw';
-
-export interface NativeSocketOptions {
-  readonly family: Family;
-  readonly type: NativeSocketType;
+export interface NativeSocketOptions<T extends SocketType = SocketType, F extends Family = Family> {
+  readonly family: F;
+  readonly type: T;
   /** IPPROTO_*; 0 is the type's own, TCP or UDP. @default 0 */
   readonly protocol?: number | undefined;
   /** Set right after socket(2), in their order. */
-  readonly sockopts?: SocketOptions | undefined;
+  readonly sockopts?: SocketOptionsOf<T, F> | undefined;
 }
 
 /**
@@ -99,9 +98,10 @@ export interface Accepted {
  * `close` or `detach`; later calls fail with EBADF. One that is forgotten is closed by the garbage collector, with a
  * process warning, though never under a pending wait.
  */
-export class NativeSocket implements OwnSocket, Disposable {
+export class NativeSocket<T extends SocketType = SocketType> implements OwnSocket<T>, Disposable {
+  declare readonly [socketType]: T;
   readonly family: Family;
-  readonly type: NativeSocketType;
+  readonly type: T;
   readonly #handle: Handle;
   #state: NativeSocketState;
   #readiness: Readiness | undefined;
@@ -110,7 +110,7 @@ export class NativeSocket implements OwnSocket, Disposable {
   /** How the last connect failed, for all who wait for it. */
   #refusal: SyscallError | undefined;
 
-  private constructor(handle: Handle, family: Family, type: NativeSocketType, state: NativeSocketState) {
+  private constructor(handle: Handle, family: Family, type: T, state: NativeSocketState) {
     this.#handle = handle;
     this.family = family;
     this.type = type;
@@ -121,15 +121,15 @@ export class NativeSocket implements OwnSocket, Disposable {
    * Makes a socket, socket(2), and sets its options. A failure leaves no descriptor behind.
    * @throws SyscallError of socket or setsockopt; ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE
    */
-  static create(options: NativeSocketOptions): NativeSocket {
+  static create<T extends SocketType, F extends Family>(options: NativeSocketOptions<T, F>): NativeSocket<T> {
     checkOptions('options', options, ['family', 'type', 'protocol', 'sockopts']);
     const family = oneOf('options.family', options.family, FAMILIES);
-    const type = oneOf('options.type', options.type, TYPES);
+    const type = oneOf('options.type', options.type, TYPES) as T;
     const { protocol = 0 } = options;
     integer('options.protocol', protocol, 0, 65535);
     const recipe = new Recipe([
       { call: 'socket', family, type: TYPE_NUMBERS[type], protocol },
-      ...optionSteps(encodeSockopts(options.sockopts)),
+      ...optionSteps(encodeSockopts(options.sockopts as SocketOptions | undefined)),
     ]);
     const handle = new (native().Handle)();
     const errno = recipe.run(handle);
@@ -398,8 +398,8 @@ function vectors(name: string, data: Uint8Array | readonly Uint8Array[]): readon
   return data as readonly Uint8Array[];
 }
 
-const TYPES: readonly NativeSocketType[] = ['stream', 'dgram', 'raw'];
-const TYPE_NUMBERS: Readonly<Record<NativeSocketType, number>> = { stream: 1, dgram: 2, raw: 3 };
+const TYPES: readonly SocketType[] = ['stream', 'dgram', 'raw'];
+const TYPE_NUMBERS: Readonly<Record<SocketType, number>> = { stream: 1, dgram: 2, raw: 3 };
 const FAMILY_NAMES: ReadonlyMap<number, Family> = new Map([
   [AF_INET, 'ipv4'],
   [AF_INET6, 'ipv6'],

@@ -12,7 +12,7 @@ import { applyOptions, encodeOption } from '../options/access.js';
 import type { BpfInstruction } from '../options/kinds/filter.js';
 import type { TransmitTime } from '../options/kinds/timestamping.js';
 import { checkSockopts } from '../options/sockopts.js';
-import type { SocketOptions } from '../options/table.js';
+import type { DatagramSocketOptions } from '../options/table.js';
 import type { OptionAccess } from '../options/target.js';
 import { FAMILIES, type Family } from '../wire/families.js';
 import { FLAG_FEATURES, PATH_MTU_DISCOVERY, type Features, type PathMtuDiscovery, type Wanted } from './features.js';
@@ -88,7 +88,7 @@ export interface UdpSocketOptions extends SenderOptions, EgressOptions {
   /** Bytes of send buffer, as `receiveBuffer`; net.core.wmem_max. */
   readonly sendBuffer?: number | undefined;
   /** Any other options, set right after those above. */
-  readonly sockopts?: SocketOptions | undefined;
+  readonly sockopts?: DatagramSocketOptions | undefined;
 
   /** Datagrams per system call, 1 to 256. @default 64 */
   readonly slots?: number | undefined;

@@ -6,7 +6,7 @@ import { check, SocketError } from '../errors.js';
 import { applyOptions } from '../options/access.js';
 import type { BpfInstruction } from '../options/kinds/filter.js';
 import { localEndpoint, portAssigned } from '../options/local-endpoint.js';
-import { optionAccess, refuseOption, type OptionAccess, type OwnSocket } from '../options/target.js';
+import { optionAccess, refuseOption, socketType, type OptionAccess, type OwnSocket } from '../options/target.js';
 import { READABLE, WRITABLE } from '../socket/readiness.js';
 import type { WaitOptions } from '../socket/native-socket.js';
 import { notAborted } from '../socket/waiters.js';
@@ -66,7 +66,8 @@ export interface UdpStats {
  * dropped when it is full. Listening keeps the event loop alive, unless `unref()`. One that is forgotten is closed by the
  * garbage collector, with a process warning, though never while it listens.
  */
-export class UdpSocket extends UdpEmitter implements OwnSocket, AsyncDisposable {
+export class UdpSocket extends UdpEmitter implements OwnSocket<'dgram'>, AsyncDisposable {
+  declare readonly [socketType]: 'dgram';
   readonly family: Family;
   readonly #handle: Handle;
   readonly #features: Features;

@@ -41,6 +41,8 @@ export function connecting(signal: AbortSignal, nodes: NetConnectOpts): void {
   connect({ port: 443, waitForLocalPort: 1000 });
   // @ts-expect-error unknown option
   connect({ port: 443, retry: { timeout: 1000 } });
+  // @ts-expect-error an option of datagram sockets
+  connect({ port: 443, sockopts: { UDP_SEGMENT: 1200 } });
   // @ts-expect-error it is misspelt
   connect({ port: 443, localPorts: [1, 2] });
 }

@@ -32,6 +32,8 @@ export function listening(): void {
   listen(5, {});
   // @ts-expect-error the address is `host`, as in net
   listen(server, { address: '127.0.0.1' });
+  // @ts-expect-error an option of datagram sockets
+  listen(server, { sockopts: { UDP_SEGMENT: 1200 } });
   // @ts-expect-error a port is a number
   listen(server, { port: '80' });
   // @ts-expect-error no such word

@@ -8,6 +8,8 @@ import {
   getOption,
   OPTIONS,
   setOption,
+  UdpSocket,
+  type DatagramSocketOptions,
   type NativeSocket,
   type OptionName,
   type OptionTarget,
@@ -16,6 +18,9 @@ import {
   type RawOption,
   type ReadableOptionName,
   type SocketOptions,
+  type SocketType,
+  type SocketTypeOf,
+  type StreamSocketOptions,
   type TcpInfo,
   type TcpState,
   type WritableOptionName,
@@ -135,6 +140,55 @@ export function targets(
   setOption(undefined, 'SO_KEEPALIVE', true);
   // @ts-expect-error nor an object with a number for its descriptor
   setOption({ fd: 3 }, 'SO_KEEPALIVE', true);
+}
+
+export function optionsThatTheTargetDoesNotTake(
+  udp: UdpSocket,
+  tcp: NativeSocket<'stream'>,
+  node: Socket,
+  server: Server,
+  dgram: DgramSocket,
+): void {
+  setOption(udp, 'SO_RCVBUF', 65536);
+  setOption(tcp, 'TCP_USER_TIMEOUT', 3000);
+  setOption(node, 'TCP_USER_TIMEOUT', 3000);
+  setOption(server, 'TCP_FASTOPEN', 16);
+  setOption(dgram, 'IP_RECVTTL', true);
+  setOption(3, 'UDP_SEGMENT', 1200);
+  setOption(3, 'TCP_USER_TIMEOUT', 3000);
+  // @ts-expect-error an option of stream sockets
+  setOption(udp, 'TCP_USER_TIMEOUT', 3000);
+  // @ts-expect-error read as well
+  getOption(udp, 'TCP_INFO');
+  // @ts-expect-error an option of stream sockets
+  setOption(dgram, 'TCP_NODELAY', true);
+  // @ts-expect-error an option of datagram sockets
+  setOption(tcp, 'UDP_SEGMENT', 1200);
+  // @ts-expect-error an option of datagram sockets
+  setOption(node, 'UDP_SEGMENT', 1200);
+  // @ts-expect-error an option of datagram sockets
+  setOption(server, 'UDP_GRO', true);
+  // @ts-expect-error an option of raw sockets
+  setOption(tcp, 'IP_HDRINCL', true);
+  // By numbers, anything goes.
+  setOption(udp, { level: 6, name: 18 }, 3000);
+  UdpSocket.create({ family: 'ipv4', sockopts: { UDP_CORK: true } });
+  // @ts-expect-error an option of stream sockets
+  UdpSocket.create({ family: 'ipv4', sockopts: { TCP_NODELAY: true } });
+}
+
+export function namesByTypeAndFamily(): void {
+  expectTypeOf<'TCP_NODELAY'>().toExtend<WritableOptionName<'stream'>>();
+  expectTypeOf<Extract<WritableOptionName<'dgram'>, 'TCP_NODELAY'>>().toEqualTypeOf<never>();
+  expectTypeOf<'SO_RCVBUF'>().toExtend<WritableOptionName<'dgram'>>();
+  expectTypeOf<Extract<WritableOptionName<'stream', 'ipv4'>, 'IPV6_V6ONLY'>>().toEqualTypeOf<never>();
+  expectTypeOf<'IPV6_V6ONLY'>().toExtend<WritableOptionName<'stream'>>();
+  expectTypeOf<SocketTypeOf<UdpSocket>>().toEqualTypeOf<'dgram'>();
+  expectTypeOf<SocketTypeOf<TLSSocket>>().toEqualTypeOf<'stream'>();
+  expectTypeOf<SocketTypeOf<HttpServer>>().toEqualTypeOf<'stream'>();
+  expectTypeOf<SocketTypeOf<number>>().toEqualTypeOf<SocketType>();
+  expectTypeOf<keyof DatagramSocketOptions>().toEqualTypeOf<WritableOptionName<'dgram'>>();
+  expectTypeOf<keyof StreamSocketOptions>().toEqualTypeOf<WritableOptionName<'stream'>>();
 }
 
 export function optionsForAFactory(): void {

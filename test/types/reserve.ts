@@ -6,6 +6,9 @@ import {
   PortReservation,
   reserve,
   reserveMany,
+  reserveUdp,
+  setOption,
+  UdpReservation,
   type DetachedReservation,
   type Endpoint,
   type ReservationMessage,
@@ -34,10 +37,27 @@ export function reserving(): void {
   reserve({ remote: '192.0.2.1:443', portRange: [1, 2] });
   // @ts-expect-error an option's value has its type
   reserve({ remote: '192.0.2.1:443', sockopts: { SO_MARK: true } });
+  // @ts-expect-error an option of datagram sockets
+  reserve({ remote: '192.0.2.1:443', sockopts: { UDP_SEGMENT: 1200 } });
+  // @ts-expect-error an option of stream sockets
+  reserveUdp({ remote: '192.0.2.1:443', local: '192.0.2.9:0', sockopts: { TCP_NODELAY: true } });
   // @ts-expect-error the count comes first
   reserveMany({ remote: '192.0.2.1:443' }, 10);
   // What is not known may be passed on.
   ({ remote: '192.0.2.1:443', local: undefined }) satisfies ReserveOptions;
+}
+
+export function making(reservation: PortReservation, udp: UdpReservation): void {
+  // @ts-expect-error only reserve and adopt make one
+  new PortReservation();
+  // @ts-expect-error only reserveUdp makes one
+  new UdpReservation();
+  // @ts-expect-error an option of datagram sockets
+  setOption(reservation, 'UDP_SEGMENT', 1200);
+  // @ts-expect-error an option of stream sockets
+  setOption(udp, 'TCP_NODELAY', true);
+  setOption(reservation, 'TCP_NODELAY', true);
+  setOption(udp, 'SO_RCVBUF', 65536);
 }
 
 export async function holding(reservation: PortReservation, signal: AbortSignal, child: ChildProcess): Promise<void> {

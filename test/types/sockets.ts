@@ -10,9 +10,10 @@ import {
   type ExtendedError,
   type Family,
   type PacketInfo,
-  type SocketState,
   type ReceivedControlMessage,
   type ReceivedMessage,
+  type NativeSocketState,
+  type SocketType,
 } from '../../src/index.js';
 
 declare const socket: NativeSocket;
@@ -28,15 +29,22 @@ export function making(): void {
   NativeSocket.create({ family: 'ipv4', type: 'seqpacket' });
   // @ts-expect-error an option's value has its type here as well
   NativeSocket.create({ family: 'ipv4', type: 'stream', sockopts: { TCP_NODELAY: 1 } });
+  // @ts-expect-error an option of datagram sockets
+  NativeSocket.create({ family: 'ipv4', type: 'stream', sockopts: { UDP_SEGMENT: 1200 } });
+  // @ts-expect-error an option of IPv6 sockets
+  NativeSocket.create({ family: 'ipv4', type: 'stream', sockopts: { IPV6_FREEBIND: true } });
   // @ts-expect-error it is misspelt
   NativeSocket.create({ family: 'ipv4', type: 'stream', sockopt: {} });
   // @ts-expect-error only create and adopt make one
   new NativeSocket();
+  expectTypeOf(NativeSocket.create({ family: 'ipv4', type: 'dgram' })).toEqualTypeOf<NativeSocket<'dgram'>>();
+  expectTypeOf<NativeSocket<'dgram'>>().toExtend<NativeSocket>();
+  expectTypeOf<NativeSocket['type']>().toEqualTypeOf<SocketType>();
   expectTypeOf(NativeSocket.adopt(3)).toEqualTypeOf<NativeSocket>();
 }
 
 export function beingOne(): void {
-  expectTypeOf(socket.state).toEqualTypeOf<SocketState>();
+  expectTypeOf(socket.state).toEqualTypeOf<NativeSocketState>();
   expectTypeOf(socket.family).toEqualTypeOf<Family>();
   expectTypeOf(socket.fd).toEqualTypeOf<number>();
   expectTypeOf(socket.local).toEqualTypeOf<Endpoint>();

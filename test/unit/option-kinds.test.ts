@@ -3,13 +3,14 @@ import { describe, expect, test } from 'vitest';
 import { getOption, OPTIONS, setOption, steerByCpu, type OptionName, type OptionRow } from '../../src/index.js';
 import { KINDS, type Kind } from '../../src/options/kinds.js';
 import type { Codec } from '../../src/options/kinds/codec.js';
-import { LEVELS } from '../../src/options/row.js';
-import { optionAccess, type OptionAccess, type OwnSocket } from '../../src/options/target.js';
+import { LEVELS, type SocketType } from '../../src/options/row.js';
+import { optionAccess, socketType, type OptionAccess, type OwnSocket } from '../../src/options/target.js';
 
 type Call = readonly [call: string, level: number, name: number, bytes: string];
 
 /** A socket that takes every option and notes it. */
 class Recorder implements OptionAccess, OwnSocket {
+  declare readonly [socketType]: SocketType;
   readonly calls: Call[] = [];
 
   get [optionAccess](): OptionAccess {

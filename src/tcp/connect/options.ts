@@ -13,7 +13,7 @@ import type { PortRange } from '../../kernel/sysctl.js';
 import { TIME_WAIT_MS } from '../../kernel/time-wait.js';
 import { encodeOption } from '../../options/access.js';
 import { encodeSockopts, type StreamProtocol } from '../../options/sockopts.js';
-import type { SocketOptions } from '../../options/table.js';
+import type { StreamSocketOptions } from '../../options/table.js';
 import { choosePort } from '../../ports/port-range.js';
 import { sourceEndpoint } from './descriptor.js';
 import type { WaitPolicy } from '../../ports/waiting.js';
@@ -51,7 +51,7 @@ export interface SourceOptions {
    */
   readonly protocol?: StreamProtocol | undefined;
   /** Any other option by its kernel name, set before bind. Not those of the options above, nor SO_BINDTOIFINDEX. */
-  readonly sockopts?: SocketOptions | undefined;
+  readonly sockopts?: StreamSocketOptions | undefined;
 }
 
 /** All that net.connect takes for TCP, and the source. */

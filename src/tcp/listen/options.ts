@@ -14,7 +14,7 @@ import { encodeOption, type EncodedOption } from '../../options/access.js';
 import type { BpfInstruction } from '../../options/kinds/filter.js';
 import { steeringOf, type ReusePort } from '../../options/reuse-port.js';
 import { encodeSockopts, type StreamProtocol } from '../../options/sockopts.js';
-import type { SocketOptions } from '../../options/table.js';
+import type { StreamSocketOptions } from '../../options/table.js';
 import { Endpoint } from '../../wire/endpoint.js';
 import type { Family } from '../../wire/families.js';
 
@@ -56,7 +56,7 @@ export interface ListenOptions {
    */
   readonly protocol?: StreamProtocol | undefined;
   /** Set before bind, after all of the above, so that they win. */
-  readonly sockopts?: SocketOptions | undefined;
+  readonly sockopts?: StreamSocketOptions | undefined;
   /** Closes the server. */
   readonly signal?: AbortSignal | undefined;
   /**

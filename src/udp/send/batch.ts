@@ -17,7 +17,7 @@ export interface SendBatchOptions {
   readonly bytes?: number | undefined;
 }
 
-/** Who knows where replies go to and come from: src/udp/reply. @internal */
+/** Who knows where replies go to and come from: src/udp/reply. */
 export interface ReplyRouter {
   /** `addReply`: false when the batch has no room. */
   add(batch: SendBatch, received: ReceivedBatch, i: number, data: Uint8Array, options: ReplyOptions): boolean;
@@ -25,7 +25,7 @@ export interface ReplyRouter {
   failed(error: SyscallError, source: Endpoint, destination: Endpoint | undefined): void;
 }
 
-/** What a batch has to know of the socket that it belongs to. @internal */
+/** What a batch has to know of the socket that it belongs to. */
 export interface BatchOwner {
   readonly family: Family;
   /** Used again and again: read by one call, and forgotten before the next. */

@@ -44,7 +44,7 @@ export class Sender implements BatchOwner {
   readonly family: Family;
   readonly sentinel: boolean;
   readonly sticky: Sticky;
-  /** Set by the socket, which knows more than how to send. @internal */
+  /** Set by the socket, which knows more than how to send. */
   replies: ReplyRouter | undefined;
   readonly #context: SendContext;
   readonly #handle: SendHandle;
@@ -176,7 +176,6 @@ export class Sender implements BatchOwner {
     return completed;
   }
 
-  /** @internal */
   bytesPerMessage(length: number, segmentSize: number, ipv4: boolean): number {
     const { mostSegments } = this.#gso;
     const mostBytes = payloadLimit(ipv4);

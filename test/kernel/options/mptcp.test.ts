@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { NativeSocket, OPTIONS, type Family, type OptionName, type OptionRow } from '../../../src/index.js';
 import { socketsOf } from '../../../src/options/row.js';
-import { checkSockopts } from '../../../src/options/sockopts.js';
+import { encodeSockopts } from '../../../src/options/sockopts.js';
 import { missingNeeds } from '../../support/kernel.js';
 import { SAMPLES } from '../../support/option-samples/samples.js';
 import { codeOf, get, otherThan, refusal } from '../../support/options.js';
@@ -23,22 +23,22 @@ describe.skipIf(missing !== undefined)(`an MPTCP socket${missing === undefined ?
   });
 });
 
-test("checkSockopts refuses what an MPTCP socket refuses or ignores, with protocol 'mptcp' only", () => {
+test("encodeSockopts refuses what an MPTCP socket refuses or ignores, with protocol 'mptcp' only", () => {
   for (const [name, , row] of rows) {
     const sample = SAMPLES[name];
     if (!('set' in sample)) continue;
     const sockopts = { [name]: sample.set };
-    expect(checkSockopts(sockopts, undefined, 'tcp'), name).toEqual(sockopts);
-    const code = codeOf(() => checkSockopts(sockopts, undefined, 'mptcp'));
+    expect(encodeSockopts(sockopts, undefined, 'tcp'), name).toMatchObject([{ option: name }]);
+    const code = codeOf(() => encodeSockopts(sockopts, undefined, 'mptcp'));
     expect(code, name).toBe(row.mptcp === undefined ? undefined : 'ERR_INVALID_ARG_VALUE');
   }
 });
 
-test('checkSockopts names the option and says what to do when an MPTCP socket does not take it', () => {
-  expect(() => checkSockopts({ TCP_USER_TIMEOUT: 3000 }, undefined, 'mptcp')).toThrow(
+test('encodeSockopts names the option and says what to do when an MPTCP socket does not take it', () => {
+  expect(() => encodeSockopts({ TCP_USER_TIMEOUT: 3000 }, undefined, 'mptcp')).toThrow(
     /"options\.sockopts\.TCP_USER_TIMEOUT".*an MPTCP socket does not take this option.*protocol: 'tcp'/,
   );
-  expect(() => checkSockopts({ SO_BROADCAST: true }, undefined, 'mptcp')).toThrow(
+  expect(() => encodeSockopts({ SO_BROADCAST: true }, undefined, 'mptcp')).toThrow(
     /an MPTCP socket ignores this option/,
   );
 });

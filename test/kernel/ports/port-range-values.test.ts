@@ -1,7 +1,7 @@
 // IP_LOCAL_PORT_RANGE as a value: which ones the kernel takes, how they read back, by name and by number, and when it is too late.
 import { describe, expect, test } from 'vitest';
 import { native } from '../../../src/binding.js';
-import { getOption, NativeSocket, setOption, type Family, type NativeSocketType } from '../../../src/index.js';
+import { getOption, NativeSocket, setOption, type Family, type SocketType } from '../../../src/index.js';
 import { testWith } from '../../support/kernel.js';
 import { BOTH, bound, checkDescriptors, refused, refusing, thrown, type Addresses } from '../../support/fixtures.js';
 
@@ -12,7 +12,7 @@ const SOCKETS = BOTH.flatMap((addresses) =>
   (['stream', 'dgram'] as const).map((type) => ({ addresses, family: addresses.family, type })),
 );
 
-function create(family: Family, type: NativeSocketType = 'stream'): NativeSocket {
+function create(family: Family, type: SocketType = 'stream'): NativeSocket {
   return NativeSocket.create({ family, type });
 }
 

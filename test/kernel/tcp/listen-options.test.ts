@@ -406,7 +406,7 @@ describe('errors of listen()', () => {
 });
 
 /** What an option of the next connection is. */
-async function ofAccepted(server: net.Server, option: ReadableOptionName): Promise<unknown> {
+async function ofAccepted(server: net.Server, option: ReadableOptionName<'stream'>): Promise<unknown> {
   return await new Promise((resolve) => {
     server.once('connection', (socket) => resolve(getOption(socket, option)));
   });

@@ -1,6 +1,7 @@
 // SendBatch: many datagrams for many destinations, each with its own options, in one system call.
 import { describe, expect, test } from 'vitest';
-import { Endpoint, SendBatch, type SendBatchOptions } from '../../../src/index.js';
+import { Endpoint, type SendBatchOptions } from '../../../src/index.js';
+import { SendBatch } from '../../../src/udp/send/batch.js';
 import { boundUdp, errorOf, udp } from '../../support/sockets.js';
 import { cut, pattern, play, received, testSender } from '../../support/udp-sender.js';
 
