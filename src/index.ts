@@ -71,7 +71,7 @@ export {
 export { listen } from './tcp/listen/listen.js';
 export type { ListenOptions } from './tcp/listen/options.js';
 export { originalDestination, type OriginalDestination } from './tcp/original-destination.js';
-export { connect } from './tcp/connect/connect.js';
+export { connect, type PathConnectOptions } from './tcp/connect/connect.js';
 export type { ConnectOptions, SourceOptions, WaitForLocalPort } from './tcp/connect/options.js';
 export {
   PortReservation,

@@ -21,6 +21,9 @@ export function connecting(signal: AbortSignal, nodes: NetConnectOpts): void {
   expectTypeOf(connect(nodes)).toEqualTypeOf<Socket>();
   // @ts-expect-error a path has no source
   connect({ path: '/run/some.sock', freebind: true });
+  // @ts-expect-error nor a local address
+  connect({ path: '/run/some.sock', localAddress: '192.0.2.9' });
+  connect({ path: '/run/some.sock', allowHalfOpen: true, timeout: 1000 });
   connect({ port: 443, localAddress: '192.0.2.9', localPort: 40_000, freebind: true, transparent: true });
   connect({ port: 443, localPortRange: [40_000, 40_999], shareLocalPort: true, mark: 7, device: 'eth0' });
   connect({ port: 443, sockopts: { TCP_USER_TIMEOUT: 1000 }, waitForLocalPort: { timeout: 5000 } });

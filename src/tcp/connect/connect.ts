@@ -2,7 +2,7 @@
 import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
 import {
   connect as netConnect,
-  type NetConnectOpts,
+  type IpcNetConnectOpts,
   type Socket,
   type SocketConstructorOpts,
   type TcpNetConnectOpts,
@@ -24,6 +24,11 @@ import {
 import { ConnectingSocket, requireHooked, requireHooks } from '../../node/connecting-socket.js';
 import type { Candidates, Source } from '../../source/source.js';
 
+/** A Unix domain socket: what net.connect takes with a `path`, and no option of a TCP source. */
+export type PathConnectOptions = IpcNetConnectOpts & {
+  readonly [K in Exclude<keyof ConnectOptions, keyof IpcNetConnectOpts>]?: undefined;
+};
+
 /**
  * Connects over TCP from the source that is asked for: all of net.connect's options, events, errors and forms, and
  * those of `ConnectOptions`. Every address that is tried, every later attempt, and a `socket.connect()` after the end
@@ -38,10 +43,7 @@ import type { Candidates, Source } from '../../source/source.js';
  * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE; as net.connect does; ERR_UNSUPPORTED on Bun and
  * Deno, whose net.Socket would connect from elsewhere
  */
-export function connect(options: ConnectOptions | number | string, listener?: () => void): Socket;
-/** Anything that net.connect takes, a `path` among it; with a path there is no option of the source. */
-// eslint-disable-next-line @typescript-eslint/unified-signatures -- or options of the source would compile with a path
-export function connect(options: NetConnectOpts, listener?: () => void): Socket;
+export function connect(options: ConnectOptions | PathConnectOptions | number | string, listener?: () => void): Socket;
 export function connect(port: number, host?: string, listener?: () => void): Socket;
 export function connect(...args: readonly unknown[]): Socket {
   native(); // throws on other platforms
