@@ -66,7 +66,7 @@ export function run(input) {
  */
 function decode(kind, codec, bytes, length) {
   try {
-    codec.decode(bytes, length);
+    codec.decode(bytes, length, {});
   } catch (error) {
     if (isOneWay(error)) return;
     throw new Error(`${kind}.decode threw at length ${length}: ${String(error)}`, { cause: error });

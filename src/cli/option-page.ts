@@ -29,8 +29,8 @@ export function manualPage(name: string, row: OptionRow): string {
 
 /** The value in a few words: its type in JavaScript, its bounds, its struct. */
 export function valueOf(row: OptionRow): string {
-  const text = VALUES[row.kind];
-  const { min, max, step } = row;
+  const { min, max, step, words, known } = row;
+  const text = words === undefined ? VALUES[row.kind] : `${wordList(words)}, or a number`;
   const bounds =
     min === undefined && max === undefined
       ? ''
@@ -43,7 +43,14 @@ export function valueOf(row: OptionRow): string {
             : `, ${min} to ${max}`;
   const steps = step === undefined ? '' : `, a multiple of ${step}`;
   const access = row.access === undefined ? '' : row.access === 'get' ? ' Only to be read.' : ' Only to be set.';
-  return `${text}${bounds}${steps}.${access}`;
+  const examples = known === undefined ? '' : `: ${known.map((word) => `'${word}'`).join(', ')}, …`;
+  return `${text}${bounds}${steps}${examples}.${access}`;
+}
+
+function wordList(words: Readonly<Record<string, number>>): string {
+  return Object.entries(words)
+    .map(([word, number]) => `'${word}' (${String(number)})`)
+    .join(', ');
 }
 
 export function socketsText(row: OptionRow): string {

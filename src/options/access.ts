@@ -152,7 +152,7 @@ function readOption(access: OptionAccess, name: string): unknown {
   const value = scratchValue(codec.size);
   const length = access.getsockopt(level, row.name, value);
   if (length < 0) throw new SyscallError('getsockopt', length, { option: name });
-  return codec.decode(value, length);
+  return codec.decode(value, length, row);
 }
 
 /** A row with what it names looked up. */

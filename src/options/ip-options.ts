@@ -1,4 +1,5 @@
 // Rows of IPPROTO_IP: ip(7), linux/in.h. Those without `families` work on IPv6 sockets too, but for raw ones.
+import { PATH_MTU_DISCOVERY } from './path-mtu-discovery.js';
 import type { OptionRow } from './row.js';
 import { IP_FREEBIND, IP_MTU, IP_PKTINFO, IP_TOS, IP_TTL } from '../kernel/numbers.js';
 
@@ -29,8 +30,8 @@ export const IP_OPTIONS = {
     doc: 'Receive an IP_PKTINFO message with each datagram: the interface and the local address that it came to.' },
   IP_PKTOPTIONS: { level: 'IPPROTO_IP', name: 9, kind: 'messages', access: 'get', types: STREAM, mptcp: 'refused', source: 'net/ipv4/ip_sockglue.c',
     doc: 'Of a TCP socket: the messages that IP_PKTINFO, IP_RECVTTL and IP_RECVTOS ask for, of the last packet.' },
-  IP_MTU_DISCOVER: { level: 'IPPROTO_IP', name: 10, kind: 'int', min: 0, max: 5, inherited: true, mptcp: 'refused', source: 'ip(7)',
-    doc: 'Path MTU discovery: 0 never, 1 by route, 2 always, 3 probe, 4 interface MTU, 5 as 4 and fragment.' },
+  IP_MTU_DISCOVER: { level: 'IPPROTO_IP', name: 10, kind: 'int', min: 0, max: 5, words: PATH_MTU_DISCOVERY, inherited: true, mptcp: 'refused', source: 'ip(7)',
+    doc: "Path MTU discovery: 'dont' never sets don't-fragment, 'want' follows the route, 'do' always sets it, 'probe' sets it and ignores the path MTU, 'interface' uses the interface MTU, 'omit' as 'interface' but fragments." },
   IP_RECVERR: { level: 'IPPROTO_IP', name: 11, kind: 'flag', inherited: true, mptcp: 'refused', source: 'ip(7)',
     doc: 'Queue errors with their origin on the error queue; they must then be read from it.' },
   IP_RECVTTL: { level: 'IPPROTO_IP', name: 12, kind: 'flag', inherited: true, mptcp: 'refused', source: 'ip(7)',

@@ -1,4 +1,5 @@
 // Rows of IPPROTO_IPV6: ipv6(7), linux/in6.h. Extension headers have a file of their own.
+import { PATH_MTU_DISCOVERY } from './path-mtu-discovery.js';
 import type { OptionRow } from './row.js';
 import { IPV6_DONTFRAG, IPV6_FREEBIND, IPV6_MTU, IPV6_PKTINFO, IPV6_TCLASS } from '../kernel/numbers.js';
 
@@ -28,7 +29,7 @@ export const IPV6_OPTIONS = {
     doc: 'Leave an IPv6 group (IPV6_LEAVE_GROUP elsewhere).' },
   IPV6_ROUTER_ALERT: { level: 'IPPROTO_IPV6', name: 22, kind: 'int', min: -1, max: 65535, families: IPV6, types: RAW, readBack: 'adjusted', source: 'ipv6(7)',
     doc: 'Get the packets that this host forwards and that have a router alert of this value; -1 for none. Sockets of protocol 255 only.' },
-  IPV6_MTU_DISCOVER: { level: 'IPPROTO_IPV6', name: 23, kind: 'int', min: 0, max: 5, families: IPV6, inherited: true, mptcp: 'refused', source: 'ipv6(7)',
+  IPV6_MTU_DISCOVER: { level: 'IPPROTO_IPV6', name: 23, kind: 'int', min: 0, max: 5, words: PATH_MTU_DISCOVERY, families: IPV6, inherited: true, mptcp: 'refused', source: 'ipv6(7)',
     doc: 'Path MTU discovery, as IP_MTU_DISCOVER.' },
   IPV6_MTU: { level: 'IPPROTO_IPV6', name: IPV6_MTU, kind: 'int', min: 0, families: IPV6, readBack: 'adjusted', mptcp: 'refused', source: 'ipv6(7)',
     doc: 'The known path MTU of a connected socket, in bytes, ENOTCONN before. Set, the size that too large datagrams are cut to, from 1280; 0 for off.' },

@@ -62,7 +62,7 @@ export interface KindValues {
   flag: { get: boolean; set: boolean };
   /** Something that happens when it is set: true. */
   action: { get: never; set: true };
-  /** An int. */
+  /** An int; a row may have words for some of its values, see `Words`. */
   int: { get: number; set: number };
   /** An unsigned int. */
   uint: { get: number; set: number };
@@ -142,9 +142,26 @@ export interface KindValues {
   repairWindow: { get: RepairWindow; set: RepairWindow };
 }
 
+/** A number of which some values have names. It is set by either, and read as the name where there is one. */
+export interface Words<W extends string> {
+  get: W | number;
+  set: W | number;
+}
+
+/** Text of which some values are known, for editors to offer; any other is taken as well. */
+export interface KnownText<W extends string> {
+  get: W | (string & {});
+  set: W | (string & {});
+}
+
 export type Kind = keyof KindValues;
 
-export const KINDS: { readonly [K in Kind]: Codec<KindValues[K]['get'], KindValues[K]['set']> } = {
+/** What a codec takes and gives: with a row's words an int is text as well. */
+type CodecOf<K extends Kind> = K extends 'int'
+  ? Codec<number | string, number | string>
+  : Codec<KindValues[K]['get'], KindValues[K]['set']>;
+
+export const KINDS: { readonly [K in Kind]: CodecOf<K> } = {
   flag,
   action,
   int,

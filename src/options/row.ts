@@ -34,6 +34,8 @@ export interface OptionRow extends Bounds {
   readonly privilege?: string;
   /** Sockets that a listener with it accepts have it too. */
   readonly inherited?: boolean;
+  /** Values of a text that are known, for editors to offer. Any other is taken as well. */
+  readonly known?: readonly string[];
   /** How a value that was set reads back. @default as it was set */
   readonly readBack?: 'doubled' | 'adjusted';
   /**

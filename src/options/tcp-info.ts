@@ -1,14 +1,155 @@
-// struct tcp_info (linux/tcp.h): where each field lies, and the decoder. It grows at its end with the kernel, so a
-// field is there when the kernel's answer is long enough, and bytes behind the last known one are passed over.
+// struct tcp_info (linux/tcp.h): where each field lies, and the decoder. The struct grows at its end with the kernel: a field
+// is present when the kernel's answer is long enough, and bytes after the last known field are ignored.
 import { TCP_STATES, type TcpState } from '../kernel/tcp-states.js';
 import { LITTLE_ENDIAN } from '../wire/byte-order.js';
 
 const CA_STATES = ['OPEN', 'DISORDER', 'CWR', 'RECOVERY', 'LOSS'] as const;
 
-/** What the client's TCP Fast Open came to, enum tcp_fastopen_client_fail. */
+/** Why TCP Fast Open of a client failed, enum tcp_fastopen_client_fail. */
 const FASTOPEN_CLIENT_FAIL = ['UNSPEC', 'COOKIE_UNAVAILABLE', 'DATA_NOT_ACKED', 'SYN_RETRANSMITTED'] as const;
 
-/** Fields in the order of the struct behind its first eight bytes: name, width in bytes, the kernel that added it if that was after 4.18. */
+/** TCP_INFO, decoded: tcp(7) and linux/tcp.h. Optional fields are absent on kernels older than the version that they name. */
+export interface TcpInfo {
+  /** State of the connection: 'ESTABLISHED', 'LISTEN', … */
+  readonly state: TcpState;
+  /** State of congestion avoidance. */
+  readonly caState: (typeof CA_STATES)[number];
+  /** Consecutive retransmission timeouts without an acknowledgment. */
+  readonly retransmits: number;
+  /** Unanswered keep-alive or window probes. */
+  readonly probes: number;
+  /** Exponent of the back-off of the retransmission timeout. */
+  readonly backoff: number;
+  /** Bits: 1 timestamps, 2 SACK, 4 window scale, 8 ECN, 16 ECN seen, 32 SYN data accepted, … (TCPI_OPT_*) */
+  readonly options: number;
+  /** Window scale of the peer, 0 to 14: its windows are shifted left by so many bits. */
+  readonly sndWscale: number;
+  /** Local window scale, 0 to 14. */
+  readonly rcvWscale: number;
+  /** Was `deliveryRate` limited by the application rather than by the network? */
+  readonly deliveryRateAppLimited: boolean;
+  readonly fastopenClientFail: (typeof FASTOPEN_CLIENT_FAIL)[number];
+  /** Retransmission timeout, in microseconds. */
+  readonly rto: number;
+  /** Timeout for delayed acknowledgments, in microseconds. */
+  readonly ato: number;
+  /** Maximum segment size for sending, in bytes. */
+  readonly sndMss: number;
+  /** Maximum segment size seen in received segments, in bytes. */
+  readonly rcvMss: number;
+  /** Segments sent and not yet acknowledged; on a listener, connections that wait for accept(). */
+  readonly unacked: number;
+  /** Segments that SACK has acknowledged; on a listener, the limit of its backlog. */
+  readonly sacked: number;
+  /** Segments that are considered lost. */
+  readonly lost: number;
+  /** Retransmitted segments that are not yet acknowledged. */
+  readonly retrans: number;
+  /** Always 0 since Linux 4.15. */
+  readonly fackets: number;
+  /** Milliseconds since data was last sent. */
+  readonly lastDataSent: number;
+  /** Always 0: the kernel does not track it. */
+  readonly lastAckSent: number;
+  /** Milliseconds since data was last received. */
+  readonly lastDataRecv: number;
+  /** Milliseconds since an acknowledgment was last received. */
+  readonly lastAckRecv: number;
+  /** Path MTU, in bytes. */
+  readonly pmtu: number;
+  /** Upper bound of the receive window that is currently advertised, in bytes. */
+  readonly rcvSsthresh: number;
+  /** Smoothed round-trip time, in microseconds. */
+  readonly rtt: number;
+  /** Mean deviation of the round-trip time, in microseconds. */
+  readonly rttvar: number;
+  /** Slow-start threshold, in segments. */
+  readonly sndSsthresh: number;
+  /** Congestion window, in segments. */
+  readonly sndCwnd: number;
+  /** Maximum segment size advertised to the peer, in bytes. */
+  readonly advmss: number;
+  /** Reordering that is tolerated, in segments. */
+  readonly reordering: number;
+  /** Round-trip time estimated by the receiver, in microseconds. */
+  readonly rcvRtt: number;
+  /** Receive buffer space that auto-tuning aims at, in bytes. */
+  readonly rcvSpace: number;
+  /** Segments retransmitted since the connection began. */
+  readonly totalRetrans: number;
+  /** Current pacing rate, in bytes per second; Infinity for no limit. */
+  readonly pacingRate: number;
+  /** Limit of the pacing rate (SO_MAX_PACING_RATE), in bytes per second; Infinity for no limit. */
+  readonly maxPacingRate: number;
+  /** Bytes sent that the peer has acknowledged. */
+  readonly bytesAcked: number;
+  /** Bytes received and acknowledged. */
+  readonly bytesReceived: number;
+  /** Segments sent, those without data among them. */
+  readonly segsOut: number;
+  /** Segments received, those without data among them. */
+  readonly segsIn: number;
+  /** Bytes in the send queue that have not been sent. */
+  readonly notsentBytes: number;
+  /** Minimum round-trip time, in microseconds. */
+  readonly minRtt: number;
+  /** Segments received that carried data. */
+  readonly dataSegsIn: number;
+  /** Segments sent that carried data. */
+  readonly dataSegsOut: number;
+  /** Most recent goodput as measured by acknowledgments, in bytes per second. */
+  readonly deliveryRate: number;
+  /** Time with unacknowledged data, in microseconds. */
+  readonly busyTime: number;
+  /** Time limited by the peer's receive window, in microseconds. */
+  readonly rwndLimited: number;
+  /** Time limited by the send buffer, in microseconds. */
+  readonly sndbufLimited: number;
+  /** Segments delivered to the peer, retransmissions included. */
+  readonly delivered: number;
+  /** Segments delivered with the ECN mark "congestion experienced". */
+  readonly deliveredCe: number;
+  /** Bytes of data sent, retransmissions included. Linux 4.19. */
+  readonly bytesSent?: number;
+  /** Bytes of data retransmitted. Linux 4.19. */
+  readonly bytesRetrans?: number;
+  /** Duplicate segments that the peer has reported (DSACK). Linux 4.19. */
+  readonly dsackDups?: number;
+  /** Reordering events seen. Linux 4.19. */
+  readonly reordSeen?: number;
+  /** Segments received out of order. Linux 5.4. */
+  readonly rcvOoopack?: number;
+  /** The peer's receive window after scaling, in bytes. Linux 5.4. */
+  readonly sndWnd?: number;
+  /** Local receive window after scaling, in bytes. Linux 6.2. */
+  readonly rcvWnd?: number;
+  /** Times that the flow hash was changed to try another path. Linux 6.2. */
+  readonly rehash?: number;
+  /** Retransmission timeouts since the connection began. Linux 6.7. */
+  readonly totalRto?: number;
+  /** Recoveries after a retransmission timeout. Linux 6.7. */
+  readonly totalRtoRecoveries?: number;
+  /** Time spent in recovery after retransmission timeouts, in milliseconds. Linux 6.7. */
+  readonly totalRtoTime?: number;
+  /** Segments received with the ECN mark "congestion experienced". Linux 6.18. */
+  readonly receivedCe?: number;
+  /** Bytes delivered with ECT(1), as the peer reports them (accurate ECN). Linux 6.18. */
+  readonly deliveredE1Bytes?: number;
+  /** Bytes delivered with ECT(0), as the peer reports them (accurate ECN). Linux 6.18. */
+  readonly deliveredE0Bytes?: number;
+  /** Bytes delivered with "congestion experienced", as the peer reports them (accurate ECN). Linux 6.18. */
+  readonly deliveredCeBytes?: number;
+  /** Bytes received with ECT(1). Linux 6.18. */
+  readonly receivedE1Bytes?: number;
+  /** Bytes received with ECT(0). Linux 6.18. */
+  readonly receivedE0Bytes?: number;
+  /** Bytes received with "congestion experienced". Linux 6.18. */
+  readonly receivedCeBytes?: number;
+  /** State of accurate ECN, bits: how it failed, and which option was seen. Linux 6.18. */
+  readonly accEcn?: number;
+}
+
+/** Fields in the order of the struct, after its first eight bytes: name, width in bytes. */
 const FIELDS = [
   ['rto', 4],
   ['ato', 4],
@@ -50,50 +191,28 @@ const FIELDS = [
   ['sndbufLimited', 8],
   ['delivered', 4],
   ['deliveredCe', 4],
-  ['bytesSent', 8, '4.19'],
-  ['bytesRetrans', 8, '4.19'],
-  ['dsackDups', 4, '4.19'],
-  ['reordSeen', 4, '4.19'],
-  ['rcvOoopack', 4, '5.4'],
-  ['sndWnd', 4, '5.4'],
-  ['rcvWnd', 4, '6.2'],
-  ['rehash', 4, '6.2'],
-  ['totalRto', 2, '6.7'],
-  ['totalRtoRecoveries', 2, '6.7'],
-  ['totalRtoTime', 4, '6.7'],
-  ['receivedCe', 4, '6.18'],
-  ['deliveredE1Bytes', 4, '6.18'],
-  ['deliveredE0Bytes', 4, '6.18'],
-  ['deliveredCeBytes', 4, '6.18'],
-  ['receivedE1Bytes', 4, '6.18'],
-  ['receivedE0Bytes', 4, '6.18'],
-  ['receivedCeBytes', 4, '6.18'],
-  ['accEcn', 4, '6.18'],
-] as const;
+  ['bytesSent', 8],
+  ['bytesRetrans', 8],
+  ['dsackDups', 4],
+  ['reordSeen', 4],
+  ['rcvOoopack', 4],
+  ['sndWnd', 4],
+  ['rcvWnd', 4],
+  ['rehash', 4],
+  ['totalRto', 2],
+  ['totalRtoRecoveries', 2],
+  ['totalRtoTime', 4],
+  ['receivedCe', 4],
+  ['deliveredE1Bytes', 4],
+  ['deliveredE0Bytes', 4],
+  ['deliveredCeBytes', 4],
+  ['receivedE1Bytes', 4],
+  ['receivedE0Bytes', 4],
+  ['receivedCeBytes', 4],
+  ['accEcn', 4],
+] as const satisfies readonly (readonly [name: keyof TcpInfo, width: 2 | 4 | 8])[];
 
-type Row = (typeof FIELDS)[number];
-type Field = Row[0];
-type LaterField = Extract<Row, readonly [string, number, string]>[0];
-
-/**
- * TCP_INFO, decoded: tcp(7) and linux/tcp.h. Times are in the kernel's units: `rtt`, `rttvar`, `minRtt`, `busyTime`,
- * `rwndLimited`, `sndbufLimited`, `rto`, `ato` in microseconds, `last…` and `totalRtoTime` in milliseconds. Rates are
- * bytes per second, Infinity for "no limit". Fields that came after Linux 4.18 are absent on a kernel without them.
- */
-export type TcpInfo = {
-  readonly state: TcpState;
-  readonly caState: (typeof CA_STATES)[number];
-  readonly retransmits: number;
-  readonly probes: number;
-  readonly backoff: number;
-  /** Bits: 1 timestamps, 2 SACK, 4 window scale, 8 ECN, 16 ECN seen, 32 SYN data accepted, … (TCPI_OPT_*) */
-  readonly options: number;
-  readonly sndWscale: number;
-  readonly rcvWscale: number;
-  readonly deliveryRateAppLimited: boolean;
-  readonly fastopenClientFail: (typeof FASTOPEN_CLIENT_FAIL)[number];
-} & Readonly<Record<Exclude<Field, LaterField>, number>> &
-  Readonly<Partial<Record<LaterField, number>>>;
+type Field = (typeof FIELDS)[number][0];
 
 /** Bytes of the struct in the newest kernel known, and some to spare. */
 export const TCP_INFO_SIZE = 512;
@@ -125,7 +244,7 @@ export function decodeTcpInfo(value: Uint8Array, length: number): TcpInfo {
     info[field] = read(view, at, width);
     at += width;
   }
-  return info as TcpInfo;
+  return info as unknown as TcpInfo;
 }
 
 function read(view: DataView, at: number, width: 2 | 4 | 8): number {

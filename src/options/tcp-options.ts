@@ -3,6 +3,26 @@ import type { OptionRow } from './row.js';
 import { TCP_INFO } from '../kernel/numbers.js';
 
 const STREAM = ['stream'] as const;
+/** Those of net/ipv4 in Linux 6.18; others may be loaded. */
+const CONGESTION_CONTROLS = [
+  'reno',
+  'cubic',
+  'bbr',
+  'bic',
+  'cdg',
+  'dctcp',
+  'highspeed',
+  'htcp',
+  'hybla',
+  'illinois',
+  'lp',
+  'nv',
+  'scalable',
+  'vegas',
+  'veno',
+  'westwood',
+  'yeah',
+] as const;
 
 // prettier-ignore
 export const TCP_OPTIONS = {
@@ -30,8 +50,8 @@ export const TCP_OPTIONS = {
     doc: 'State and counters of the connection.' },
   TCP_QUICKACK: { level: 'IPPROTO_TCP', name: 12, kind: 'flag', types: STREAM, readBack: 'adjusted', mptcp: 'refused', source: 'tcp(7)',
     doc: 'Acknowledge at once; the kernel falls back by itself.' },
-  TCP_CONGESTION: { level: 'IPPROTO_TCP', name: 13, kind: 'text', max: 15, types: STREAM, inherited: true, source: 'tcp(7)',
-    doc: "The congestion control: 'cubic', 'bbr', …; see net.ipv4.tcp_available_congestion_control." },
+  TCP_CONGESTION: { level: 'IPPROTO_TCP', name: 13, kind: 'text', max: 15, known: CONGESTION_CONTROLS, types: STREAM, inherited: true, source: 'tcp(7)',
+    doc: "The congestion control algorithm; net.ipv4.tcp_available_congestion_control lists those that are loaded." },
   TCP_THIN_LINEAR_TIMEOUTS: { level: 'IPPROTO_TCP', name: 16, kind: 'flag', types: STREAM, inherited: true, mptcp: 'refused', source: 'Documentation/networking/tcp-thin.rst',
     doc: 'Do not double the retransmission timeout of a connection with little data under way, six times over.' },
   TCP_USER_TIMEOUT: { level: 'IPPROTO_TCP', name: 18, kind: 'int', min: 0, types: STREAM, inherited: true, mptcp: 'refused', source: 'tcp(7)',
@@ -48,7 +68,7 @@ export const TCP_OPTIONS = {
     doc: 'The headers of the SYN that an accepted connection began with; reading takes them away.' },
   TCP_FASTOPEN_CONNECT: { level: 'IPPROTO_TCP', name: 30, kind: 'flag', types: STREAM, inherited: true, source: 'tcp(7), Linux 4.11 (19f6d3f3c842)',
     doc: 'connect() sends nothing; the SYN leaves with the first data. ENOTSUP without bit 1 of net.ipv4.tcp_fastopen.' },
-  TCP_ULP: { level: 'IPPROTO_TCP', name: 31, kind: 'text', max: 15, types: STREAM, mptcp: 'refused', source: 'Documentation/networking/tls.rst, Linux 4.13 (734942cc4ea6)',
+  TCP_ULP: { level: 'IPPROTO_TCP', name: 31, kind: 'text', max: 15, known: ['tls'], types: STREAM, mptcp: 'refused', source: 'Documentation/networking/tls.rst, Linux 4.13 (734942cc4ea6)',
     doc: "A protocol over TCP in the kernel, once for ever: 'tls' on a connection; ENOENT where the kernel has no such module." },
   TCP_FASTOPEN_KEY: { level: 'IPPROTO_TCP', name: 33, kind: 'bytes', min: 16, max: 32, step: 16, types: STREAM, source: 'linux/tcp.h, Linux 4.15 (1fba70e5b6be)',
     doc: 'The key that a listener makes Fast Open cookies with, 16 bytes, or 32 for it and the one before.' },

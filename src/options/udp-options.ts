@@ -8,8 +8,8 @@ const DGRAM = ['dgram'] as const;
 export const UDP_OPTIONS = {
   UDP_CORK: { level: 'IPPROTO_UDP', name: 1, kind: 'flag', types: DGRAM, source: 'udp(7)',
     doc: 'Gather what is sent into one datagram until this is cleared.' },
-  UDP_ENCAP: { level: 'IPPROTO_UDP', name: 100, kind: 'int', min: 0, max: 255, types: DGRAM, source: 'udp(7), linux/udp.h',
-    doc: 'Give packets of a tunnel to the kernel: 2 ESP (RFC 3948), 3 L2TP, 0 none; others are set by kernel modules only.' },
+  UDP_ENCAP: { level: 'IPPROTO_UDP', name: 100, kind: 'int', min: 0, max: 255, words: { none: 0, esp: 2, l2tp: 3 }, types: DGRAM, source: 'udp(7), linux/udp.h',
+    doc: "Hand tunnel packets to the kernel: 'esp' (RFC 3948), 'l2tp', or 'none'; only kernel modules set other types." },
   UDP_NO_CHECK6_TX: { level: 'IPPROTO_UDP', name: 101, kind: 'flag', types: DGRAM, source: 'linux/udp.h, RFC 6936',
     doc: 'Send UDP over IPv6 without checksum; UDP_SEGMENT refuses to work with it.' },
   UDP_NO_CHECK6_RX: { level: 'IPPROTO_UDP', name: 102, kind: 'flag', types: DGRAM, source: 'linux/udp.h, RFC 6936',

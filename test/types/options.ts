@@ -32,6 +32,11 @@ export function valuesThatAreSet(): void {
   setOption(socket, 'SO_KEEPALIVE', true);
   setOption(socket, 'TCP_USER_TIMEOUT', 3000);
   setOption(socket, 'TCP_CONGESTION', 'bbr');
+  setOption(socket, 'TCP_CONGESTION', 'a module of my own');
+  setOption(socket, 'IP_MTU_DISCOVER', 'probe');
+  setOption(socket, 'IP_MTU_DISCOVER', 3);
+  // @ts-expect-error there is no such word
+  setOption(socket, 'IP_MTU_DISCOVER', 'always');
   setOption(socket, 'IP_LOCAL_PORT_RANGE', [40_000, 50_000]);
   setOption(socket, 'SO_LINGER', 5);
   setOption(socket, 'SO_LINGER', false);
@@ -81,7 +86,11 @@ export function valuesThatAreRead(): void {
   expectTypeOf(getOption(socket, 'SO_KEEPALIVE')).toEqualTypeOf<boolean>();
   expectTypeOf(getOption(socket, 'TCP_USER_TIMEOUT')).toEqualTypeOf<number>();
   expectTypeOf(getOption(socket, 'SO_MARK')).toEqualTypeOf<number>();
-  expectTypeOf(getOption(socket, 'TCP_CONGESTION')).toEqualTypeOf<string>();
+  expectTypeOf(getOption(socket, 'TCP_CONGESTION')).toExtend<string>();
+  expectTypeOf(getOption(socket, 'IP_MTU_DISCOVER')).toEqualTypeOf<
+    'dont' | 'want' | 'do' | 'probe' | 'interface' | 'omit' | number
+  >();
+  setOption(socket, 'IP_MTU_DISCOVER', getOption(socket, 'IP_MTU_DISCOVER'));
   expectTypeOf(getOption(socket, 'SO_COOKIE')).toEqualTypeOf<bigint>();
   expectTypeOf(getOption(socket, 'SO_LINGER')).toEqualTypeOf<number | false>();
   expectTypeOf(getOption(socket, 'IP_LOCAL_PORT_RANGE')).toEqualTypeOf<readonly [lo: number, hi: number]>();

@@ -20,7 +20,7 @@ function encode(kind: Kind, value: unknown, bounds: Bounds = {}): number[] {
 function decode(kind: Kind, bytes: readonly number[], size = kinds[kind].size): unknown {
   const value = new Uint8Array(size);
   value.set(bytes);
-  return kinds[kind].decode(value, bytes.length);
+  return kinds[kind].decode(value, bytes.length, {});
 }
 
 describe('values that are written', () => {
@@ -138,7 +138,7 @@ describe('values that are read', () => {
   test('what the kernel left untouched behind a text is not part of it', () => {
     const value = new Uint8Array(64).fill(0x41);
     value.set(Buffer.from('lo'));
-    expect(kinds.text.decode(value, 2)).toBe('lo');
+    expect(kinds.text.decode(value, 2, {})).toBe('lo');
   });
 
   const readable = Object.values<OptionRow>(OPTIONS).filter(({ access }) => access !== 'set');

@@ -159,14 +159,14 @@ describe('a value that is read back is one that was set:', () => {
   ])('%s %o', (kind, value) => {
     const codec = KINDS[kind] as Codec<unknown, unknown>;
     const written = Uint8Array.from(Buffer.from(hex(codec.encode(value, kind, {})), 'hex'));
-    expect(codec.decode(written, written.length)).toEqual(value);
+    expect(codec.decode(written, written.length, {})).toEqual(value);
   });
 
   test('TCP_AO_INFO reads what is not set, too', () => {
     const bytes = Uint8Array.from({ length: 48 }, (_, i) => (i === 0 ? 0b10110 : i === 7 ? 9 : i === 8 ? 200 : 0));
     const counters = { good: 200n, bad: 0n, keyNotFound: 0n, required: 0n, droppedIcmp: 0n };
     const expected = { next: 9, required: true, acceptIcmps: true, counters };
-    expect(KINDS.aoInfo.decode(bytes, 48)).toEqual(expected);
+    expect(KINDS.aoInfo.decode(bytes, 48, {})).toEqual(expected);
   });
 });
 

@@ -7,13 +7,15 @@ export interface Bounds {
   readonly max?: number;
   /** What the length of bytes is a multiple of. @default 1 */
   readonly step?: number;
+  /** The numbers that have a name. Either is set; a number that has one is read as its name. */
+  readonly words?: Readonly<Record<string, number>>;
 }
 
 export interface Codec<Get, Set> {
   /** Bytes to offer getsockopt. */
   readonly size: number;
   /** The first `length` bytes are the kernel's. */
-  readonly decode: (value: Uint8Array, length: number) => Get;
+  readonly decode: (value: Uint8Array, length: number, bounds: Bounds) => Get;
   /** An int as a number, anything else as bytes. */
   readonly encode: (value: Set, name: string, bounds: Bounds) => Uint8Array | number;
   /** The native call that sets it, where it carries a pointer and setsockopt cannot. @default 'setsockopt' */

@@ -1,5 +1,5 @@
 // Kinds of values that are one number: flags, ints, rates, port ranges.
-import { boolean, integer, invalidType, invalidValue, outOfRange } from '../../arguments.js';
+import { boolean, integer, invalidType, invalidValue, oneOf, outOfRange } from '../../arguments.js';
 import type { PortRange } from '../../kernel/sysctl.js';
 import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
 import { INT32_MAX, INT32_MIN, readInt, struct, UINT32_MAX, unreadable, unwritable, viewOf } from './codec.js';
@@ -22,11 +22,22 @@ export const action: Codec<never, true> = {
   },
 };
 
-export const int: Codec<number, number> = {
+/** A number, or one of the row's words for it. */
+export const int: Codec<number | string, number | string> = {
   size: 4,
-  decode: readInt,
-  encode: (value, name, { min = INT32_MIN, max = INT32_MAX }) => integer(name, value, min, max),
+  decode: (value, length, { words }) => {
+    const number = readInt(value, length);
+    return words === undefined ? number : (wordFor(number, words) ?? number);
+  },
+  encode: (value, name, { min = INT32_MIN, max = INT32_MAX, words }) =>
+    words === undefined || typeof value !== 'string'
+      ? integer(name, value, min, max)
+      : (words[oneOf(name, value, Object.keys(words))] ?? 0),
 };
+
+function wordFor(number: number, words: Readonly<Record<string, number>>): string | undefined {
+  return Object.keys(words).find((word) => words[word] === number);
+}
 
 export const uint: Codec<number, number> = {
   size: 4,

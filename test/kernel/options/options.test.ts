@@ -113,7 +113,21 @@ function given(name: OptionName, row: OptionRow, sample: Given<OptionName>, take
     expect(read).not.toEqual(value);
   });
 
-  if (row.readBack === undefined && row.access === undefined && (row.kind === 'int' || row.kind === 'uint')) {
+  if (row.words !== undefined) {
+    test.each(Object.entries(row.words))(
+      '%j (%i) is set by word or number, and reads back as the word',
+      (word, number) => {
+        for (const [family, type] of takes) {
+          using socket = create(family, type);
+          for (const value of [word, number]) {
+            set(socket, name, sample.set);
+            set(socket, name, value);
+            expect(get(socket, name)).toBe(number < 0 ? defaultOf(name, family, type) : word);
+          }
+        }
+      },
+    );
+  } else if (row.readBack === undefined && row.access === undefined && (row.kind === 'int' || row.kind === 'uint')) {
     test.each(bounds(row))('%i, at the bounds of the row, reads back', (value) => {
       for (const [family, type] of takes) {
         using socket = create(family, type);
@@ -165,6 +179,12 @@ function others(takes: readonly [Family, SocketType][]): [Family, SocketType][] 
   return (['ipv4', 'ipv6'] as const)
     .flatMap((family) => SOCKET_TYPES.map((type): [Family, SocketType] => [family, type]))
     .filter(([family, type]) => !takes.some(([of, with_]) => of === family && with_ === type));
+}
+
+/** A negative number asks for the default, and reads back as that. */
+function defaultOf(name: OptionName, family: Family, type: SocketType): unknown {
+  using socket = create(family, type);
+  return get(socket, name);
 }
 
 function bounds(row: OptionRow): number[] {

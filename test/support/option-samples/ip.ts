@@ -36,7 +36,7 @@ export const IP_SAMPLES = {
       ]);
     },
   },
-  IP_MTU_DISCOVER: { set: 3 },
+  IP_MTU_DISCOVER: { set: 'probe' },
   IP_RECVERR: { set: true },
   IP_RECVTTL: { set: true },
   IP_RECVTOS: { set: true },

@@ -66,7 +66,7 @@ export const IPV6_SAMPLES = {
       setOption(socket, 'IPV6_ROUTER_ALERT', -1);
     },
   },
-  IPV6_MTU_DISCOVER: { set: 3 },
+  IPV6_MTU_DISCOVER: { set: 'probe' },
   IPV6_MTU: {
     set: 1400,
     shows: 'datagrams are cut at that size, and what is read is the path MTU',

@@ -108,7 +108,7 @@ export const SOCKET_SAMPLES = {
   SO_ZEROCOPY: { set: true },
   SO_BINDTOIFINDEX: { set: 1 },
   SO_NETNS_COOKIE: { initial: () => getOption(udpOfNow(), 'SO_NETNS_COOKIE') },
-  SO_BUF_LOCK: { set: 3 },
+  SO_BUF_LOCK: { set: 'both' },
   SO_RESERVE_MEM: {
     set: 65536,
     shows: 'the memory is there',
@@ -124,7 +124,7 @@ export const SOCKET_SAMPLES = {
         : undefined;
     },
   },
-  SO_TXREHASH: { set: 0, adjusted: reading('SO_TXREHASH', -1) },
+  SO_TXREHASH: { set: 'off', adjusted: reading('SO_TXREHASH', 'default') },
 
   SO_TIMESTAMP: { set: true },
   SO_TIMESTAMPNS: { set: true },

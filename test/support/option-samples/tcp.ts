@@ -230,12 +230,12 @@ export const TCP_SAMPLES = {
 export const UDP_SAMPLES = {
   UDP_CORK: { set: true },
   UDP_ENCAP: {
-    set: 3,
+    set: 'l2tp',
     shows: 'L2TP and ESP may be set, what kernel modules set themselves may not',
     test: (family, type) => {
       using socket = create(family, type);
-      expect(getOption(socket, 'UDP_ENCAP')).toBe(0);
-      for (const value of [3, 2, 0]) {
+      expect(getOption(socket, 'UDP_ENCAP')).toBe('none');
+      for (const value of ['l2tp', 'esp', 'none'] as const) {
         setOption(socket, 'UDP_ENCAP', value);
         expect(getOption(socket, 'UDP_ENCAP')).toBe(value);
       }
