@@ -21,13 +21,6 @@ struct ReceiveResult {
   uint32_t flags;
 };
 
-// One option of a list, in the order in which TypeScript writes it.
-struct IntOption {
-  int32_t level;
-  int32_t name;
-  int32_t value;
-};
-
 Napi::Value SetOption(const Napi::CallbackInfo& info, int fd, size_t first) {
   int32_t level = 0;
   int32_t name = 0;
@@ -102,7 +95,6 @@ bool Handle::Define(Napi::Env env, Napi::Object exports) {
                                                InstanceMethod<&Handle::GetSockName>("getsockname"),
                                                InstanceMethod<&Handle::GetPeerName>("getpeername"),
                                                InstanceMethod<&Handle::SetSockOpt>("setsockopt"),
-                                               InstanceMethod<&Handle::SetSockOpts>("setsockopts"),
                                                InstanceMethod<&Handle::GetSockOpt>("getsockopt"),
                                                InstanceMethod<&Handle::AttachFilter>("attachFilter"),
                                                InstanceMethod<&Handle::SendMsg>("sendmsg"),
@@ -257,22 +249,6 @@ Napi::Value Handle::GetPeerName(const Napi::CallbackInfo& info) {  // getpeernam
 
 Napi::Value Handle::SetSockOpt(const Napi::CallbackInfo& info) {  // setsockopt(2)
   return SetOption(info, fd_.get(), 0);
-}
-
-Napi::Value Handle::SetSockOpts(const Napi::CallbackInfo& info) {  // setsockopt(2) for each; stops where one fails
-  Bytes options;
-  if (!ReadBytes(info, 0, &options)) return {};
-  if (options.size % sizeof(IntOption) != 0) {
-    Refuse(info, "expected 12 bytes for each option");
-    return {};
-  }
-  int result = 0;
-  for (size_t at = 0; at < options.size && result == 0; at += sizeof(IntOption)) {
-    IntOption option;
-    __builtin_memcpy(&option, options.data + at, sizeof(option));  // the array may be aligned in any way
-    result = ::setsockopt(fd_.get(), option.level, option.name, &option.value, sizeof(option.value));
-  }
-  return Result(info, result);
 }
 
 Napi::Value Handle::GetSockOpt(const Napi::CallbackInfo& info) {  // getsockopt(2); the value's length

@@ -48,7 +48,6 @@ class Handle : public Napi::ObjectWrap<Handle> {
   Napi::Value GetSockName(const Napi::CallbackInfo& info);
   Napi::Value GetPeerName(const Napi::CallbackInfo& info);
   Napi::Value SetSockOpt(const Napi::CallbackInfo& info);
-  Napi::Value SetSockOpts(const Napi::CallbackInfo& info);
   Napi::Value GetSockOpt(const Napi::CallbackInfo& info);
   Napi::Value AttachFilter(const Napi::CallbackInfo& info);
   Napi::Value SendMsg(const Napi::CallbackInfo& info);

@@ -57,7 +57,7 @@ class Recipe {
       const Step& step = steps_[i];
       const bool is_socket = step.call == static_cast<uint32_t>(Call::kSocket);
       if (is_socket != (i == 0)) return false;
-      if (step.call > static_cast<uint32_t>(Call::kGetSockOpt) || step.tolerated < 0) return false;
+      if (step.call < 1 || step.call > static_cast<uint32_t>(Call::kGetSockOpt) || step.tolerated < 0) return false;
       if (step.offset > size || step.length > size - step.offset) return false;
     }
     return true;

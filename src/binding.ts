@@ -41,8 +41,6 @@ export interface Handle {
   getpeername(address: Uint8Array): number;
   /** setsockopt(2); a number is an int. */
   setsockopt(level: number, name: number, value: Uint8Array | number): number;
-  /** setsockopt(2) for each of a list of ints, three int32 an option: level, name, value. Stops at the first that fails. */
-  setsockopts(options: Uint8Array): number;
   /** getsockopt(2); the length of the value. SO_GET_FILTER's is in bytes here, as all others'. */
   getsockopt(level: number, name: number, value: Uint8Array): number;
   /** setsockopt(2) of a struct sock_fprog: `program` is an array of struct sock_filter, 1 to 4096. */

@@ -34,7 +34,6 @@ const CALLS = [
   ['handle', 'getsockname', ['address']],
   ['handle', 'getpeername', ['address']],
   ['handle', 'setsockopt', ['int', 'int', 'value']],
-  ['handle', 'setsockopts', ['list']],
   ['handle', 'getsockopt', ['int', 'int', 'bytes']],
   ['handle', 'attachFilter', ['int', 'int', 'program']],
   ['handle', 'sendmsg', ['buffers', 'address', 'bytes', 'int']],

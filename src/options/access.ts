@@ -100,15 +100,6 @@ export function encodeOption<N extends WritableOptionName>(
   };
 }
 
-/** Options whose values are ints, as one list for Handle.setsockopts. */
-export function encodeList(options: readonly EncodedOption[]): Uint8Array {
-  const ints = options.flatMap(({ option, level, name, value }) => {
-    if (typeof value !== 'number') throw invalidType(option, 'an option whose value is an int', value);
-    return [level, name, value];
-  });
-  return new Uint8Array(Int32Array.from(ints).buffer);
-}
-
 function applyOption(access: OptionAccess, name: string, value: unknown, found = known(name)): void {
   const { row, level, groupLevel, codec } = found;
   if (row.access === 'get') throw invalidValue('name', name, 'this option can only be read');

@@ -44,12 +44,3 @@ const MPTCP: Readonly<Record<NonNullable<OptionRow['mptcp']>, string>> = {
 };
 const NONE: ReadonlyMap<string, string> = new Map();
 const NO_OPTIONS: readonly EncodedOption[] = [];
-
-/** The options as they were given, once checked. */
-export function checkSockopts<O extends SocketOptions>(
-  sockopts: O | undefined,
-  refused: ReadonlyMap<string, string> = NONE,
-): O | undefined {
-  encodeSockopts(sockopts, refused);
-  return sockopts === undefined ? undefined : { ...sockopts };
-}

@@ -15,6 +15,7 @@ const EBADF = -9;
 
 /** Every function that takes arguments, by owner: the kind of each argument, and a valid value. */
 const methods: Record<string, readonly [Kind, unknown][]> = {
+  make: [bytes(48)],
   socket: [int(2), int(2), int(0)],
   adopt: [int(0)],
   duplicate: [int(0)],
@@ -27,7 +28,6 @@ const methods: Record<string, readonly [Kind, unknown][]> = {
   getsockname: [bytes(28)],
   getpeername: [bytes(28)],
   setsockopt: [int(1), int(2), ['value', 1]],
-  setsockopts: [bytes(12)],
   getsockopt: [int(1), int(2), bytes(4)],
   attachFilter: [int(1), int(26), bytes(8)],
   sendmsg: [['buffers', []], bytes(0), bytes(0), int(0)],
@@ -159,25 +159,6 @@ test('recvmsg requires exactly twelve bytes for its result', () => {
   for (const size of [0, 4, 11, 13, 24]) {
     expectRefused(() => handle.recvmsg([new Uint8Array(8)], EMPTY, EMPTY, 0, new Uint8Array(size)));
   }
-});
-
-test('setsockopts requires twelve bytes for each option, and stops at the first option that fails', () => {
-  for (const size of [1, 4, 8, 11, 13, 35]) expectRefused(() => handle.setsockopts(new Uint8Array(size)));
-  const list = (...options: [level: number, name: number, value: number][]): Uint8Array =>
-    new Uint8Array(Int32Array.from(options.flat()).buffer);
-  const read = (name: number): number => {
-    const value = new Uint8Array(4);
-    expect(handle.getsockopt(1, name, value)).toBe(4);
-    return new DataView(value.buffer).getInt32(0, true);
-  };
-  const [SO_KEEPALIVE, SO_PRIORITY, SO_RCVLOWAT] = [9, 12, 18];
-  expect(handle.setsockopts(list([1, SO_PRIORITY, 3], [1, 9999, 1], [1, SO_KEEPALIVE, 1]))).toBe(-92);
-  expect([read(SO_PRIORITY), read(SO_KEEPALIVE)]).toEqual([3, 0]);
-  expect(handle.setsockopts(list([1, SO_PRIORITY, 4], [1, SO_KEEPALIVE, 1]))).toBe(0);
-  const shifted = new Uint8Array(13).subarray(1); // not aligned
-  shifted.set(list([1, SO_RCVLOWAT, 7]));
-  expect(handle.setsockopts(shifted)).toBe(0);
-  expect([read(SO_PRIORITY), read(SO_KEEPALIVE), read(SO_RCVLOWAT)]).toEqual([4, 1, 7]);
 });
 
 test('an interface name must end with a zero byte, and reading one requires room for sixteen bytes', () => {

@@ -21,7 +21,6 @@ const calls: Record<string, (handle: Handle) => number> = {
   getsockname: (handle) => handle.getsockname(new Uint8Array(28)),
   getpeername: (handle) => handle.getpeername(new Uint8Array(28)),
   setsockopt: (handle) => handle.setsockopt(1, 2, new Uint8Array(4).fill(1)),
-  setsockopts: (handle) => handle.setsockopts(new Uint8Array(Int32Array.of(1, 2, 1).buffer)),
   getsockopt: (handle) => handle.getsockopt(1, 2, new Uint8Array(4)),
   attachFilter: (handle) => handle.attachFilter(1, 26, new Uint8Array(8)),
   sendmsg: (handle) => handle.sendmsg([Buffer.from('x')], loopback(9), EMPTY, 0),
@@ -40,7 +39,7 @@ afterEach(() => {
 });
 
 test('every Handle method that needs a descriptor is in the table of this file', () => {
-  const rest = ['constructor', 'socket', 'adopt', 'duplicate', 'fd', 'close'];
+  const rest = ['constructor', 'make', 'socket', 'adopt', 'duplicate', 'fd', 'close'];
   const names = Object.getOwnPropertyNames(Handle.prototype).filter((name) => !rest.includes(name));
   expect(names.sort()).toEqual(Object.keys(calls).sort());
 });
