@@ -130,7 +130,7 @@ export const REASONS: readonly ReasonRow[] = [
     option: 'TCP_FASTOPEN_CONNECT',
     reason: 'fastopenClientOff',
     remedy:
-      'Bit 1 of net.ipv4.tcp_fastopen, TCP Fast Open for clients, is off (the value is {fastOpen}): ' +
+      'Bit 1 of net.ipv4.tcp_fastopen, TCP Fast Open for clients, is off (it is {fastOpen}): ' +
       'sysctl -w net.ipv4.tcp_fastopen={fastOpenOn}',
   },
   {

@@ -11,6 +11,13 @@ export function localEndpoint(access: Pick<OptionAccess, 'getsockname'>): Endpoi
   return endpoint;
 }
 
+/** The local address and port as an error's context has them; port 0 and no address where they cannot be read. */
+export function localContext(access: Pick<OptionAccess, 'getsockname'>): { local: string | undefined; port: number } {
+  const length = access.getsockname(scratchAddress);
+  const endpoint = length < 0 ? undefined : Endpoint.decode(scratchAddress, length);
+  return { local: endpoint?.address, port: endpoint?.port ?? 0 };
+}
+
 /** Is a local port assigned? Then some options come too late. */
 export function portAssigned(access: Pick<OptionAccess, 'getsockname'>): boolean {
   const length = access.getsockname(scratchAddress);

@@ -5,6 +5,7 @@ import { native, type Handle } from '../binding.js';
 import { SocketError } from '../errors.js';
 import { EADDRINUSE, EADDRNOTAVAIL, EINPROGRESS, SOCK_STREAM } from '../kernel/numbers.js';
 import type { PortRange } from '../kernel/sysctl.js';
+import { isUnicast } from '../kernel/unicast.js';
 import { encodeOption } from '../options/access.js';
 import { saysDeferred } from '../options/deferred.js';
 import { encodeSockopts } from '../options/sockopts.js';
@@ -150,7 +151,7 @@ function retryOnLast(recipe: Recipe, handle: Handle, { source, family }: Plan, b
   return recipe.run(handle);
 }
 
-function failureOf(errno: number, step: Step | undefined, { source, family, remote }: Plan): Error {
+function failureOf(errno: number, step: Step | undefined, { source, family, bind, remote }: Plan): Error {
   const asked = askedFor(source, 'reserve', family, remote);
   switch (step?.call) {
     case 'setsockopt':
@@ -158,7 +159,8 @@ function failureOf(errno: number, step: Step | undefined, { source, family, remo
     case 'connect':
       return errno === EINPROGRESS ? notDeferred(remote) : outerError('connect', errno, asked);
     case 'bind':
-      return outerError('bind', errno, asked);
+      // For IPv6 multicast the kernel says EINVAL, and for IPv4 nothing: the fact is the same.
+      return outerError('bind', bind !== undefined && !isUnicast(bind.address) ? EADDRNOTAVAIL : errno, asked);
     default:
       return outerError('socket', errno, asked);
   }

@@ -4,7 +4,7 @@ import { bytes, integer, invalidType, oneOf, options as checkOptions } from '../
 import { native, type Handle } from '../binding.js';
 import { check, SocketError, SyscallError } from '../errors.js';
 import { isDeferred } from '../options/deferred.js';
-import { localEndpoint, portAssigned } from '../options/local-endpoint.js';
+import { localContext, localEndpoint, portAssigned } from '../options/local-endpoint.js';
 import { IPPROTO_MPTCP } from '../kernel/numbers.js';
 import { encodeSockopts } from '../options/sockopts.js';
 import { callError, type Asked } from '../source/explain.js';
@@ -197,7 +197,8 @@ export class NativeSocket<T extends SocketType = SocketType> implements OwnSocke
   bind(endpoint: EndpointLike): void {
     const local = Endpoint.from(endpoint);
     const errno = this.#handle.bind(local.transientSockaddr(this.family));
-    if (errno < 0) throw callError('bind', errno, this.#asked(local, undefined), { ends: local });
+    if (errno < 0)
+      throw callError('bind', errno, { ...this.#asked(), local: local.address, port: local.port }, { ends: local });
     this.#state = 'bound';
   }
 
@@ -210,7 +211,7 @@ export class NativeSocket<T extends SocketType = SocketType> implements OwnSocke
     const remote = Endpoint.from(endpoint);
     const result = this.#handle.connect(remote.transientSockaddr(this.family));
     if (result < 0 && result !== EINPROGRESS) {
-      throw callError('connect', result, this.#asked(localEndpoint(this.#handle), remote), { ends: remote });
+      throw callError('connect', result, { ...this.#asked(), ...localContext(this.#handle), remote }, { ends: remote });
     }
     this.#refusal = undefined;
     this.#remoteWanted = remote;
@@ -246,16 +247,8 @@ export class NativeSocket<T extends SocketType = SocketType> implements OwnSocke
   }
 
   /** What is known of a call that failed. */
-  #asked(local: Endpoint, remote: Endpoint | undefined): Asked {
-    const { address, port } = local;
-    return {
-      by: 'NativeSocket',
-      family: this.family,
-      protocol: this.type === 'dgram' ? 'udp' : 'tcp',
-      local: address,
-      port,
-      remote,
-    };
+  #asked(): Asked {
+    return { by: 'NativeSocket', family: this.family, protocol: this.type === 'dgram' ? 'udp' : 'tcp', port: 0 };
   }
 
   /** For after an await, since TypeScript believes that the state is still what it was before. */

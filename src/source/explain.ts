@@ -11,7 +11,7 @@ import { effectiveRange, type FailedSearch } from '../ports/evidence.js';
 import { WHOLE_RANGE } from '../ports/port-range.js';
 import { recentExhaustion } from '../ports/recent.js';
 import { REASONS, type Condition, type ExplainedCall, type FailureReason, type ReasonRow } from '../reasons.js';
-import type { Endpoint } from '../wire/endpoint.js';
+import { Endpoint } from '../wire/endpoint.js';
 import { familyNumber, type Family } from '../wire/families.js';
 import { isWildcard } from '../wire/wildcard.js';
 
@@ -167,7 +167,7 @@ type Test = (asked: Asked, call: ExplainedCall, option: EncodedOption | undefine
 const CONDITIONS: Readonly<Record<Condition, Test>> = {
   anyPort: (asked, call) => !portGiven(asked, call),
   portGiven,
-  notUnicast: ({ local, device }) => local !== undefined && !isUnicast(withoutZone(local), device),
+  notUnicast: ({ local, device }) => local !== undefined && !isUnicast(plainAddress(local), device),
   noZone: ({ local, remote }, call) => lacksZone(call === 'bind' ? local : remote?.address),
   noSourceAddress: ({ local, remote }) => isAny(local) && remote !== undefined && !hasSource(remote),
   sourceNotLocal: ({ local, transparent }) =>
@@ -188,6 +188,11 @@ function isAny(local: string | undefined): boolean {
 /** A link-local address that does not say on which link. */
 function lacksZone(address: string | undefined): boolean {
   return address !== undefined && /^fe[89ab][\da-f]:/i.test(address) && !address.includes('%');
+}
+
+/** As an Endpoint shows it: without a zone, and a mapped address as the IPv4 address. */
+function plainAddress(address: string): string {
+  return Endpoint.from({ address: withoutZone(address), port: 0 }).address;
 }
 
 function isRoutedHere(address: string): boolean {

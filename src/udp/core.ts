@@ -6,7 +6,7 @@ import { check, SocketError, SyscallError } from '../errors.js';
 import { EBADF } from '../kernel/numbers.js';
 import { applyOptions } from '../options/access.js';
 import type { BpfInstruction } from '../options/kinds/filter.js';
-import { localEndpoint, portAssigned } from '../options/local-endpoint.js';
+import { localContext, localEndpoint, portAssigned } from '../options/local-endpoint.js';
 import { steeringOf } from '../options/reuse-port.js';
 import { Readiness, READABLE, WRITABLE } from '../socket/readiness.js';
 import { notAborted } from '../socket/waiters.js';
@@ -143,7 +143,8 @@ export class UdpCore {
   /** `UdpSocket.bind` */
   bind(local: Endpoint): void {
     const result = this.handle.bind(local.transientSockaddr(this.family));
-    if (result < 0) throw callError('bind', result, this.#asked(local), { ends: local });
+    if (result < 0)
+      throw callError('bind', result, { ...this.#asked(), local: local.address, port: local.port }, { ends: local });
     this.#bound = true;
     this.replier.moved();
     // After bind: a socket that has a program already cannot join a group that has one.
@@ -156,15 +157,16 @@ export class UdpCore {
     // A send may have picked a port, which its answers come to. One that connect picks goes with the connection.
     const bound = this.#bound || (this.#remote === undefined && portAssigned(this.handle));
     const result = this.handle.connect(sockaddr);
-    if (result < 0) throw callError('connect', result, { ...this.#asked(this.local), remote }, { ends: remote });
+    if (result < 0)
+      throw callError('connect', result, { ...this.#asked(), ...localContext(this.handle), remote }, { ends: remote });
     this.#bound = bound;
     this.#remote = remote;
     this.replier.moved();
   }
 
   /** What is known of a call that failed. */
-  #asked({ address, port }: Endpoint): Asked {
-    return { by: 'UdpSocket', family: this.family, protocol: 'udp', local: address, port };
+  #asked(): Asked {
+    return { by: 'UdpSocket', family: this.family, protocol: 'udp', port: 0 };
   }
 
   /** `UdpSocket.disconnect` */

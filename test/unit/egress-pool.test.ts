@@ -34,7 +34,8 @@ describe('the local side of an attempt of an EgressPool', () => {
       transparent: false,
       mark: undefined,
       device: undefined,
-      sockopts: undefined,
+      protocol: 'tcp',
+      sockopts: [],
     });
   });
 
@@ -47,7 +48,11 @@ describe('the local side of an attempt of an EgressPool', () => {
       sockopts: { TCP_NODELAY: true },
     };
     const pool = poolOf([A], { ...settings, localPortRange: [40_000, 40_009] });
-    expect(attempt(pool).source).toMatchObject({ ...settings, range: [40_000, 40_009], rangeWanted: true });
+    expect(attempt(pool).source).toMatchObject({
+      ...settings,
+      ...{ range: [40_000, 40_009], rangeWanted: true },
+      sockopts: [{ option: 'TCP_NODELAY', value: 1 }],
+    });
   });
 
   test('freebind is true by default for IPv6 prefixes only', () => {

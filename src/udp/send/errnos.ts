@@ -1,6 +1,6 @@
 // The errnos that a send tells apart, and what the others mean to a caller.
 import { SyscallError, type SyscallContext } from '../../errors.js';
-import { localEndpoint } from '../../options/local-endpoint.js';
+import { localContext } from '../../options/local-endpoint.js';
 import { explain, withEvidence, type Asked } from '../../source/explain.js';
 import type { Handle } from '../../binding.js';
 import type { Endpoint } from '../../wire/endpoint.js';
@@ -96,15 +96,8 @@ function meaning(errno: number, failed: Failed, mtu: number | undefined): Omit<S
 
 /** What the table of reasons needs: a socket without a port gets one at its first send, and EAGAIN says that none was free. */
 function askedFor({ handle, destination, ipv4 }: Failed): Asked {
-  const { address, port } = localEndpoint(handle);
-  return {
-    by: 'UdpSocket',
-    family: ipv4 ? 'ipv4' : 'ipv6',
-    protocol: 'udp',
-    local: address,
-    port,
-    remote: destination,
-  };
+  const family = ipv4 ? 'ipv4' : 'ipv6';
+  return { by: 'UdpSocket', family, protocol: 'udp', ...localContext(handle), remote: destination };
 }
 
 function tooLong({ length }: Failed, mtu: number | undefined): string {

@@ -5,7 +5,9 @@ import { listFds } from '../../support/fds.js';
 import { datagramHandle } from '../../support/handles.js';
 
 const { Handle } = native();
-const [SOCKET, SET_INT, SET_BYTES, ATTACH_FILTER, BIND, CONNECT, LISTEN, NAME, GET] = [1, 2, 3, 4, 5, 6, 7, 8, 9] as const;
+const [SOCKET, SET_INT, SET_BYTES, ATTACH_FILTER, BIND, CONNECT, LISTEN, NAME, GET] = [
+  1, 2, 3, 4, 5, 6, 7, 8, 9,
+] as const;
 const [SOL_SOCKET, SO_KEEPALIVE, SO_PRIORITY, SO_RCVLOWAT, SO_ATTACH_FILTER] = [1, 9, 12, 18, 26];
 const [EBUSY, EINVAL, ENOPROTOOPT, EADDRNOTAVAIL, EAFNOSUPPORT] = [-16, -22, -92, -99, -97];
 const UDP: Step = { call: SOCKET, a: 2, b: 2, c: 0 };
@@ -133,11 +135,21 @@ describe('a step that fails', () => {
 
   test.each<[string, Step[], number, number]>([
     ['socket', [{ call: SOCKET, a: 99, b: 1 }], EAFNOSUPPORT, 0],
-    ['bind', [UDP, { call: BIND, bytes: Uint8Array.of(2, 0, 0, 0, 192, 0, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0) }], EADDRNOTAVAIL, 1],
+    [
+      'bind',
+      [UDP, { call: BIND, bytes: Uint8Array.of(2, 0, 0, 0, 192, 0, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0) }],
+      EADDRNOTAVAIL,
+      1,
+    ],
     ['connect', [UDP, { call: CONNECT, bytes: new Uint8Array(1) }], EINVAL, 1],
     ['listen on a datagram socket', [UDP, { call: LISTEN, a: 1 }], -95, 1],
     ['getsockopt', [UDP, { call: GET, a: SOL_SOCKET, b: 9999, bytes: new Uint8Array(4) }], ENOPROTOOPT, 1],
-    ['a filter that is not one', [UDP, { call: ATTACH_FILTER, a: 1, b: SO_ATTACH_FILTER, bytes: new Uint8Array(7) }], EINVAL, 1],
+    [
+      'a filter that is not one',
+      [UDP, { call: ATTACH_FILTER, a: 1, b: SO_ATTACH_FILTER, bytes: new Uint8Array(7) }],
+      EINVAL,
+      1,
+    ],
   ])('%s is told by its index', (_name, steps, errno, index) => {
     const handle = new Handle();
     const arena = arenaOf(...steps);
