@@ -1,4 +1,5 @@
-// One target, in the process that a finding may end: fuzz/run.mjs starts it. Its argument is a JSON object, its answer a file of JSON.
+// Runs one target, in a process of its own, since a finding may end it. fuzz/run.mjs starts it with a JSON object as its argument;
+// it writes its answer to a JSON file.
 import { createHash } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
@@ -38,7 +39,7 @@ if (replay !== undefined) {
   for (let now = start; now < start + 1000 * seconds && findings.size < MAX_FINDINGS; now = performance.now()) {
     const batch = Array.from({ length: BATCH }, () => mutate(corpus, below));
     for (const input of batch) if (await execute(input)) corpus.push(input);
-    // Which of them it was shows when each runs alone, against what was seen before the batch.
+    // Find out which of them it was: run each alone, against what was seen before the batch.
     if (coverage.take()) await blame(batch);
     if (now - start >= 1000 * (shown + 1)) {
       shown = Math.floor((now - start) / 1000);
@@ -54,7 +55,7 @@ if (replay !== undefined) answer(0);
 closeSync(current);
 process.exit(findings.size === 0 ? 0 : 1);
 
-/** @param {Uint8Array[]} batch whose inputs together reached something new */
+/** @param {Uint8Array[]} batch inputs that together reached something new */
 async function blame(batch) {
   coverage.rewind();
   for (const input of batch) {
@@ -64,7 +65,7 @@ async function blame(batch) {
   coverage.mark();
 }
 
-/** Runs an input alone, and keeps it when it reaches something new. @param {Uint8Array} input */
+/** Runs one input, and keeps it when it reaches something new. @param {Uint8Array} input */
 async function consider(input) {
   const feature = await execute(input);
   if (coverage.take() || feature) corpus.push(input);
@@ -73,7 +74,7 @@ async function consider(input) {
 /** @param {Uint8Array} input @returns {Promise<boolean>} has the target seen something new? */
 async function execute(input) {
   executions++;
-  // Should the process end now, this is what ended it.
+  // If the process ends now, this input is the cause.
   const note = Buffer.alloc(4 + input.length);
   note.writeUInt32LE(input.length);
   note.set(input, 4);
@@ -92,7 +93,7 @@ async function execute(input) {
 /** @param {Uint8Array} input @param {unknown} error */
 function report(input, error) {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  // The same rule and the same place: the same finding.
+  // Same message and same place: the same finding.
   const key =
     text
       .split('\n')
@@ -113,7 +114,7 @@ function stored() {
     .map((file) => new Uint8Array(readFileSync(join(paths.corpus, file))));
 }
 
-/** What is new since the start goes to the corpus; the seeds are in the target. */
+/** Writes new inputs to the corpus. Seeds are part of the target. */
 function store() {
   const known = new Set([...readdirSync(paths.corpus), ...seeds.map(hash)]);
   for (const input of corpus) {
@@ -130,7 +131,7 @@ function hash(input) {
 /** @param {number} elapsed ms */
 function progress(elapsed) {
   const rate = Math.round(executions / (elapsed / 1000));
-  // Not process.stderr, whose making opens a descriptor.
+  // Not process.stderr, since creating it opens a descriptor.
   writeSync(
     2,
     `${name.padEnd(8)} ${String(Math.round(elapsed / 1000)).padStart(5)} s  ${executions} inputs, ${rate}/s  ` +

@@ -22,31 +22,31 @@ class SystemCalls {
     return 0;
   }
 
-  int SetOption(int level, int name, const void* value, uint32_t length) {
+  int SetOption(int level, int name, const void* value, uint32_t length) const {
     return ::setsockopt(fd_.get(), level, name, value, length);
   }
 
-  int AttachFilter(int level, int name, const uint8_t* program, uint32_t length) {
+  int AttachFilter(int level, int name, const uint8_t* program, uint32_t length) const {
     return AttachProgram(fd_.get(), level, name, program, length);
   }
 
-  int Bind(const uint8_t* address, uint32_t length) {
+  int Bind(const uint8_t* address, uint32_t length) const {
     return ::bind(fd_.get(), reinterpret_cast<const sockaddr*>(address), length);
   }
 
-  int Connect(const uint8_t* address, uint32_t length) {
+  int Connect(const uint8_t* address, uint32_t length) const {
     return ::connect(fd_.get(), reinterpret_cast<const sockaddr*>(address), length);
   }
 
-  int Listen(int backlog) { return ::listen(fd_.get(), backlog); }
+  int Listen(int backlog) const { return ::listen(fd_.get(), backlog); }
 
-  int GetSockName(uint8_t* address, uint32_t room) {
+  int GetSockName(uint8_t* address, uint32_t room) const {
     socklen_t length = room;
     const int result = ::getsockname(fd_.get(), reinterpret_cast<sockaddr*>(address), &length);
     return result < 0 ? result : static_cast<int>(length);
   }
 
-  int GetOption(int level, int name, uint8_t* value, uint32_t room) {
+  int GetOption(int level, int name, uint8_t* value, uint32_t room) const {
     return static_cast<int>(ReadOption(fd_.get(), level, name, value, room));
   }
 

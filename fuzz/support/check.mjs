@@ -1,4 +1,4 @@
-// What targets say of a result.
+// Checks of results, for targets.
 import { inspect } from 'node:util';
 import { THROWN } from './values.mjs';
 

@@ -1,4 +1,4 @@
-// Which parts of the library an input reaches: V8's block coverage of some scripts, as one byte a character of every function.
+// Which parts of the library an input reaches: V8's block coverage of some scripts, as one byte per character of every function.
 import { Session } from 'node:inspector';
 
 const SCRIPTS = /\/lib\/(wire\/|options\/|source\/|socket\/|arguments\.js$)/;
@@ -11,7 +11,7 @@ export class Coverage {
   #marked = new Map();
   blocks = 0;
 
-  /** To be made before the scripts are loaded. */
+  /** Create it before the scripts are loaded. */
   constructor() {
     this.#session.connect();
     this.#session.post('Profiler.enable');
@@ -29,11 +29,11 @@ export class Coverage {
     this.mark();
   }
 
-  /** Has anything run since the last call that never ran before? Counts it. */
+  /** Returns whether anything ran since the last call that never ran before, and counts it. */
   take() {
     /** @type {import('node:inspector').Profiler.ScriptCoverage[]} */
     let scripts = [];
-    // Within one thread the answer comes before post returns.
+    // Within one thread, the answer arrives before post returns.
     this.#session.post('Profiler.takePreciseCoverage', (error, { result }) => {
       if (error !== null) throw error;
       scripts = result;
@@ -47,7 +47,7 @@ export class Coverage {
   }
 
   /**
-   * Ranges are nested, and one whose count is that of the range around it is left out: hence characters, not ranges.
+   * Ranges are nested, and a range with the count of its parent is omitted. Hence characters, not ranges, are compared.
    * @param {string} url
    * @param {import('node:inspector').Profiler.CoverageRange[]} ranges
    */
@@ -65,7 +65,7 @@ export class Coverage {
     for (let at = 0; at < now.length; at++) {
       if (now[at] === 0 || seen[at] === 1) continue;
       seen[at] = 1;
-      // One for each stretch that is new.
+      // One per new stretch.
       if (at === 0 || now[at - 1] === 0 || added === 0) added++;
     }
     this.blocks += added;

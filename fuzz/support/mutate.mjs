@@ -1,10 +1,10 @@
-// Pseudo-random numbers from a seed, and new inputs from old ones.
+// Pseudo-random numbers from a seed, and mutation of inputs.
 
 const MAX_LENGTH = 512;
 const INTERESTING = [0, 1, 2, 4, 7, 8, 15, 16, 17, 28, 31, 32, 41, 63, 64, 127, 128, 224, 250, 251, 254, 255];
 const WORDS = [0, 1, 16, 17, 28, 0xff, 0x100, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff];
 
-/** mulberry32 @param {number} seed @returns {(end: number) => number} a whole number from 0 to one before `end` */
+/** mulberry32 @param {number} seed @returns {(end: number) => number} an integer from 0 to `end` - 1 */
 export function random(seed) {
   let state = seed >>> 0;
   return (end) => {

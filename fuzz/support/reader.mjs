@@ -1,4 +1,4 @@
-// An input read as decisions: every byte chooses something, and when none are left all choices are the first.
+// Reads an input as decisions: every byte is a choice. At the end of the input, all choices are the first.
 
 export class Reader {
   #bytes;
@@ -17,7 +17,7 @@ export class Reader {
     return this.#bytes[this.#at++] ?? 0;
   }
 
-  /** @param {number} end a whole number from 0 to one before it */
+  /** @param {number} end exclusive; the result is an integer from 0 to end - 1 */
   below(end) {
     return end <= 256 ? this.byte() % end : ((this.byte() << 8) | this.byte()) % end;
   }
@@ -31,7 +31,7 @@ export class Reader {
     return this.byte() | (this.byte() << 8) | (this.byte() << 16) | (this.byte() << 24);
   }
 
-  /** @param {number} length zeros follow where the input ends */
+  /** @param {number} length filled with zeros beyond the end of the input */
   bytes(length) {
     const bytes = new Uint8Array(length);
     bytes.set(this.#bytes.subarray(this.#at, this.#at + length));
@@ -43,7 +43,7 @@ export class Reader {
     return this.bytes(Math.max(this.#bytes.length - this.#at, 0));
   }
 
-  /** @param {number} most characters */
+  /** @param {number} most maximum number of characters */
   text(most) {
     return Buffer.from(this.bytes(this.below(most + 1))).toString('latin1');
   }

@@ -1,7 +1,7 @@
-// Values that a caller may pass and should not, chosen by the bytes of an input.
+// Wrong and hostile values that a caller may pass, chosen by the bytes of an input.
 /* global structuredClone */
 
-/** What hostile getters throw: it may pass through the library unchanged. */
+/** Thrown by hostile getters; the library may let it pass unchanged. */
 export const THROWN = new Error('thrown by a hostile value');
 
 const NUMBERS = [

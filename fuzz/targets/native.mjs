@@ -1,6 +1,6 @@
-// The addon itself: an input is a program of calls with hostile arguments on a few Handles, Polls and free functions. Not called on
-// descriptors 0 to 2, nor on others that are not the program's own, and only on sockets of the internet: a name in the file
-// system or another kernel subsystem lies outside of the network namespace.
+// The addon itself: an input is a program of calls with hostile arguments on a few Handles, Polls and free functions. Only on
+// descriptors that the program owns, never 0 to 2, and only on IPv4 and IPv6 sockets: the file system and other kernel subsystems
+// lie outside the network namespace.
 /* global setImmediate, structuredClone */
 import { closeSync, openSync, readdirSync, readlinkSync } from 'node:fs';
 import { native } from '../../lib/binding.js';
@@ -54,11 +54,11 @@ const CALLS = [
   ['free', 'ifIndexToName', ['int', 'bytes']],
   ['handle', 'make', ['recipe']],
 ];
-/** Of a recipe: native/recipe.h. */
+/** Calls of a recipe, as in native/recipe.h. */
 const SOCKET = 1;
 const SET_OPTION = [2, 3];
 const LAST_CALL = 9;
-/** What a call is mostly given, so that programs get beyond EINVAL: levels, options, flags, types. */
+/** Usual arguments, so that programs get beyond EINVAL: levels, options, flags, types. */
 const INTS = [
   0, 1, 2, 3, 6, 15, 17, 41, 26, 50, 51, 52, 58, 60, 132, 255, 0x40, 0x20, 0x2000, 0x4000000, 0x20000000, -1,
 ];
@@ -111,7 +111,7 @@ class Program {
     const args = parameters.map((kind) => this.#argument(kind));
     if (reader.byte() === 251) args.pop();
     const option = args.slice(owner === 'free' ? 1 : 0);
-    // A close that lingers blocks, as it should.
+    // A lingering close would block.
     if (method === 'setsockopt' && option[0] === 1 && option[1] === SO_LINGER) return;
     const result = this.#call(
       /** @type {Record<string, Callable>} */ (/** @type {unknown} */ (target)),
@@ -155,7 +155,7 @@ class Program {
     }
   }
 
-  /** Only what the program owns is adopted. @param {Handle} handle */
+  /** Adopts only descriptors that the program owns. @param {Handle} handle */
   #adopt(handle) {
     const from = this.#reader.pick(this.#handles);
     if (from === handle) return;
@@ -191,7 +191,7 @@ class Program {
         return reader.pick(this.#handles);
       case 'address':
         return choice % 4 === 0 ? this.#bytes(reader.pick(SIZES)) : this.#loopback(reader.byte() % 2 === 0);
-      case 'few': // counts, offsets and lengths: of a few records or slots, or of an address
+      case 'few': // counts, offsets and lengths of a few records or slots, or of an address
         return choice % 8 === 0 ? reader.int32() : choice % 8 === 1 ? reader.pick(SIZES) : reader.below(6);
       case 'beside':
         return this.#beside();
@@ -220,7 +220,7 @@ class Program {
     }
   }
 
-  /** Never a number that could be somebody's descriptor, and no domain but the internet's. @param {Kind} kind @returns {unknown} */
+  /** Never a number that could be a descriptor of something else, and no domain but IPv4 and IPv6. @param {Kind} kind @returns {unknown} */
   #hostile(kind) {
     const reader = this.#reader;
     const value = reader.byte() % 4 === 0 ? hostileNumber(reader) : hostileValue(reader);
@@ -240,7 +240,7 @@ class Program {
         return [bytes, value];
       case 1:
         return [bytes, detached(8), shrunk(8)];
-      case 2: // a getter that takes away the memory of the element before it
+      case 2: // a getter that detaches the buffer of the element before it
         return Object.defineProperty([new Uint8Array(4096), bytes], 1, {
           get() {
             const [first] = /** @type {Uint8Array<ArrayBuffer>[]} */ (this);
@@ -267,7 +267,7 @@ class Program {
     }
   }
 
-  /** A view with known bytes around it. @param {number} size */
+  /** A view with known bytes on both sides. @param {number} size */
   #bytes(size) {
     const memory = new Uint8Array(size + 2 * MARGIN).fill(FILL);
     const view = memory.subarray(MARGIN, MARGIN + size);
@@ -276,7 +276,7 @@ class Program {
     return view;
   }
 
-  /** An address, and a control message behind it: what sendto and sendmmsg want beside the data. */
+  /** An address followed by a control message, as sendto and sendmmsg take them. */
   #beside() {
     const view = this.#bytes(64);
     view.set(this.#loopback(true));
@@ -288,7 +288,7 @@ class Program {
     return view;
   }
 
-  /** Records of sendmmsg: where data, address and control messages lie, or do not. @param {number} choice */
+  /** Records of sendmmsg, with valid and invalid places of data, address and control messages. @param {number} choice */
   #records(choice) {
     const reader = this.#reader;
     const count = reader.below(choice % 16 === 0 ? 80 : 6);
@@ -303,7 +303,7 @@ class Program {
     return view;
   }
 
-  /** A socket of the internet and some steps, or what is nearly that, and an address behind them. @param {number} choice */
+  /** A recipe, or nearly one: a socket, some steps, and an address after them. @param {number} choice */
   #recipe(choice) {
     const reader = this.#reader;
     const count = 1 + reader.below(choice % 16 === 0 ? 300 : 6);
@@ -323,7 +323,7 @@ class Program {
       // Not the domain, which stays the internet's.
       const at = odd % 8;
       if (odd >= 128 && at !== 1) words.setUint32(8 + 32 * i + 4 * at, hostileNumber(reader) >>> 0, true);
-      // A close that lingers blocks, as it should.
+      // A lingering close would block.
       if (SET_OPTION.includes(words.getUint32(8 + 32 * i, true)) && words.getInt32(16 + 32 * i, true) === SO_LINGER) {
         words.setInt32(16 + 32 * i, 0, true);
       }
@@ -345,7 +345,7 @@ class Program {
 let inputs = 0;
 let openBefore = -1;
 
-/** @param {Uint8Array} input @returns {Promise<Iterable<string>>} what the calls came to: V8 sees nothing of the addon's branches */
+/** @param {Uint8Array} input @returns {Promise<Iterable<string>>} what the calls returned, since V8 does not count the addon's branches */
 export async function run(input) {
   if (openBefore === -1) {
     await warmUp();
@@ -356,13 +356,13 @@ export async function run(input) {
   if (++inputs % 64 === 0) await turn(); // libuv frees what was closed
   if (open() !== openBefore) {
     const leaked = names();
-    openBefore = open(); // so that the next leak is its own
+    openBefore = open(); // so that it is reported once
     must(false, 'every descriptor is closed', leaked);
   }
   return program.features;
 }
 
-/** What the process opens once. */
+/** Opens what the process opens only once. */
 async function warmUp() {
   const handle = new addon.Handle();
   const poll = new addon.Poll(() => undefined);
@@ -380,7 +380,7 @@ function names() {
     try {
       return `${fd} ${readlinkSync(`/proc/self/fd/${fd}`)}`;
     } catch {
-      return fd; // the one that readdir itself had
+      return fd; // readdir's own, closed by now
     }
   });
 }

@@ -60,6 +60,18 @@ test('every generated text file says so on its first line', () => {
   expect(silent).toEqual([]);
 });
 
+test('every pattern that .ci/run excludes on other Nodes matches a test file', () => {
+  const [, list = ''] = /^for files in (.*); do$/m.exec(readFileSync(new URL('.ci/run', root), 'utf8')) ?? [];
+  const patterns = [...list.matchAll(/'([^']+)'/g)].map(([, pattern]) => `${pattern}.test.ts`);
+  expect(patterns.length).toBeGreaterThan(5);
+  const files = readdirSync(new URL('test/', root), { recursive: true, encoding: 'utf8' });
+  const unmatched = patterns.filter((pattern) => {
+    const regexp = new RegExp(`^${pattern.replaceAll('.', '\\.').replaceAll('*', '[^/]*')}$`);
+    return !files.some((file) => regexp.test(file));
+  });
+  expect(unmatched).toEqual([]);
+});
+
 test('scripts/layers.mjs lists only files and folders that exist', () => {
   expect(LAYERS.map(({ path }) => path).filter((path) => !existsSync(new URL(path, root)))).toEqual([]);
 });
