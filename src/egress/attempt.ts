@@ -18,7 +18,9 @@ export interface Shared {
   readonly limit: number;
   /** Connections per address. */
   readonly limitPerAddress: number;
-  /** The local side with this address. */
+  /** A free port is free toward one destination; otherwise toward all of them. */
+  readonly shareLocalPort: boolean;
+  /** The local side with this address, and the socket options of the connection. */
   local(source: PoolSource, address: string, sockopts: readonly EncodedOption[]): Source;
 }
 
@@ -26,8 +28,8 @@ export interface Shared {
 export interface Connection {
   readonly egressKey: string | undefined;
   readonly sockopts: readonly EncodedOption[];
-  /** Has the peer closed first, or the connection broken, so that no TIME-WAIT keeps our port? Asked after the close. */
-  leftNoTimeWait(): boolean;
+  /** Has the peer closed first, or the connection broken, so that no TIME-WAIT keeps our port? Called after the close. */
+  readonly leftNoTimeWait: () => boolean;
 }
 
 export interface Attempt {
@@ -45,6 +47,7 @@ export interface Attempt {
 export function* candidates({ shared, connection, request, choices }: Attempt): Generator<Candidate> {
   const outcome = new Outcome();
   const remote = request.remote.toString();
+  const toward = shared.shareLocalPort ? remote : ANY;
   for (const [source, addresses] of choices) {
     if (source.held >= shared.limit) {
       outcome.limitedCount++;
@@ -56,14 +59,14 @@ export function* candidates({ shared, connection, request, choices }: Attempt): 
         outcome.limitedCount++;
         continue;
       }
-      const cooldown = shared.cooldowns.find(address, remote, performance.now());
+      const cooldown = shared.cooldowns.find(address, toward, performance.now());
       if (cooldown !== undefined) {
         outcome.exhausted = cooldown.error;
         outcome.exhaustedCount++;
         continue;
       }
       const before = outcome.failedCount;
-      const candidate = new PoolCandidate({ shared, connection, request, source, address, remote, outcome });
+      const candidate = new PoolCandidate({ shared, connection, request, source, address, toward, outcome });
       try {
         yield candidate;
       } finally {
@@ -88,8 +91,8 @@ interface Trial extends Omit<Attempt, 'choices'> {
   readonly source: PoolSource;
   /** One of the source's. */
   readonly address: string;
-  /** The destination, address and port. */
-  readonly remote: string;
+  /** The destination, address and port, of its cooldown. */
+  readonly toward: string;
   readonly outcome: Outcome;
 }
 
@@ -112,11 +115,11 @@ class PoolCandidate implements Candidate {
   }
 
   taken(): (error?: Error, reset?: boolean) => void {
-    const { shared, connection, request, source, address, remote } = this.#trial;
+    const { shared, connection, request, source, address, toward } = this.#trial;
     this.#isHeld = false; // what is returned releases it
     const since = performance.now();
     source.total++;
-    shared.cooldowns.clear(address, remote);
+    shared.cooldowns.clear(address, toward);
     if (CONNECT.hasSubscribers) CONNECT.publish(this.#event());
     let closed = false;
     return (error, reset) => {
@@ -127,18 +130,18 @@ class PoolCandidate implements Candidate {
       const now = performance.now();
       const hasNoTimeWait = error !== undefined || reset === true || connection.leftNoTimeWait();
       const delay = hasNoTimeWait ? 0 : freeAgainAfter(address, request.remote.address);
-      shared.cooldowns.shorten(address, remote, now + delay);
+      shared.cooldowns.shorten(address, toward, now + delay);
       if (CLOSED.hasSubscribers) CLOSED.publish({ ...this.#event(), error, duration: now - since });
     };
   }
 
   exhausted(error: Error): void {
-    const { shared, source, address, remote, outcome } = this.#trial;
+    const { shared, source, address, toward, outcome } = this.#trial;
     this.#release();
     source.exhausted++;
     outcome.exhausted = error;
     outcome.exhaustedCount++;
-    const cooldown = shared.cooldowns.add({ source, address, remote, error }, performance.now());
+    const cooldown = shared.cooldowns.add({ source, address, toward, error }, performance.now());
     if (EXHAUSTED.hasSubscribers) EXHAUSTED.publish({ ...this.#event(), error, cooldown });
   }
 
@@ -208,6 +211,9 @@ const OF_THE_SOURCE: ReadonlySet<string> = new Set([
   'EINVAL',
   'EACCES',
 ]);
+
+/** The destination of a cooldown that is for all of them. */
+const ANY = '';
 
 /** A prefix of which so many addresses have failed is skipped: it is probably not routed here. */
 const MAX_FAILURES = 2;

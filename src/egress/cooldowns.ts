@@ -17,8 +17,8 @@ interface Pair {
 export interface Exhausted {
   readonly source: PoolSource;
   readonly address: string;
-  /** The destination, address and port. */
-  readonly remote: string;
+  /** The destination, address and port; '' for all destinations. */
+  readonly toward: string;
   /** The kernel's. */
   readonly error: Error;
 }
@@ -38,15 +38,15 @@ export class Cooldowns {
   }
 
   /** The kernel's error, and the end of the cooldown, if the address has one toward the destination. */
-  find(address: string, remote: string, now: number): { readonly error: Error; readonly until: number } | undefined {
+  find(address: string, toward: string, now: number): { readonly error: Error; readonly until: number } | undefined {
     if (this.#pairs.size === 0) return undefined;
-    const pair = this.#pairs.get(key(address, remote));
+    const pair = this.#pairs.get(key(address, toward));
     return pair !== undefined && now < pair.until ? pair : undefined;
   }
 
   /** No port was free. Returns the length of the cooldown in milliseconds. */
-  add({ source, address, remote, error }: Exhausted, now: number): number {
-    const id = key(address, remote);
+  add({ source, address, toward, error }: Exhausted, now: number): number {
+    const id = key(address, toward);
     const before = this.#pairs.get(id);
     const again = before !== undefined && now < before.until + MAX_COOLDOWN;
     const cooldown = again ? Math.max(before.cooldown, Math.min(2 * before.cooldown, MAX_COOLDOWN)) : this.#first;
@@ -55,14 +55,14 @@ export class Cooldowns {
   }
 
   /** A port was free: the next cooldown is a first one again. */
-  clear(address: string, remote: string): void {
-    if (this.#pairs.size > 0) this.#pairs.delete(key(address, remote));
+  clear(address: string, toward: string): void {
+    if (this.#pairs.size > 0) this.#pairs.delete(key(address, toward));
   }
 
   /** A port will be free at this time, because a connection of the pool has closed. */
-  shorten(address: string, remote: string, until: number): void {
+  shorten(address: string, toward: string, until: number): void {
     if (this.#pairs.size === 0) return;
-    const pair = this.#pairs.get(key(address, remote));
+    const pair = this.#pairs.get(key(address, toward));
     if (pair !== undefined) pair.until = Math.min(pair.until, until);
   }
 
@@ -76,8 +76,8 @@ export class Cooldowns {
   }
 }
 
-function key(address: string, remote: string): string {
-  return `${address} ${remote}`;
+function key(address: string, toward: string): string {
+  return `${address} ${toward}`;
 }
 
 /** As long as the kernel keeps a TIME-WAIT (TCP_TIMEWAIT_LEN): by then something has changed. */

@@ -53,8 +53,9 @@ export class PoolDialer implements Dialer {
       name: this.name,
       cooldowns: new Cooldowns(integer('options.cooldown', cooldown, 0, 0x7fffffff)),
       limit: limitOf('options.limit', limit),
+      shareLocalPort: this.#template.shareLocalPort,
       limitPerAddress: limitOf('options.limitPerAddress', limitPerAddress),
-      local: (source, address, extra) => this.#local(source, address, extra),
+      local: (source, address, sockopts) => this.#local(source, address, sockopts),
     };
     if (!Array.isArray(sources)) throw invalidType('options.sources', 'an array of addresses and prefixes', sources);
     if (sources.length === 0) throw invalidValue('options.sources', sources, 'a pool needs at least one source');
@@ -116,12 +117,13 @@ export class PoolDialer implements Dialer {
   }
 
   /** The sources for each attempt of one connection, best first. */
-  candidates(connection: Connection): Candidates {
+  candidates({ egressKey, sockopts, leftNoTimeWait }: Connection): Candidates {
+    const connection = { egressKey, sockopts: override(this.#template.sockopts, sockopts), leftNoTimeWait };
     return (remote) => {
       const { family } = remote;
       const sources = this.#byFamily[family];
       if (sources.length === 0) throw this.#noSource(remote);
-      const request = { family, remote, egressKey: connection.egressKey };
+      const request = { family, remote, egressKey };
       const choices = this.#choose(request, sources);
       return candidates({ shared: this.#shared, connection, request, choices });
     };
@@ -138,7 +140,7 @@ export class PoolDialer implements Dialer {
       autoSelectFamily = getDefaultAutoSelectFamily(),
       waitForLocalPort = this.#waitForLocalPort,
     } = options;
-    const sockopts = sourceOf({ sockopts: options.sockopts, protocol: this.#template.protocol }).sockopts;
+    const { sockopts } = sourceOf({ sockopts: options.sockopts, protocol: this.#template.protocol });
     const { ipv4, ipv6 } = this.#byFamily;
     // Where Node tries one address only, it has to be one that there is a source for.
     const one = !autoSelectFamily && !family && (ipv4.length === 0) !== (ipv6.length === 0);
@@ -153,10 +155,9 @@ export class PoolDialer implements Dialer {
     };
   }
 
-  #local(source: PoolSource, address: string, extra: readonly EncodedOption[]): Source {
+  #local(source: PoolSource, address: string, sockopts: readonly EncodedOption[]): Source {
     const { family, size } = source.prefix;
     const freebind = this.#freebind ?? (family === 'ipv6' && size > 1n);
-    const sockopts = extra.length === 0 ? this.#template.sockopts : [...this.#template.sockopts, ...extra];
     return { ...this.#template, address, freebind, sockopts };
   }
 
@@ -181,6 +182,13 @@ interface Plan {
   readonly defaults: { readonly waitForLocalPort?: WaitForLocalPort; readonly family?: number };
   readonly candidates: Candidates;
   readonly closing: Closing;
+}
+
+/** An option of a connection takes the place of the pool's. */
+function override(ofPool: readonly EncodedOption[], own: readonly EncodedOption[]): readonly EncodedOption[] {
+  if (own.length === 0) return ofPool;
+  const replaced = new Set(own.map(({ option }) => option));
+  return [...ofPool.filter(({ option }) => !replaced.has(option)), ...own];
 }
 
 function limitOf(name: string, limit: number | undefined): number {

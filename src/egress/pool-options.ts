@@ -41,11 +41,12 @@ export interface EgressPoolOptions {
   /** SO_BINDTODEVICE: the name of an interface. */
   readonly device?: string | undefined;
   /**
-   * Connections to other destinations may have the same local port (IP_BIND_ADDRESS_NO_PORT). False: bind(2) takes a port that
-   * is free toward all destinations, so a source has as many connections as ports. @default true
+   * Connections to different destinations may have the same local port (IP_BIND_ADDRESS_NO_PORT). False: bind(2) chooses a
+   * port that is free toward all destinations, so a source has at most as many connections as ports.
+   * @default true
    */
   readonly shareLocalPort?: boolean | undefined;
-  /** 'mptcp': Multipath TCP where the other side speaks it; see `connect`. @default 'tcp' */
+  /** 'mptcp': Multipath TCP if the peer supports it; see `connect`. @default 'tcp' */
   readonly protocol?: StreamProtocol | undefined;
   /** Options for each descriptor, set before bind. */
   readonly sockopts?: StreamSocketOptions | undefined;

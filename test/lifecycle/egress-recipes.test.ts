@@ -1,4 +1,4 @@
-// The code blocks of docs/recipes.md and docs/egress.md, run exactly as printed. The recipes use real libraries and real
+// The code blocks of docs/recipes.md, docs/egress.md and docs/anyip.md, run exactly as printed. The recipes use real libraries and real
 // servers in this file's namespace; each prints the client that the server saw, which must be an address and a port of the
 // recipes' pool.
 import { readFileSync, rmSync } from 'node:fs';
@@ -61,6 +61,15 @@ test.each([
   const { stdout, stderr } = await runNode(examples[EXAMPLES.indexOf(name)] ?? '');
   expect(stderr).toBe('');
   expect(stdout.trim()).toMatch(printed);
+});
+
+test('docs/anyip.md: the js block prints what its comment says', async () => {
+  const anyip = readFileSync(new URL('../../docs/anyip.md', import.meta.url), 'utf8');
+  const blocks = [...anyip.matchAll(/<!-- run -->\s*```js\n(.*?)```/gs)].map(([, code = '']) => code);
+  expect(blocks.length).toBe(anyip.match(/```js/g)?.length);
+  const { stdout, stderr } = await runNode(blocks[0] ?? '');
+  expect(stderr).toBe('');
+  expect(stdout).toBe('true false\n');
 });
 
 for (const [i, { heading, needs, code }] of recipes.entries()) {

@@ -1,5 +1,4 @@
 // A pool's decisions without a kernel: limits, cooldowns, counts, events, errors, arguments.
-import { encodeOption } from '../../src/options/access.js';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -7,6 +6,7 @@ import { SyscallError } from '../../src/errors.js';
 import { Cooldowns } from '../../src/egress/cooldowns.js';
 import { EgressPool } from '../../src/egress/pool.js';
 import type { EgressPoolOptions } from '../../src/egress/pool-options.js';
+import { encodeOption } from '../../src/options/access.js';
 import type { PoolDialer } from '../../src/egress/pool-dialer.js';
 import { PoolSource } from '../../src/egress/pool-source.js';
 import { Prefix } from '../../src/egress/prefix.js';
@@ -45,14 +45,12 @@ describe('the local side of an attempt of an EgressPool', () => {
       transparent: true,
       mark: 0xffffffff,
       device: 'lo',
-      sockopts: { TCP_NODELAY: true },
-    };
-    const pool = poolOf([A], { ...settings, localPortRange: [40_000, 40_009] });
-    expect(attempt(pool).source).toMatchObject({
-      ...settings,
-      ...{ range: [40_000, 40_009], rangeWanted: true },
-      sockopts: [{ option: 'TCP_NODELAY', value: 1 }],
-    });
+      shareLocalPort: false,
+      protocol: 'mptcp',
+    } as const;
+    const pool = poolOf([A], { ...settings, localPortRange: [40_000, 40_009], sockopts: { SO_KEEPALIVE: true } });
+    const sockopts = [encodeOption('SO_KEEPALIVE', true)];
+    expect(attempt(pool).source).toMatchObject({ ...settings, sockopts, range: [40_000, 40_009], rangeWanted: true });
   });
 
   test('freebind is true by default for IPv6 prefixes only', () => {
@@ -66,15 +64,12 @@ describe('the local side of an attempt of an EgressPool', () => {
     expect(freebind({ freebind: false })).toEqual([false, false, false, false]);
   });
 
-  test('sockopts of the connection override those of the pool', () => {
+  test('sockopts of the connection replace those of the pool with the same name', () => {
     const pool = poolOf([A], { sockopts: { TCP_NODELAY: true, TCP_SYNCNT: 3 } });
-    const connection = { egressKey: undefined, sockopts: [encodeOption('TCP_SYNCNT', 1)], leftNoTimeWait: () => false };
+    const sockopts = [encodeOption('TCP_SYNCNT', 1)];
+    const connection = { egressKey: undefined, sockopts, leftNoTimeWait: () => false };
     const [candidate] = pool.candidates(connection)(endpoint(REMOTE));
-    expect(candidate?.source.sockopts.map(({ option, value }) => [option, value])).toEqual([
-      ['TCP_NODELAY', 1],
-      ['TCP_SYNCNT', 3],
-      ['TCP_SYNCNT', 1], // the last one counts
-    ]);
+    expect(candidate?.source.sockopts).toEqual([encodeOption('TCP_NODELAY', true), ...sockopts]);
     candidate?.taken()();
   });
 });
@@ -248,7 +243,7 @@ describe('an exhausted source of an EgressPool', () => {
     const cooldowns = new Cooldowns(1000, 3);
     const source = new PoolSource(Prefix.parse('source', A));
     const add = (remote: string, now: number): number =>
-      cooldowns.add({ source, address: A, remote, error: NO_PORT }, now);
+      cooldowns.add({ source, address: A, toward: remote, error: NO_PORT }, now);
     for (const remote of ['a', 'b', 'c']) add(remote, 0);
     add('a', 1000); // the youngest now
     add('d', 1000);
@@ -488,6 +483,9 @@ describe('arguments of EgressPool', () => {
     [{ sources: [A], sockopts: [] }, 'ERR_INVALID_ARG_TYPE'],
     [{ sources: [A], sockopts: { TCP_NODELAI: true } }, 'ERR_INVALID_ARG_VALUE'],
     [{ sources: [A], sockopts: { TCP_NODELAY: 1 } }, 'ERR_INVALID_ARG_TYPE'],
+    [{ sources: [A], shareLocalPort: 1 }, 'ERR_INVALID_ARG_TYPE'],
+    [{ sources: [A], protocol: 'udp' }, 'ERR_INVALID_ARG_VALUE'],
+    [{ sources: [A], waitForLocalPort: { timout: 1 } }, 'ERR_INVALID_ARG_VALUE'],
     [{ sources: [A], name: 7 }, 'ERR_INVALID_ARG_TYPE'],
     [{ sources: [A], sorces: [B] }, 'ERR_INVALID_ARG_VALUE'],
   ])('new EgressPool(%j) throws %s', (options, code) => {

@@ -292,6 +292,26 @@ describe('exhaustion of an EgressPool', () => {
     expect(pool.stats).toMatchObject({ held: 1, total: 2, exhausted: 1 });
   });
 
+  test('with shareLocalPort: false a port is for one destination, and a cooldown is toward all of them', async () => {
+    await using one = await witness('127.0.0.1', (socket) => socket.resume());
+    await using other = await witness('127.0.0.1');
+    await using sockets = new Sockets();
+    const pool = new EgressPool({
+      sources: [A],
+      localPortRange: [40_700, 40_700], // bind(2) takes no port that is in TIME-WAIT after other tests
+      shareLocalPort: false,
+      cooldown: 60_000,
+    });
+    const first = sockets.add(await opened(pool, { host: '127.0.0.1', port: one.port }));
+    const error = await failed(pool, { host: '127.0.0.1', port: other.port });
+    expect(error).toMatchObject({ code: 'ERR_PORT_RANGE_EXHAUSTED', reason: 'portRangeExhausted' });
+    expect(pool.stats).toMatchObject({ exhausted: 1, cooldown: 1 });
+    first.resetAndDestroy(); // leaves no TIME-WAIT
+    await once(first, 'close');
+    sockets.add(await opened(pool, { host: '127.0.0.1', port: other.port }));
+    expect(pool.stats).toMatchObject({ held: 1, total: 2, exhausted: 1, cooldown: 0 });
+  });
+
   test('a cooldown ends when a connection that this side closed has left TIME-WAIT', async () => {
     using _ = setSysctl('net.ipv4.tcp_tw_reuse', 1);
     using __ = setSysctl('net.ipv4.tcp_tw_reuse_delay', 50);
@@ -607,33 +627,36 @@ describe('user code destroys the socket during an attempt of an EgressPool', () 
     },
   );
 
-  test('a getter in an option value is read once for each connection, before there is an attempt', async () => {
-    await using server = await witness('0.0.0.0');
-    let reads = 0;
-    const program = [
-      {
-        get code() {
-          reads++;
-          return 6;
+  test.each(WAYS)(
+    'a getter in an option value is called once per connection toward %s, before it has a socket',
+    async (_, to) => {
+      await using server = await witness('0.0.0.0');
+      let calls = 0;
+      const program = [
+        {
+          get code() {
+            calls++;
+            return 6;
+          },
+          ...{ jt: 0, jf: 0, k: 0xffff },
         },
-        ...{ jt: 0, jf: 0, k: 0xffff },
-      },
-    ];
-    const options = { ...NAME, port: server.port, sockopts: { SO_ATTACH_FILTER: program } };
-    const pool = new EgressPool({ sources: [A, B] });
-    for (const start of [
-      () => pool.connect(options),
-      () => connect({ ...options, localPortRange: [40_000, 40_100] }),
-    ]) {
-      reads = 0;
-      const socket = start();
-      const during = reads;
-      await once(socket, 'connect');
-      expect([during, reads]).toEqual([1, 1]);
-      socket.destroy();
-      await once(socket, 'close');
-    }
-  });
+      ];
+      const options = { ...to, port: server.port, sockopts: { SO_ATTACH_FILTER: program } };
+      const pool = new EgressPool({ sources: ['192.0.2.1', A], strategy: () => ['192.0.2.1', A] });
+      for (const start of [
+        () => pool.connect(options),
+        () => connect({ ...options, localPortRange: [40_000, 40_100] }),
+      ]) {
+        calls = 0;
+        await using sockets = new Sockets();
+        const socket = sockets.add(start());
+        expect(calls).toBe(1);
+        await once(socket, 'connect');
+        expect(calls).toBe(1);
+      }
+      expect(pool.stats).toMatchObject({ total: 1, failed: 1 });
+    },
+  );
 
   test.each(WAYS)(
     'a subscriber of each channel destroys the socket during an attempt toward %s: held is 0',
