@@ -239,8 +239,8 @@ describe('reserve() with freebind', () => {
   test('from an IPv4 address that is not local fails with ENETUNREACH, and transparent is what allows it', async () => {
     await refused(
       () => reserve({ remote: '127.0.0.1:9', local: { address: '192.0.2.77' }, freebind: true }),
-      { code: 'ENETUNREACH', syscall: 'connect', reason: 'noRoute', localAddress: '192.0.2.77' },
-      /the source is not local/,
+      { code: 'ENETUNREACH', syscall: 'connect', reason: 'sourceNotLocal', localAddress: '192.0.2.77' },
+      /source 192\.0\.2\.77 is not routed to this host/,
       /transparent: true/,
     );
   });
