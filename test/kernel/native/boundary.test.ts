@@ -1,5 +1,6 @@
 // The native boundary: whatever JavaScript passes gives a TypeError with a code or a negative errno, nothing is written outside of
-// a view, and no other descriptor is touched. receivers.test.ts and ownership.test.ts cover receivers and the life of a Handle.
+// a view, and no other descriptor is touched. receivers.test.ts, ownership.test.ts and recipe.test.ts cover receivers, the life of a Handle and
+// the arena of Handle.make.
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { native, type Handle } from '../../../src/binding.js';

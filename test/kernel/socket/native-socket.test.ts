@@ -118,11 +118,13 @@ describe('NativeSocket.bind', () => {
     using second = tcp();
     expect(await errorOf(() => second.bind(first.local))).toMatchObject({
       ...{ name: 'SyscallError', code: 'EADDRINUSE', errno: -98, syscall: 'bind', address: '127.0.0.1', port },
-      message: `bind EADDRINUSE: address already in use 127.0.0.1:${port}`,
+      reason: 'portInUse',
+      message: expect.stringContaining(`bind EADDRINUSE: address already in use 127.0.0.1:${port}`) as unknown,
     });
     expect(second.state).toBe('open');
     expect(await errorOf(() => second.bind('192.0.2.1:80'))).toMatchObject({
       ...{ code: 'EADDRNOTAVAIL', errno: -99, syscall: 'bind', address: '192.0.2.1', port: 80 },
+      reason: 'addressNotLocal',
     });
     second.bind('127.0.0.1:0');
     expect(await errorOf(() => second.bind('127.0.0.1:0'))).toMatchObject({ code: 'EINVAL', syscall: 'bind' });
