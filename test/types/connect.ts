@@ -44,8 +44,6 @@ export function connecting(signal: AbortSignal, nodes: NetConnectOpts): void {
   connect({ port: 443, waitForLocalPort: 1000 });
   // @ts-expect-error unknown option
   connect({ port: 443, retry: { timeout: 1000 } });
-  // @ts-expect-error a time to wait is in an object
-  connect({ port: 443, waitForLocalPort: 1000 });
   // @ts-expect-error an option of datagram sockets
   connect({ port: 443, sockopts: { UDP_SEGMENT: 1200 } });
   // @ts-expect-error a misspelt key

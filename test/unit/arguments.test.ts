@@ -15,6 +15,7 @@ import {
   port,
   string,
 } from '../../src/arguments.js';
+import { detachedView, resizableBuffer } from '../support/buffers.js';
 
 describe('the errors are those that Node throws', () => {
   test('ERR_INVALID_ARG_TYPE', () => {
@@ -220,25 +221,10 @@ function thrown(action: () => unknown): NodeJS.ErrnoException {
   throw new Error('no Error was thrown');
 }
 
-/** ArrayBuffer of ES2024; the library's types are older. */
-function resizableBuffer(size: number): ArrayBuffer & { resize(size: number): void } {
-  const Resizable = ArrayBuffer as unknown as new (
-    size: number,
-    options: object,
-  ) => ArrayBuffer & { resize(size: number): void };
-  return new Resizable(size, { maxByteLength: 2 * size });
-}
-
 /** A view of `length` bytes from `offset` on, in a buffer that now ends before it. */
 function shrunkUnder(offset: number, length: number): Uint8Array {
   const buffer = resizableBuffer(offset + length);
   const view = new Uint8Array(buffer, offset, length);
   buffer.resize(offset / 2);
-  return view;
-}
-
-function detachedView(length: number): Uint8Array {
-  const view = new Uint8Array(length);
-  structuredClone(view.buffer, { transfer: [view.buffer] });
   return view;
 }

@@ -7,6 +7,7 @@ import type { Handle } from '../../../src/binding.js';
 import { Endpoint } from '../../../src/index.js';
 import { listFds } from '../../support/fds.js';
 import { datagramHandle, emptyHandle } from '../../support/handles.js';
+import { detachedView, resizableBuffer } from '../../support/buffers.js';
 
 const EMPTY = new Uint8Array(0);
 const [EBADF, EAGAIN, EDESTADDRREQ] = [-9, -11, -89];
@@ -148,7 +149,7 @@ describe('sendmmsg (native)', () => {
   });
 
   test.each([0, 1, 2])('sendmmsg refuses detached memory: argument %i', (index) => {
-    for (const gone of [detached(64), shrunk(64)]) {
+    for (const gone of [detachedView(64), shrunk(64)]) {
       const args: [Uint8Array, Uint8Array, Uint8Array] = [Buffer.alloc(64), Buffer.alloc(64), recordsOf([0, 8])];
       args[index] = gone;
       if (index === 0) expect(() => handle.sendmmsg(...args, 0, 1)).toThrow(refused);
@@ -242,9 +243,9 @@ describe('sendto (native)', () => {
   });
 
   test('sendto refuses detached memory', () => {
-    expect(() => handle.sendto(detached(8))).toThrow(refused);
-    expect(() => handle.sendto(EMPTY, detached(16))).toThrow(refused);
-    expect(() => handle.sendto(EMPTY, detached(16), 0, 0, 0)).toThrow(refused);
+    expect(() => handle.sendto(detachedView(8))).toThrow(refused);
+    expect(() => handle.sendto(EMPTY, detachedView(16))).toThrow(refused);
+    expect(() => handle.sendto(EMPTY, detachedView(16), 0, 0, 0)).toThrow(refused);
     expect(arrived()).toEqual([]);
   });
 });
@@ -311,7 +312,7 @@ describe('recvmmsg (native)', () => {
   test.each([1, 2, 3, 4])('recvmmsg refuses detached memory and leaves the datagram queued: argument %i', (index) => {
     expect(handle.sendto(Buffer.from('x'))).toBe(1);
     const args: [number, ...Uint8Array[]] = [1, Buffer.alloc(8), Buffer.alloc(16), Buffer.alloc(8), Buffer.alloc(16)];
-    args[index] = detached(16);
+    args[index] = detachedView(16);
     expect(() => receiver.recvmmsg(...(args as Parameters<Handle['recvmmsg']>))).toThrow(refused);
     expect(arrived().map(String)).toEqual(['x']);
   });
@@ -343,19 +344,9 @@ function attempt(call: () => number): number | undefined {
   }
 }
 
-function detached(size: number): Uint8Array {
-  const view = new Uint8Array(size);
-  structuredClone(view.buffer, { transfer: [view.buffer] });
-  return view;
-}
-
 /** A view whose resizable buffer has become too short for it. */
 function shrunk(size: number): Uint8Array {
-  const Resizable = ArrayBuffer as unknown as new (
-    size: number,
-    options: object,
-  ) => ArrayBuffer & { resize(size: number): void };
-  const buffer = new Resizable(size + 8, { maxByteLength: size + 8 });
+  const buffer = resizableBuffer(size + 8);
   const view = new Uint8Array(buffer, 8, size);
   buffer.resize(4);
   return view;

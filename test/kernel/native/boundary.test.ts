@@ -1,10 +1,12 @@
 // The native boundary: whatever JavaScript passes gives a TypeError with a code or a negative errno, nothing is written outside of
-// a view, and no other descriptor is touched. receivers.test.ts and ownership.test.ts cover receivers and the life of a Handle.
+// a view, and no other descriptor is touched. receivers.test.ts, ownership.test.ts and recipe.test.ts cover receivers, the life of a Handle and
+// the arena of Handle.make.
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { native, type Handle } from '../../../src/binding.js';
 import { listFds } from '../../support/fds.js';
 import { datagramHandle, emptyHandle } from '../../support/handles.js';
+import { detachedView, resizableBuffer } from '../../support/buffers.js';
 
 type Callable = (...args: unknown[]) => unknown;
 type Kind = 'int' | 'bytes' | 'value' | 'buffers' | 'handle';
@@ -60,7 +62,12 @@ const hostile: Record<Kind, (fd: number) => unknown[]> = {
   bytes: (fd) => [
     ...[new Int8Array(16), new Uint8ClampedArray(16), new Uint16Array(8), new Int32Array(4), new Float64Array(2)],
     ...[new BigUint64Array(2), new DataView(new ArrayBuffer(16)), new ArrayBuffer(16), new SharedArrayBuffer(16)],
-    ...[detached(16), detached(0), new Proxy(new Uint8Array(16), {}), Object.create(Uint8Array.prototype) as unknown],
+    ...[
+      detachedView(16),
+      detachedView(0),
+      new Proxy(new Uint8Array(16), {}),
+      Object.create(Uint8Array.prototype) as unknown,
+    ],
     ...[{ length: 16, byteLength: 16, buffer: new ArrayBuffer(16), byteOffset: 0 }, Array(16).fill(0)],
     ...['0123456789abcdef', fd, NaN, undefined, null, {}, [], 1n, Symbol('1'), true, () => EMPTY],
   ],
@@ -217,7 +224,7 @@ describe('memory of native calls', () => {
     const peer = boundPeer();
     peer.getsockname(name);
     expect(handle.connect(name)).toBe(0);
-    const buffer = resizable(32);
+    const buffer = resizableBuffer(32);
     const fixed = new Uint8Array(buffer, 16, 16);
     const tracking = new Uint8Array(buffer);
     buffer.resize(8);
@@ -357,23 +364,8 @@ function guard(size: number): { view: Uint8Array; check: () => void } {
   };
 }
 
-/** ArrayBuffer of ES2024; the library's types are older. */
-function resizable(size: number): ArrayBuffer & { resize(size: number): void } {
-  const Resizable = ArrayBuffer as unknown as new (
-    size: number,
-    options: object,
-  ) => ArrayBuffer & { resize(size: number): void };
-  return new Resizable(size, { maxByteLength: 2 * size });
-}
-
 function withGetter(buffers: Uint8Array[], index: number, get: () => Uint8Array): Uint8Array[] {
   return Object.defineProperty(buffers, index, { get });
-}
-
-function detached(size: number): Uint8Array {
-  const view = new Uint8Array(size);
-  structuredClone(view.buffer, { transfer: [view.buffer] });
-  return view;
 }
 
 function describeValue(value: unknown): string {

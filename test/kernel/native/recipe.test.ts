@@ -1,4 +1,6 @@
-// Handle.make: one call that makes a socket from an arena of steps. The arena is written by hand here, as native/recipe.h has it.
+// Handle.make: one call that makes a socket from an arena of steps. The arena is written by hand here, in the layout of
+// native/recipe.h.
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { native } from '../../../src/binding.js';
 import { listFds } from '../../support/fds.js';
@@ -8,7 +10,7 @@ const { Handle } = native();
 const [SOCKET, SET_INT, SET_BYTES, ATTACH_FILTER, BIND, CONNECT, LISTEN, NAME, GET] = [
   1, 2, 3, 4, 5, 6, 7, 8, 9,
 ] as const;
-const [SOL_SOCKET, SO_KEEPALIVE, SO_PRIORITY, SO_RCVLOWAT, SO_ATTACH_FILTER] = [1, 9, 12, 18, 26];
+const [SOL_SOCKET, SO_KEEPALIVE, SO_PRIORITY, SO_RCVLOWAT, SO_ATTACH_FILTER, SO_ACCEPTCONN] = [1, 9, 12, 18, 26, 30];
 const [EBUSY, EINVAL, ENOPROTOOPT, EADDRNOTAVAIL, EAFNOSUPPORT] = [-16, -22, -92, -99, -97];
 const UDP: Step = { call: SOCKET, a: 2, b: 2, c: 0 };
 const TCP: Step = { call: SOCKET, a: 2, b: 1, c: 0 };
@@ -30,7 +32,7 @@ afterEach(() => {
   expect(listFds()).toEqual(before);
 });
 
-/** The arena of these steps; the bytes of each lie behind the last step, in their order. */
+/** The arena of these steps; the bytes of each follow the last step, in their order. */
 function arenaOf(...steps: readonly Step[]): Uint8Array {
   const start = 8 + steps.length * 32;
   const size = steps.reduce((sum, { bytes }) => sum + (bytes?.length ?? 0), start);
@@ -67,7 +69,7 @@ function intOption(handle: InstanceType<typeof Handle>, name: number): number {
   return new DataView(value.buffer).getInt32(0, true);
 }
 
-test('a recipe sets options, binds, listens, and reads the local address back', () => {
+test('Handle.make sets options, binds, listens, and reads the local address back', () => {
   const handle = new Handle();
   const arena = arenaOf(
     TCP,
@@ -90,14 +92,14 @@ test('a recipe sets options, binds, listens, and reads the local address back', 
   handle.close();
 });
 
-test('the descriptor is non-blocking and close-on-exec', () => {
+test('a socket made by Handle.make is non-blocking and close-on-exec', () => {
   const handle = new Handle();
   expect(handle.make(arenaOf(UDP))).toBe(0);
   expect(handle.recvmsg([new Uint8Array(4)], new Uint8Array(0), new Uint8Array(0), 0, new Uint8Array(12))).toBe(-11);
   handle.close();
 });
 
-describe('a step that fails', () => {
+describe('a step of Handle.make that fails', () => {
   test('ends the recipe with its errno and its index, and closes what was opened', () => {
     const handle = new Handle();
     const arena = arenaOf(
@@ -113,7 +115,7 @@ describe('a step that fails', () => {
     handle.close();
   });
 
-  test('goes on when the step tolerates that errno, which is its result then', () => {
+  test('is skipped when it tolerates that errno, which is then its result', () => {
     const handle = new Handle();
     const arena = arenaOf(
       UDP,
@@ -126,7 +128,7 @@ describe('a step that fails', () => {
     handle.close();
   });
 
-  test('ends the recipe when the errno is another than the tolerated one', () => {
+  test('ends the recipe when its errno is not the tolerated one', () => {
     const handle = new Handle();
     const arena = arenaOf(UDP, { call: SET_INT, a: SOL_SOCKET, b: 9999, c: 1, tolerated: 1 });
     expect(handle.make(arena)).toBe(ENOPROTOOPT);
@@ -150,7 +152,7 @@ describe('a step that fails', () => {
       EINVAL,
       1,
     ],
-  ])('%s is told by its index', (_name, steps, errno, index) => {
+  ])('%s is reported by its index', (_name, steps, errno, index) => {
     const handle = new Handle();
     const arena = arenaOf(...steps);
     expect(handle.make(arena)).toBe(errno);
@@ -158,7 +160,7 @@ describe('a step that fails', () => {
   });
 });
 
-test('a classic BPF program is attached', () => {
+test('Handle.make attaches a classic BPF program', () => {
   const handle = new Handle();
   const acceptNothing = Uint8Array.of(6, 0, 0, 0, 0, 0, 0, 0); // BPF_RET | BPF_K, 0
   expect(handle.make(arenaOf(UDP, { call: ATTACH_FILTER, a: 1, b: SO_ATTACH_FILTER, bytes: acceptNothing }))).toBe(0);
@@ -167,7 +169,7 @@ test('a classic BPF program is attached', () => {
   handle.close();
 });
 
-test('a Handle that has a descriptor already is EBUSY, and keeps it', () => {
+test('Handle.make on a Handle that has a descriptor returns EBUSY and leaves it', () => {
   const handle = datagramHandle();
   const fd = handle.fd();
   expect(handle.make(arenaOf(UDP))).toBe(EBUSY);
@@ -175,7 +177,7 @@ test('a Handle that has a descriptor already is EBUSY, and keeps it', () => {
   handle.close();
 });
 
-test('an arena that is not aligned works', () => {
+test('Handle.make accepts an arena that is not aligned', () => {
   const handle = new Handle();
   const shifted = new Uint8Array(8 + 32 + 1).subarray(1);
   shifted.set(arenaOf(UDP));
@@ -183,7 +185,7 @@ test('an arena that is not aligned works', () => {
   handle.close();
 });
 
-test('what is not a recipe is a TypeError before any system call', () => {
+test('Handle.make throws a TypeError before any system call for an arena that is not a recipe', () => {
   const patched = (steps: Step[], at: number, word: number): Uint8Array => {
     const arena = arenaOf(...steps);
     new DataView(arena.buffer).setUint32(at, word, true);
@@ -198,7 +200,7 @@ test('what is not a recipe is a TypeError before any system call', () => {
     'more steps than there are bytes': patched([UDP], 0, 2),
     'more steps than any recipe has': patched([UDP], 0, 257),
     '2 ** 32 - 1 steps': patched([UDP], 0, 0xffffffff),
-    'a first step that is no socket': arenaOf(option),
+    'a first step that is not socket': arenaOf(option),
     'a second socket': arenaOf(UDP, UDP),
     'call 0': patched([UDP, option], second, 0),
     'an unknown call': patched([UDP, option], second, 10),
@@ -212,4 +214,60 @@ test('what is not a recipe is a TypeError before any system call', () => {
     expect(() => handle.make(arena), name).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }));
     expect(handle.fd()).toBe(-1);
   }
+});
+
+test('Handle.make accepts read-backs that overlap the steps, which it has copied', () => {
+  const handle = new Handle();
+  const arena = arenaOf(TCP, { call: NAME, bytes: new Uint8Array(28) }, { call: LISTEN, a: 1 });
+  new DataView(arena.buffer).setUint32(8 + 32 + 16, 8, true); // the address is written over the first step
+  expect(handle.make(arena)).toBe(0);
+  expect(failedStep(arena)).toBe(3);
+  expect(intOption(handle, SO_ACCEPTCONN)).toBe(1); // the step after it has run
+  handle.close();
+});
+
+test('Handle.make with random steps returns 0 or an errno or throws, and writes only inside the arena', () => {
+  const word = fc.oneof(fc.integer({ min: 0, max: 200 }), fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }));
+  const step = fc.record({
+    call: fc.integer({ min: 0, max: 10 }),
+    args: fc.tuple(fc.constantFrom(0, 1, 6), fc.integer({ min: 0, max: 60 }), word),
+    memory: fc.tuple(word, fc.oneof(fc.integer({ min: 0, max: 40 }), word)),
+    tolerated: fc.constantFrom(0, 0, -EINVAL, -ENOPROTOOPT, 9),
+  });
+  const handle = new Handle();
+  fc.assert(
+    fc.property(fc.constantFrom(TCP, UDP), fc.array(step, { maxLength: 6 }), (first, steps) => {
+      const size = 8 + (steps.length + 1) * 32 + 64;
+      const memory = new Uint8Array(size + 64).fill(0xa5);
+      const arena = memory.subarray(32, 32 + size);
+      const view = new DataView(memory.buffer, 32, size);
+      arena.fill(0).set(arenaOf(first));
+      view.setUint32(0, steps.length + 1, true);
+      for (const [
+        i,
+        {
+          call,
+          args,
+          memory: [offset, length],
+          tolerated,
+        },
+      ] of steps.entries()) {
+        const words = [call, ...args, offset, length, tolerated, 0];
+        for (const [j, value] of words.entries()) view.setInt32(8 + (i + 1) * 32 + j * 4, value, true);
+      }
+      try {
+        const result = handle.make(arena);
+        expect(result).toBeLessThanOrEqual(0);
+        expect(handle.fd() === -1).toBe(result < 0);
+      } catch (error) {
+        expect(error).toBeInstanceOf(TypeError);
+        expect(handle.fd()).toBe(-1);
+      } finally {
+        handle.close();
+      }
+      const around = [...memory.subarray(0, 32), ...memory.subarray(32 + size)];
+      expect(around.every((byte) => byte === 0xa5)).toBe(true);
+    }),
+    { numRuns: 2000 },
+  );
 });

@@ -200,7 +200,7 @@ describe('reserve() and net.ipv4.tcp_fastopen', () => {
           option: 'TCP_FASTOPEN_CONNECT',
           reason: 'fastopenClientOff',
         },
-        new RegExp(`it is ${value}\\b`),
+        new RegExp(`value is ${value}\\b`),
         new RegExp(`sysctl -w net\\.ipv4\\.tcp_fastopen=${String(Number(value) | 1)}$`),
       );
       await refused(() => reserveMany(3, { remote }), { errno: -95 });

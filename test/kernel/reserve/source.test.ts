@@ -240,7 +240,7 @@ describe('reserve() with freebind', () => {
     await refused(
       () => reserve({ remote: '127.0.0.1:9', local: { address: '192.0.2.77' }, freebind: true }),
       { code: 'ENETUNREACH', syscall: 'connect', reason: 'sourceNotLocal', localAddress: '192.0.2.77' },
-      /192\.0\.2\.77 is not routed to this host/,
+      /source 192\.0\.2\.77 is not routed to this host/,
       /transparent: true/,
     );
   });

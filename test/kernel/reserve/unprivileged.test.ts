@@ -23,7 +23,7 @@ testUnprivileged('reserve() without capabilities works for all options that need
   expect(results).toEqual(results.map(() => 'held'));
 });
 
-testUnprivileged('a transparent source is EPERM, and the error names the capabilities', async () => {
+testUnprivileged('reserve() with transparent and without capabilities fails with EPERM and names them', async () => {
   const [ipv4, ipv6] = await reserveUnprivileged(
     { remote: '127.0.0.1:9', local: { address: '192.0.2.77' }, transparent: true },
     { remote: '[::1]:9', local: { address: '2001:db8::77' }, transparent: true },
@@ -39,21 +39,27 @@ testUnprivileged('a transparent source is EPERM, and the error names the capabil
   expect(ipv6).toEqual({ ...expected, option: 'IPV6_TRANSPARENT' });
 });
 
-testUnprivileged('a port below 1024 is EACCES, and the error names the sysctl and the capability', async () => {
-  const results = await reserveUnprivileged(
-    { remote: '127.0.0.1:9', local: { address: '127.0.0.1', port: 80 }, shareLocalPort: false },
-    { remote: '[::1]:9', local: { address: '::1', port: 1023 }, shareLocalPort: false },
-  );
-  for (const result of results) {
-    expect(result).toMatchObject({ code: 'EACCES', syscall: 'bind', reason: 'notPermitted', leaked: 0 });
-    expect((result as { message: string }).message).toMatch(/ip_unprivileged_port_start.*CAP_NET_BIND_SERVICE/);
-  }
-});
+testUnprivileged(
+  'reserve() of a port below 1024 without capabilities fails with EACCES and names the sysctl and the capability',
+  async () => {
+    const results = await reserveUnprivileged(
+      { remote: '127.0.0.1:9', local: { address: '127.0.0.1', port: 80 }, shareLocalPort: false },
+      { remote: '[::1]:9', local: { address: '::1', port: 1023 }, shareLocalPort: false },
+    );
+    for (const result of results) {
+      expect(result).toMatchObject({ code: 'EACCES', syscall: 'bind', reason: 'notPermitted', leaked: 0 });
+      expect((result as { message: string }).message).toMatch(/ip_unprivileged_port_start.*CAP_NET_BIND_SERVICE/);
+    }
+  },
+);
 
-testUnprivileged('an option that needs a capability is EPERM, and leaves nothing open', async () => {
-  const [result] = await reserveUnprivileged({ remote: '127.0.0.1:9', sockopts: { SO_MARK: 42 } });
-  expect(result).toMatchObject({ code: 'EPERM', syscall: 'setsockopt', option: 'SO_MARK', leaked: 0 });
-});
+testUnprivileged(
+  'reserve() with an option that needs a capability fails with EPERM and leaves nothing open',
+  async () => {
+    const [result] = await reserveUnprivileged({ remote: '127.0.0.1:9', sockopts: { SO_MARK: 42 } });
+    expect(result).toMatchObject({ code: 'EPERM', syscall: 'setsockopt', option: 'SO_MARK', leaked: 0 });
+  },
+);
 
 /** The state of each reservation, or its error, from a process that has no network capability. */
 async function reserveUnprivileged(...options: readonly ReserveOptions[]): Promise<unknown[]> {

@@ -73,7 +73,7 @@ describe('NativeSocket.connect', () => {
     expect(await errorOf(() => socket.connect('192.0.2.1:443'))).toMatchObject({
       ...{ name: 'SyscallError', code: 'ENETUNREACH', errno: -101, syscall: 'connect' },
       ...{ address: '192.0.2.1', port: 443, reason: 'noRoute' },
-      message: 'connect ENETUNREACH 192.0.2.1:443. There is no route to 192.0.2.1: see `ip route get 192.0.2.1`',
+      message: expect.stringMatching(/^connect ENETUNREACH 192\.0\.2\.1:443\. /) as unknown,
     });
     expect(socket.state).toBe('open');
     socket.bind('127.0.0.1:0');

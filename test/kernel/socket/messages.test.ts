@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { Endpoint, getOption, type NativeSocket, type ReceiveOptions, type SendMessage } from '../../../src/index.js';
 import { boundUdp, closedPort, errorOf, tcpPair, udp } from '../../support/sockets.js';
 import { setSysctl } from '../../support/sysctl.js';
+import { resizableBuffer } from '../../support/buffers.js';
 
 const [MSG_PEEK, MSG_TRUNC, MSG_DONTWAIT, MSG_MORE] = [0x2, 0x20, 0x40, 0x8000];
 
@@ -290,13 +291,4 @@ function receive(socket: NativeSocket): string | undefined {
   const buffer = Buffer.alloc(2048);
   const message = socket.recvmsg({ buffers: [buffer] });
   return message && buffer.toString('utf8', 0, message.bytes);
-}
-
-/** ArrayBuffer of ES2024; the library's types are older. */
-function resizableBuffer(size: number): ArrayBuffer & { resize(size: number): void } {
-  const Resizable = ArrayBuffer as unknown as new (
-    size: number,
-    options: object,
-  ) => ArrayBuffer & { resize(size: number): void };
-  return new Resizable(size, { maxByteLength: 2 * size });
 }

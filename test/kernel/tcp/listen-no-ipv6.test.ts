@@ -12,6 +12,14 @@ vi.mock('../../../src/binding.js', async (original) => {
       const domain = new DataView(arena.buffer, arena.byteOffset).getInt32(8 + 4, true); // of the first step
       return domain === AF_INET6 ? EAFNOSUPPORT : super.make(arena);
     }
+
+    /** The arena of a recipe: two words, the second of which is the step that failed; then the first step, socket(2). */
+    override make(arena: Uint8Array): number {
+      const words = new Int32Array(arena.buffer, arena.byteOffset, 4);
+      if (words[3] !== AF_INET6) return super.make(arena);
+      words[1] = 0;
+      return EAFNOSUPPORT;
+    }
   }
   return { ...binding, native: () => ({ ...others, Handle: WithoutIPv6 }) };
 });

@@ -6,7 +6,7 @@ import { runUnprivileged } from '../../support/unprivileged.js';
 
 const testUnprivileged = testWith({ tools: ['setpriv'] });
 
-testUnprivileged('listening works, in every way that needs no capability', async () => {
+testUnprivileged('listen() without capabilities works for all options that need none', async () => {
   const results = await listenUnprivileged(
     {},
     { host: '127.0.0.1', port: 1024 },
@@ -19,7 +19,7 @@ testUnprivileged('listening works, in every way that needs no capability', async
   expect(results).toEqual(results.map(() => 'listening'));
 });
 
-testUnprivileged('a transparent listener is EPERM, and the error names the capabilities', async () => {
+testUnprivileged('listen() with transparent and without capabilities fails with EPERM and names them', async () => {
   const [ipv4, ipv6] = await listenUnprivileged(
     { host: '192.0.2.77', transparent: true },
     { host: '::', transparent: true },
@@ -35,20 +35,26 @@ testUnprivileged('a transparent listener is EPERM, and the error names the capab
   expect(ipv6).toEqual({ ...expected, option: 'IPV6_TRANSPARENT' });
 });
 
-testUnprivileged('a port below 1024 is EACCES, and the error names the sysctl and the capability', async () => {
-  const results = await listenUnprivileged({ host: '127.0.0.1', port: 80 }, { port: 1023 });
-  for (const result of results) {
-    expect(result).toMatchObject({ code: 'EACCES', syscall: 'listen', reason: 'notPermitted', leaked: 0 });
-    expect((result as { message: string }).message).toMatch(
-      /ip_unprivileged_port_start \(1024\).*CAP_NET_BIND_SERVICE/,
-    );
-  }
-});
+testUnprivileged(
+  'listen() of a port below 1024 without capabilities fails with EACCES and names the sysctl and the capability',
+  async () => {
+    const results = await listenUnprivileged({ host: '127.0.0.1', port: 80 }, { port: 1023 });
+    for (const result of results) {
+      expect(result).toMatchObject({ code: 'EACCES', syscall: 'listen', reason: 'notPermitted', leaked: 0 });
+      expect((result as { message: string }).message).toMatch(
+        /ip_unprivileged_port_start \(1024\).*CAP_NET_BIND_SERVICE/,
+      );
+    }
+  },
+);
 
-testUnprivileged('an option that needs a capability is EPERM, and leaves nothing open', async () => {
-  const [result] = await listenUnprivileged({ host: '127.0.0.1', sockopts: { SO_MARK: 42 } });
-  expect(result).toMatchObject({ code: 'EPERM', syscall: 'setsockopt', option: 'SO_MARK', leaked: 0 });
-});
+testUnprivileged(
+  'listen() with an option that needs a capability fails with EPERM and leaves nothing open',
+  async () => {
+    const [result] = await listenUnprivileged({ host: '127.0.0.1', sockopts: { SO_MARK: 42 } });
+    expect(result).toMatchObject({ code: 'EPERM', syscall: 'setsockopt', option: 'SO_MARK', leaked: 0 });
+  },
+);
 
 /** 'listening' for each, or its error, from a process that has no network capability. */
 async function listenUnprivileged(...options: readonly ListenOptions[]): Promise<unknown[]> {
