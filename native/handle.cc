@@ -49,8 +49,8 @@ Napi::Value SockName(const Napi::CallbackInfo& info, int fd, size_t first) {
   return Result(info, result < 0 ? result : static_cast<int64_t>(length));
 }
 
-// A plain callback, since setting an int is what options do most: a CallbackInfo costs as much as decoding two arguments.
-// Whatever is not four int32 takes the long way.
+// A plain callback, since setting an int is what options do most: a CallbackInfo costs as much as decoding two
+// arguments. Whatever is not four int32 takes the long way.
 napi_value BorrowedSetSockOpt(napi_env env, napi_callback_info raw) {
   napi_value arguments[4];
   size_t count = 4;
