@@ -24,7 +24,7 @@ import { Readiness, READABLE, WRITABLE } from './readiness.js';
 import { intOption, requireIntOption, takeError } from '../kernel/int-option.js';
 import { LITTLE_ENDIAN } from '../wire/byte-order.js';
 import { decodeControl, encodeControl, type ControlMessage, type ReceivedControlMessage } from '../wire/control.js';
-import { Endpoint, SOCKADDR_SIZE, UNSPECIFIED, type EndpointLike } from '../wire/endpoint.js';
+import { Endpoint, SOCKADDR_SIZE, UNSPECIFIED, type EndpointLike, type LocalEndpointLike } from '../wire/endpoint.js';
 import { FAMILIES, type Family } from '../wire/families.js';
 import {
   AF_INET,
@@ -203,8 +203,8 @@ export class NativeSocket<T extends SocketType = SocketType> implements OwnSocke
   }
 
   /** bind(2). @throws SyscallError with `address` and `port` */
-  bind(endpoint: EndpointLike): void {
-    const local = Endpoint.from(endpoint);
+  bind(endpoint: LocalEndpointLike): void {
+    const local = Endpoint.fromLocal(endpoint);
     const errno = this.#handle.bind(local.transientSockaddr(this.family));
     if (errno < 0) throw callError('bind', errno, this.#asked(local, undefined), { ends: local });
     this.#state = 'bound';
