@@ -49,10 +49,26 @@ Napi::Value SockName(const Napi::CallbackInfo& info, int fd, size_t first) {
   return Result(info, result < 0 ? result : static_cast<int64_t>(length));
 }
 
-Napi::Value BorrowedSetSockOpt(const Napi::CallbackInfo& info) {
-  int32_t fd = 0;
-  if (!ReadInt32(info, 0, &fd)) return {};
-  return SetOption(info, fd, 1);
+// A plain callback, since setting an int is what options do most: a CallbackInfo costs as much as decoding two
+// arguments. Whatever is not four int32 takes the long way.
+napi_value BorrowedSetSockOpt(napi_env env, napi_callback_info raw) {
+  napi_value arguments[4];
+  size_t count = 4;
+  if (napi_get_cb_info(env, raw, &count, arguments, nullptr, nullptr) != napi_ok) return nullptr;
+  int32_t numbers[4];
+  size_t read = 0;
+  for (double value = 0; read < 4; ++read) {
+    if (napi_get_value_double(env, arguments[read], &value) != napi_ok || !ToInt32(value, &numbers[read])) break;
+  }
+  if (read < 4) {
+    const Napi::CallbackInfo info(env, raw);
+    int32_t fd = 0;
+    return ReadInt32(info, 0, &fd) ? SetOption(info, fd, 1) : Napi::Value();
+  }
+  const int result = ::setsockopt(numbers[0], numbers[1], numbers[2], &numbers[3], sizeof(numbers[3]));
+  napi_value out = nullptr;
+  (void)napi_create_int32(env, result < 0 ? -errno : result, &out);
+  return out;
 }
 
 Napi::Value BorrowedGetSockOpt(const Napi::CallbackInfo& info) {
@@ -310,7 +326,10 @@ Napi::Value Handle::RecvMsg(const Napi::CallbackInfo& info) {  // recvmsg(2): bu
 }
 
 void DefineBorrowed(Napi::Env env, Napi::Object exports) {
-  exports.Set("setsockopt", Napi::Function::New<BorrowedSetSockOpt>(env, "setsockopt"));
+  napi_value set_option = nullptr;
+  if (napi_create_function(env, "setsockopt", NAPI_AUTO_LENGTH, BorrowedSetSockOpt, nullptr, &set_option) == napi_ok) {
+    exports.Set("setsockopt", set_option);
+  }
   exports.Set("getsockopt", Napi::Function::New<BorrowedGetSockOpt>(env, "getsockopt"));
   exports.Set("attachFilter", Napi::Function::New<BorrowedAttachFilter>(env, "attachFilter"));
   exports.Set("getsockname", Napi::Function::New<BorrowedGetSockName>(env, "getsockname"));

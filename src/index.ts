@@ -117,6 +117,6 @@ export type { ErrorOrigin, ExtendedError } from './wire/messages/extended-error.
 export type { PacketInfo } from './wire/messages/packet-info.js';
 export type { PathMtu } from './wire/messages/path-mtu.js';
 export type { Timestamps } from './wire/messages/timestamps.js';
-export { Endpoint, type EndpointLike } from './wire/endpoint.js';
+export { Endpoint, type EndpointLike, type LocalEndpointLike } from './wire/endpoint.js';
 export type { Family } from './wire/families.js';
 export type { PortRange } from './kernel/sysctl.js';

@@ -62,7 +62,7 @@ export function refusalOf(target: OptionTarget, level: number, name: number): st
 
 /** @throws ERR_INVALID_ARG_TYPE, and ERR_INVALID_STATE for a socket that has no descriptor (yet, or any more) */
 export function accessOf(target: OptionTarget): OptionAccess {
-  if (typeof target === 'number') return new Borrowed(integer('target', target, 0, 2 ** 31 - 1));
+  if (typeof target === 'number') return new BorrowedDescriptor(integer('target', target, 0, 2 ** 31 - 1));
   if (typeof target !== 'object' || target === null) throw invalidType('target', EXPECTED, target);
   const own = (target as Partial<OwnSocket>)[optionAccess];
   if (own !== undefined) return own;
@@ -75,10 +75,14 @@ export function accessOf(target: OptionTarget): OptionAccess {
         'worker has none, because the primary listens for it; a closed one has none any more.',
     );
   }
-  return new Borrowed(fd);
+  return new BorrowedDescriptor(fd);
 }
 
-class Borrowed implements OptionAccess {
+/**
+ * The calls on a descriptor by its number. They cost less than those of a Handle, whose unwrapping takes as long as decoding
+ * all arguments; whoever owns the descriptor must not use this once it is closed or detached.
+ */
+export class BorrowedDescriptor implements OptionAccess {
   readonly #fd: number;
 
   constructor(fd: number) {

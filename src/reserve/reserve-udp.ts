@@ -12,7 +12,7 @@ import { endsOf } from '../source/ends.js';
 import { outerError, type Asked } from '../source/explain.js';
 import { localSteps, optionSteps } from '../source/local-steps.js';
 import { Recipe, type Step } from '../source/recipe.js';
-import { Endpoint, type EndpointLike } from '../wire/endpoint.js';
+import { Endpoint, type EndpointLike, type LocalEndpointLike } from '../wire/endpoint.js';
 import type { Family } from '../wire/families.js';
 import { LOSES_GUARANTEE, SET_BY_RESERVE_UDP } from './guarantee.js';
 import { UdpReservation } from './udp-reservation.js';
@@ -21,7 +21,7 @@ export interface ReserveUdpOptions {
   /** The destination. Its port is not 0. An IPv4-mapped address makes an IPv6 socket. */
   readonly remote: EndpointLike;
   /** The own address, and perhaps the port; without it the kernel picks the address by route, and a port. */
-  readonly local?: EndpointLike | { readonly address: string; readonly port?: number | undefined } | undefined;
+  readonly local?: LocalEndpointLike | undefined;
   /** The ports to pick from, both ends included, inside net.ipv4.ip_local_port_range. @default all of those */
   readonly localPortRange?: PortRange | undefined;
   /** True is refused: Linux cannot reserve one UDP port toward several destinations. @default false */

@@ -17,7 +17,7 @@ import { localSteps, optionSteps } from '../source/local-steps.js';
 import type { Recipe, Step } from '../source/recipe.js';
 import { Recipes, type Shape } from '../source/recipes.js';
 import { askedFor, boundAddress, type Source } from '../source/source.js';
-import { Endpoint, type EndpointLike } from '../wire/endpoint.js';
+import { Endpoint, type EndpointLike, type LocalEndpointLike } from '../wire/endpoint.js';
 import type { Family } from '../wire/families.js';
 import { isWildcard } from '../wire/wildcard.js';
 import { LOSES_GUARANTEE, SET_BY_RESERVE } from './guarantee.js';
@@ -30,7 +30,7 @@ export interface ReserveOptions {
    * The own address; without it the kernel picks one by route. A `port` that lies in net.ipv4.ip_local_port_range is
    * taken as the range [port, port] and shared between destinations; any other needs `shareLocalPort: false`.
    */
-  readonly local?: EndpointLike | { readonly address: string; readonly port?: number | undefined } | undefined;
+  readonly local?: LocalEndpointLike | undefined;
   /** The ports to pick from, both ends included, inside net.ipv4.ip_local_port_range. @default all of those */
   readonly localPortRange?: PortRange | undefined;
   /**

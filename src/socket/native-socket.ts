@@ -11,13 +11,20 @@ import { callError, type Asked } from '../source/explain.js';
 import { optionSteps } from '../source/local-steps.js';
 import { Recipe } from '../source/recipe.js';
 import type { SocketType } from '../options/row.js';
-import type { SocketOptions, SocketOptionsOf } from '../options/table.js';
-import { accessOf, optionAccess, socketType, type OptionAccess, type OwnSocket } from '../options/target.js';
+import type { SocketOptionsOf } from '../options/table.js';
+import {
+  accessOf,
+  BorrowedDescriptor,
+  optionAccess,
+  socketType,
+  type OptionAccess,
+  type OwnSocket,
+} from '../options/target.js';
 import { Readiness, READABLE, WRITABLE } from './readiness.js';
 import { intOption, requireIntOption, takeError } from '../kernel/int-option.js';
 import { LITTLE_ENDIAN } from '../wire/byte-order.js';
 import { decodeControl, encodeControl, type ControlMessage, type ReceivedControlMessage } from '../wire/control.js';
-import { Endpoint, SOCKADDR_SIZE, UNSPECIFIED, type EndpointLike } from '../wire/endpoint.js';
+import { Endpoint, SOCKADDR_SIZE, UNSPECIFIED, type EndpointLike, type LocalEndpointLike } from '../wire/endpoint.js';
 import { FAMILIES, type Family } from '../wire/families.js';
 import {
   AF_INET,
@@ -105,6 +112,8 @@ export class NativeSocket<T extends SocketType = SocketType> implements OwnSocke
   readonly #handle: Handle;
   #state: NativeSocketState;
   #readiness: Readiness | undefined;
+  /** Ends with the descriptor: the next one has -1, which is EBADF. */
+  #optionAccess: OptionAccess | undefined;
   /** Where a connect in progress goes: getpeername does not know yet, and the error must. */
   #remoteWanted: Endpoint | undefined;
   /** How the last connect failed, for all who wait for it. */
@@ -129,7 +138,7 @@ export class NativeSocket<T extends SocketType = SocketType> implements OwnSocke
     integer('options.protocol', protocol, 0, 65535);
     const recipe = new Recipe([
       { call: 'socket', family, type: TYPE_NUMBERS[type], protocol },
-      ...optionSteps(encodeSockopts(options.sockopts as SocketOptions | undefined)),
+      ...optionSteps(encodeSockopts(options.sockopts)),
     ]);
     const handle = new (native().Handle)();
     const errno = recipe.run(handle);
@@ -190,12 +199,12 @@ export class NativeSocket<T extends SocketType = SocketType> implements OwnSocke
 
   /** @internal */
   get [optionAccess](): OptionAccess {
-    return this.#handle;
+    return (this.#optionAccess ??= new BorrowedDescriptor(this.#handle.fd()));
   }
 
   /** bind(2). @throws SyscallError with `address` and `port` */
-  bind(endpoint: EndpointLike): void {
-    const local = Endpoint.from(endpoint);
+  bind(endpoint: LocalEndpointLike): void {
+    const local = Endpoint.fromLocal(endpoint);
     const errno = this.#handle.bind(local.transientSockaddr(this.family));
     if (errno < 0)
       throw callError('bind', errno, { ...this.#asked(), local: local.address, port: local.port }, { ends: local });
@@ -342,6 +351,7 @@ export class NativeSocket<T extends SocketType = SocketType> implements OwnSocke
     this.#readiness?.close();
     this.#readiness = undefined;
     const fd = check('detach', this.#handle.detach());
+    this.#optionAccess = undefined;
     this.#state = 'detached';
     return fd;
   }
@@ -350,6 +360,7 @@ export class NativeSocket<T extends SocketType = SocketType> implements OwnSocke
   close(): void {
     this.#readiness?.close();
     this.#readiness = undefined;
+    this.#optionAccess = undefined;
     this.#handle.close(); // an error of close(2) still frees the descriptor
     if (this.#state !== 'detached') this.#state = 'closed';
   }

@@ -1,12 +1,12 @@
 // The two ends of a reservation, TCP's or UDP's: what `remote` and `local` say, and which family that makes.
 import { invalidValue, outOfRange } from '../arguments.js';
-import { Endpoint, type EndpointLike } from '../wire/endpoint.js';
+import { Endpoint, type EndpointLike, type LocalEndpointLike } from '../wire/endpoint.js';
 import type { Family } from '../wire/families.js';
 
 export interface WantedEnds {
   /** The destination. Its port is not 0. An IPv4-mapped address makes an IPv6 socket. */
   readonly remote: EndpointLike;
-  readonly local?: EndpointLike | { readonly address: string; readonly port?: number | undefined } | undefined;
+  readonly local?: LocalEndpointLike | undefined;
 }
 
 export interface Ends {
@@ -19,20 +19,12 @@ export interface Ends {
 export function endsOf(options: WantedEnds): Ends {
   const remote = Endpoint.from(options.remote, 'options.remote');
   if (remote.port === 0) throw outOfRange('options.remote.port', '>= 1 and <= 65535, where somebody can listen', 0);
-  const local = localOf(options.local);
+  const local = options.local === undefined ? undefined : Endpoint.fromLocal(options.local, 'options.local');
   if (local !== undefined && local.family !== remote.family) {
     throw invalidValue('options.local', local.toString(), `its family is not that of the remote, ${remote.toString()}`);
   }
   const family = remote.family === 'ipv6' || remote.mapped || local?.mapped === true ? 'ipv6' : 'ipv4';
   return { family, remote: forFamily(remote, family), local: local && forFamily(local, family) };
-}
-
-function localOf(value: WantedEnds['local']): Endpoint | undefined {
-  if (value === undefined) return undefined;
-  if (typeof value === 'object' && value !== null && 'address' in value && value.port === undefined) {
-    return Endpoint.from({ address: value.address, port: 0 }, 'options.local');
-  }
-  return Endpoint.from(value as EndpointLike, 'options.local');
 }
 
 /** On an IPv6 socket an IPv4 address is a mapped one. */

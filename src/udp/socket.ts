@@ -13,7 +13,7 @@ import {
   type OwnSocket,
 } from '../options/target.js';
 import type { WaitOptions } from '../socket/native-socket.js';
-import { Endpoint, SOCKADDR_SIZE, type EndpointLike } from '../wire/endpoint.js';
+import { Endpoint, SOCKADDR_SIZE, type EndpointLike, type LocalEndpointLike } from '../wire/endpoint.js';
 import { type Family } from '../wire/families.js';
 import { WILDCARD } from '../wire/wildcard.js';
 import { UdpCore, type UdpStats } from './core.js';
@@ -180,8 +180,8 @@ export class UdpSocket extends UdpEmitter implements OwnSocket<'dgram'>, AsyncDi
    * @throws SyscallError with `address` and `port`; EADDRNOTAVAIL for an address that is not local, unless `freebind`; of
    *   setsockopt when the kernel rejects the program of `reusePort`
    */
-  bind(endpoint: EndpointLike = { address: WILDCARD[this.family], port: 0 }): void {
-    this.#core.bind(Endpoint.from(endpoint));
+  bind(endpoint: LocalEndpointLike = { address: WILDCARD[this.family], port: 0 }): void {
+    this.#core.bind(Endpoint.fromLocal(endpoint));
   }
 
   /**

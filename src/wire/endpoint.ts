@@ -19,6 +19,10 @@ export type EndpointLike =
   /** `'192.0.2.1:53'`, `'[2001:db8::1]:53'` */
   | string;
 
+/** A local end: as EndpointLike, and also without a port, which the kernel then assigns: `'192.0.2.1'`, `'[2001:db8::1]'`, `{ address }`. */
+export type LocalEndpointLike =
+  EndpointLike | { readonly address: string; readonly port?: number | undefined; readonly flowlabel?: number };
+
 /** Bytes of the longest sockaddr that this package reads: sockaddr_in6. */
 export const SOCKADDR_SIZE = 28;
 
@@ -58,7 +62,7 @@ export class Endpoint {
   }
 
   /**
-   * Makes an Endpoint of anything that says where: an Endpoint, `{ address, port }`, a net.SocketAddress, or text.
+   * Makes an Endpoint from an Endpoint, `{ address, port }`, a net.SocketAddress, or text.
    * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE (no IP address, no such interface), ERR_OUT_OF_RANGE (port)
    */
   static from(value: EndpointLike, name = 'endpoint'): Endpoint {
@@ -76,6 +80,17 @@ export class Endpoint {
       flowlabel,
       name,
     );
+  }
+
+  /**
+   * As `from`, for a local end: port 0, which the kernel replaces by one of its choice, where none is given.
+   * @throws as from
+   */
+  static fromLocal(value: LocalEndpointLike, name = 'endpoint'): Endpoint {
+    if (typeof value === 'string') return Endpoint.#parse(value, name, 0);
+    const { address, port, flowlabel } = (value as Partial<Exclude<LocalEndpointLike, string>> | null) ?? {};
+    if (typeof address !== 'string' || port !== undefined) return Endpoint.from(value as EndpointLike, name);
+    return Endpoint.from({ address, port: 0, ...(flowlabel !== undefined && { flowlabel }) }, name);
   }
 
   /** Reads a sockaddr; undefined when it holds no IPv4 or IPv6 address. */
@@ -141,13 +156,16 @@ export class Endpoint {
     return `Endpoint ${inspectValue(this.toString(), options)}${this.mapped ? ' (mapped)' : ''}`;
   }
 
-  static #parse(text: string, name: string): Endpoint {
-    const match = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
+  /** @param otherwise the port where the text has none; undefined when it must have one */
+  static #parse(text: string, name: string, otherwise?: number): Endpoint {
+    const match = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(text);
     const address = match?.[1] ?? match?.[2];
-    if (address === undefined) {
-      throw invalidValue(name, text, "it must be written '192.0.2.1:53' or '[2001:db8::1]:53'");
+    const port = match?.[3] === undefined ? otherwise : Number(match[3]);
+    if (address === undefined || port === undefined) {
+      const optional = otherwise === undefined ? '' : ', with or without a port';
+      throw invalidValue(name, text, `expected '192.0.2.1:53' or '[2001:db8::1]:53'${optional}`);
     }
-    return Endpoint.#of(address, checkPort(`${name}'s port`, Number(match?.[3])), 0, name);
+    return Endpoint.#of(address, checkPort(`${name}'s port`, port), 0, name);
   }
 
   static #of(text: string, port: number, flowlabel: number, name: string): Endpoint {
@@ -156,7 +174,7 @@ export class Endpoint {
     const percent = text.indexOf('%');
     const bare = percent === -1 ? text : text.slice(0, percent);
     const zone = percent === -1 ? undefined : text.slice(percent + 1);
-    if (!isIPv6(bare)) throw invalidValue(name, text, 'its address is no IP address, and names are not resolved here');
+    if (!isIPv6(bare)) throw invalidValue(name, text, 'its address is not an IP address; names are not resolved here');
     const bytes = new Uint8Array(16);
     writeIPv6(bare, bytes, 0);
     if (isMapped(bytes, 0)) return new Endpoint(readIPv4(bytes, 12), port, 'ipv4', true, 0, flowlabel);

@@ -19,6 +19,8 @@ import {
 export function reserving(): void {
   expectTypeOf(reserve({ remote: '192.0.2.1:443' })).toEqualTypeOf<PortReservation>();
   expectTypeOf(reserveMany(10, { remote: '192.0.2.1:443' })).toEqualTypeOf<PortReservation[]>();
+  reserve({ remote: '192.0.2.1:443', local: '192.0.2.9' });
+  reserveUdp({ remote: '[2001:db8::1]:443', local: '[2001:db8::9]' });
   reserve({ remote: { address: '192.0.2.1', port: 443 }, local: { address: '192.0.2.9' } });
   reserve({ remote: '192.0.2.1:443', local: { address: '192.0.2.9', port: 40_000 }, shareLocalPort: false });
   reserve({ remote: '192.0.2.1:443', local: '192.0.2.9:0', localPortRange: [40_000, 40_999], freebind: true });

@@ -77,6 +77,9 @@ export async function connecting(signal: AbortSignal): Promise<void> {
 }
 
 export function endpoints(address: SocketAddress, endpoint: Endpoint): void {
+  for (const local of ['192.0.2.1', '[2001:db8::1]', { address: '::1' }, { address: '::1', port: undefined }]) {
+    socket.bind(local);
+  }
   expectTypeOf<SocketAddress>().toExtend<EndpointLike>();
   expectTypeOf<{ address: string; port: number }>().toExtend<EndpointLike>();
   for (const to of [address, endpoint, '[::1]:53', { address: '::1', port: 53, flowlabel: 1 }]) socket.connect(to);

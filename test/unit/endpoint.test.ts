@@ -4,7 +4,7 @@ import ipaddr from 'ipaddr.js';
 import { isIPv6, SocketAddress } from 'node:net';
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { Endpoint } from '../../src/index.js';
+import { Endpoint, type LocalEndpointLike } from '../../src/index.js';
 import { UNSPECIFIED } from '../../src/wire/endpoint.js';
 
 const ports = fc.integer({ min: 0, max: 65535 });
@@ -374,3 +374,37 @@ function sockaddr6(address: Uint8Array, port: number): Uint8Array {
 function isMapped(bytes: Uint8Array): boolean {
   return bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 0xff && bytes[11] === 0xff;
 }
+
+describe('Endpoint.fromLocal', () => {
+  test.each<[LocalEndpointLike, string]>([
+    ['192.0.2.1', '192.0.2.1:0'],
+    ['[2001:db8::1]', '[2001:db8::1]:0'],
+    ['192.0.2.1:53', '192.0.2.1:53'],
+    ['[2001:db8::1]:53', '[2001:db8::1]:53'],
+    [{ address: '192.0.2.1' }, '192.0.2.1:0'],
+    [{ address: '2001:db8::1', port: undefined }, '[2001:db8::1]:0'],
+    [{ address: '2001:db8::1', port: 53 }, '[2001:db8::1]:53'],
+    [Endpoint.from('192.0.2.1:53'), '192.0.2.1:53'],
+  ])('%o is %s: without a port it has port 0', (value, text) => {
+    expect(Endpoint.fromLocal(value).toString()).toBe(text);
+  });
+
+  test('keeps the flow label of an address without a port', () => {
+    expect(Endpoint.fromLocal({ address: '2001:db8::1', flowlabel: 7 }).flowlabel).toBe(7);
+  });
+
+  test.each<[unknown, string]>([
+    ['2001:db8::1', 'ERR_INVALID_ARG_VALUE'], // its last group might be meant as a port
+    ['192.0.2.1:', 'ERR_INVALID_ARG_VALUE'],
+    ['localhost', 'ERR_INVALID_ARG_VALUE'],
+    [':53', 'ERR_INVALID_ARG_VALUE'],
+    [{ address: '::1', port: null }, 'ERR_INVALID_ARG_TYPE'],
+    [{}, 'ERR_INVALID_ARG_TYPE'],
+    [[], 'ERR_INVALID_ARG_TYPE'],
+    [null, 'ERR_INVALID_ARG_TYPE'],
+    [undefined, 'ERR_INVALID_ARG_TYPE'],
+    [53, 'ERR_INVALID_ARG_TYPE'],
+  ])('%o is refused with %s', (value, code) => {
+    expect(() => Endpoint.fromLocal(value as never)).toThrow(expect.objectContaining({ code }));
+  });
+});

@@ -6,7 +6,7 @@ import { closeSync, openSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import * as net from 'node:net';
 import { connect as connectTls, createServer as createTlsServer, TLSSocket } from 'node:tls';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { getOption, reserve, setOption, type OptionTarget } from '../../../src/index.js';
 import { runNode } from '../../support/child.js';
 import { listFds } from '../../support/fds.js';
@@ -283,3 +283,26 @@ async function tlsPair(): Promise<{ client: TLSSocket; server: TLSSocket }> {
   );
   return { client, server };
 }
+
+describe('a NativeSocket whose options were set before', () => {
+  test('fails with EBADF after close(), also when another socket has its descriptor number', async () => {
+    const socket = tcp();
+    setOption(socket, 'SO_PRIORITY', 1);
+    const { fd } = socket;
+    socket.close();
+    using other = tcp();
+    expect(other.fd).toBe(fd);
+    expect((await errorOf(() => setOption(socket, 'SO_PRIORITY', 2))).code).toBe('EBADF');
+    expect((await errorOf(() => getOption(socket, 'SO_PRIORITY'))).code).toBe('EBADF');
+    expect(getOption(other, 'SO_PRIORITY')).toBe(0);
+  });
+
+  test('fails with EBADF after detach(), although the descriptor is open', async () => {
+    const socket = tcp();
+    setOption(socket, 'SO_PRIORITY', 1);
+    const fd = socket.detach();
+    onTestFinished(() => closeSync(fd));
+    expect((await errorOf(() => setOption(socket, 'SO_PRIORITY', 2))).code).toBe('EBADF');
+    expect(getOption(fd, 'SO_PRIORITY')).toBe(1);
+  });
+});
