@@ -8,9 +8,8 @@ vi.mock('../../../src/binding.js', async (original) => {
   const binding = await original<typeof Binding>();
   const { Handle, ...others } = binding.native();
   class WithoutIPv6 extends Handle {
-    override make(arena: Uint8Array): number {
-      const domain = new DataView(arena.buffer, arena.byteOffset).getInt32(8 + 4, true); // of the first step
-      return domain === AF_INET6 ? EAFNOSUPPORT : super.make(arena);
+    override socket(domain: number, type: number, protocol: number): number {
+      return domain === AF_INET6 ? EAFNOSUPPORT : super.socket(domain, type, protocol);
     }
 
     /** The arena of a recipe: two words, the second of which is the step that failed; then the first step, socket(2). */
