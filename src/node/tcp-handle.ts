@@ -1,4 +1,5 @@
 // Node's TCP handle (tcp_wrap) and its connect request, as far as this package uses them.
+import type { Family } from '../wire/families.js';
 
 /** Results are 0 or a negative errno. */
 export interface TcpHandle {
@@ -20,6 +21,37 @@ export interface TcpHandle {
 export interface ConnectRequest {
   oncomplete?:
     ((status: number, handle: unknown, request: unknown, readable: boolean, writable: boolean) => void) | undefined;
+}
+
+/** Has it a descriptor? */
+export function isOpen(handle: TcpHandle): boolean {
+  return handle.fd >= 0;
+}
+
+/** Its descriptor; -1 without one. It is Node's. */
+export function descriptorIn(handle: TcpHandle): number {
+  return handle.fd;
+}
+
+/** Node's own bind of the handle. @param base has Node's methods */
+export function bindByNode(handle: TcpHandle, base: TcpHandle, family: Family, address: string, port: number): number {
+  return family === 'ipv6' ? base.bind6.call(handle, address, port) : base.bind.call(handle, address, port);
+}
+
+/** Node's own connect of the handle. @param base has Node's methods */
+export function connectByNode(handle: TcpHandle, base: TcpHandle, target: ConnectTarget): number {
+  const { request, family, address, port } = target;
+  return family === 'ipv6'
+    ? base.connect6.call(handle, request, address, port)
+    : base.connect.call(handle, request, address, port);
+}
+
+/** Where a handle connects to, and the request that is completed when that has ended. */
+export interface ConnectTarget {
+  readonly request: ConnectRequest;
+  readonly family: Family;
+  readonly address: string;
+  readonly port: number;
 }
 
 /** Completes a request that Node waits for, as if connect(2) had failed. */

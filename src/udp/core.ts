@@ -10,7 +10,7 @@ import { localContext, localEndpoint, portAssigned } from '../options/local-endp
 import { steeringOf } from '../options/reuse-port.js';
 import { Readiness, READABLE, WRITABLE } from '../socket/readiness.js';
 import { notAborted } from '../socket/waiters.js';
-import { Endpoint, UNSPECIFIED } from '../wire/endpoint.js';
+import { type Endpoint, UNSPECIFIED } from '../wire/endpoint.js';
 import type { Family } from '../wire/families.js';
 import type { SocketState } from './descriptor.js';
 import type { UdpEmitter, UdpSocketEvents } from './emitter.js';

@@ -8,9 +8,14 @@ import type { HandleHooks } from '../../node/connecting-socket.js';
 import { ignoreEmptyWrites } from '../../node/stream.js';
 import {
   abandonRequest,
+  bindByNode,
+  connectByNode,
+  descriptorIn,
   failRequest,
+  isOpen,
   watchRequest,
   type ConnectRequest,
+  type ConnectTarget,
   type TcpHandle,
 } from '../../node/tcp-handle.js';
 import type { FailedSearch } from '../../ports/evidence.js';
@@ -22,25 +27,9 @@ import type { Family } from '../../wire/families.js';
 import { sameAddress } from '../../wire/same-address.js';
 import { isWildcard } from '../../wire/wildcard.js';
 import { install, sourceEndpoint } from './descriptor.js';
-import {
-  abandoned,
-  callFailure,
-  elsewhereFailure,
-  endpointOrNone,
-  failureOf,
-  familyFailure,
-  otherSourceFailure,
-  type Failure,
-  type Remote,
-} from './failure.js';
+import { abandoned, callFailure, elsewhereFailure, endpointOrNone, failureOf, familyFailure, otherSourceFailure, type Failure } from './failure.js';
 import type { Job } from './job.js';
 import { isDeferredConnect } from './options.js';
-
-/** Where an attempt goes, and the request that is completed when it has ended. */
-interface Target extends Remote {
-  readonly request: ConnectRequest;
-  readonly family: Family;
-}
 
 /** Who is notified when the descriptor of a candidate is closed, and what connect(2) said. */
 interface Taken {
@@ -81,7 +70,7 @@ export class Attempt implements HandleHooks {
     const { from, policy, failures } = this.#job;
     if (this.#state.at === 'waiting') return 0; // connect refuses
     // Bound already: the kernel has its own answer to that.
-    if (this.#handle.fd >= 0) return this.#base[family === 'ipv6' ? 'bind6' : 'bind'].call(this.#handle, address, port);
+    if (isOpen(this.#handle)) return bindByNode(this.#handle, this.#base, family, address, port);
     const local = { address, port };
     const mine = typeof from !== 'function' && boundAddress(from, family) === address && from.port === port;
     if (!mine) return failures.report(otherSourceFailure(address, port), local);
@@ -103,11 +92,11 @@ export class Attempt implements HandleHooks {
   }
 
   connect(request: ConnectRequest, address: string, port: number, family: Family): number {
-    const target: Target = { request, address, port, family };
+    const target: ConnectTarget = { request, address, port, family };
     const { at } = this.#state;
     if (at === 'waiting') return EALREADY;
     // A second connect on the same handle: the kernel has its own answer to that.
-    if (at === 'connecting') return this.#callNode(target);
+    if (at === 'connecting') return connectByNode(this.#handle, this.#base, target);
     const { policy, failures, socket } = this.#job;
     failures.begin(target);
     const key = policy === undefined ? undefined : this.#keyOf(family, address, port);
@@ -147,7 +136,7 @@ export class Attempt implements HandleHooks {
   }
 
   /** Undefined when it is under way, or when nobody waits for it any more. */
-  #try(target: Target): Failure | undefined {
+  #try(target: ConnectTarget): Failure | undefined {
     const { from } = this.#job;
     const failure =
       typeof from === 'function' ? this.#tryCandidates(from, target) : this.#trySource(from, target, false);
@@ -158,12 +147,12 @@ export class Attempt implements HandleHooks {
     return failure;
   }
 
-  #trySource(source: Source, target: Target, mapped: boolean): Failure | undefined {
+  #trySource(source: Source, target: ConnectTarget, mapped: boolean): Failure | undefined {
     const { request, family } = target;
     if (this.#closed) return abandoned();
     const failure = this.#state.at === 'bound' ? undefined : install(this.#handle, source, family, mapped);
     if (failure !== undefined) return failure;
-    const connected = this.#callNode(target);
+    const connected = connectByNode(this.#handle, this.#base, target);
     if (connected < 0) {
       if (this.#state.at === 'bound') this.#state = NEW; // and the next try makes another descriptor
       return callFailure('connect', connected, askedFor(source, 'connect', family, endpointOrNone(target)));
@@ -174,7 +163,7 @@ export class Attempt implements HandleHooks {
   }
 
   /** One candidate after the other, until one is taken or there is none left. */
-  #tryCandidates(candidates: Candidates, target: Target): Failure | undefined {
+  #tryCandidates(candidates: Candidates, target: ConnectTarget): Failure | undefined {
     let last: Failure | undefined;
     try {
       const remote = Endpoint.from({ address: target.address, port: target.port }, 'options.host');
@@ -203,7 +192,7 @@ export class Attempt implements HandleHooks {
     return failureOf(EADDRNOTAVAIL, none, true);
   }
 
-  #take(source: Source, answer: Taken['answer'], { request, address, port }: Target): void {
+  #take(source: Source, answer: Taken['answer'], { request, address, port }: ConnectTarget): void {
     if (this.#closed) {
       answer();
       return;
@@ -220,7 +209,7 @@ export class Attempt implements HandleHooks {
   }
 
   /** The attempt goes on, as far as Node knows: its request is completed by the connect that succeeds, or here. */
-  #waitFor(key: unknown, policy: WaitPolicy, failed: Failure | undefined, target: Target): void {
+  #waitFor(key: unknown, policy: WaitPolicy, failed: Failure | undefined, target: ConnectTarget): void {
     let last = failed;
     const fail = (): void => {
       const { failures, socket } = this.#job;
@@ -257,7 +246,7 @@ export class Attempt implements HandleHooks {
     this.#state = { at: 'waiting', wait };
   }
 
-  #searchOf({ address, port, family }: Target): FailedSearch | undefined {
+  #searchOf({ address, port, family }: ConnectTarget): FailedSearch | undefined {
     const { from } = this.#job;
     if (typeof from === 'function' || from.port !== 0) return undefined;
     const search = searchesAtBind(from, family) ? 'bind' : 'connect';
@@ -274,16 +263,10 @@ export class Attempt implements HandleHooks {
     return JSON.stringify([family, local, toward, options]);
   }
 
-  #callNode({ request, address, port, family }: Target): number {
-    return family === 'ipv6'
-      ? this.#base.connect6.call(this.#handle, request, address, port)
-      : this.#base.connect.call(this.#handle, request, address, port);
-  }
-
   /** Has the kernel taken the address and the port that were asked for? */
   #isFrom(source: Source, family: Family): boolean {
     if (source.address === undefined && source.port === 0 && !source.rangeWanted) return true;
-    const length = native().getsockname(this.#handle.fd, local);
+    const length = native().getsockname(descriptorIn(this.#handle), local);
     if (length < 0) return false;
     const port = ((local[2] ?? 0) << 8) | (local[3] ?? 0);
     if (source.port !== 0 ? port !== source.port : source.rangeWanted && !contains(source.range, port)) return false;
@@ -293,7 +276,7 @@ export class Attempt implements HandleHooks {
   }
 
   #local(): Endpoint | undefined {
-    const length = native().getsockname(this.#handle.fd, local);
+    const length = native().getsockname(descriptorIn(this.#handle), local);
     return length < 0 ? undefined : Endpoint.decode(local, length);
   }
 }

@@ -25,9 +25,8 @@ import { ConnectingSocket, requireHooked, requireHooks } from '../../node/connec
 import type { Candidates, Source } from '../../source/source.js';
 
 /** A Unix domain socket: what net.connect takes with a `path`, and no option of a TCP source. */
-export type PathConnectOptions = IpcNetConnectOpts & {
-  readonly [K in Exclude<keyof ConnectOptions, keyof IpcNetConnectOpts>]?: undefined;
-};
+export type PathConnectOptions = IpcNetConnectOpts &
+  Readonly<Partial<Record<Exclude<keyof ConnectOptions, keyof IpcNetConnectOpts>, undefined>>>;
 
 /**
  * Connects over TCP from the source that is asked for: all of net.connect's options, events, errors and forms, and

@@ -3,7 +3,7 @@ import { native, type Handle } from '../../binding.js';
 import { BoundedMap } from '../../bounded-map.js';
 import { EADDRINUSE, EADDRNOTAVAIL, ENODEV, IPPROTO_MPTCP, SOCK_STREAM } from '../../kernel/numbers.js';
 import { isUnicast } from '../../kernel/unicast.js';
-import type { TcpHandle } from '../../node/tcp-handle.js';
+import { descriptorIn, isOpen, type TcpHandle } from '../../node/tcp-handle.js';
 import { encodeOption } from '../../options/access.js';
 import { passedOver } from '../../ports/port-range.js';
 import { localSteps, optionSteps } from '../../source/local-steps.js';
@@ -24,8 +24,8 @@ export function install(into: TcpHandle, source: Source, family: Family, mapped:
   const handle = (spare ??= new (native().Handle)());
   const failure = make(handle, source, family, mapped);
   if (failure !== undefined) return failure;
-  if (into.fd < 0) return give(handle, into);
-  const replaced = handle.dup3(into.fd);
+  if (!isOpen(into)) return give(handle, into);
+  const replaced = handle.dup3(descriptorIn(into));
   handle.close();
   return resultOf('dup3', replaced);
 }
