@@ -1,4 +1,5 @@
 // The public surface. Everything here has a docstring where it is defined; nothing is defined here.
+export { type WaitForLocalPort } from './ports/wait-policy.js';
 export { isSupported } from './binding.js';
 export { AbortError, SocketError, SyscallError, type ExhaustedBy, type SocketErrorCode } from './errors.js';
 export type { FailureReason } from './reasons.js';
@@ -74,7 +75,7 @@ export { listen } from './tcp/listen/listen.js';
 export type { ListenOptions } from './tcp/listen/options.js';
 export { originalDestination, type OriginalDestination } from './tcp/original-destination.js';
 export { connect, type PathConnectOptions } from './tcp/connect/connect.js';
-export type { ConnectOptions, SourceOptions, WaitForLocalPort } from './tcp/connect/options.js';
+export type { ConnectOptions, SourceOptions } from './tcp/connect/options.js';
 export {
   PortReservation,
   type ActivateOptions,
@@ -82,6 +83,7 @@ export {
   type ReservationState,
 } from './reserve/port-reservation.js';
 export { reserve, reserveMany, type ReserveOptions } from './reserve/reserve.js';
+export { reserveAsync, type ReserveAsyncOptions } from './reserve/reserve-async.js';
 export { adoptDgram, toDgram } from './udp/dgram.js';
 export type { ErrorQueue, ErrorQueueStats, NetworkError } from './udp/error-queue.js';
 export type { UdpSocketEvents } from './udp/emitter.js';

@@ -1,11 +1,11 @@
 // Agents for http and https whose sockets come from a dialer.
+import { type WaitForLocalPort, waitPolicyOf } from '../ports/wait-policy.js';
 import * as http from 'node:http';
 import * as https from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { invalidType, invalidValue } from '../arguments.js';
 import { changeRequests } from '../node/agent.js';
-import { waitPolicyOf, type WaitForLocalPort } from '../tcp/connect/options.js';
 import { dial, dialTls, type Dialer, type DialOptions, type DialTlsOptions } from './dialer.js';
 import { checkEgressKey, readEgressKey, type EgressKey } from './egress-key.js';
 

@@ -1,10 +1,11 @@
 // A dialer connects from a pool's sources, or from one source. The adapters call it through `dial` and `dialTls`, which
 // take whatever options HTTP brings along.
+import { type WaitForLocalPort } from '../ports/wait-policy.js';
 import type { Socket, SocketConstructorOpts } from 'node:net';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { invalidType, invalidValue } from '../arguments.js';
 import type { StreamSocketOptions } from '../options/table.js';
-import type { ConnectOptions, WaitForLocalPort } from '../tcp/connect/options.js';
+import { withoutUrlProtocol, type ConnectOptions } from '../tcp/connect/options.js';
 import { readEgressKey, type EgressKey } from './egress-key.js';
 
 /** Options of `createConnection`: those of `connect`, and `egressKey`. Options of HTTP and TLS may be among them. */
@@ -76,8 +77,7 @@ function acceptedOptions<O extends DialOptions>(options: O): O {
     throw invalidValue('options.socketPath', socketPath, UNIX_SOCKET);
   }
   refuseDescriptor(rest);
-  const { protocol, ...forSocket } = rest as { readonly protocol?: unknown };
-  return (typeof protocol === 'string' && protocol.endsWith(':') ? forSocket : rest) as unknown as O;
+  return withoutUrlProtocol(rest) as unknown as O;
 }
 
 /** Why a path is refused. */

@@ -1,4 +1,5 @@
 // Connects from the sources of a pool: chooses the source of each attempt, and counts. The descriptor is made by connect.
+import { type WaitForLocalPort, waitPolicyOf } from '../ports/wait-policy.js';
 import { getDefaultAutoSelectFamily, type Socket } from 'node:net';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { integer, invalidType, invalidValue, options as checkOptions, string } from '../arguments.js';
@@ -6,7 +7,7 @@ import { SocketError } from '../errors.js';
 import type { EncodedOption } from '../options/access.js';
 import type { Candidates, Source } from '../source/source.js';
 import { connectFrom, socketFrom } from '../tcp/connect/connect.js';
-import { sourceOf, waitPolicyOf, type ConnectOptions, type WaitForLocalPort } from '../tcp/connect/options.js';
+import { sourceOf, type ConnectOptions } from '../tcp/connect/options.js';
 import { secureFrom } from '../tcp/connect/tls.js';
 import type { Endpoint } from '../wire/endpoint.js';
 import type { Family } from '../wire/families.js';

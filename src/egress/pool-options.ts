@@ -1,8 +1,9 @@
 // Options of an EgressPool and of its connections, and its statistics.
+import { type WaitForLocalPort } from '../ports/wait-policy.js';
 import type { PortRange } from '../kernel/sysctl.js';
 import type { StreamProtocol } from '../options/sockopts.js';
 import type { StreamSocketOptions } from '../options/table.js';
-import type { ConnectOptions, WaitForLocalPort } from '../tcp/connect/options.js';
+import type { ConnectOptions } from '../tcp/connect/options.js';
 import type { EgressKey } from './egress-key.js';
 import type { SourceStats } from './pool-source.js';
 import type { Strategy } from './strategy.js';

@@ -1,9 +1,9 @@
 // The connector that undici takes, without undici: TCP from a dialer, TLS by Node, and what undici's own connector sets.
+import { type WaitForLocalPort, waitPolicyOf } from '../ports/wait-policy.js';
 import { isIP, type Socket } from 'node:net';
 import { connect as tlsConnect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { boolean, integer, invalidType } from '../arguments.js';
 import { BoundedMap } from '../bounded-map.js';
-import { waitPolicyOf, type WaitForLocalPort } from '../tcp/connect/options.js';
 import { dial, dialTls, type Dialer, type DialOptions, type DialTlsOptions } from './dialer.js';
 import { checkEgressKey, readEgressKey, type EgressKey } from './egress-key.js';
 

@@ -3,12 +3,7 @@
 import type { FailedSearch } from './evidence.js';
 import { recentExhaustion } from './recent.js';
 import { searchPauses } from './search-pauses.js';
-
-/** How long to wait for a free port. */
-export interface WaitPolicy {
-  /** Milliseconds, then the attempt fails for what it waited for. */
-  readonly timeout: number;
-}
+import type { WaitPolicy } from './wait-policy.js';
 
 /** Who waits. */
 export interface Waiter {

@@ -78,7 +78,7 @@ export function reserveMany(count: number, options: ReserveOptions): PortReserva
 }
 
 /** What was asked for, checked and encoded: once, for however many reservations. */
-interface Plan {
+export interface ReservePlan {
   readonly remote: Endpoint;
   readonly family: Family;
   readonly source: Source;
@@ -86,7 +86,8 @@ interface Plan {
   readonly bind: Endpoint | undefined;
 }
 
-function planOf(options: ReserveOptions): Plan {
+/** @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
+export function planOf(options: ReserveOptions): ReservePlan {
   checkOptions('options', options, KNOWN);
   const { remote, local, family } = endsOf(options);
   const { shareLocalPort = true, freebind = false, transparent = false } = options;
@@ -109,7 +110,21 @@ function bindOf(local: Endpoint | undefined, source: Source, family: Family): En
   return address === undefined ? undefined : Endpoint.from({ address, port: source.port });
 }
 
-function reserveOne(plan: Plan): PortReservation {
+/** @throws as reserve */
+function reserveOne(plan: ReservePlan): PortReservation {
+  const reservation = attempt(plan);
+  if (reservation instanceof PortReservation) return reservation;
+  throw failureOf(reservation, plan);
+}
+
+/** The kernel has refused a step. */
+export interface RefusedStep {
+  readonly errno: number;
+  readonly step: Step | undefined;
+}
+
+/** One run of the recipe. @throws where the kernel has made something else than what was asked for; it is closed */
+export function attempt(plan: ReservePlan): PortReservation | RefusedStep {
   const { family, source, bind, remote } = plan;
   const recipe = RECIPES.of(source, family);
   recipe.connectTo(remote.sockaddr(family));
@@ -119,7 +134,7 @@ function reserveOne(plan: Plan): PortReservation {
   if (errno === EADDRINUSE && bind?.port === 0 && recipe.failed?.call === 'bind') {
     errno = retryOnLast(recipe, handle, plan, bind);
   }
-  if (errno !== 0) throw failureOf(errno, recipe.failed, plan);
+  if (errno !== 0) return { errno, step: recipe.failed };
   try {
     return PortReservation.of(handle, verified(recipe, plan), remote);
   } catch (error) {
@@ -144,14 +159,15 @@ function stepsOf({ source, family, binds }: Shape): Step[] {
 }
 
 /** bind(2) to port 0 has found no free port, but may not have looked at the last one. */
-function retryOnLast(recipe: Recipe, handle: Handle, { source, family }: Plan, bind: Endpoint): number {
+function retryOnLast(recipe: Recipe, handle: Handle, { source, family }: ReservePlan, bind: Endpoint): number {
   const last = passedOver(source.rangeWanted ? source.range : undefined);
   if (last === undefined) return EADDRINUSE;
   recipe.bindTo(bind.withPort(last).sockaddr(family));
   return recipe.run(handle);
 }
 
-function failureOf(errno: number, step: Step | undefined, { source, family, bind, remote }: Plan): Error {
+/** The error of a run, with evidence where no port was free. */
+export function failureOf({ errno, step }: RefusedStep, { source, family, bind, remote }: ReservePlan): Error {
   const asked = askedFor(source, 'reserve', family, remote);
   switch (step?.call) {
     case 'setsockopt':
@@ -167,7 +183,7 @@ function failureOf(errno: number, step: Step | undefined, { source, family, bind
 }
 
 /** What the kernel did, compared with what was asked for before anybody sees the socket. Returns the local end. */
-function verified(recipe: Recipe, { source, family, bind, remote }: Plan): Endpoint {
+function verified(recipe: Recipe, { source, family, bind, remote }: ReservePlan): Endpoint {
   if (!saysDeferred(recipe.info, recipe.infoLength)) throw notDeferred(remote);
   const { name } = recipe;
   const bound = bind === undefined || isWildcard(bind) ? undefined : bind;

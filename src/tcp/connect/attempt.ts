@@ -1,5 +1,6 @@
 // One attempt of Node's, with the one handle that Node made for it: where a descriptor is made and bound, the candidates
 // are gone through, and the local end is compared with what was asked, before Node goes on.
+import { type WaitPolicy } from '../../ports/wait-policy.js';
 import { inspect } from 'node:util';
 import { native } from '../../binding.js';
 import { SocketError, SyscallError } from '../../errors.js';
@@ -20,14 +21,23 @@ import {
 } from '../../node/tcp-handle.js';
 import type { FailedSearch } from '../../ports/evidence.js';
 import { contains } from '../../ports/port-range.js';
-import { isAwaited, waitForPort, type Wait, type WaitPolicy } from '../../ports/waiting.js';
+import { isAwaited, waitForPort, type Wait } from '../../ports/waiting.js';
 import { askedFor, boundAddress, searchesAtBind, type Candidates, type Source } from '../../source/source.js';
 import { Endpoint, SOCKADDR_SIZE } from '../../wire/endpoint.js';
 import type { Family } from '../../wire/families.js';
 import { sameAddress } from '../../wire/same-address.js';
 import { isWildcard } from '../../wire/wildcard.js';
 import { install, sourceEndpoint } from './descriptor.js';
-import { abandoned, callFailure, elsewhereFailure, endpointOrNone, failureOf, familyFailure, otherSourceFailure, type Failure } from './failure.js';
+import {
+  abandoned,
+  callFailure,
+  elsewhereFailure,
+  endpointOrNone,
+  failureOf,
+  familyFailure,
+  otherSourceFailure,
+  type Failure,
+} from './failure.js';
 import type { Job } from './job.js';
 import { isDeferredConnect } from './options.js';
 

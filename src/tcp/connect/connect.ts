@@ -1,4 +1,5 @@
 // connect: net.connect with a source. Node resolves, connects and reports as it always does; the descriptors are ours.
+import { type WaitForLocalPort, waitPolicyOf } from '../../ports/wait-policy.js';
 import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
 import {
   connect as netConnect,
@@ -12,15 +13,7 @@ import { native } from '../../binding.js';
 import { AbortError } from '../../errors.js';
 import { ignoreEmptyWrites, requireAdoption } from '../../node/stream.js';
 import { Job } from './job.js';
-import {
-  asksForMore,
-  isDeferredConnect,
-  refuseMisspelt,
-  sourceOf,
-  waitPolicyOf,
-  type ConnectOptions,
-  type WaitForLocalPort,
-} from './options.js';
+import { asksForMore, isDeferredConnect, refuseMisspelt, sourceOf, type ConnectOptions } from './options.js';
 import { ConnectingSocket, requireHooked, requireHooks } from '../../node/connecting-socket.js';
 import type { Candidates, Source } from '../../source/source.js';
 
@@ -46,7 +39,7 @@ export function connect(options: ConnectOptions | PathConnectOptions | number | 
 export function connect(port: number, host?: string, listener?: () => void): Socket;
 export function connect(...args: readonly unknown[]): Socket {
   native(); // throws on other platforms
-  const options = optionsOf(args);
+  const options = withoutUrlProtocol(optionsOf(args));
   refuseMisspelt(options);
   return isNodesAlone(options) ? netConnect(...(args as [TcpNetConnectOpts])) : connectAs(options, listenerOf(args));
 }

@@ -1,8 +1,8 @@
 // What all attempts of one connect() have in common, as Node's handles ask for it.
+import { type WaitPolicy } from '../../ports/wait-policy.js';
 import type { Socket } from 'node:net';
 import type { SocketHooks } from '../../node/connecting-socket.js';
 import type { TcpHandle } from '../../node/tcp-handle.js';
-import type { WaitPolicy } from '../../ports/waiting.js';
 import type { Candidates, Source } from '../../source/source.js';
 import { Attempt } from './attempt.js';
 import { Failures } from './failures.js';

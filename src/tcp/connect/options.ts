@@ -1,29 +1,14 @@
 // What `connect` is asked for beyond net.connect, checked before anything is made.
 import { isIP, type TcpNetConnectOpts } from 'node:net';
-import {
-  boolean,
-  integer,
-  invalidType,
-  invalidValue,
-  oneOf,
-  options as checkOptions,
-  string,
-} from '../../arguments.js';
+import { boolean, integer, invalidValue, oneOf, string } from '../../arguments.js';
 import type { PortRange } from '../../kernel/sysctl.js';
-import { TIME_WAIT_MS } from '../../kernel/time-wait.js';
 import { encodeOption } from '../../options/access.js';
 import { encodeSockopts, type StreamProtocol } from '../../options/sockopts.js';
 import type { StreamSocketOptions } from '../../options/table.js';
 import { choosePort } from '../../ports/port-range.js';
 import { sourceEndpoint } from './descriptor.js';
-import type { WaitPolicy } from '../../ports/waiting.js';
+import type { WaitForLocalPort } from '../../ports/wait-policy.js';
 import type { Source } from '../../source/source.js';
-
-/**
- * Whether to wait for a local port when all are taken, instead of failing with reason 'portRangeExhausted'. `timeout` is
- * in milliseconds, for each address that is tried; `true` waits 60,000 ms, as long as TIME-WAIT lasts.
- */
-export type WaitForLocalPort = boolean | { readonly timeout?: number | undefined };
 
 /** Options of the source, which net.connect does not have. */
 export interface SourceOptions {
@@ -58,6 +43,12 @@ export interface SourceOptions {
 export interface ConnectOptions extends TcpNetConnectOpts, SourceOptions {
   /** Wait for a local port when all are taken. @default false: fail at once */
   readonly waitForLocalPort?: WaitForLocalPort | undefined;
+}
+
+/** The options of a request have `protocol: 'https:'`, which is not the transport's. */
+export function withoutUrlProtocol<O extends object>(options: O): O {
+  const { protocol, ...others } = options as O & { readonly protocol?: unknown };
+  return typeof protocol === 'string' && protocol.endsWith(':') ? (others as unknown as O) : options;
 }
 
 /** Are there options of the source, which net.connect does not have? */
@@ -127,16 +118,6 @@ export function sourceOf(options: SourceOptions & Pick<ConnectOptions, 'localAdd
     ...{ shareLocalPort, freebind, transparent, mark, device, protocol },
     sockopts: encodeSockopts(sockopts, OF_THEIR_OWN, protocol),
   };
-}
-
-/** @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
-export function waitPolicyOf(wait: WaitForLocalPort | undefined): WaitPolicy | undefined {
-  if (wait === undefined || wait === false) return undefined;
-  if (wait === true) return { timeout: TIME_WAIT_MS };
-  const name = 'options.waitForLocalPort';
-  if (typeof wait !== 'object' || wait === null) throw invalidType(name, 'a boolean or { timeout }', wait);
-  const { timeout = TIME_WAIT_MS } = checkOptions(name, wait, ['timeout']);
-  return { timeout: integer(`${name}.timeout`, timeout, 1, 2 ** 31 - 1) };
 }
 
 /** Node itself refuses what is not an address. */

@@ -1,4 +1,5 @@
 // tls.connect from a source.
+import { type WaitForLocalPort, waitPolicyOf } from '../../ports/wait-policy.js';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { native } from '../../binding.js';
 import { requireHooks } from '../../node/connecting-socket.js';
@@ -6,7 +7,6 @@ import { requireAdoption } from '../../node/stream.js';
 import { hookTls, laterLookup, requireTlsHooks } from '../../node/tls-socket.js';
 import type { Candidates, Source } from '../../source/source.js';
 import { Job } from './job.js';
-import { waitPolicyOf, type WaitForLocalPort } from './options.js';
 
 /** What of the options matters here; the others are Node's. */
 export interface TlsOptions extends ConnectionOptions {

@@ -1,0 +1,100 @@
+// reserveAsync: reserve, waiting for a local port when all are taken.
+import { abortSignal, invalidType } from '../arguments.js';
+import { AbortError } from '../errors.js';
+import type { FailedSearch } from '../ports/evidence.js';
+import { waitPolicyOf, type WaitForLocalPort, type WaitPolicy } from '../ports/wait-policy.js';
+import { isAwaited, waitForPort } from '../ports/waiting.js';
+import { explain } from '../source/explain.js';
+import { askedFor, searchesAtBind } from '../source/source.js';
+import { PortReservation } from './port-reservation.js';
+import { attempt, failureOf, planOf, type RefusedStep, type ReserveOptions, type ReservePlan } from './reserve.js';
+
+export interface ReserveAsyncOptions extends ReserveOptions {
+  /** Wait for a local port when all are taken, and for how long at most. @default true: 60,000 ms */
+  readonly waitForLocalPort?: WaitForLocalPort | undefined;
+  /** Ends the wait. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * As `reserve`, but waits for a local port when all are taken: until one is released or its TIME-WAIT is over, for
+ * `waitForLocalPort` at most, and not at all where none can become free in that time.
+ * @throws (rejects) as reserve: ERR_PORT_RANGE_EXHAUSTED when the time is over; AbortError
+ */
+export async function reserveAsync(options: ReserveAsyncOptions): Promise<PortReservation> {
+  if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
+  const { waitForLocalPort = true, signal: given, ...forReserve } = options;
+  const plan = planOf(forReserve);
+  const policy = waitPolicyOf(waitForLocalPort);
+  const signal = abortSignal('options.signal', given);
+  if (signal?.aborted === true) throw new AbortError(signal);
+  const key = keyOf(plan);
+  if (policy !== undefined && isAwaited(key)) return await waitInLine(plan, { key, policy, signal, last: undefined });
+  const first = attempt(plan);
+  if (first instanceof PortReservation) return first;
+  if (policy === undefined || searchBehind(first, plan) === undefined) throw failureOf(first, plan);
+  return await waitInLine(plan, { key, policy, signal, last: first });
+}
+
+interface Waiting {
+  readonly key: string;
+  readonly policy: WaitPolicy;
+  readonly signal: AbortSignal | undefined;
+  /** How the last attempt failed; undefined when there was none, since others wait already. */
+  readonly last: RefusedStep | undefined;
+}
+
+/** One search for all who wait for the same ports: those before are served first. */
+async function waitInLine(plan: ReservePlan, { key, policy, signal, last: first }: Waiting): Promise<PortReservation> {
+  let abort: (() => void) | undefined;
+  try {
+    return await new Promise<PortReservation>((resolve, reject) => {
+      let last = first;
+      /** False: no port is free, still. */
+      const settle = (): boolean => {
+        try {
+          const outcome = attempt(plan);
+          if (outcome instanceof PortReservation) {
+            resolve(outcome);
+            return true;
+          }
+          last = outcome;
+          if (searchBehind(outcome, plan) !== undefined) return false;
+          reject(failureOf(outcome, plan));
+        } catch (error) {
+          reject(error as Error);
+        }
+        return true;
+      };
+      const wait = waitForPort(key, policy, {
+        hasRef: true,
+        failed: last === undefined ? undefined : searchBehind(last, plan),
+        search: settle,
+        expire: () => {
+          if (last === undefined && settle()) return; // it has waited in line, and never looked
+          if (last !== undefined) reject(failureOf(last, plan));
+        },
+      });
+      abort = () => {
+        wait.end();
+        if (signal !== undefined) reject(new AbortError(signal));
+      };
+      signal?.addEventListener('abort', abort, { once: true });
+    });
+  } finally {
+    if (abort !== undefined) signal?.removeEventListener('abort', abort);
+  }
+}
+
+/** The search that found no port; undefined when something else went wrong. */
+function searchBehind({ errno, step }: RefusedStep, { source, family, remote }: ReservePlan): FailedSearch | undefined {
+  if (step?.call !== 'bind' && step?.call !== 'connect') return undefined;
+  return explain(step.call, errno, askedFor(source, 'reserve', family, remote)).search;
+}
+
+/** Reservations with the same key need the same ports. */
+function keyOf({ source, family, remote }: ReservePlan): string {
+  const { sockopts: _, ...local } = source;
+  const toward = searchesAtBind(source, family) ? [] : [remote.address, remote.port];
+  return JSON.stringify(['reserve', family, local, toward]);
+}
