@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { runNode } from '../support/child.js';
 
-const FILES = ['README.md', 'docs/connect.md', 'docs/time-wait.md'];
+const FILES = ['README.md', 'docs/connect.md', 'docs/reservations.md', 'docs/time-wait.md'];
 
 const texts = FILES.map((file) => [file, readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8')] as const);
 const blocks = texts.flatMap(([file, text]) =>
