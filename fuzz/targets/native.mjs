@@ -8,7 +8,7 @@ import { must } from '../support/check.mjs';
 import { Reader } from '../support/reader.mjs';
 import { detached, hostileNumber, hostileValue, shrunk, THROWN } from '../support/values.mjs';
 
-/** @typedef {'domain' | 'int' | 'fd' | 'address' | 'bytes' | 'list' | 'result' | 'program' | 'value' | 'buffers' | 'handle' | 'name' | 'few' | 'beside' | 'records' | 'slots' | 'recipe'} Kind */
+/** @typedef {'domain' | 'int' | 'fd' | 'address' | 'bytes' | 'result' | 'program' | 'value' | 'buffers' | 'handle' | 'name' | 'few' | 'beside' | 'records' | 'slots' | 'recipe'} Kind */
 /** @typedef {(...args: unknown[]) => unknown} Callable */
 /** @typedef {import('../../lib/binding.js').Handle} Handle */
 
@@ -203,8 +203,6 @@ class Program {
         return this.#recipe(choice);
       case 'result':
         return this.#bytes(choice % 8 === 0 ? reader.pick(SIZES) : 12);
-      case 'list':
-        return this.#bytes(choice % 8 === 0 ? reader.byte() : 12 * reader.below(4));
       case 'program':
         return this.#bytes(choice % 8 === 0 ? reader.below(40000) : 8 * reader.below(6));
       case 'value':
