@@ -13,7 +13,14 @@ import { native } from '../../binding.js';
 import { AbortError } from '../../errors.js';
 import { ignoreEmptyWrites, requireAdoption } from '../../node/stream.js';
 import { Job } from './job.js';
-import { asksForMore, isDeferredConnect, refuseMisspelt, sourceOf, type ConnectOptions } from './options.js';
+import {
+  asksForMore,
+  isDeferredConnect,
+  refuseMisspelt,
+  sourceOf,
+  withoutUrlProtocol,
+  type ConnectOptions,
+} from './options.js';
 import { ConnectingSocket, requireHooked, requireHooks } from '../../node/connecting-socket.js';
 import type { Candidates, Source } from '../../source/source.js';
 

@@ -162,7 +162,7 @@ test.each([
   [{ waitForLocalPort: { often: 1 } }, 'ERR_INVALID_ARG_VALUE'],
   [{ retry: true }, 'ERR_INVALID_ARG_VALUE'],
 ])('reserveAsync() with %j fails with %s', async (more, code) => {
-  const error = await errorOf(() => reserveAsync({ remote: '127.0.0.1:9', ...more }));
+  const error = await errorOf(() => reserveAsync({ remote: '127.0.0.1:9', ...(more as object) }));
   expect(error.code).toBe(code);
 });
 
