@@ -1,7 +1,16 @@
 // Rows of IPPROTO_IP: ip(7), linux/in.h. Those without `families` work on IPv6 sockets too, but for raw ones.
 import { PATH_MTU_DISCOVERY } from './path-mtu-discovery.js';
+import {
+  IP_FREEBIND,
+  IP_MTU,
+  IP_PKTINFO,
+  IP_RECVERR,
+  IP_RECVFRAGSIZE,
+  IP_RECVORIGDSTADDR,
+  IP_TOS,
+  IP_TTL,
+} from '../kernel/numbers.js';
 import type { OptionRow } from './row.js';
-import { IP_FREEBIND, IP_MTU, IP_PKTINFO, IP_TOS, IP_TTL } from '../kernel/numbers.js';
 
 const STREAM = ['stream'] as const;
 const PACKETS = ['dgram', 'raw'] as const;
@@ -32,7 +41,7 @@ export const IP_OPTIONS = {
     doc: 'Of a TCP socket: the messages that IP_PKTINFO, IP_RECVTTL and IP_RECVTOS ask for, of the last packet.' },
   IP_MTU_DISCOVER: { level: 'IPPROTO_IP', name: 10, kind: 'int', min: 0, max: 5, words: PATH_MTU_DISCOVERY, inherited: true, mptcp: 'refused', source: 'ip(7)',
     doc: "Path MTU discovery: 'dont' never sets don't-fragment, 'want' follows the route, 'do' always sets it, 'probe' sets it and ignores the path MTU, 'interface' uses the interface MTU, 'omit' as 'interface' but fragments." },
-  IP_RECVERR: { level: 'IPPROTO_IP', name: 11, kind: 'flag', inherited: true, mptcp: 'refused', source: 'ip(7)',
+  IP_RECVERR: { level: 'IPPROTO_IP', name: IP_RECVERR, kind: 'flag', inherited: true, mptcp: 'refused', source: 'ip(7)',
     doc: 'Queue errors with their origin on the error queue; they must then be read from it.' },
   IP_RECVTTL: { level: 'IPPROTO_IP', name: 12, kind: 'flag', inherited: true, mptcp: 'refused', source: 'ip(7)',
     doc: 'Receive an IP_TTL message with each datagram.' },
@@ -46,7 +55,7 @@ export const IP_OPTIONS = {
     doc: 'Receive an SCM_SECURITY message with each datagram that came labelled (IPsec or NetLabel with SELinux).' },
   IP_TRANSPARENT: { level: 'IPPROTO_IP', name: 19, kind: 'flag', privilege: 'CAP_NET_ADMIN or CAP_NET_RAW', inherited: true, source: 'ip(7)',
     doc: 'Transparent proxying: bind to, accept for and send from addresses of others.' },
-  IP_RECVORIGDSTADDR: { level: 'IPPROTO_IP', name: 20, kind: 'flag', inherited: true, mptcp: 'refused', source: 'ip(7)',
+  IP_RECVORIGDSTADDR: { level: 'IPPROTO_IP', name: IP_RECVORIGDSTADDR, kind: 'flag', inherited: true, mptcp: 'refused', source: 'ip(7)',
     doc: 'Receive an IP_ORIGDSTADDR message with each datagram: the address and port that it was sent to.' },
   IP_MINTTL: { level: 'IPPROTO_IP', name: 21, kind: 'int', min: 0, max: 255, inherited: true, mptcp: 'refused', source: 'linux/in.h, RFC 5082',
     doc: 'Drop TCP segments whose time to live is less: 255 lets in the same link only.' },
@@ -56,7 +65,7 @@ export const IP_OPTIONS = {
     doc: 'Receive an IP_CHECKSUM message with each datagram whose checksum the network card has computed.' },
   IP_BIND_ADDRESS_NO_PORT: { level: 'IPPROTO_IP', name: 24, kind: 'flag', types: PORTS, inherited: true, late: 'portAssigned', source: 'ip(7)',
     doc: 'bind() to port 0 leaves the port open until connect(), so that it can be shared between destinations.' },
-  IP_RECVFRAGSIZE: { level: 'IPPROTO_IP', name: 25, kind: 'flag', types: PACKETS, source: 'linux/in.h, Linux 4.10 (70ecc24841326)',
+  IP_RECVFRAGSIZE: { level: 'IPPROTO_IP', name: IP_RECVFRAGSIZE, kind: 'flag', types: PACKETS, source: 'linux/in.h, Linux 4.10 (70ecc24841326)',
     doc: 'Receive an IP_RECVFRAGSIZE message with each datagram that came in fragments: bytes of the largest one.' },
   IP_RECVERR_RFC4884: { level: 'IPPROTO_IP', name: 26, kind: 'flag', since: [5, 9], inherited: true, mptcp: 'refused', source: 'linux/in.h, Linux 5.9 (eba75c587e81)',
     doc: 'With IP_RECVERR: say where the extensions (RFC 4884) of an ICMP error begin.' },

@@ -1,4 +1,5 @@
 // Rows of IPPROTO_IPV6 about extension headers: those to send, and word of those that arrive. RFC 3542, linux/in6.h.
+import { IPV6_DSTOPTS, IPV6_HOPOPTS, IPV6_RTHDR } from '../kernel/numbers.js';
 import type { OptionRow } from './row.js';
 
 const IPV6 = ['ipv6'] as const;
@@ -6,13 +7,13 @@ const IPV6 = ['ipv6'] as const;
 // prettier-ignore
 export const IPV6_EXTENSION_OPTIONS = {
   // Sent with every packet. The bytes are those of the header; the kernel sets its first byte, the next header.
-  IPV6_HOPOPTS: { level: 'IPPROTO_IPV6', name: 54, kind: 'bytes', max: 2048, step: 8, families: IPV6, privilege: 'CAP_NET_RAW', inherited: true, mptcp: 'refused', source: 'RFC 3542',
+  IPV6_HOPOPTS: { level: 'IPPROTO_IPV6', name: IPV6_HOPOPTS, kind: 'bytes', max: 2048, step: 8, families: IPV6, privilege: 'CAP_NET_RAW', inherited: true, mptcp: 'refused', source: 'RFC 3542',
     doc: 'Hop-by-hop options header of every packet, whole, a multiple of 8 bytes; none removes it.' },
   IPV6_RTHDRDSTOPTS: { level: 'IPPROTO_IPV6', name: 55, kind: 'bytes', max: 2048, step: 8, families: IPV6, privilege: 'CAP_NET_RAW', inherited: true, mptcp: 'refused', source: 'RFC 3542',
     doc: 'Destination options header before the routing header; a multiple of 8 bytes; none removes it. Without IPV6_RTHDR it breaks TCP: Linux counts it and does not send it.' },
-  IPV6_RTHDR: { level: 'IPPROTO_IPV6', name: 57, kind: 'bytes', max: 2048, step: 8, families: IPV6, inherited: true, mptcp: 'refused', source: 'RFC 3542',
+  IPV6_RTHDR: { level: 'IPPROTO_IPV6', name: IPV6_RTHDR, kind: 'bytes', max: 2048, step: 8, families: IPV6, inherited: true, mptcp: 'refused', source: 'RFC 3542',
     doc: 'Routing header of every packet, whole, a multiple of 8 bytes: type 2 (RFC 6275) or 4 (segment routing); none removes it.' },
-  IPV6_DSTOPTS: { level: 'IPPROTO_IPV6', name: 59, kind: 'bytes', max: 2048, step: 8, families: IPV6, privilege: 'CAP_NET_RAW', inherited: true, mptcp: 'refused', source: 'RFC 3542',
+  IPV6_DSTOPTS: { level: 'IPPROTO_IPV6', name: IPV6_DSTOPTS, kind: 'bytes', max: 2048, step: 8, families: IPV6, privilege: 'CAP_NET_RAW', inherited: true, mptcp: 'refused', source: 'RFC 3542',
     doc: 'Destination options header of every packet, whole, a multiple of 8 bytes; none removes it.' },
 
   // Told of each datagram that has one.

@@ -1,7 +1,18 @@
 // Rows of IPPROTO_IPV6: ipv6(7), linux/in6.h. Extension headers have a file of their own.
 import { PATH_MTU_DISCOVERY } from './path-mtu-discovery.js';
+import {
+  IPV6_DONTFRAG,
+  IPV6_FLOWINFO,
+  IPV6_FREEBIND,
+  IPV6_MTU,
+  IPV6_PATHMTU,
+  IPV6_PKTINFO,
+  IPV6_RECVERR,
+  IPV6_RECVFRAGSIZE,
+  IPV6_RECVORIGDSTADDR,
+  IPV6_TCLASS,
+} from '../kernel/numbers.js';
 import type { OptionRow } from './row.js';
-import { IPV6_DONTFRAG, IPV6_FREEBIND, IPV6_MTU, IPV6_PKTINFO, IPV6_TCLASS } from '../kernel/numbers.js';
 
 const IPV6 = ['ipv6'] as const;
 const PACKETS = ['dgram', 'raw'] as const;
@@ -13,7 +24,7 @@ export const IPV6_OPTIONS = {
     doc: 'Make a connected socket whose peer is IPv4-mapped an IPv4 socket: 2. It has options of IPPROTO_IPV6 no more.' },
   IPV6_CHECKSUM: { level: 'IPPROTO_IPV6', name: 7, kind: 'int', min: -1, families: IPV6, types: RAW, source: 'RFC 3542',
     doc: 'Where in the data the checksum stands that the kernel computes and checks, an even number of bytes; -1 for nowhere.' },
-  IPV6_FLOWINFO: { level: 'IPPROTO_IPV6', name: 11, kind: 'flag', families: IPV6, inherited: true, mptcp: 'refused', source: 'ipv6(7)',
+  IPV6_FLOWINFO: { level: 'IPPROTO_IPV6', name: IPV6_FLOWINFO, kind: 'flag', families: IPV6, inherited: true, mptcp: 'refused', source: 'ipv6(7)',
     doc: 'Receive an IPV6_FLOWINFO message with each datagram: its flow label and traffic class.' },
   IPV6_UNICAST_HOPS: { level: 'IPPROTO_IPV6', name: 16, kind: 'int', min: -1, max: 255, families: IPV6, inherited: true, readBack: 'adjusted', mptcp: 'refused', source: 'ipv6(7)',
     doc: "Hop limit of outgoing packets; -1 for the route's." },
@@ -33,7 +44,7 @@ export const IPV6_OPTIONS = {
     doc: 'Path MTU discovery, as IP_MTU_DISCOVER.' },
   IPV6_MTU: { level: 'IPPROTO_IPV6', name: IPV6_MTU, kind: 'int', min: 0, families: IPV6, readBack: 'adjusted', mptcp: 'refused', source: 'ipv6(7)',
     doc: 'The known path MTU of a connected socket, in bytes, ENOTCONN before. Set, the size that too large datagrams are cut to, from 1280; 0 for off.' },
-  IPV6_RECVERR: { level: 'IPPROTO_IPV6', name: 25, kind: 'flag', families: IPV6, inherited: true, mptcp: 'refused', source: 'ipv6(7)',
+  IPV6_RECVERR: { level: 'IPPROTO_IPV6', name: IPV6_RECVERR, kind: 'flag', families: IPV6, inherited: true, mptcp: 'refused', source: 'ipv6(7)',
     doc: 'Queue errors with their origin on the error queue; they must then be read from it.' },
   IPV6_V6ONLY: { level: 'IPPROTO_IPV6', name: 26, kind: 'flag', families: IPV6, types: ['stream', 'dgram'], inherited: true, source: 'ipv6(7)',
     doc: 'No IPv4 on this socket. EINVAL once it is bound.' },
@@ -61,7 +72,7 @@ export const IPV6_OPTIONS = {
     doc: 'Receive an IPV6_HOPLIMIT message with each datagram.' },
   IPV6_RECVPATHMTU: { level: 'IPPROTO_IPV6', name: 60, kind: 'flag', families: IPV6, inherited: true, mptcp: 'refused', source: 'RFC 3542',
     doc: 'Receive an IPV6_PATHMTU message when a path MTU becomes smaller.' },
-  IPV6_PATHMTU: { level: 'IPPROTO_IPV6', name: 61, kind: 'pathMtu', access: 'get', families: IPV6, mptcp: 'refused', source: 'RFC 3542',
+  IPV6_PATHMTU: { level: 'IPPROTO_IPV6', name: IPV6_PATHMTU, kind: 'pathMtu', access: 'get', families: IPV6, mptcp: 'refused', source: 'RFC 3542',
     doc: 'The known path MTU of a connected socket, in bytes; ENOTCONN before.' },
   IPV6_DONTFRAG: { level: 'IPPROTO_IPV6', name: IPV6_DONTFRAG, kind: 'flag', families: IPV6, inherited: true, mptcp: 'refused', source: 'RFC 3542',
     doc: 'Fail with EMSGSIZE instead of sending a datagram in fragments.' },
@@ -75,13 +86,13 @@ export const IPV6_OPTIONS = {
     doc: 'Which own address to prefer, bits: 1 temporary, 2 public, 0x100 either; 4 care-of, 0x400 home; 8 CGA, 0x800 not.' },
   IPV6_MINHOPCOUNT: { level: 'IPPROTO_IPV6', name: 73, kind: 'int', min: 0, max: 255, families: IPV6, inherited: true, mptcp: 'refused', source: 'linux/in6.h, RFC 5082',
     doc: 'Drop TCP segments whose hop limit is less: 255 lets in the same link only.' },
-  IPV6_RECVORIGDSTADDR: { level: 'IPPROTO_IPV6', name: 74, kind: 'flag', families: IPV6, inherited: true, mptcp: 'refused', source: 'linux/in6.h (6c46862280c5)',
+  IPV6_RECVORIGDSTADDR: { level: 'IPPROTO_IPV6', name: IPV6_RECVORIGDSTADDR, kind: 'flag', families: IPV6, inherited: true, mptcp: 'refused', source: 'linux/in6.h (6c46862280c5)',
     doc: 'Receive an IPV6_ORIGDSTADDR message with each datagram. For IPv4 on the same socket set IP_RECVORIGDSTADDR as well.' },
   IPV6_TRANSPARENT: { level: 'IPPROTO_IPV6', name: 75, kind: 'flag', families: IPV6, privilege: 'CAP_NET_ADMIN or CAP_NET_RAW', inherited: true, source: 'linux/in6.h (6c46862280c5)',
     doc: 'As IP_TRANSPARENT.' },
   IPV6_UNICAST_IF: { level: 'IPPROTO_IPV6', name: 76, kind: 'unicastInterface', families: IPV6, inherited: true, mptcp: 'refused', source: 'linux/in6.h, Linux 3.4 (c4062dfc425e)',
     doc: 'The interface that unicast leaves by, by name or index; 0 for the one of the route. It receives from all.' },
-  IPV6_RECVFRAGSIZE: { level: 'IPPROTO_IPV6', name: 77, kind: 'flag', families: IPV6, inherited: true, mptcp: 'refused', source: 'linux/in6.h, Linux 4.10 (0cc0aa614b4c)',
+  IPV6_RECVFRAGSIZE: { level: 'IPPROTO_IPV6', name: IPV6_RECVFRAGSIZE, kind: 'flag', families: IPV6, inherited: true, mptcp: 'refused', source: 'linux/in6.h, Linux 4.10 (0cc0aa614b4c)',
     doc: 'Receive an IPV6_RECVFRAGSIZE message with each datagram that came in fragments: bytes of the largest one.' },
   IPV6_FREEBIND: { level: 'IPPROTO_IPV6', name: IPV6_FREEBIND, kind: 'flag', families: IPV6, inherited: true, source: 'linux/in6.h, Linux 4.15 (84e14fe353de)',
     doc: 'Let bind() take an address that is not local, or not yet, and let packets leave from it.' },

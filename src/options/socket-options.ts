@@ -1,5 +1,4 @@
 // Rows of SOL_SOCKET that say what a socket is and how it sends and waits: socket(7), asm-generic/socket.h.
-import type { OptionRow } from './row.js';
 import {
   SO_ACCEPTCONN,
   SO_BINDTODEVICE,
@@ -7,10 +6,12 @@ import {
   SO_ERROR,
   SO_MARK,
   SO_MEMINFO,
+  SO_PRIORITY,
   SO_PROTOCOL,
   SO_REUSEADDR,
   SO_TYPE,
 } from '../kernel/numbers.js';
+import type { OptionRow } from './row.js';
 
 const STREAM = ['stream'] as const;
 /** capable() asks the initial user namespace: a container's root has not got it. */
@@ -40,7 +41,7 @@ export const SOCKET_OPTIONS = {
     doc: 'Leave urgent (out-of-band) data in the stream, where it was sent.' },
   SO_NO_CHECK: { level: 'SOL_SOCKET', name: 11, kind: 'flag', inherited: true, mptcp: 'ignored', source: 'asm-generic/socket.h',
     doc: 'Send UDP over IPv4 without checksum; UDP_SEGMENT refuses to work with it.' },
-  SO_PRIORITY: { level: 'SOL_SOCKET', name: 12, kind: 'int', min: 0, source: 'socket(7)',
+  SO_PRIORITY: { level: 'SOL_SOCKET', name: SO_PRIORITY, kind: 'int', min: 0, source: 'socket(7)',
     doc: 'Priority of outgoing packets, 0 to 6; more needs CAP_NET_ADMIN.' },
   SO_LINGER: { level: 'SOL_SOCKET', name: 13, kind: 'linger', inherited: true, source: 'socket(7)',
     doc: 'Seconds that close() waits for unsent data; 0 resets the connection, false is off.' },

@@ -1,4 +1,5 @@
 // Rows of SOL_SOCKET about the packets that arrive: what is told of each, who gets it, who lets it through. socket(7).
+import { SO_RXQ_OVFL, SO_TIMESTAMP, SO_TIMESTAMPING, SO_TIMESTAMPNS, SO_TXTIME } from '../kernel/numbers.js';
 import type { OptionRow } from './row.js';
 
 const HOST_ADMIN = 'CAP_NET_ADMIN in the initial user namespace';
@@ -6,17 +7,17 @@ const HOST_ADMIN = 'CAP_NET_ADMIN in the initial user namespace';
 // prettier-ignore
 export const SOCKET_PACKET_OPTIONS = {
   // Told of each packet, in control messages.
-  SO_TIMESTAMP: { level: 'SOL_SOCKET', name: 29, kind: 'flag', inherited: true, source: 'socket(7)',
+  SO_TIMESTAMP: { level: 'SOL_SOCKET', name: SO_TIMESTAMP, kind: 'flag', inherited: true, source: 'socket(7)',
     doc: 'Receive an SCM_TIMESTAMP message with each packet: when it arrived, to the microsecond.' },
-  SO_TIMESTAMPNS: { level: 'SOL_SOCKET', name: 35, kind: 'flag', inherited: true, source: 'socket(7)',
+  SO_TIMESTAMPNS: { level: 'SOL_SOCKET', name: SO_TIMESTAMPNS, kind: 'flag', inherited: true, source: 'socket(7)',
     doc: 'Receive an SCM_TIMESTAMPNS message with each packet: when it arrived, to the nanosecond. Turns SO_TIMESTAMP off.' },
-  SO_TIMESTAMPING: { level: 'SOL_SOCKET', name: 37, kind: 'timestamping', inherited: true, source: 'Documentation/networking/timestamping.rst',
+  SO_TIMESTAMPING: { level: 'SOL_SOCKET', name: SO_TIMESTAMPING, kind: 'timestamping', inherited: true, source: 'Documentation/networking/timestamping.rst',
     doc: 'Which times of packets are taken and reported, received and sent ones, by the kernel or the network card.' },
-  SO_RXQ_OVFL: { level: 'SOL_SOCKET', name: 40, kind: 'flag', inherited: true, mptcp: 'ignored', source: 'socket(7)',
+  SO_RXQ_OVFL: { level: 'SOL_SOCKET', name: SO_RXQ_OVFL, kind: 'flag', inherited: true, mptcp: 'ignored', source: 'socket(7)',
     doc: 'Receive an SO_RXQ_OVFL message with each packet: how many this socket has dropped so far.' },
   SO_WIFI_STATUS: { level: 'SOL_SOCKET', name: 41, kind: 'flag', inherited: true, mptcp: 'ignored', source: 'asm-generic/socket.h, Linux 3.3',
     doc: 'Report for what was sent over Wi-Fi whether it was acknowledged, on the error queue.' },
-  SO_TXTIME: { level: 'SOL_SOCKET', name: 61, kind: 'transmitTime', since: [4, 19], inherited: true, mptcp: 'refused', source: 'asm-generic/socket.h, Linux 4.19 (80b14dee2bea)',
+  SO_TXTIME: { level: 'SOL_SOCKET', name: SO_TXTIME, kind: 'transmitTime', since: [4, 19], inherited: true, mptcp: 'refused', source: 'asm-generic/socket.h, Linux 4.19 (80b14dee2bea)',
     doc: 'Take the time at which a packet shall leave from its SCM_TXTIME message; needs the fq or etf qdisc.' },
   SO_RCVMARK: { level: 'SOL_SOCKET', name: 75, kind: 'flag', since: [5, 19], inherited: true, mptcp: 'refused', source: 'asm-generic/socket.h, Linux 5.19 (6fd1d51cfa25)',
     doc: 'Receive an SO_MARK message with each packet: its mark. Older kernels want CAP_NET_ADMIN or CAP_NET_RAW.' },

@@ -1,6 +1,6 @@
 // Rows of IPPROTO_TCP: tcp(7), linux/tcp.h. Repair and signatures have a file of their own.
+import { TCP_INFO, TCP_INQ } from '../kernel/numbers.js';
 import type { OptionRow } from './row.js';
-import { TCP_INFO } from '../kernel/numbers.js';
 
 const STREAM = ['stream'] as const;
 /** Those of net/ipv4 in Linux 6.18; others may be loaded. */
@@ -74,7 +74,7 @@ export const TCP_OPTIONS = {
     doc: 'The key that a listener makes Fast Open cookies with, 16 bytes, or 32 for it and the one before.' },
   TCP_FASTOPEN_NO_COOKIE: { level: 'IPPROTO_TCP', name: 34, kind: 'flag', types: STREAM, inherited: true, source: 'linux/tcp.h, Linux 4.15 (71c02379c762)',
     doc: 'TCP Fast Open without asking for a cookie.' },
-  TCP_INQ: { level: 'IPPROTO_TCP', name: 36, kind: 'flag', types: STREAM, inherited: true, source: 'linux/tcp.h, Linux 4.18 (b75eba76d3d7)',
+  TCP_INQ: { level: 'IPPROTO_TCP', name: TCP_INQ, kind: 'flag', types: STREAM, inherited: true, source: 'linux/tcp.h, Linux 4.18 (b75eba76d3d7)',
     doc: 'Receive a TCP_CM_INQ message with what is read: bytes that are still in the queue.' },
   TCP_TX_DELAY: { level: 'IPPROTO_TCP', name: 37, kind: 'int', min: 0, types: STREAM, since: [5, 3], inherited: true, mptcp: 'refused', source: 'linux/tcp.h, Linux 5.3 (a842fe1425cb)',
     doc: 'Microseconds that every packet is held back, to play a longer path; needs the fq qdisc.' },

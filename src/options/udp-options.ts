@@ -1,6 +1,6 @@
 // Rows of IPPROTO_UDP: udp(7), linux/udp.h.
-import type { OptionRow } from './row.js';
 import { UDP_GRO, UDP_SEGMENT } from '../kernel/numbers.js';
+import type { OptionRow } from './row.js';
 
 const DGRAM = ['dgram'] as const;
 

@@ -9,6 +9,7 @@ import { getOption, OPTIONS, type OptionRow } from '../../../src/index.js';
 import { KINDS, type Kind } from '../../../src/options/kinds.js';
 import { TIMESTAMPING_FLAGS } from '../../../src/options/kinds/timestamping.js';
 import { OMITTED } from '../../../src/options/omitted.js';
+import * as numbersOf from '../../../src/kernel/numbers.js';
 import { LEVELS, type Level } from '../../../src/options/row.js';
 import { decodeTcpInfo } from '../../../src/options/tcp-info.js';
 import { CONTROL_MESSAGES } from '../../../src/wire/control-messages.js';
@@ -110,6 +111,9 @@ const CONTROL_NAMES: Readonly<Record<string, string>> = {
   SO_TIMESTAMPING: 'SO_TIMESTAMPING_OLD',
 };
 
+/** What the kernel's own headers for programs do not have, or have in a header that needs libc's. */
+const OF_LIBC = /^(E[A-Z]+|AF_.*|SOCK_.*|MSG_.*|SO_ORIGINAL_DST)$/;
+
 describe.each(['x86_64', 'aarch64'])('the headers of %s', (arch) => {
   if (missing !== undefined) {
     unavailable();
@@ -145,6 +149,13 @@ describe.each(['x86_64', 'aarch64'])('the headers of %s', (arch) => {
     expect(numbers[name]).toBe(row.name);
     const [header] = Object.entries(found).find(([, names]) => names.includes(name))!;
     expect(HEADERS[header]?.level).toBe(row.level);
+  });
+
+  test('the numbers of src/kernel/numbers.ts are those of the headers', () => {
+    const ours = Object.fromEntries(Object.entries<number>(numbersOf).filter(([name]) => !OF_LIBC.test(name)));
+    const theirs = evaluate(arch, Object.fromEntries(Object.keys(ours).map((name) => [name, name])));
+    expect(theirs).toEqual(ours);
+    expect(Object.keys(ours).length).toBeGreaterThan(40);
   });
 
   test('the levels have the numbers of the headers', () => {
@@ -188,6 +199,18 @@ test('control messages have the level that their name says', () => {
     const expected = { IP: 0, IPV6: 41, TCP: 6, UDP: 17 }[/^[^_]+/.exec(name)?.[0] ?? ''] ?? 1;
     expect(level, name).toBe(expected);
   }
+});
+
+test('errnos, families, types of socket and MSG_* flags have the numbers of libc', () => {
+  const names = Object.keys(numbersOf).filter((name) => OF_LIBC.test(name));
+  const theirs = evaluateWith([], ['errno.h', 'sys/socket.h', 'netinet/in.h', 'linux/netfilter_ipv4.h'], names);
+  const ours = Object.fromEntries(names.map((name) => [name, (numbersOf as Record<string, number>)[name] ?? 0]));
+  // Results of native calls are negative errnos.
+  const signed = Object.fromEntries(
+    Object.entries(theirs).map(([name, value]) => [name, name.startsWith('E') ? -value : value]),
+  );
+  expect(signed).toEqual(ours);
+  expect(names.length).toBeGreaterThan(30);
 });
 
 describe('TCP_INFO', () => {
@@ -292,15 +315,25 @@ function evaluate(arch: string, expressions: Readonly<Record<string, string>>): 
   return Object.fromEntries(values.map((line) => line.split('\t')).map(([name = '', value]) => [name, Number(value)]));
 }
 
+/** The values of names of this machine's own headers. */
+function evaluateWith(flags: string[], headers: string[], names: readonly string[]): Record<string, number> {
+  const lines = names.map((name) => `printf("%s\\t%ld\\n", "${name}", (long)(${name}));`);
+  const values = compile(flags, headers, '', lines.join('\n')).trimEnd().split('\n');
+  return Object.fromEntries(values.map((line) => line.split('\t')).map(([name = '', value]) => [name, Number(value)]));
+}
+
 function compileAndRun(arch: string, body: string): string {
+  return compile(flags(arch), [...Object.keys(HEADERS), 'linux/net_tstamp.h', 'linux/time_types.h'], LIBC, body);
+}
+
+function compile(flags: readonly string[], headers: readonly string[], more: string, body: string): string {
   const directory = mkdtempSync(join(tmpdir(), 'linux-sockets-headers-'));
-  const headers = [...Object.keys(HEADERS), 'linux/net_tstamp.h', 'linux/time_types.h'];
   const program = join(directory, 'main');
   const includes = headers.map((name) => `#include <${name}>`).join('\n');
-  const source = `${includes}\n${LIBC}\nint printf(const char *, ...);\nint main(void) {\n${body}\nreturn 0;\n}\n`;
+  const source = `${includes}\n${more}\nint printf(const char *, ...);\nint main(void) {\n${body}\nreturn 0;\n}\n`;
   try {
     writeFileSync(`${program}.c`, source);
-    execFileSync('gcc', [...flags(arch), '-o', program, `${program}.c`], { stdio: ['ignore', 'inherit', 'inherit'] });
+    execFileSync('gcc', [...flags, '-o', program, `${program}.c`], { stdio: ['ignore', 'inherit', 'inherit'] });
     return execFileSync(program, { encoding: 'utf8' });
   } finally {
     rmSync(directory, { recursive: true });
