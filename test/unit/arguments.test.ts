@@ -189,7 +189,7 @@ describe('options', () => {
     const error = thrown(() => options('o', { a: 1, c: 2 } as { a: number }, ['a']));
     expect(error).toMatchObject({ name: 'TypeError', code: 'ERR_INVALID_ARG_VALUE' });
     expect(error.message).toContain('"o.c"');
-    expect(error.message).toContain('there are a');
+    expect(error.message).toContain('expected one of a');
   });
 
   test.each([undefined, null, 1, 'x', () => 1])('%o is no options object', (value) => {
