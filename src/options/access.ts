@@ -21,10 +21,10 @@ export interface RawOption {
 
 /**
  * Sets an option, setsockopt(2). By name, the value's type follows from the name. By numbers, the value is an int32 or
- * bytes, which are not checked, and an option that comes too late is passed over as the kernel does. What a socket of this
- * package refuses, a reservation SO_REUSEADDR and a UdpSocket UDP_GRO, it refuses by numbers, too.
- * @throws SyscallError; ERR_OPTION_TOO_LATE where the kernel would accept the value and pass over it;
- * ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE (no such option), ERR_OUT_OF_RANGE; ERR_INVALID_STATE (no descriptor)
+ * bytes, which are not checked; an option that comes too late is silently ignored by the kernel. Options that a socket of
+ * this package refuses, such as SO_REUSEADDR of a reservation and UDP_GRO of a UdpSocket, are refused by numbers as well.
+ * @throws SyscallError; ERR_OPTION_TOO_LATE where the kernel would accept the value and silently ignore it;
+ * ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE (unknown option), ERR_OUT_OF_RANGE; ERR_INVALID_STATE (no descriptor)
  */
 export function setOption<S extends OptionTarget, N extends WritableOptionName & WritableOptionName<SocketTypeOf<S>>>(
   target: S,

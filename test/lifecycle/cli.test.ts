@@ -84,7 +84,7 @@ describe('linux-sockets options', () => {
   test('lists every option, one per line', async () => {
     const { code, stdout } = await run('options');
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^IP_LOCAL_PORT_RANGE +Range from which the kernel may pick from/m);
+    expect(stdout).toMatch(/^IP_LOCAL_PORT_RANGE +Range from which the kernel chooses/m);
   });
 
   test('describes an option, whatever the case of its name', async () => {

@@ -134,7 +134,7 @@ describe.each(['x86_64', 'aarch64'])('the headers of %s', (arch) => {
     ),
   );
 
-  test('have no option that is neither a row nor left out with a reason', () => {
+  test('contain only options that have a row or are omitted with a reason', () => {
     const names = Object.values(found).flat();
     const known = rows.map(([name]) => name);
     const omitted = Object.keys(OMITTED);
@@ -179,7 +179,7 @@ describe.each(['x86_64', 'aarch64'])('the headers of %s', (arch) => {
     expect(offsets).toEqual(OFFSETS);
   });
 
-  test('the flags of SO_TIMESTAMPING are all there are, in their order', () => {
+  test('the flags of SO_TIMESTAMPING are complete and in the order of the header', () => {
     const bits: [string, string][] = TIMESTAMPING_FLAGS.map((name) => [name, `SOF_TIMESTAMPING_${name}`]);
     const expected = TIMESTAMPING_FLAGS.map((name, bit) => [name, 1 << bit]);
     const { last, ...values } = evaluate(arch, Object.fromEntries([...bits, ['last', 'SOF_TIMESTAMPING_LAST']]));
@@ -237,21 +237,21 @@ describe('TCP_INFO', () => {
   );
   const decoded = decodeTcpInfo(bytes, bytes.length) as unknown as Record<string, unknown>;
 
-  test('every field of the header is decoded from where the compiler put it', () => {
+  test('decodeTcpInfo reads every field of the header at the offset that the compiler uses', () => {
     expect(fields.length).toBeGreaterThan(50);
     for (const [index, name] of fields.entries()) {
       expect({ [name]: decoded[camelCase(name)] }).toEqual({ [name]: Number(valueOf(index)) });
     }
   });
 
-  test('so are the bytes and the bit fields at its beginning', () => {
+  test('decodeTcpInfo reads the bytes and bit fields at the beginning of struct tcp_info', () => {
     expect(decoded).toMatchObject({
       ...{ state: 'FIN_WAIT1', caState: 'RECOVERY', retransmits: 5, probes: 6, backoff: 7, options: 40 },
       ...{ sndWscale: 9, rcvWscale: 14, deliveryRateAppLimited: true, fastopenClientFail: 'DATA_NOT_ACKED' },
     });
   });
 
-  test('a kernel with a shorter one leaves the later fields out, at any length', () => {
+  test('decodeTcpInfo of a shorter struct omits the later fields, at any length', () => {
     const all = Object.keys(decoded);
     for (let length = 0; length <= bytes.length; length++) {
       const info = decodeTcpInfo(bytes, length) as unknown as Record<string, unknown>;
@@ -262,19 +262,19 @@ describe('TCP_INFO', () => {
     }
   });
 
-  test('a kernel with a longer one changes nothing', () => {
+  test('decodeTcpInfo of a longer struct ignores the additional bytes', () => {
     const longer = Buffer.concat([bytes, Buffer.alloc(200, 0xff)]);
     expect(decodeTcpInfo(longer, longer.length)).toEqual(decoded);
   });
 
-  test('of this kernel is decoded as far as it goes', () => {
+  test('TCP_INFO of this kernel has all fields that fit its length', () => {
     using socket = tcp();
     const raw = getOption(socket, { level: 6, name: 11 }, 4096);
     const info = getOption(socket, 'TCP_INFO');
     expect(Object.keys(info)).toEqual(Object.keys(decodeTcpInfo(raw, raw.length)));
   });
 
-  test('numbers of 64 bits are whole, and all ones are Infinity', () => {
+  test('decodeTcpInfo reads 64-bit numbers exactly, and all ones as Infinity', () => {
     const info = new Uint8Array(512);
     const view = new DataView(info.buffer);
     view.setBigUint64(104, 2n ** 64n - 1n, true); // tcpi_pacing_rate
@@ -282,7 +282,7 @@ describe('TCP_INFO', () => {
     expect(decodeTcpInfo(info, 512)).toMatchObject({ pacingRate: Infinity, maxPacingRate: 2 ** 40 + 1 });
   });
 
-  test('states and other words that a later kernel may add do not break it', () => {
+  test('decodeTcpInfo reads unknown states and words of later kernels without an error', () => {
     const info = new Uint8Array(512).fill(0xff);
     const words = { state: 'UNKNOWN', caState: 'OPEN', fastopenClientFail: 'SYN_RETRANSMITTED' };
     expect(decodeTcpInfo(info, 512)).toMatchObject(words);
