@@ -73,7 +73,7 @@ export function oneOf<T extends string>(name: string, value: unknown, words: rea
     : invalidType(name, `one of ${list}`, value);
 }
 
-/** An options object with no keys but the known ones: a misspelt one would be passed over in silence. */
+/** An options object without unknown keys: a misspelt one would be silently ignored. */
 export function options<T extends object>(name: string, value: T | undefined, known: readonly (keyof T & string)[]): T {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw invalidType(name, 'of type object', value);
@@ -84,7 +84,7 @@ export function options<T extends object>(name: string, value: T | undefined, kn
       throw invalidValue(
         `${name}.${key}`,
         (value as Record<string, unknown>)[key],
-        `there is no such option (there are ${known.join(', ')})`,
+        `unknown option; expected one of ${known.join(', ')}`,
       );
     }
   }
@@ -98,7 +98,7 @@ export function abortSignal(name: string, value: unknown): AbortSignal | undefin
 }
 
 /**
- * Filling nothing makes V8 check the view, in 10 ns. Its length tells less: an empty view looks the same, and optimized
+ * Filling nothing makes V8 check the view, in 10 ns. Its length is not sufficient: an empty view looks the same, and optimized
  * code has been seen to read the old length of a detached one (Node 20.20, found by fuzzing).
  */
 function hasMemory(view: Uint8Array): boolean {

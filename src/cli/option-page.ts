@@ -1,4 +1,4 @@
-// What is known of an option, in words: a small manual page for the command line, the facts for docs/options.md.
+// An option in words: a manual page for the command line, and the cells of docs/options.md.
 import type { Kind } from '../options/kinds.js';
 import { LEVELS, socketsOf, type OptionRow } from '../options/row.js';
 
@@ -12,7 +12,7 @@ export function sectionsOf(name: string, row: OptionRow): readonly Section[] {
     ['DESCRIPTION', row.doc],
     ['SOCKETS', socketsText(row) + MPTCP_NOTES[row.mptcp ?? 'taken']],
     ['PRIVILEGE', row.privilege ?? 'None.'],
-    ['SINCE', row.since === undefined ? 'Linux 4.18 or before.' : `Linux ${row.since.join('.')}.`],
+    ['SINCE', row.since === undefined ? 'Linux 4.18 or earlier.' : `Linux ${row.since.join('.')}.`],
     ['PHASE', PHASES[row.late ?? 'ever']],
     ['INHERITANCE', inheritance(row)],
     ['READS BACK', readsBack(row)],
@@ -42,7 +42,7 @@ export function valueOf(row: OptionRow): string {
             ? `, ${min}`
             : `, ${min} to ${max}`;
   const steps = step === undefined ? '' : `, a multiple of ${step}`;
-  const access = row.access === undefined ? '' : row.access === 'get' ? ' Only to be read.' : ' Only to be set.';
+  const access = row.access === undefined ? '' : row.access === 'get' ? ' Read-only.' : ' Write-only.';
   const examples = known === undefined ? '' : `: ${known.map((word) => `'${word}'`).join(', ')}, …`;
   return `${text}${bounds}${steps}${examples}.${access}`;
 }
@@ -63,22 +63,23 @@ export function socketsText(row: OptionRow): string {
 }
 
 function inheritance(row: OptionRow): string {
-  if (row.inherited === true) return 'Accepted sockets have it too.';
+  if (row.inherited === true) return 'Accepted sockets inherit it.';
   if (row.access === 'get' || row.kind === 'action') return 'Does not apply.';
-  if (!socketsOf(row).some(([, type]) => type === 'stream')) return 'Does not apply: there is nothing to accept.';
-  return row.access === 'set' ? 'Not shown: it cannot be read.' : 'Accepted sockets start afresh.';
+  if (!socketsOf(row).some(([, type]) => type === 'stream'))
+    return 'Does not apply: such sockets do not accept connections.';
+  return row.access === 'set' ? 'Unknown: it cannot be read.' : 'Accepted sockets start with the default.';
 }
 
 function readsBack(row: OptionRow): string {
-  if (row.access === 'get') return 'It is only read.';
-  if (row.access === 'set') return 'It cannot be read.';
-  return row.readBack === undefined ? 'As it was set.' : READ_BACK[row.readBack];
+  if (row.access === 'get') return 'Read-only.';
+  if (row.access === 'set') return 'Write-only.';
+  return row.readBack === undefined ? 'Unchanged.' : READ_BACK[row.readBack];
 }
 
 function seeAlso(row: OptionRow): string {
   return row.groupLevel === undefined
     ? `${row.source}.`
-    : `${row.source}. An IPv6 group goes to ${row.groupLevel}, by itself.`;
+    : `${row.source}. For an IPv6 group, ${row.groupLevel} is used automatically.`;
 }
 
 function wrap(text: string, width: number): string {
@@ -102,29 +103,31 @@ const MPTCP_NOTES: Readonly<Record<NonNullable<OptionRow['mptcp']> | 'taken', st
 };
 
 const PHASES: Readonly<Record<NonNullable<OptionRow['late']> | 'ever', string>> = {
-  ever: 'Whenever the kernel takes it.',
-  portAssigned: 'Until a local port is assigned; ERR_OPTION_TOO_LATE afterwards, where the kernel would pass over it.',
-  connected: 'Until the connection is there; ERR_OPTION_TOO_LATE afterwards, where the kernel would pass over it.',
+  ever: 'Any time the kernel accepts it.',
+  portAssigned:
+    'Until a local port is assigned; ERR_OPTION_TOO_LATE afterwards, because the kernel would silently ignore it.',
+  connected:
+    'Until the connection is established; ERR_OPTION_TOO_LATE afterwards, because the kernel would silently ignore it.',
 };
 
 const READ_BACK: Readonly<Record<NonNullable<OptionRow['readBack']>, string>> = {
-  doubled: 'Twice what was set: the kernel counts its own bookkeeping.',
-  adjusted: 'As the kernel has adjusted it.',
+  doubled: 'Doubled: the kernel accounts for its own overhead.',
+  adjusted: 'As adjusted by the kernel.',
 };
 
 const VALUES: Readonly<Record<Kind, string>> = {
   flag: 'true or false',
   action: 'true',
-  int: 'A whole number',
-  uint: 'A whole number of 32 bits without sign',
+  int: 'An integer',
+  uint: 'An unsigned 32-bit integer',
   uint64: 'A bigint',
-  rate: 'A whole number, or Infinity',
-  portRange: '[lo, hi], 0 for a bound that is not set',
+  rate: 'An integer, or Infinity',
+  portRange: '[lo, hi], 0 for an unset bound',
   linger: 'Seconds, 0 to 65535, or false (struct linger)',
   timeout: 'Milliseconds (struct timeval)',
   text: 'Text',
   bytes: 'A Uint8Array',
-  messages: 'An array of control messages, as recvmsg gives them',
+  messages: 'An array of control messages, as recvmsg returns them',
   memoryInfo: '{ rmemAlloc, rcvbuf, wmemAlloc, sndbuf, fwdAlloc, wmemQueued, optmem, backlog, drops }',
   tcpInfo: 'TcpInfo: { state, rtt, segsOut, … } (struct tcp_info)',
   interface: 'The name or index of an interface; it reads as the index',

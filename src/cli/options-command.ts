@@ -25,7 +25,7 @@ function list(json?: boolean): string {
 function describe(name: string, given: string, json?: boolean): string {
   const row = findOption(name);
   if (row === undefined) {
-    throw new UsageError(`There is no option '${given}'. \`linux-sockets options\` lists those that there are.`);
+    throw new UsageError(`Unknown option '${given}'; \`linux-sockets options\` lists the known ones.`);
   }
   return json ? asJson(withName(name, row)) : manualPage(name, row);
 }

@@ -8,7 +8,7 @@ export interface OptionReader {
   getsockopt(level: number, name: number, value: Uint8Array): number;
 }
 
-/** The option's value; undefined where the kernel has no such option, or none for this socket. */
+/** The option's value; undefined if the kernel does not have the option, or not for this socket. */
 export function intOption(from: OptionReader, level: number, name: number): number | undefined {
   return from.getsockopt(level, name, scratch) < 4 ? undefined : scratchView.getInt32(0, LITTLE_ENDIAN);
 }

@@ -8,14 +8,14 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const scratch = new Uint8Array(16); // IF_NAMESIZE
 
-/** The index of an interface, undefined when there is none of that name. */
+/** The index of an interface; undefined if no interface has this name. */
 export function interfaceIndex(name: string): number | undefined {
   if (!NAME.test(name)) return undefined;
   const index = native().ifNameToIndex(encoder.encode(`${name}\0`));
   return index > 0 ? index : undefined;
 }
 
-/** The name of an interface, undefined when there is none of that index. */
+/** The name of an interface; undefined if no interface has this index. */
 export function interfaceName(index: number): string | undefined {
   const length = native().ifIndexToName(index | 0, scratch);
   return length > 0 ? decoder.decode(scratch.subarray(0, length)) : undefined;

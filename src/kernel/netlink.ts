@@ -16,7 +16,7 @@ export interface NetlinkRequest {
   readonly type: number;
   /** True for all there is of a kind, false for one answer. */
   readonly dump: boolean;
-  /** What stands behind the header: the struct of this type, then its attributes. */
+  /** The payload: the struct of this type, followed by its attributes. */
   readonly body: Uint8Array;
 }
 
@@ -44,7 +44,7 @@ export function askKernel<T>(
   decode: NetlinkDecoder<T>,
   newHandle: () => Handle = () => new (native().Handle)(),
 ): NetlinkAnswer<T> {
-  for (let left = MOST_ATTEMPTS - 1; ; left--) {
+  for (let left = MAX_ATTEMPTS - 1; ; left--) {
     const handle = newHandle(); // a socket on which a dump broke off takes no other
     check('socket', handle.socket(AF_NETLINK, SOCK_RAW, request.protocol), {
       remedy: 'Routes and sockets are asked of the kernel over AF_NETLINK, which this process may not use',
@@ -148,7 +148,7 @@ function align(length: number): number {
   return (length + 3) & ~3;
 }
 
-const MOST_ATTEMPTS = 3;
+const MAX_ATTEMPTS = 3;
 const SEQUENCE = 1; // of the one question that a socket is asked
 
 const HEADER_SIZE = 16; // struct nlmsghdr

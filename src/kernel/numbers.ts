@@ -55,35 +55,55 @@ export const IPPROTO_MPTCP = 262;
 export const SO_REUSEADDR = 2;
 export const SO_TYPE = 3;
 export const SO_ERROR = 4;
+export const SO_PRIORITY = 12;
 export const SO_BINDTODEVICE = 25;
+export const SO_TIMESTAMP = 29;
 export const SO_ACCEPTCONN = 30;
+export const SO_TIMESTAMPNS = 35;
 export const SO_MARK = 36;
+export const SO_TIMESTAMPING = 37;
 export const SO_PROTOCOL = 38;
 export const SO_DOMAIN = 39;
+export const SO_RXQ_OVFL = 40;
 export const SO_MEMINFO = 55;
-export const SCM_TXTIME = 61;
+export const SO_TXTIME = 61;
+export const SCM_TXTIME = SO_TXTIME;
 
 // IPPROTO_IP
 export const IP_TOS = 1;
 export const IP_TTL = 2;
 export const IP_PKTINFO = 8;
+export const IP_RECVERR = 11;
 export const IP_MTU = 14;
 export const IP_FREEBIND = 15;
 export const IP_ORIGDSTADDR = 20;
+export const IP_RECVORIGDSTADDR = IP_ORIGDSTADDR;
+export const IP_RECVFRAGSIZE = 25;
 
 /** linux/netfilter_ipv4.h, and IP6T_SO_ORIGINAL_DST of linux/netfilter_ipv6/ip6_tables.h. */
 export const SO_ORIGINAL_DST = 80;
 
 // IPPROTO_IPV6
+export const IPV6_FLOWINFO = 11;
 export const IPV6_MTU = 24;
+export const IPV6_RECVERR = 25;
 export const IPV6_PKTINFO = 50;
 export const IPV6_HOPLIMIT = 52;
+export const IPV6_HOPOPTS = 54;
+export const IPV6_RTHDR = 57;
+export const IPV6_DSTOPTS = 59;
+export const IPV6_PATHMTU = 61;
 export const IPV6_DONTFRAG = 62;
 export const IPV6_TCLASS = 67;
+export const IPV6_ORIGDSTADDR = 74;
+export const IPV6_RECVORIGDSTADDR = IPV6_ORIGDSTADDR;
+export const IPV6_RECVFRAGSIZE = 77;
 export const IPV6_FREEBIND = 78;
 
 // IPPROTO_TCP
 export const TCP_INFO = 11;
+export const TCP_INQ = 36;
+export const TCP_CM_INQ = TCP_INQ;
 
 // IPPROTO_UDP
 export const UDP_SEGMENT = 103;

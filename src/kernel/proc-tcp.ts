@@ -12,7 +12,7 @@ export function procSockets(filter: SocketFilter): SocketRow[] | undefined {
   return texts.flatMap((text) => parseProcTcp(text ?? '')).filter((row) => passes(row, filter));
 }
 
-/** Reads the lines of one of the files. What is no line of a socket is passed over. */
+/** Reads the lines of one of the files. Lines that do not describe a socket are skipped. */
 export function parseProcTcp(text: string): SocketRow[] {
   return text.split('\n').flatMap((line) => {
     const match = LINE.exec(line);

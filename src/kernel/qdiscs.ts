@@ -17,7 +17,7 @@ export function qdiscs(): readonly Qdisc[] {
   ).rows;
 }
 
-/** Devices that let a packet leave at the time that it says (SO_TXTIME); the others pass over it. */
+/** Devices whose queueing discipline sends a packet at its transmit time (SO_TXTIME); all others ignore it. */
 export function honoursTransmitTime(rows: readonly Qdisc[]): readonly number[] {
   return [...new Set(rows.filter(({ kind }) => kind === 'fq' || kind === 'etf').map((row) => row.interface))];
 }

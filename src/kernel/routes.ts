@@ -23,15 +23,15 @@ export interface Route {
 }
 
 /**
- * Does this host take what is sent to this address? True for its own addresses and for all that is routed local, as by
- * `ip -6 route add local 2001:db8:1::/64 dev lo` (AnyIP). A listener with freebind on any other address hears nothing.
+ * Whether this host accepts packets to an address: true for its local addresses and for everything routed locally, as by
+ * `ip -6 route add local 2001:db8:1::/64 dev lo` (AnyIP). A listener with freebind on any other address receives nothing.
  *
  * Asks the routing tables of this process's network namespace, as they are now and as they answer a socket without a
  * mark (rtnetlink(7)); no packet is sent, and no privilege is needed. False for broadcast and multicast addresses, and
  * where there is no route. True for 0.0.0.0 and ::, which lead to this host. An IPv4-mapped address is the IPv4 address.
  *
  * @param address a literal, with `%zone` for an IPv6 link-local one; of an Endpoint its `address` counts
- * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE (no IP address, no such interface); SyscallError of socket where
+ * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE (not an IP address, unknown interface); SyscallError of socket where
  * AF_NETLINK is forbidden
  */
 export function isLocal(address: string | { readonly address: string }): boolean {
@@ -88,7 +88,7 @@ function parse(given: string | { readonly address: string }): { family: number; 
   }
   const percent = text.indexOf('%');
   const bare = percent === -1 ? text : text.slice(0, percent);
-  if (!isIPv6(bare)) throw invalidValue('address', text, 'it is no IP address, and names are not resolved here');
+  if (!isIPv6(bare)) throw invalidValue('address', text, 'it is not an IP address; names are not resolved here');
   writeIPv6(bare, bytes, 0);
   if (isMapped(bytes, 0)) return { family: AF_INET, bytes: bytes.subarray(12), zone: 0 };
   return { family: AF_INET6, bytes, zone: percent === -1 ? 0 : zoneIndex(text.slice(percent + 1)) };
@@ -97,7 +97,7 @@ function parse(given: string | { readonly address: string }): { family: number; 
 function zoneIndex(zone: string): number {
   if (/^\d{1,10}$/.test(zone)) return integer("address's zone", Number(zone), 1, 0xffffffff);
   const index = interfaceIndex(zone);
-  if (index === undefined) throw invalidValue('address', zone, 'there is no network interface of that name');
+  if (index === undefined) throw invalidValue('address', zone, 'no network interface has this name');
   return index;
 }
 
@@ -153,7 +153,7 @@ const RTA_DPORT = 29;
 const UDP = Uint8Array.of(17);
 const EMPTY = new Uint8Array(0);
 
-/** Answers, not failures: no route (EACCES is a prohibit route, EINVAL a black hole), no such interface, no such family. */
+/** Answers, not failures: no route (EACCES is a prohibit route, EINVAL a black hole), unknown interface or family. */
 const UNROUTED: readonly number[] = [
   -13, // EACCES
   -19, // ENODEV

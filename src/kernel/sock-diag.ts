@@ -1,4 +1,4 @@
-// The TCP and UDP sockets of this network namespace, whoever has them: sock_diag(7), which is what ss(8) asks, or /proc/net/tcp
+// The TCP and UDP sockets of this network namespace, of all processes: sock_diag(7), which ss(8) uses as well, or /proc/net/tcp
 // where the kernel was built without. It needs no privilege.
 import { isIPv4 } from 'node:net';
 import { SyscallError } from '../errors.js';
@@ -29,7 +29,7 @@ export function tcpSockets(filter: SocketFilter = {}): SocketRows {
   }
 }
 
-/** What `visitSockets` tells of a socket. */
+/** What `visitSockets` reports about a socket. */
 export type SocketVisitor = (port: number, state: SocketState, waitsMs: number, device: number) => void;
 
 /**

@@ -17,7 +17,7 @@ export interface SocketName {
   readonly port: number;
 }
 
-/** What the kernel tells of one TCP socket. */
+/** What the kernel reports about one TCP socket. */
 export interface SocketRow {
   readonly state: SocketState;
   /** It has been closed and only waits: nobody has a descriptor of it, and it goes when `timerMs` has passed. */
@@ -41,7 +41,7 @@ export interface SocketFilter {
   readonly states?: readonly SocketState[];
   /** The local port lies in it. */
   readonly localPorts?: PortRange;
-  /** The own address; a socket that is bound to the wildcard does not have it. */
+  /** The local address; a socket bound to the wildcard address has none. */
   readonly local?: string;
   /** The other side. */
   readonly remote?: SocketName;

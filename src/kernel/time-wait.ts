@@ -5,7 +5,7 @@ import { readSysctl } from './sysctl.js';
 export interface TimeWaitSettings {
   /** net.ipv4.tcp_tw_reuse: 0 never, 1 always, 2 between loopback addresses. IPv6 obeys it, too. */
   readonly reuse: 0 | 1 | 2;
-  /** net.ipv4.tcp_tw_reuse_delay, milliseconds. Before Linux 6.14 there is none, and it is a second. */
+  /** net.ipv4.tcp_tw_reuse_delay, milliseconds. Fixed at one second before Linux 6.14. */
   readonly reuseDelayMs: number;
   /** The kernel has tcp_tw_reuse_delay. */
   readonly delayIsSettable: boolean;

@@ -18,7 +18,7 @@ export function isUnicast(address: string, device?: string): boolean {
   if (now < (knownUntil.get(key) ?? 0)) return true;
   const first = Number.parseInt(address, 10);
   if ((first >= 224 && first < 240) || address === '255.255.255.255' || isBroadcast(address, device)) return false;
-  if (knownUntil.size >= MOST_KNOWN) knownUntil.clear();
+  if (knownUntil.size >= MAX_KNOWN) knownUntil.clear();
   knownUntil.set(key, now + KNOWN_FOR_MS);
   return true;
 }
@@ -39,4 +39,4 @@ function isBroadcast(address: string, device: string | undefined): boolean {
 const knownUntil = new Map<string, number>();
 /** An address that becomes a broadcast address is one for sure after this long. */
 const KNOWN_FOR_MS = 1000;
-const MOST_KNOWN = 4096;
+const MAX_KNOWN = 4096;

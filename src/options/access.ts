@@ -21,10 +21,10 @@ export interface RawOption {
 
 /**
  * Sets an option, setsockopt(2). By name, the value's type follows from the name. By numbers, the value is an int32 or
- * bytes, which are not checked, and an option that comes too late is passed over as the kernel does. What a socket of this
- * package refuses, a reservation SO_REUSEADDR and a UdpSocket UDP_GRO, it refuses by numbers, too.
- * @throws SyscallError; ERR_OPTION_TOO_LATE where the kernel would accept the value and pass over it;
- * ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE (no such option), ERR_OUT_OF_RANGE; ERR_INVALID_STATE (no descriptor)
+ * bytes, which are not checked; an option that comes too late is silently ignored by the kernel. Options that a socket of
+ * this package refuses, such as SO_REUSEADDR of a reservation and UDP_GRO of a UdpSocket, are refused by numbers as well.
+ * @throws SyscallError; ERR_OPTION_TOO_LATE where the kernel would accept the value and silently ignore it;
+ * ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE (unknown option), ERR_OUT_OF_RANGE; ERR_INVALID_STATE (no descriptor)
  */
 export function setOption<S extends OptionTarget, N extends WritableOptionName & WritableOptionName<SocketTypeOf<S>>>(
   target: S,
@@ -120,13 +120,13 @@ function refuseLate(access: OptionAccess, name: string, late: NonNullable<Option
   if (!(late === 'connected' ? isConnected(access) : portAssigned(access))) return;
   throw new SocketError(
     'ERR_OPTION_TOO_LATE',
-    `${name} comes too late: the socket ${late === 'connected' ? 'is connected' : 'has its local port'}, and the ` +
-      'kernel would accept the option and pass over it. Set it before bind() or connect(), or use the raw form to do ' +
-      'as the kernel does.',
+    `${name} comes too late: the socket ${late === 'connected' ? 'is connected' : 'has a local port'}, and the ` +
+      'kernel would silently ignore the option. Set it before bind() or connect(), or use the numeric form to get the ' +
+      'behaviour of the kernel.',
   );
 }
 
-/** Is the handshake over? The first byte of struct tcp_info is the state. */
+/** Whether the handshake is complete. The first byte of struct tcp_info is the state. */
 function isConnected(access: OptionAccess): boolean {
   const length = access.getsockopt(LEVELS.IPPROTO_TCP, TCP_INFO, scratchState);
   const state = length < 1 ? undefined : TCP_STATES[scratchState[0] ?? 0];
@@ -134,7 +134,9 @@ function isConnected(access: OptionAccess): boolean {
 }
 
 function remedyOf(errno: number, row: OptionRow): string | undefined {
-  return row.privilege !== undefined && (errno === EPERM || errno === EACCES) ? `It needs ${row.privilege}` : undefined;
+  return row.privilege !== undefined && (errno === EPERM || errno === EACCES)
+    ? `It requires ${row.privilege}`
+    : undefined;
 }
 
 function readOption(access: OptionAccess, name: string): unknown {
@@ -170,7 +172,11 @@ const KNOWN: ReadonlyMap<string, Known> = new Map(
 function known(name: string): Known {
   const found = KNOWN.get(name);
   if (found === undefined) {
-    throw invalidValue('name', name, 'this build knows no such option; { level, name } with bytes sets any');
+    throw invalidValue(
+      'name',
+      name,
+      'unknown option; use { level, name } with a number or bytes for options that are not in the table',
+    );
   }
   return found;
 }

@@ -8,7 +8,7 @@ import { SEGS_OUT_OFFSET } from './tcp-info.js';
 /** Bytes of struct tcp_info that the proof needs. */
 export const TCP_INFO_PROOF_SIZE: number = SEGS_OUT_OFFSET + 4;
 
-/** Does the socket hold its 4-tuple with no packet sent? */
+/** Whether the socket holds its 4-tuple with no packet sent. */
 export function isDeferred(access: OptionAccess): boolean {
   return saysDeferred(info, access.getsockopt(IPPROTO_TCP, TCP_INFO, info));
 }

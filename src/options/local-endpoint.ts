@@ -1,9 +1,9 @@
-// A socket's own address, getsockname(2).
+// The local address of a socket, getsockname(2).
 import { check, SocketError } from '../errors.js';
 import { Endpoint, SOCKADDR_SIZE } from '../wire/endpoint.js';
 import type { OptionAccess } from './target.js';
 
-/** Port 0 while none is assigned. @throws SyscallError (EBADF); ERR_UNSUPPORTED for a socket without an IP address */
+/** The port is 0 while none is assigned. @throws SyscallError (EBADF); ERR_UNSUPPORTED for a socket without an IP address */
 export function localEndpoint(access: Pick<OptionAccess, 'getsockname'>): Endpoint {
   const length = check('getsockname', access.getsockname(scratchAddress));
   const endpoint = Endpoint.decode(scratchAddress, length);
@@ -18,7 +18,7 @@ export function localContext(access: Pick<OptionAccess, 'getsockname'>): { local
   return { local: endpoint?.address, port: endpoint?.port ?? 0 };
 }
 
-/** Is a local port assigned? Then some options come too late. */
+/** Whether a local port is assigned: some options then come too late. */
 export function portAssigned(access: Pick<OptionAccess, 'getsockname'>): boolean {
   const length = access.getsockname(scratchAddress);
   return length >= 4 && (Endpoint.decode(scratchAddress, length)?.port ?? 0) !== 0;

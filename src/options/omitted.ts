@@ -1,11 +1,11 @@
-// The options of the kernel's headers that are not in the table, and why. Rows and these are all that the headers have.
+// Options of the kernel headers that are not in the table, with reasons. Together with the rows they cover the headers.
 
-const UNIX_ONLY = 'for AF_UNIX sockets only: ENOTSUP, or no use, on others';
+const UNIX_ONLY = 'for AF_UNIX sockets only: ENOTSUP or without effect on others';
 const TIME64 = 'the form of 32-bit programs; the number without suffix is the one of 64-bit programs';
 const NEVER = 'was never implemented: ENOPROTOOPT';
 const IPSEC = 'IPsec policies in the structs of another interface (linux/xfrm.h, PF_KEY); `ip xfrm` sets them';
 const DEVMEM =
-  'hands out memory of a network card, which takes a dma-buf, a netlink binding and mmap, none of which is here';
+  'exposes memory of a network card, which requires a dma-buf, a netlink binding and mmap, none of which is available here';
 
 /** Names of linux/in.h, in6.h, tcp.h, udp.h and asm-generic/socket.h without a row, and the reason. The raw form sets any. */
 export const OMITTED: Readonly<Record<string, string>> = {
@@ -18,7 +18,7 @@ export const OMITTED: Readonly<Record<string, string>> = {
   SO_PEERPIDFD: UNIX_ONLY,
   SO_PASSRIGHTS: UNIX_ONLY,
   SO_INQ: UNIX_ONLY,
-  SO_NOFCS: 'for AF_PACKET sockets only: others accept it and make no use of it',
+  SO_NOFCS: 'for AF_PACKET sockets only: others accept it without effect',
   SO_SECURITY_AUTHENTICATION: NEVER,
   SO_SECURITY_ENCRYPTION_TRANSPORT: NEVER,
   SO_SECURITY_ENCRYPTION_NETWORK: NEVER,
@@ -53,6 +53,6 @@ export const OMITTED: Readonly<Record<string, string>> = {
 
   TCP_THIN_DUPACK: 'has had no effect since Linux 4.12',
   TCP_ZEROCOPY_RECEIVE:
-    'maps received pages into memory that mmap(2) of the socket has reserved, and JavaScript has no such memory',
-  TCP_AO_GET_KEYS: 'hands out secret keys, by a query inside the getsockopt buffer; TCP_AO_INFO tells which are in use',
+    'maps received pages into memory reserved by mmap(2) of the socket, which JavaScript cannot access',
+  TCP_AO_GET_KEYS: 'returns secret keys, by a query inside the getsockopt buffer; TCP_AO_INFO reports which are in use',
 };

@@ -1,4 +1,4 @@
-// A row of the option table: all that is known of one socket option, as data.
+// A row of the option table: everything known about one socket option, as data.
 import { IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, SOL_SOCKET } from '../kernel/numbers.js';
 import { FAMILIES, type Family } from '../wire/families.js';
 import type { Kind } from './kinds.js';
@@ -16,39 +16,39 @@ export interface OptionRow extends Bounds {
   /** The option's number within its level; the same on x86-64 and arm64. */
   readonly name: number;
   readonly kind: Kind;
-  /** One line. */
+  /** One line of documentation. */
   readonly doc: string;
-  /** Where that line is from. */
+  /** Source of that line. */
   readonly source: string;
-  /** The first kernel that has it, [major, minor]; absent for those as old as this package's oldest, 4.18, or older. */
+  /** First kernel version with the option, [major, minor]; absent if Linux 4.18, the oldest that is supported, has it. */
   readonly since?: readonly [major: number, minor: number];
   /** @default both */
   readonly access?: 'get' | 'set';
-  /** Families of socket that take it. @default both */
+  /** Address families of sockets that support it. @default both */
   readonly families?: readonly Family[];
-  /** Types of socket that take it; some make no use of it. @default all */
+  /** Types of sockets that accept it, although it may have no effect. @default all */
   readonly types?: readonly SocketType[];
-  /** The level for an IPv6 group, where the value has a group. */
+  /** Level for IPv6 groups, if the value has a group. */
   readonly groupLevel?: Level;
-  /** The capability without which setting it is EPERM (SO_DEBUG: EACCES). */
+  /** Capability required to set it, otherwise EPERM (SO_DEBUG: EACCES). */
   readonly privilege?: string;
-  /** Sockets that a listener with it accepts have it too. */
+  /** Whether accepted sockets inherit it from the listener. */
   readonly inherited?: boolean;
-  /** Values of a text that are known, for editors to offer. Any other is taken as well. */
+  /** Known values of a text option, for completion; other values are accepted as well. */
   readonly known?: readonly string[];
-  /** How a value that was set reads back. @default as it was set */
+  /** How a value reads back after it was set. @default unchanged */
   readonly readBack?: 'doubled' | 'adjusted';
   /**
-   * What a Multipath TCP socket does with it, as of Linux 6.18: 'refused' fails with EOPNOTSUPP or, where MPTCP does not
-   * know the option at all, ENOPROTOOPT; 'ignored' reports success and has no effect. Of options that can be set, this is
-   * about setting. @default it takes the option
+   * Support by Multipath TCP sockets, as of Linux 6.18: 'refused' fails with EOPNOTSUPP or, for options unknown to MPTCP,
+   * ENOPROTOOPT; 'ignored' succeeds without effect. It describes setting the option if it can be set, otherwise reading.
+   * @default supported
    */
   readonly mptcp?: 'refused' | 'ignored';
-  /** From when on the kernel accepts it and passes over it: a local port is assigned; the connection is there. */
+  /** The state from which on the kernel accepts the option and silently ignores it. */
   readonly late?: 'portAssigned' | 'connected';
 }
 
-/** The sockets that take an option. A raw IPv6 socket has no options of IPPROTO_IP. */
+/** The sockets that support an option. Raw IPv6 sockets have no IPPROTO_IP options. */
 export function socketsOf(row: OptionRow): [family: Family, type: SocketType][] {
   const types = row.types ?? SOCKET_TYPES;
   return (row.families ?? FAMILIES)

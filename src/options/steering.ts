@@ -1,5 +1,5 @@
-// Which socket of a reuseport group gets a packet: small classic BPF programs for SO_ATTACH_REUSEPORT_CBPF. A program
-// keeps nothing between packets, so that "one after the other" is not among them.
+// Classic BPF programs for SO_ATTACH_REUSEPORT_CBPF that select the socket of a reuseport group for a packet. Programs keep
+// no state between packets, so there is no round-robin.
 import { integer } from '../arguments.js';
 import type { BpfInstruction } from './kinds/filter.js';
 

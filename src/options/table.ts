@@ -1,4 +1,4 @@
-// The option table: every option that is known by name.
+// The option table: every option known by name.
 import { IP_MULTICAST_OPTIONS } from './ip-multicast-options.js';
 import { IP_OPTIONS } from './ip-options.js';
 import { IPV6_EXTENSION_OPTIONS } from './ipv6-extension-options.js';
@@ -12,7 +12,7 @@ import { TCP_REPAIR_OPTIONS } from './tcp-repair-options.js';
 import { UDP_OPTIONS } from './udp-options.js';
 import type { OptionValues } from './values.js';
 
-/** Every option by its kernel name: level, number, kind of value, and what is known of it. */
+/** Every option by its kernel name: level, number, kind of value, and properties. */
 export const OPTIONS = {
   ...SOCKET_OPTIONS,
   ...SOCKET_PACKET_OPTIONS,
@@ -42,7 +42,7 @@ type Taken<N extends OptionName, T extends SocketType, F extends Family> = {
   [M in N]: T extends TypesOf<M> ? (F extends FamiliesOf<M> ? M : never) : never;
 }[N];
 
-/** The same of all types and families: looked up, since the compiler would work for minutes to find it for type parameters. */
+/** The same of all types and families: a lookup table, because evaluating it for type parameters would take the compiler minutes. */
 type TakenBy<N extends OptionName> = {
   readonly [T in SocketType]: { readonly [F in Family]: Taken<N, T, F> };
 };
@@ -75,7 +75,7 @@ export type WritableOptionName<T extends SocketType = SocketType, F extends Fami
 /** Options that can be read, of sockets of a type and a family. */
 export type ReadableOptionName<T extends SocketType = SocketType, F extends Family = Family> = Readable[T][F];
 
-/** The row of a name, undefined for a name that is not known. */
+/** The row of a name; undefined for unknown names. */
 export function findOption(name: string): OptionRow | undefined {
   return Object.hasOwn(OPTIONS, name) ? OPTIONS[name as OptionName] : undefined;
 }

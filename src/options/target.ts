@@ -1,4 +1,4 @@
-// What options can be set on: this package's sockets, Node's, and descriptor numbers. Somebody else's is only borrowed.
+// What options can be set on: sockets of this package, sockets of Node, and descriptor numbers, which are borrowed.
 import type { Socket as DgramSocket } from 'node:dgram';
 import type { Server, Socket } from 'node:net';
 import { integer, invalidType } from '../arguments.js';
@@ -15,26 +15,26 @@ export interface OptionAccess {
   getsockname(address: Uint8Array): number;
 }
 
-/** How this package's own sockets say where their options are. */
+/** Key under which sockets of this package provide access to their options. */
 export const optionAccess: unique symbol = Symbol('linux-sockets.optionAccess');
 
-/** How they say that an option must not be set on them, and why. */
+/** Key under which they refuse options, with the reason. */
 export const refuseOption: unique symbol = Symbol('linux-sockets.refuseOption');
 
-/** For the compiler: which type of socket it is, so that setOption and getOption offer the options that it takes. */
+/** For the compiler only: the type of a socket, so that setOption and getOption offer the options that it supports. */
 export const socketType: unique symbol = Symbol('linux-sockets.socketType');
 
 /** A socket of this package. */
 export interface OwnSocket<T extends SocketType = SocketType> {
-  /** Declared, and never there. */
+  /** Declared for the compiler; it does not exist at run time. */
   readonly [socketType]: T;
   /** @internal */
   readonly [optionAccess]: OptionAccess;
-  /** By its numbers, which the raw form has as well. @internal */
+  /** By number, so that the numeric form is covered. @internal */
   [refuseOption]?(level: number, name: number): string | undefined;
 }
 
-/** node:net's BoundSocket (Node 24.19, 26.4) has its descriptor behind a method. */
+/** net.BoundSocket (Node 24.19, 26.4), whose descriptor is returned by a method. */
 export interface BoundSocketLike {
   fd(): number;
 }
@@ -55,12 +55,12 @@ export type SocketTypeOf<S> =
         ? 'stream'
         : SocketType;
 
-/** Why this target must not have this option set, undefined when it may. */
+/** Why the target refuses this option; undefined if it does not. */
 export function refusalOf(target: OptionTarget, level: number, name: number): string | undefined {
   return typeof target === 'object' ? (target as Partial<OwnSocket>)[refuseOption]?.(level, name) : undefined;
 }
 
-/** @throws ERR_INVALID_ARG_TYPE, and ERR_INVALID_STATE for a socket that has no descriptor (yet, or any more) */
+/** @throws ERR_INVALID_ARG_TYPE, and ERR_INVALID_STATE for a socket that has no descriptor yet or is closed */
 export function accessOf(target: OptionTarget): OptionAccess {
   if (typeof target === 'number') return new BorrowedDescriptor(integer('target', target, 0, 2 ** 31 - 1));
   if (typeof target !== 'object' || target === null) throw invalidType('target', EXPECTED, target);
@@ -72,15 +72,15 @@ export function accessOf(target: OptionTarget): OptionAccess {
     throw new SocketError(
       'ERR_INVALID_STATE',
       'The target has no descriptor. Node makes one when a socket connects, listens or binds; a server in a cluster ' +
-        'worker has none, because the primary listens for it; a closed one has none any more.',
+        'worker has none, because the primary listens for it; a closed socket no longer has one.',
     );
   }
   return new BorrowedDescriptor(fd);
 }
 
 /**
- * The calls on a descriptor by its number. They cost less than those of a Handle, whose unwrapping takes as long as decoding
- * all arguments; whoever owns the descriptor must not use this once it is closed or detached.
+ * The calls on a descriptor by its number. They are cheaper than those of a Handle, whose unwrapping takes as long as
+ * decoding all arguments. The owner of the descriptor must not use this after the descriptor is closed or detached.
  */
 export class BorrowedDescriptor implements OptionAccess {
   readonly #fd: number;

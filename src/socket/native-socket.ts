@@ -22,6 +22,7 @@ import {
 } from '../options/target.js';
 import { Readiness, READABLE, WRITABLE } from './readiness.js';
 import { intOption, requireIntOption, takeError } from '../kernel/int-option.js';
+import { TCP_STATES, type TcpState } from '../kernel/tcp-states.js';
 import { LITTLE_ENDIAN } from '../wire/byte-order.js';
 import { decodeControl, encodeControl, type ControlMessage, type ReceivedControlMessage } from '../wire/control.js';
 import { Endpoint, SOCKADDR_SIZE, UNSPECIFIED, type EndpointLike, type LocalEndpointLike } from '../wire/endpoint.js';
@@ -36,6 +37,9 @@ import {
   IPPROTO_TCP,
   MSG_CTRUNC,
   MSG_TRUNC,
+  SOCK_DGRAM,
+  SOCK_RAW,
+  SOCK_STREAM,
   SOL_SOCKET,
   SO_ACCEPTCONN,
   SO_DOMAIN,
@@ -391,7 +395,7 @@ function stateOf(handle: Handle): NativeSocketState {
   if (handle.getpeername(scratchAddress) >= 0) return 'connected';
   if (isDeferred(handle)) return 'connected';
   const state = handle.getsockopt(IPPROTO_TCP, TCP_INFO, scratch4);
-  if (state > 0 && (scratch4[0] === SYN_SENT || scratch4[0] === SYN_RECV)) return 'connecting';
+  if (state > 0 && CONNECTING.has(TCP_STATES[scratch4[0] ?? 0])) return 'connecting';
   return portAssigned(handle) ? 'bound' : 'open';
 }
 
@@ -403,15 +407,14 @@ function vectors(name: string, data: Uint8Array | readonly Uint8Array[]): readon
 }
 
 const TYPES: readonly SocketType[] = ['stream', 'dgram', 'raw'];
-const TYPE_NUMBERS: Readonly<Record<SocketType, number>> = { stream: 1, dgram: 2, raw: 3 };
+const TYPE_NUMBERS: Readonly<Record<SocketType, number>> = { stream: SOCK_STREAM, dgram: SOCK_DGRAM, raw: SOCK_RAW };
 const FAMILY_NAMES: ReadonlyMap<number, Family> = new Map([
   [AF_INET, 'ipv4'],
   [AF_INET6, 'ipv6'],
 ]);
 const SHUTDOWN = ['read', 'write', 'both'] as const; // SHUT_RD, SHUT_WR, SHUT_RDWR
 
-const SYN_SENT = 2;
-const SYN_RECV = 3;
+const CONNECTING: ReadonlySet<TcpState | undefined> = new Set(['SYN_SENT', 'SYN_RECV']);
 const MAX_CONTROL = 65536;
 
 const EMPTY = new Uint8Array(0);

@@ -42,7 +42,7 @@ export function encodeControl(messages: readonly ControlMessage[] | undefined): 
   if (messages === undefined) return EMPTY;
   if (!Array.isArray(messages)) throw invalidType('control', 'an Array', messages);
   if (messages.length === 0) return EMPTY;
-  const raw = Array.from(messages, toRaw); // not map, which passes over holes
+  const raw = Array.from(messages, toRaw); // not map, which skips holes
   const encoded = new Uint8Array(raw.reduce((size, { data }) => size + align(HEADER + data.length), 0));
   const view = new DataView(encoded.buffer);
   let at = 0;

@@ -8,7 +8,7 @@ import { isMapped, readIPv4, readIPv6, writeIPv4, writeIPv6, writeMapped } from 
 import { LITTLE_ENDIAN } from './byte-order.js';
 import { type Family } from './families.js';
 
-/** What is taken wherever an endpoint is: addresses are literals, names are for `connect` to resolve. */
+/** What is accepted as an endpoint. Addresses are literals; only `connect` resolves names. */
 export type EndpointLike =
   | Endpoint
   | {
@@ -27,16 +27,16 @@ export type LocalEndpointLike =
 export const SOCKADDR_SIZE = 28;
 
 /**
- * An immutable address and port. A zone stands behind the address (`fe80::1%eth0`) and its number in `scopeId`. An
+ * An immutable address and port. A zone follows the address (`fe80::1%eth0`), its number is `scopeId`. An
  * IPv4-mapped IPv6 address is shown as the IPv4 address that it is, with `mapped: true`.
  */
 export class Endpoint {
   readonly address: string;
-  /** 0 to 65535; 0 is "any" where one is wanted and "none yet" where one is read. */
+  /** 0 to 65535. 0 means any port when given, and no port yet when read. */
   readonly port: number;
   /** The family of `address` as shown: 'ipv4' for a mapped one. */
   readonly family: Family;
-  /** It came as ::ffff:a.b.c.d, and goes to an IPv6 socket. */
+  /** The address was IPv4-mapped, ::ffff:a.b.c.d, and belongs to an IPv6 socket. */
   readonly mapped: boolean;
   /** sin6_scope_id: the interface of a link-local address, else 0. */
   readonly scopeId: number;
@@ -63,7 +63,7 @@ export class Endpoint {
 
   /**
    * Makes an Endpoint from an Endpoint, `{ address, port }`, a net.SocketAddress, or text.
-   * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE (no IP address, no such interface), ERR_OUT_OF_RANGE (port)
+   * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE (not an IP address, unknown interface), ERR_OUT_OF_RANGE (port)
    */
   static from(value: EndpointLike, name = 'endpoint'): Endpoint {
     if (value instanceof Endpoint) return value;
@@ -185,7 +185,7 @@ export class Endpoint {
 
   #write(bytes: Uint8Array, family: Family): Uint8Array {
     if (family === 'ipv4' && this.family === 'ipv6') {
-      throw invalidValue('endpoint', this.toString(), 'an IPv4 socket takes no IPv6 address');
+      throw invalidValue('endpoint', this.toString(), 'an IPv4 socket cannot use an IPv6 address');
     }
     writeUint16(bytes, 0, family === 'ipv4' ? AF_INET : AF_INET6);
     bytes[2] = this.port >> 8;
@@ -209,7 +209,7 @@ export class Endpoint {
 const transient4 = new Uint8Array(16);
 const transient6 = new Uint8Array(SOCKADDR_SIZE);
 
-/** Where sin6_flowinfo lies: how packets travel is no part of where they go. */
+/** Offsets of sin6_flowinfo, which is not part of the identity of an endpoint. */
 const FLOWINFO: readonly number[] = [4, 5, 6, 7];
 
 /** The sockaddr that dissolves a connection: connect(2) with AF_UNSPEC. */
@@ -224,7 +224,7 @@ function writeUint16(bytes: Uint8Array, at: number, value: number): void {
 function scopeOf(zone: string, name: string): number {
   if (/^\d{1,10}$/.test(zone)) return integer(`${name}'s zone`, Number(zone), 1, 0xffffffff);
   const index = interfaceIndex(zone);
-  if (index === undefined) throw invalidValue(name, zone, 'there is no network interface of that name');
+  if (index === undefined) throw invalidValue(name, zone, 'no network interface has this name');
   return index;
 }
 

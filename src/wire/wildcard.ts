@@ -1,4 +1,4 @@
-// The address that stands for all of a host's own.
+// The wildcard address: all local addresses of the host.
 import type { Family } from './families.js';
 
 export const WILDCARD: Readonly<Record<Family, string>> = { ipv4: '0.0.0.0', ipv6: '::' };

@@ -67,7 +67,7 @@ describe('the errors are those that Node throws', () => {
     );
   });
 
-  test('whatever was received, the error is made', () => {
+  test('an error can be made for any received value', () => {
     fc.assert(
       fc.property(
         fc.anything({ withNullPrototype: true, withBigInt: true, withTypedArray: true, withMap: true, withSet: true }),
@@ -111,7 +111,7 @@ describe('integer', () => {
 });
 
 describe('boolean and string', () => {
-  test('pass what they are named for, and nothing like it', () => {
+  test('boolean() and string() accept their own type only', () => {
     expect([boolean('x', true), boolean('x', false), string('x', ''), string('x', 'a')]).toEqual([
       true,
       false,
@@ -168,11 +168,11 @@ describe('bytes', () => {
 });
 
 describe('oneOf', () => {
-  test('passes the words', () => {
+  test('oneOf() accepts the words', () => {
     expect(oneOf('x', 'b', ['a', 'b'])).toBe('b');
   });
 
-  test('another word is an invalid value, and what is no word an invalid type; both list the words', () => {
+  test('oneOf() lists the words for an unknown word (invalid value) and another type (invalid type)', () => {
     expect(thrown(() => oneOf('x', 'c', ['a', 'b']))).toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' });
     expect(thrown(() => oneOf('x', 1, ['a', 'b']))).toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
     expect(thrown(() => oneOf('x', undefined, ['a', 'b'])).message).toContain("'a', 'b'");
@@ -185,14 +185,14 @@ describe('options', () => {
     expect(options('o', value as { a: number; b: unknown }, ['a', 'b'])).toBe(value);
   });
 
-  test('a key that there is not is named, with those that there are', () => {
+  test('an unknown key is named in the error, with the known keys', () => {
     const error = thrown(() => options('o', { a: 1, c: 2 } as { a: number }, ['a']));
     expect(error).toMatchObject({ name: 'TypeError', code: 'ERR_INVALID_ARG_VALUE' });
     expect(error.message).toContain('"o.c"');
-    expect(error.message).toContain('there are a');
+    expect(error.message).toContain('expected one of a');
   });
 
-  test.each([undefined, null, 1, 'x', () => 1])('%o is no options object', (value) => {
+  test.each([undefined, null, 1, 'x', () => 1])('options() refuses %o: not an object', (value) => {
     expect(thrown(() => options('o', value as never, []))).toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
   });
 });
@@ -204,7 +204,7 @@ describe('abortSignal', () => {
     expect(abortSignal('signal', undefined)).toBeUndefined();
   });
 
-  test.each([null, 1, 'x', {}, [], new AbortController(), () => 1])('%o is no signal', (value) => {
+  test.each([null, 1, 'x', {}, [], new AbortController(), () => 1])('abortSignal() refuses %o', (value) => {
     expect(thrown(() => abortSignal('signal', value))).toMatchObject({
       name: 'TypeError',
       code: 'ERR_INVALID_ARG_TYPE',

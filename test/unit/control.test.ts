@@ -146,7 +146,7 @@ describe('encoding', () => {
     expect([...new Set(decoded.map(([name]) => name)), ...same].sort()).toEqual(received.map(([name]) => name).sort());
   });
 
-  test('nothing is nothing', () => {
+  test('encodeControl of no messages is empty', () => {
     expect(encodeControl(undefined)).toHaveLength(0);
     expect(encodeControl([])).toHaveLength(0);
   });
@@ -191,7 +191,7 @@ describe('decoding', () => {
     expect(decodeControl(Uint8Array.from([...header(data.length, level, number), ...data]))).toEqual([{ type, value }]);
   });
 
-  test('a known message of another size than its type has stays raw', () => {
+  test('a known message with an unexpected size is returned raw', () => {
     const sizes: Record<string, number[]> = {
       IP_RECVERR: [0, 15],
       IPV6_RECVERR: [0, 15],
@@ -250,7 +250,7 @@ describe('decoding', () => {
     ]);
   });
 
-  test('whatever the bytes: nothing is thrown, and nothing is read outside of them', () => {
+  test('decodeControl throws for no bytes and reads none outside of them', () => {
     const hostile = fc.oneof(
       fc.uint8Array({ maxLength: 200 }),
       // Headers that may be right, with data that may be short.

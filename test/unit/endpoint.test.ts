@@ -115,7 +115,7 @@ describe('IPv6', () => {
     );
   });
 
-  test('the traffic class beside the flow label is passed over', () => {
+  test('the traffic class next to the flow label is ignored', () => {
     const sockaddr = sockaddr6(new Uint8Array(16), 1);
     sockaddr.set([0xff, 0xf1, 0x23, 0x45], 4);
     expect(Endpoint.decode(sockaddr)?.flowlabel).toBe(0x12345);
@@ -310,7 +310,7 @@ describe('what is no endpoint', () => {
     expect(() => Endpoint.from(null as never, 'options.remote')).toThrow('options.remote');
   });
 
-  test('whatever the text: an Endpoint that says the same, or an error with a code', () => {
+  test('from(any text) returns an Endpoint with the same text or throws an error with a code', () => {
     const text = fc.oneof(fc.string(), fc.ipV4(), fc.ipV6(), fc.stringMatching(/^\[?[0-9a-f:.%]{0,20}\]?:?\d{0,6}$/));
     fc.assert(
       fc.property(text, (value) => {
@@ -329,7 +329,7 @@ describe('what is no endpoint', () => {
 });
 
 describe('decode', () => {
-  test('whatever the bytes: nothing is thrown, and nothing is read outside of them', () => {
+  test('decode(any bytes) throws nothing and reads nothing outside of them', () => {
     fc.assert(
       fc.property(
         fc.oneof(fc.uint8Array({ maxLength: 40 }), fc.uint8Array({ minLength: 28, maxLength: 28 })),
@@ -351,7 +351,7 @@ describe('decode', () => {
     );
   });
 
-  test('another family, and one that was cut off, is none', () => {
+  test('decode returns undefined for another family and a truncated sockaddr', () => {
     for (const family of [0, 1, 3, 11, 16, 255])
       expect(Endpoint.decode(Uint8Array.of(family, ...new Uint8Array(27)))).toBeUndefined();
     const whole = Endpoint.from('[2001:db8::1]:1').sockaddr();

@@ -122,7 +122,7 @@ describe('a dump', () => {
     expect(kernel.ask(DUMP).rows).toEqual([1, 2]);
   });
 
-  test('passes over other sequence numbers, other senders, and NLMSG_NOOP', () => {
+  test('ignores other sequence numbers, other senders, and NLMSG_NOOP', () => {
     const kernel = new FakeKernel([
       [
         { ...datagram(message(ROW, 9), message(DONE, 0)), from: 4711 },
@@ -190,7 +190,7 @@ describe('one answer', () => {
   });
 });
 
-test('a process that may not use AF_NETLINK hears of it', () => {
+test('a process that may not use AF_NETLINK gets the error of socket()', () => {
   const kernel = new FakeKernel([], { socket: -97 });
   const error = thrown(() => kernel.ask(ONE));
   expect(error).toMatchObject({ code: 'EAFNOSUPPORT', syscall: 'socket' });
@@ -216,6 +216,6 @@ test('attributes are read as they are written, and end at one that is cut', () =
   ]);
   expect(read(12)).toEqual([[1, [1, 2, 3]]]);
   expect(read(3)).toEqual([]);
-  bytes.fill(0, 0, 2); // a length of 0 would go on for ever
+  bytes.fill(0, 0, 2); // a length of 0 would loop indefinitely
   expect(read(16)).toEqual([]);
 });

@@ -4,23 +4,23 @@ import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
 import { decodeControl, type ReceivedControlMessage } from '../../wire/control.js';
 import { INT32_MAX, unreadable, unwritable, viewOf, type Bounds, type Codec } from './codec.js';
 
-/** What a socket's memory is used for (SO_MEMINFO, include/uapi/linux/sock_diag.h); bytes, but for `drops`. */
+/** Memory use of a socket (SO_MEMINFO, include/uapi/linux/sock_diag.h), in bytes except for `drops`. */
 export interface MemoryInfo {
-  /** Received and not yet read. */
+  /** Receive memory in use. */
   readonly rmemAlloc: number;
   readonly rcvbuf: number;
-  /** Sent and not yet freed. */
+  /** Send memory in use. */
   readonly wmemAlloc: number;
   readonly sndbuf: number;
-  /** Reserved and not yet used. */
+  /** Memory reserved for this socket and not in use. */
   readonly fwdAlloc: number;
-  /** Written and not yet acknowledged. */
+  /** Data in the send queue that is not yet acknowledged. */
   readonly wmemQueued: number;
-  /** Of options and filters. */
+  /** Memory of options and filters. */
   readonly optmem: number;
-  /** Of packets that came while the socket was busy. */
+  /** Packets that arrived while the socket was locked. */
   readonly backlog: number;
-  /** Packets that were dropped. */
+  /** Number of packets dropped. */
   readonly drops: number;
 }
 
@@ -33,13 +33,13 @@ export const text: Codec<string, string> = {
   encode: (value, name, { max = 63 }) => {
     if (string(name, value).includes('\0')) throw invalidType(name, 'text without zero bytes', value);
     const encoded = checkBytes(name, encoder.encode(value));
-    // The kernel cuts a longer one, and may then find another thing by that name.
+    // The kernel truncates longer text, which may then name something else.
     if (encoded.length > max) throw outOfRange(name, `at most ${max} bytes long`, value);
     return encoded;
   },
 };
 
-/** Bytes whose length the row bounds. */
+/** Bytes; the row limits their length. */
 export const bytes: Codec<Uint8Array, Uint8Array> = {
   size: 2048,
   decode: (value, length) => value.slice(0, length),
@@ -56,7 +56,7 @@ export const program: Codec<never, number> = {
   encode: (value, name) => integer(name, value, 0, INT32_MAX),
 };
 
-/** Control messages as recvmsg(2) would give them. */
+/** Control messages, as recvmsg(2) returns them. */
 export const messages: Codec<readonly ReceivedControlMessage[], never> = {
   size: 1024,
   decode: (value, length) => decodeControl(value, length),

@@ -1,24 +1,24 @@
-// What every kind of value is made of: its codec, and the memory through which small values pass.
+// The codec of a kind of value, and helpers for reading and writing structs.
 import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
 
-/** The bounds that a row may set: of a whole number, or of the length of bytes. */
+/** Limits that a row may set, of an integer or of the length of bytes. */
 export interface Bounds {
   readonly min?: number;
   readonly max?: number;
-  /** What the length of bytes is a multiple of. @default 1 */
+  /** The length of bytes must be a multiple of this. @default 1 */
   readonly step?: number;
-  /** The numbers that have a name. Either is set; a number that has one is read as its name. */
+  /** Names of numbers. Names and numbers can both be set; a number with a name is read as the name. */
   readonly words?: Readonly<Record<string, number>>;
 }
 
 export interface Codec<Get, Set> {
-  /** Bytes to offer getsockopt. */
+  /** Size of the buffer for getsockopt, in bytes. */
   readonly size: number;
-  /** The first `length` bytes are the kernel's. */
+  /** @param length how many bytes the kernel has written */
   readonly decode: (value: Uint8Array, length: number, bounds: Bounds) => Get;
   /** An int as a number, anything else as bytes. */
   readonly encode: (value: Set, name: string, bounds: Bounds) => Uint8Array | number;
-  /** The native call that sets it, where it carries a pointer and setsockopt cannot. @default 'setsockopt' */
+  /** The native call that sets the option; values that contain pointers need their own. @default 'setsockopt' */
   readonly call?: 'attachFilter';
 }
 
@@ -26,7 +26,7 @@ export const INT32_MIN = -(2 ** 31);
 export const INT32_MAX = 2 ** 31 - 1;
 export const UINT32_MAX = 2 ** 32 - 1;
 
-/** An int, or the single byte that some options answer with. */
+/** An int, or the single byte that some options return. */
 export function readInt(value: Uint8Array, length: number): number {
   return length < 4 ? (value[0] ?? 0) : viewOf(value).getInt32(0, LITTLE_ENDIAN);
 }
@@ -42,12 +42,12 @@ export function struct(size: number, fill: (view: DataView, bytes: Uint8Array) =
   return bytes;
 }
 
-/** For kinds that are only read: their rows have access: 'get'. */
+/** For read-only kinds: their rows have access: 'get'. */
 export function unwritable(): never {
   throw new TypeError('this kind of value is only read');
 }
 
-/** For kinds that are only written: their rows have access: 'set'. */
+/** For write-only kinds: their rows have access: 'set'. */
 export function unreadable(): never {
   throw new TypeError('this kind of value is only set');
 }

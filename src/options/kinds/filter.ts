@@ -5,17 +5,17 @@ import { struct, UINT32_MAX, viewOf, type Codec } from './codec.js';
 
 /** One instruction of classic BPF: struct sock_filter, Documentation/networking/filter.rst. */
 export interface BpfInstruction {
-  /** What it does, 16 bits: BPF_LD | BPF_W | BPF_ABS is 0x20. */
+  /** Operation code, 16 bits: BPF_LD | BPF_W | BPF_ABS is 0x20. */
   readonly code: number;
-  /** Instructions to skip when a jump's condition holds, 0 to 255. */
+  /** Instructions to skip if the condition of a jump is true, 0 to 255. */
   readonly jt: number;
-  /** Instructions to skip when it does not, 0 to 255. */
+  /** Instructions to skip if it is false, 0 to 255. */
   readonly jf: number;
-  /** The operand, 32 bits without sign. */
+  /** Operand, unsigned 32 bits. */
   readonly k: number;
 }
 
-/** The program is passed by a pointer (struct sock_fprog), hence by a native call of its own. */
+/** The program is passed by pointer (struct sock_fprog), hence through its own native call. */
 export const filter: Codec<readonly BpfInstruction[], readonly BpfInstruction[]> = {
   size: 8 * 4096,
   decode: (value, length) => {
@@ -30,8 +30,8 @@ export const filter: Codec<readonly BpfInstruction[], readonly BpfInstruction[]>
   encode: (value, name) => {
     if (!Array.isArray(value)) throw invalidType(name, 'an Array of instructions { code, jt, jf, k }', value);
     const program = value as readonly BpfInstruction[];
-    if (program.length < 1 || program.length > MOST) {
-      throw outOfRange(`${name}.length`, `>= 1 and <= ${MOST}`, program.length);
+    if (program.length < 1 || program.length > MAX_INSTRUCTIONS) {
+      throw outOfRange(`${name}.length`, `>= 1 and <= ${MAX_INSTRUCTIONS}`, program.length);
     }
     return struct(SIZE * program.length, (view) => {
       program.forEach((instruction, i) => {
@@ -49,4 +49,4 @@ export const filter: Codec<readonly BpfInstruction[], readonly BpfInstruction[]>
 /** sizeof(struct sock_filter) */
 const SIZE = 8;
 /** BPF_MAXINSNS */
-const MOST = 4096;
+const MAX_INSTRUCTIONS = 4096;

@@ -7,7 +7,7 @@ import { struct, unreadable, viewOf, type Codec } from './codec.js';
 import { addressOf, indexOf, ipv6Of, putIPv6, SOCKADDR_STORAGE_SIZE, type Interface } from './interface.js';
 import { FILTER_MODES, sourceList } from './multicast.js';
 
-/** A group, IPv4 or IPv6, to join or to leave: struct group_req, RFC 3678. */
+/** A multicast group, IPv4 or IPv6, to join or leave: struct group_req, RFC 3678. */
 export interface GroupMembership {
   readonly group: string;
   /** @default 0: by route */
@@ -19,13 +19,13 @@ export interface GroupSource extends GroupMembership {
   readonly source: string;
 }
 
-/** The sources of a group that are let in, or kept out: struct group_filter, RFC 3678. */
+/** The sources of a group to include or exclude: struct group_filter, RFC 3678. */
 export interface GroupFilter extends GroupMembership {
   readonly mode: 'include' | 'exclude';
   readonly sources: readonly string[];
 }
 
-/** An IPv6 group or anycast address to join or to leave: struct ipv6_mreq, ipv6(7). */
+/** An IPv6 multicast group or anycast address to join or leave: struct ipv6_mreq, ipv6(7). */
 export interface IPv6Membership {
   readonly address: string;
   /** @default the zone of the address, or by route */
@@ -80,7 +80,7 @@ export const groupFilter: Codec<never, GroupFilter> = {
     const { group, interface: device, mode, sources } = options(name, value, known);
     const number = FILTER_MODES.indexOf(oneOf(`${name}.mode`, mode, FILTER_MODES));
     const list = sourceList(sources, `${name}.sources`);
-    // The kernel wants room for one source also when there is none.
+    // The kernel requires room for one source even if the list is empty.
     return struct(SOURCE + 8 + SOCKADDR_STORAGE_SIZE * Math.max(list.length, 1), (view, bytes) => {
       const { family } = putGroup(group, device, name, view, bytes);
       view.setUint32(SOURCE, number, LITTLE_ENDIAN);
@@ -92,7 +92,7 @@ export const groupFilter: Codec<never, GroupFilter> = {
   },
 };
 
-/** Is the group of these bytes an IPv6 one? Then its option belongs to the level IPPROTO_IPV6. */
+/** Whether the group in these bytes is IPv6: its option then belongs to level IPPROTO_IPV6. */
 export function hasIPv6Group(value: Uint8Array): boolean {
   return viewOf(value).getUint16(GROUP, LITTLE_ENDIAN) === AF_INET6;
 }
@@ -106,7 +106,7 @@ function putGroup(group: unknown, device: unknown, name: string, view: DataView,
 
 function putSource(source: unknown, name: string, family: string, bytes: Uint8Array, at: number): void {
   const endpoint = addressOf(source, name);
-  if (endpoint.family !== family) throw invalidValue(name, source, 'it is of another family than the group');
+  if (endpoint.family !== family) throw invalidValue(name, source, 'its address family differs from that of the group');
   bytes.set(endpoint.sockaddr(endpoint.family), at);
 }
 

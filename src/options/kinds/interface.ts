@@ -6,18 +6,18 @@ import { writeIPv4 } from '../../wire/address.js';
 import { Endpoint } from '../../wire/endpoint.js';
 import { INT32_MAX } from './codec.js';
 
-/** A network interface: its name, or its index; 0 is none in particular. */
+/** A network interface: its name or its index, 0 for no particular one. */
 export type Interface = string | number;
 
 export function indexOf(value: unknown, name: string): number {
   if (typeof value === 'number') return integer(name, value, 0, INT32_MAX);
   if (typeof value !== 'string') throw invalidType(name, 'the name or index of a network interface', value);
   const index = value.includes('\0') ? undefined : interfaceIndex(value);
-  if (index === undefined) throw invalidValue(name, value, 'there is no network interface of that name');
+  if (index === undefined) throw invalidValue(name, value, 'no network interface has this name');
   return index;
 }
 
-/** 0 where none is given. */
+/** 0 if no interface is given. */
 export function optionalIndexOf(value: unknown, name: string): number {
   return value === undefined ? 0 : indexOf(value, name);
 }
@@ -25,7 +25,7 @@ export function optionalIndexOf(value: unknown, name: string): number {
 /** Checks an IPv4 address and writes its four bytes. */
 export function putIPv4(value: unknown, name: string, into: Uint8Array, offset: number): void {
   if (typeof value !== 'string') throw invalidType(name, 'an IPv4 address', value);
-  if (!isIPv4(value)) throw invalidValue(name, value, 'it is no IPv4 address');
+  if (!isIPv4(value)) throw invalidValue(name, value, 'it is not an IPv4 address');
   writeIPv4(value, into, offset);
 }
 
@@ -35,10 +35,10 @@ export function addressOf(value: unknown, name: string): Endpoint {
   return Endpoint.from({ address: value, port: 0 }, name);
 }
 
-/** Checks an IPv6 address, IPv4-mapped ones among them. */
+/** Checks an IPv6 address; IPv4-mapped addresses are accepted. */
 export function ipv6Of(value: unknown, name: string): Endpoint {
   const endpoint = addressOf(value, name);
-  if (endpoint.family === 'ipv4' && !endpoint.mapped) throw invalidValue(name, value, 'it is no IPv6 address');
+  if (endpoint.family === 'ipv4' && !endpoint.mapped) throw invalidValue(name, value, 'it is not an IPv6 address');
   return endpoint;
 }
 

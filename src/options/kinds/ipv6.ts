@@ -6,7 +6,7 @@ import { readPathMtu, type PathMtu } from '../../wire/messages/path-mtu.js';
 import { struct, unreadable, unwritable, viewOf, type Codec } from './codec.js';
 import { indexOf, ipv6Of, putIPv6, type Interface } from './interface.js';
 
-/** Who may share a flow label: IPV6_FL_S_*. */
+/** Sharing modes of a flow label: IPV6_FL_S_*. */
 const SHARES = { none: 0, exclusive: 1, process: 2, user: 3, any: 255 } as const;
 
 /** A flow label that this socket holds. */
@@ -17,32 +17,32 @@ export interface FlowLabel {
   readonly share: keyof typeof SHARES;
   /** Seconds. */
   readonly expires: number;
-  /** Seconds that it stays after its last use. */
+  /** Seconds that the label is kept after its last use. */
   readonly linger: number;
 }
 
-/** What to do about a flow label: struct in6_flowlabel_req. */
+/** A request to get, release or renew a flow label: struct in6_flowlabel_req. */
 export interface FlowLabelRequest {
   readonly action: 'get' | 'put' | 'renew';
-  /** The address that it leads to. @default '::' */
+  /** Destination address of the label. @default '::' */
   readonly destination?: string;
   /** 20 bits. */
   readonly label: number;
   /** @default 'none' */
   readonly share?: keyof typeof SHARES;
-  /** Make it when there is none. @default false */
+  /** Create the label if it does not exist. @default false */
   readonly create?: boolean;
-  /** Fail when it is there already. @default false */
+  /** Fail if the label already exists. @default false */
   readonly exclusive?: boolean;
-  /** Answer with the label that the peer uses; a connected TCP socket. @default false */
+  /** Reply with the label that the peer uses; on connected TCP sockets. @default false */
   readonly reflect?: boolean;
   /** Seconds. @default 0 */
   readonly expires?: number;
-  /** Seconds that it stays after its last use. @default 0: six */
+  /** Seconds that the label is kept after its last use. @default 0: six seconds */
   readonly linger?: number;
 }
 
-/** Of struct in6_pktinfo the kernel uses the interface only: it keeps the address, and sends from another. */
+/** The kernel uses only the interface of struct in6_pktinfo: it stores the address and does not send from it. */
 export const stickyInterface: Codec<never, Interface> = {
   size: 20,
   decode: unreadable,

@@ -1,11 +1,11 @@
-// Kinds of values of multicast: who joins which group, on which interface, from which sources. IPv4's own structs.
+// Kinds of values of IPv4 multicast: memberships, sources and interfaces, in the structs that are specific to IPv4.
 import { invalidType, oneOf, options } from '../../arguments.js';
 import { readIPv4 } from '../../wire/address.js';
 import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
 import { struct, unreadable, type Codec } from './codec.js';
 import { optionalIndexOf, putIPv4, type Interface } from './interface.js';
 
-/** An IPv4 group to join or to leave: struct ip_mreqn, ip(7). */
+/** An IPv4 multicast group to join or leave: struct ip_mreqn, ip(7). */
 export interface IPv4Membership {
   /** The group, 224.0.0.0 to 239.255.255.255. */
   readonly group: string;
@@ -23,7 +23,7 @@ export interface IPv4SourceMembership {
   readonly address?: string;
 }
 
-/** The sources of an IPv4 group that are let in, or kept out: struct ip_msfilter, ip(7). */
+/** The sources of an IPv4 group to include or exclude: struct ip_msfilter, ip(7). */
 export interface IPv4SourceFilter {
   readonly group: string;
   /** An address of the interface. @default '0.0.0.0' */
@@ -32,7 +32,7 @@ export interface IPv4SourceFilter {
   readonly sources: readonly string[];
 }
 
-/** Where IPv4 multicast leaves: an address of an interface, or its index (struct ip_mreqn). */
+/** Outgoing interface of IPv4 multicast: an address of the interface, or its index (struct ip_mreqn). */
 export interface IPv4MulticastInterface {
   readonly address?: string;
   readonly interface?: Interface;
@@ -81,7 +81,7 @@ export const ipv4SourceFilter: Codec<never, IPv4SourceFilter> = {
   },
 };
 
-/** It reads as the address that was set, '0.0.0.0' for none. */
+/** Reads as the address that was set, '0.0.0.0' if none was. */
 export const ipv4MulticastInterface: Codec<string, IPv4MulticastInterface> = {
   size: 4,
   decode: (value) => readIPv4(value, 0),

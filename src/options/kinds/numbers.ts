@@ -12,12 +12,12 @@ export const flag: Codec<boolean, boolean> = {
   encode: (value, name) => (boolean(name, value) ? 1 : 0),
 };
 
-/** What happens when it is set, whatever the value. */
+/** An action that setting the option triggers; the value does not matter to the kernel. */
 export const action: Codec<never, true> = {
   size: 0,
   decode: unreadable,
   encode: (value, name) => {
-    if (value !== true) throw invalidValue(name, value, 'there is nothing to turn off: it must be true');
+    if (value !== true) throw invalidValue(name, value, 'it must be true, since there is nothing to turn off');
     return 1;
   },
 };

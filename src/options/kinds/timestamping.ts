@@ -90,7 +90,7 @@ export const timestamping: Codec<Timestamping, Timestamping> = {
     if (!Array.isArray(flags)) throw invalidType(`${name}.flags`, 'an Array of SOF_TIMESTAMPING_* names', flags);
     const bits = flags.reduce((sum: number, flag: unknown, i) => sum | bitOf(flag, `${name}.flags[${i}]`), 0);
     const phc = integer(`${name}.bindPhc`, bindPhc, 0, INT32_MAX);
-    // Before 5.14 (d463126e23f1) the kernel takes four bytes and no more.
+    // Before 5.14 (d463126e23f1) the kernel accepts exactly four bytes.
     return struct(phc === 0 ? 4 : 8, (view) => {
       view.setUint32(0, bits, LITTLE_ENDIAN);
       if (phc !== 0) view.setInt32(4, phc, LITTLE_ENDIAN);
@@ -100,7 +100,7 @@ export const timestamping: Codec<Timestamping, Timestamping> = {
 
 function bitOf(flag: unknown, name: string): number {
   const bit = TIMESTAMPING_FLAGS.indexOf(flag as TimestampingFlag);
-  if (bit === -1) throw invalidValue(name, flag, 'there is no such flag (TX_SOFTWARE, RX_SOFTWARE, SOFTWARE, …)');
+  if (bit === -1) throw invalidValue(name, flag, 'unknown flag; expected TX_SOFTWARE, RX_SOFTWARE, SOFTWARE, …');
   return 1 << bit;
 }
 

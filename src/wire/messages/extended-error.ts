@@ -11,7 +11,7 @@ export type ErrorOrigin = (typeof ORIGINS)[number] | 'unknown';
 
 /** struct sock_extended_err, and the address behind it. */
 export interface ExtendedError {
-  /** 'ECONNREFUSED', 'EMSGSIZE', …; 'none' for reports that are no errors (time stamps, zero copy). */
+  /** 'ECONNREFUSED', 'EMSGSIZE', …; 'none' for reports that are not errors (timestamps, zero copy). */
   readonly code: string;
   /** Negative. */
   readonly errno: number;

@@ -30,8 +30,8 @@ export function writePacketInfo4(value: PacketInfo, name: string): Uint8Array {
   const { index, source } = check(value, name);
   viewOf(data).setInt32(0, index, LITTLE_ENDIAN);
   if (source === undefined) return data;
-  if (source.family !== 'ipv4') throw invalidValue(`${name}.source`, value.source, 'it is no IPv4 address');
-  // The kernel takes the source from ipi_spec_dst, and passes over ipi_addr in silence.
+  if (source.family !== 'ipv4') throw invalidValue(`${name}.source`, value.source, 'it is not an IPv4 address');
+  // The kernel takes the source from ipi_spec_dst and silently ignores ipi_addr.
   writeIPv4(source.address, data, 4);
   return data;
 }

@@ -3,7 +3,7 @@ import { invalidType, outOfRange } from '../../arguments.js';
 import { LITTLE_ENDIAN } from '../byte-order.js';
 import { viewOf } from './bytes.js';
 
-/** struct scm_timestamping: a time from the kernel's clock, and one from the network card's; absent when there is none. */
+/** struct scm_timestamping: a time from the kernel's clock, and one from the network card's; absent if not available. */
 export interface Timestamps {
   /** Nanoseconds since 1970, CLOCK_REALTIME. */
   readonly software?: bigint;

@@ -29,7 +29,7 @@ describe('isLocal', () => {
     expect(isLocal(target)).toBe(expected);
   });
 
-  test('an address of its own, as long as it is there', async () => {
+  test('isLocal is true for an assigned address until it is removed', async () => {
     for (const own of ['192.0.2.7', '2001:db8::7']) {
       expect(isLocal(own)).toBe(false);
       {
@@ -40,7 +40,7 @@ describe('isLocal', () => {
     }
   });
 
-  test('any address of a prefix that is routed local, and none beside it', () => {
+  test('isLocal is true for all addresses of a prefix that is routed locally, and no others', () => {
     using _ = route('local', 'fd00:1009:bacc::/48', 'dev', 'lo');
     using __ = route('local', '198.51.100.0/24', 'dev', 'lo');
     expect(isLocal('fd00:1009:bacc::dead')).toBe(true);
@@ -57,7 +57,7 @@ describe('isLocal', () => {
     expect(client.remote).toEqual(listener.local);
   });
 
-  test('a route that leads away, or nowhere, is not local', () => {
+  test('isLocal is false for an address routed elsewhere or without a route', () => {
     using _ = address('10.9.0.1/24');
     using __ = route('10.9.1.0/24', 'via', '10.9.0.1', 'dev', 'lo');
     expect(routeTo('10.9.1.1').type).toBe('unicast');
@@ -70,7 +70,7 @@ describe('isLocal', () => {
     }
   });
 
-  test('a link-local address is local on its own interface', async () => {
+  test('isLocal is true for a link-local address on its own interface only', async () => {
     await using peer = await NetworkNamespace.create();
     const own = 'fe80::77';
     await peer.link('current', { peerName: 'here0', peerAddresses: ['10.9.2.1/24', `${own}/64`] });
@@ -84,7 +84,7 @@ describe('isLocal', () => {
     expect(isLocal('10.9.2.255')).toBe(false); // broadcast
   });
 
-  test('an Endpoint, and what looks like one, count by their address', () => {
+  test('isLocal accepts an Endpoint and objects with an address', () => {
     expect(isLocal(Endpoint.from('127.0.0.1:80'))).toBe(true);
     expect(isLocal(Endpoint.from('[::ffff:127.0.0.1]:80'))).toBe(true);
     expect(isLocal(Endpoint.from('[2001:db8::1]:80'))).toBe(false);
@@ -110,12 +110,12 @@ describe('isLocal', () => {
     expect(thrown(() => isLocal(value as string))).toMatchObject({ code });
   });
 
-  test('an interface number that nobody has is no failure', () => {
+  test('isLocal is false for an unknown interface number', () => {
     expect(isLocal('fe80::1%99999')).toBe(false);
     expect(routeTo('fe80::1%99999')).toMatchObject({ type: 'none' });
   });
 
-  test('leaves no descriptor', async () => {
+  test('isLocal leaves no descriptor open', async () => {
     await expectNoNewFds(() => {
       for (let i = 0; i < 100; i++) isLocal(i % 2 === 0 ? '127.0.0.1' : '2001:db8::1');
     });
@@ -131,7 +131,7 @@ describe('isLocal', () => {
 });
 
 describe('routeTo', () => {
-  test('says by which interface and from which source', () => {
+  test('routeTo returns the interface and the source address', () => {
     const lo = Number(ip('-o', 'link', 'show', 'lo').split(':')[0]);
     expect(routeTo('127.0.0.5')).toEqual({ type: 'local', interface: lo, source: '127.0.0.1', errno: 0 });
     expect(routeTo('::1')).toEqual({ type: 'local', interface: lo, source: '::1', errno: 0 });
@@ -151,7 +151,7 @@ describe('routeTo', () => {
     expect(routeTo('2001:db8:99::5')).toMatchObject({ type: 'none', errno });
   });
 
-  test('no route is ENETUNREACH', () => {
+  test('routeTo without a route returns ENETUNREACH', () => {
     expect(routeTo('192.0.2.1')).toMatchObject({ type: 'none', errno: -101, source: undefined });
     expect(routeTo('2001:db8::1')).toMatchObject({ type: 'none', errno: -101 });
   });

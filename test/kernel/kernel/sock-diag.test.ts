@@ -67,7 +67,7 @@ describe.each(BOTH)('$family', ({ family, loopback, wildcard }) => {
     expect(rows).toHaveLength(3);
   });
 
-  test('the filters', async () => {
+  test('visitSockets applies its filters', async () => {
     using pair = await tcpPair(family);
     using second = await tcpPair(family);
     const remote = plain(pair.listener.local);
@@ -88,14 +88,14 @@ describe.each(BOTH)('$family', ({ family, loopback, wildcard }) => {
     expect(second.client.fd).toBeGreaterThan(0);
   });
 
-  test('a reservation is a row of its own', () => {
+  test('a reservation has a row', () => {
     using reservation = reserve({ remote: { address: loopback, port: 9 } });
     expect(rowsOf({ remote: { address: loopback, port: 9 } })).toMatchObject([
       { state: 'SYN_SENT', timeWait: false, local: plain(reservation.local) },
     ]);
   });
 
-  test('a socket that is bound and nothing else is seen since Linux 6.8, though not in /proc', () => {
+  test('a socket that is only bound has a row since Linux 6.8, though not in /proc', () => {
     using socket = tcp(family);
     socket.bind({ address: loopback, port: 0 });
     expect(rowsOf({ states: ['BOUND'] })).toMatchObject([
@@ -104,7 +104,7 @@ describe.each(BOTH)('$family', ({ family, loopback, wildcard }) => {
     expect(waits({ states: ['BOUND'] })).toEqual(new Map([[socket.local.port, Infinity]]));
   });
 
-  test('FIN-WAIT-2 and TIME-WAIT tell how long they last', async () => {
+  test('FIN-WAIT-2 and TIME-WAIT rows have their remaining time', async () => {
     using _ = setSysctl('net.ipv4.tcp_fin_timeout', 20);
     using pair = await tcpPair(family);
     const { port } = pair.client.local;
@@ -126,7 +126,7 @@ describe.each(BOTH)('$family', ({ family, loopback, wildcard }) => {
     expect(waits({ remote }).get(port)).toBeLessThanOrEqual(60_000);
   });
 
-  test('more rows than fit into one datagram of the answer', () => {
+  test('rows that do not fit into one reply datagram are all visited', () => {
     using listener = listening(family);
     const remote = plain(listener.local);
     const reservations = reserveMany(2000, { remote });
@@ -135,7 +135,7 @@ describe.each(BOTH)('$family', ({ family, loopback, wildcard }) => {
     expect(ports).toEqual(new Set(reservations.map(({ local }) => local.port)));
   });
 
-  test('a device that a socket is tied to', () => {
+  test('the row of a socket bound to a device has its index', () => {
     using socket = connectFrom(
       { family, loopback, wildcard, other: '' },
       { address: loopback, port: 40500 },
@@ -148,7 +148,7 @@ describe.each(BOTH)('$family', ({ family, loopback, wildcard }) => {
   });
 });
 
-test('an IPv4-mapped connection is shown, and found, as the IPv4 one that it is', async () => {
+test('an IPv4-mapped connection is listed and found as IPv4', async () => {
   using listener = listening('ipv4');
   using client = tcp('ipv6');
   client.connect({ address: `::ffff:127.0.0.1`, port: listener.local.port });
@@ -171,7 +171,7 @@ testWith({ tools: ['ss'] })('says what ss says', async () => {
   ).toEqual(names.sort());
 });
 
-test('leaves no descriptor', async () => {
+test('visitSockets leaves no descriptor open', async () => {
   await expectNoNewFds(() => {
     for (let i = 0; i < 50; i++) tcpSockets({ states: ['LISTEN'] });
   });
@@ -188,7 +188,7 @@ testWith({ tools: ['setpriv'] })('needs no privilege', () => {
 });
 
 describe('/proc/net/tcp', () => {
-  test('what is no line of a socket is passed over', () => {
+  test('lines that do not describe a socket are skipped', () => {
     const head = '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode';
     const good =
       '   0: 0100007F:9C40 0200007F:0050 06 00000000:00000000 03:0000176C 00000000     0        0 0 3 00000000a7a43b8e';

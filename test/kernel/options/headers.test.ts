@@ -9,6 +9,7 @@ import { getOption, OPTIONS, type OptionRow } from '../../../src/index.js';
 import { KINDS, type Kind } from '../../../src/options/kinds.js';
 import { TIMESTAMPING_FLAGS } from '../../../src/options/kinds/timestamping.js';
 import { OMITTED } from '../../../src/options/omitted.js';
+import * as numbersOf from '../../../src/kernel/numbers.js';
 import { LEVELS, type Level } from '../../../src/options/row.js';
 import { decodeTcpInfo } from '../../../src/options/tcp-info.js';
 import { CONTROL_MESSAGES } from '../../../src/wire/control-messages.js';
@@ -110,6 +111,9 @@ const CONTROL_NAMES: Readonly<Record<string, string>> = {
   SO_TIMESTAMPING: 'SO_TIMESTAMPING_OLD',
 };
 
+/** What the kernel's own headers for programs do not have, or have in a header that needs libc's. */
+const OF_LIBC = /^(E[A-Z]+|AF_.*|SOCK_.*|MSG_.*|SO_ORIGINAL_DST)$/;
+
 describe.each(['x86_64', 'aarch64'])('the headers of %s', (arch) => {
   if (missing !== undefined) {
     unavailable();
@@ -130,7 +134,7 @@ describe.each(['x86_64', 'aarch64'])('the headers of %s', (arch) => {
     ),
   );
 
-  test('have no option that is neither a row nor left out with a reason', () => {
+  test('contain only options that have a row or are omitted with a reason', () => {
     const names = Object.values(found).flat();
     const known = rows.map(([name]) => name);
     const omitted = Object.keys(OMITTED);
@@ -145,6 +149,13 @@ describe.each(['x86_64', 'aarch64'])('the headers of %s', (arch) => {
     expect(numbers[name]).toBe(row.name);
     const [header] = Object.entries(found).find(([, names]) => names.includes(name))!;
     expect(HEADERS[header]?.level).toBe(row.level);
+  });
+
+  test('the numbers of src/kernel/numbers.ts are those of the headers', () => {
+    const ours = Object.fromEntries(Object.entries<number>(numbersOf).filter(([name]) => !OF_LIBC.test(name)));
+    const theirs = evaluate(arch, Object.fromEntries(Object.keys(ours).map((name) => [name, name])));
+    expect(theirs).toEqual(ours);
+    expect(Object.keys(ours).length).toBeGreaterThan(40);
   });
 
   test('the levels have the numbers of the headers', () => {
@@ -168,7 +179,7 @@ describe.each(['x86_64', 'aarch64'])('the headers of %s', (arch) => {
     expect(offsets).toEqual(OFFSETS);
   });
 
-  test('the flags of SO_TIMESTAMPING are all there are, in their order', () => {
+  test('the flags of SO_TIMESTAMPING are complete and in the order of the header', () => {
     const bits: [string, string][] = TIMESTAMPING_FLAGS.map((name) => [name, `SOF_TIMESTAMPING_${name}`]);
     const expected = TIMESTAMPING_FLAGS.map((name, bit) => [name, 1 << bit]);
     const { last, ...values } = evaluate(arch, Object.fromEntries([...bits, ['last', 'SOF_TIMESTAMPING_LAST']]));
@@ -188,6 +199,18 @@ test('control messages have the level that their name says', () => {
     const expected = { IP: 0, IPV6: 41, TCP: 6, UDP: 17 }[/^[^_]+/.exec(name)?.[0] ?? ''] ?? 1;
     expect(level, name).toBe(expected);
   }
+});
+
+test('errnos, families, types of socket and MSG_* flags have the numbers of libc', () => {
+  const names = Object.keys(numbersOf).filter((name) => OF_LIBC.test(name));
+  const theirs = evaluateWith([], ['errno.h', 'sys/socket.h', 'netinet/in.h', 'linux/netfilter_ipv4.h'], names);
+  const ours = Object.fromEntries(names.map((name) => [name, (numbersOf as Record<string, number>)[name] ?? 0]));
+  // Results of native calls are negative errnos.
+  const signed = Object.fromEntries(
+    Object.entries(theirs).map(([name, value]) => [name, name.startsWith('E') ? -value : value]),
+  );
+  expect(signed).toEqual(ours);
+  expect(names.length).toBeGreaterThan(30);
 });
 
 describe('TCP_INFO', () => {
@@ -214,21 +237,21 @@ describe('TCP_INFO', () => {
   );
   const decoded = decodeTcpInfo(bytes, bytes.length) as unknown as Record<string, unknown>;
 
-  test('every field of the header is decoded from where the compiler put it', () => {
+  test('decodeTcpInfo reads every field of the header at the offset that the compiler uses', () => {
     expect(fields.length).toBeGreaterThan(50);
     for (const [index, name] of fields.entries()) {
       expect({ [name]: decoded[camelCase(name)] }).toEqual({ [name]: Number(valueOf(index)) });
     }
   });
 
-  test('so are the bytes and the bit fields at its beginning', () => {
+  test('decodeTcpInfo reads the bytes and bit fields at the beginning of struct tcp_info', () => {
     expect(decoded).toMatchObject({
       ...{ state: 'FIN_WAIT1', caState: 'RECOVERY', retransmits: 5, probes: 6, backoff: 7, options: 40 },
       ...{ sndWscale: 9, rcvWscale: 14, deliveryRateAppLimited: true, fastopenClientFail: 'DATA_NOT_ACKED' },
     });
   });
 
-  test('a kernel with a shorter one leaves the later fields out, at any length', () => {
+  test('decodeTcpInfo of a shorter struct omits the later fields, at any length', () => {
     const all = Object.keys(decoded);
     for (let length = 0; length <= bytes.length; length++) {
       const info = decodeTcpInfo(bytes, length) as unknown as Record<string, unknown>;
@@ -239,19 +262,19 @@ describe('TCP_INFO', () => {
     }
   });
 
-  test('a kernel with a longer one changes nothing', () => {
+  test('decodeTcpInfo of a longer struct ignores the additional bytes', () => {
     const longer = Buffer.concat([bytes, Buffer.alloc(200, 0xff)]);
     expect(decodeTcpInfo(longer, longer.length)).toEqual(decoded);
   });
 
-  test('of this kernel is decoded as far as it goes', () => {
+  test('TCP_INFO of this kernel has all fields that fit its length', () => {
     using socket = tcp();
     const raw = getOption(socket, { level: 6, name: 11 }, 4096);
     const info = getOption(socket, 'TCP_INFO');
     expect(Object.keys(info)).toEqual(Object.keys(decodeTcpInfo(raw, raw.length)));
   });
 
-  test('numbers of 64 bits are whole, and all ones are Infinity', () => {
+  test('decodeTcpInfo reads 64-bit numbers exactly, and all ones as Infinity', () => {
     const info = new Uint8Array(512);
     const view = new DataView(info.buffer);
     view.setBigUint64(104, 2n ** 64n - 1n, true); // tcpi_pacing_rate
@@ -259,7 +282,7 @@ describe('TCP_INFO', () => {
     expect(decodeTcpInfo(info, 512)).toMatchObject({ pacingRate: Infinity, maxPacingRate: 2 ** 40 + 1 });
   });
 
-  test('states and other words that a later kernel may add do not break it', () => {
+  test('decodeTcpInfo reads unknown states and words of later kernels without an error', () => {
     const info = new Uint8Array(512).fill(0xff);
     const words = { state: 'UNKNOWN', caState: 'OPEN', fastopenClientFail: 'SYN_RETRANSMITTED' };
     expect(decodeTcpInfo(info, 512)).toMatchObject(words);
@@ -292,15 +315,25 @@ function evaluate(arch: string, expressions: Readonly<Record<string, string>>): 
   return Object.fromEntries(values.map((line) => line.split('\t')).map(([name = '', value]) => [name, Number(value)]));
 }
 
+/** The values of names of this machine's own headers. */
+function evaluateWith(flags: string[], headers: string[], names: readonly string[]): Record<string, number> {
+  const lines = names.map((name) => `printf("%s\\t%ld\\n", "${name}", (long)(${name}));`);
+  const values = compile(flags, headers, '', lines.join('\n')).trimEnd().split('\n');
+  return Object.fromEntries(values.map((line) => line.split('\t')).map(([name = '', value]) => [name, Number(value)]));
+}
+
 function compileAndRun(arch: string, body: string): string {
+  return compile(flags(arch), [...Object.keys(HEADERS), 'linux/net_tstamp.h', 'linux/time_types.h'], LIBC, body);
+}
+
+function compile(flags: readonly string[], headers: readonly string[], more: string, body: string): string {
   const directory = mkdtempSync(join(tmpdir(), 'linux-sockets-headers-'));
-  const headers = [...Object.keys(HEADERS), 'linux/net_tstamp.h', 'linux/time_types.h'];
   const program = join(directory, 'main');
   const includes = headers.map((name) => `#include <${name}>`).join('\n');
-  const source = `${includes}\n${LIBC}\nint printf(const char *, ...);\nint main(void) {\n${body}\nreturn 0;\n}\n`;
+  const source = `${includes}\n${more}\nint printf(const char *, ...);\nint main(void) {\n${body}\nreturn 0;\n}\n`;
   try {
     writeFileSync(`${program}.c`, source);
-    execFileSync('gcc', [...flags(arch), '-o', program, `${program}.c`], { stdio: ['ignore', 'inherit', 'inherit'] });
+    execFileSync('gcc', [...flags, '-o', program, `${program}.c`], { stdio: ['ignore', 'inherit', 'inherit'] });
     return execFileSync(program, { encoding: 'utf8' });
   } finally {
     rmSync(directory, { recursive: true });

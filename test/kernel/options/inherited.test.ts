@@ -21,7 +21,7 @@ const changed: Readonly<Record<string, (value: unknown, set: unknown) => boolean
   TCP_MAXSEG: (value, set) => (value as number) < (set as number) && (value as number) > (set as number) - 60,
 };
 
-test('there are rows of both sorts', () => {
+test('the table has inherited and not inherited options', () => {
   expect(rows.filter(([, { inherited }]) => inherited === true).length).toBeGreaterThan(20);
   expect(rows.filter(([, { inherited }]) => inherited === undefined).length).toBeGreaterThan(1);
 });

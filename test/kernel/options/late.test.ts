@@ -1,4 +1,4 @@
-// Options that the kernel accepts and passes over once a local port is assigned: refused by name, left to the kernel in raw form.
+// Options that the kernel accepts and silently ignores once a local port is assigned: refused by name, not by number.
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
@@ -28,7 +28,7 @@ const PACKED = Uint8Array.of(0x28, 0xa0, 0x28, 0xa0); // 41000, 41000
 
 const late = Object.entries<OptionRow>(OPTIONS).filter(([, row]) => row.late === 'portAssigned');
 
-test('the rows that are late are those that are proven below', () => {
+test('the rows with `late` are those that these tests cover', () => {
   expect(late.map(([name]) => name)).toEqual(['IP_BIND_ADDRESS_NO_PORT', 'IP_LOCAL_PORT_RANGE']);
   const connected = Object.entries<OptionRow>(OPTIONS).filter(([, row]) => row.late === 'connected');
   expect(connected.map(([name]) => name)).toEqual(['TCP_MAXSEG']);
@@ -76,14 +76,14 @@ describe.each(late)('%s by name', (name, row) => {
     },
   );
 
-  test('of a wrong value is said first, and of a closed socket as well', async () => {
+  test('reports a wrong value and a closed socket before ERR_OPTION_TOO_LATE', async () => {
     using socket = boundUdp();
     expect((await errorOf(() => set(socket, name, 'x'))).code).toBe('ERR_INVALID_ARG_TYPE');
     socket.close();
     expect((await errorOf(() => set(socket, name, sample))).code).toBe('EBADF');
   });
 
-  test('on a socket that has no ports is the kernel’s to refuse', async () => {
+  test('on a raw socket is refused by the kernel', async () => {
     // A path that is longer than the address of an IP socket.
     const server = createServer().listen(join(tmpdir(), `linux-sockets-late-${process.pid}-${'x'.repeat(30)}`));
     await once(server, 'listening');
@@ -230,7 +230,7 @@ const KERNEL_SAYS_NO: Readonly<Record<string, string>> = {
   IPV6_V6ONLY: 'EINVAL',
 };
 
-test('an option that is set after bind, and is not late, takes effect', async () => {
+test('an option without `late` takes effect when it is set after bind', async () => {
   using pair = await tcpPair();
   setOption(pair.client, 'TCP_NODELAY', true);
   expect(getOption(pair.client, 'TCP_NODELAY')).toBe(true);

@@ -43,7 +43,7 @@ test('encodeSockopts names the option and says what to do when an MPTCP socket d
   );
 });
 
-test('types of option that only datagram sockets take say nothing about MPTCP', () => {
+test('rows of options that stream sockets do not support have no `mptcp`', () => {
   for (const [name, row] of Object.entries<OptionRow>(OPTIONS)) {
     if (socketsOf(row).some(([, type]) => type === 'stream')) continue;
     expect(row.mptcp, name).toBeUndefined();

@@ -59,7 +59,7 @@ describe.each(rows)('%s', (name, row) => {
   else got(name, row, sample, takes);
 
   if (refuses.length > 0) {
-    test.each(refuses)('%s %s: the kernel does not take it', async (family, type) => {
+    test.each(refuses)('%s %s: the kernel refuses the option', async (family, type) => {
       using socket = create(family, type);
       const refused = { name: 'SyscallError', option: name, errno: expect.toSatisfy(isRefusal) as number };
       if (row.late === 'portAssigned' && type === 'raw' && 'set' in sample) {
@@ -73,7 +73,7 @@ describe.each(rows)('%s', (name, row) => {
     });
   }
 
-  test('after close is EBADF, by socket and by number', async () => {
+  test('after close, setting and reading fail with EBADF, by socket and by descriptor number', async () => {
     const [family, type] = takes[0]!;
     const socket = create(family, type);
     const { fd } = socket;
@@ -107,7 +107,7 @@ function given(name: OptionName, row: OptionRow, sample: Given<OptionName>, take
     if (readable) expect([get(socket, name), get(another, name)]).toEqual([readAs(value), readAs(value)]);
   });
 
-  test('is said to read back otherwise if and only if some value does', async () => {
+  test('reads back adjusted for some value if and only if the row says so', async () => {
     expect(sample.adjusted !== undefined).toBe(row.readBack === 'adjusted');
     const [value, read] = (await sample.adjusted?.()) ?? [0, 1];
     expect(read).not.toEqual(value);
@@ -152,21 +152,21 @@ function got(name: OptionName, row: OptionRow, sample: Got, takes: [Family, Sock
   });
 
   if (sample.later) {
-    test('says something else when there is something else to say', async () => {
+    test('reads another value when the state of the socket changes', async () => {
       expect.hasAssertions();
       await sample.later?.((socket, expected) => expect(get(socket, name)).toEqual(expected));
     });
   }
 }
 
-test('SO_COOKIE is another one for each socket, and stays', () => {
+test('SO_COOKIE differs between sockets and does not change', () => {
   const made = Array.from({ length: 10 }, () => keep(NativeSocket.create({ family: 'ipv4', type: 'dgram' })));
   const cookies = made.map((socket) => getOption(socket, 'SO_COOKIE'));
   expect(new Set(cookies).size).toBe(10);
   expect(made.map((socket) => getOption(socket, 'SO_COOKIE'))).toEqual(cookies);
 });
 
-test('an error that the lack of a privilege did not cause does not ask for one', async () => {
+test('the error of a privileged option mentions no capability unless a lack of privilege caused it', async () => {
   const socket = NativeSocket.create({ family: 'ipv4', type: 'stream' });
   socket.close();
   const error = await errorOf(() => setOption(socket, 'SO_MARK', 1));

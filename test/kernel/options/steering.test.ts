@@ -42,7 +42,7 @@ describe.each(['ipv4', 'ipv6'] as const)('UDP over %s', (family) => {
     });
   }
 
-  test('steerRandomly sends to all of them, one flow as well', () => {
+  test('steerRandomly distributes one flow to all sockets', () => {
     const sockets = group(family, 'dgram', 4);
     setOption(sockets[2]!, 'SO_ATTACH_REUSEPORT_CBPF', steerRandomly(4));
     using client = udp(family);
@@ -55,7 +55,7 @@ describe.each(['ipv4', 'ipv6'] as const)('UDP over %s', (family) => {
     for (const count of counts) expect(count).toBeGreaterThan(10); // 50 are to be expected; fewer than 10, one in 10^13
   });
 
-  test('steerByHash keeps a flow on its socket, and spreads flows', () => {
+  test('steerByHash keeps a flow on one socket and distributes flows to all sockets', () => {
     const sockets = group(family, 'dgram', 3);
     setOption(sockets[0]!, 'SO_ATTACH_REUSEPORT_CBPF', steerByHash(3));
     const seen = new Set<number>();
@@ -73,7 +73,7 @@ describe.each(['ipv4', 'ipv6'] as const)('UDP over %s', (family) => {
     expect(seen.size).toBe(3);
   });
 
-  test('a program may pick any socket by index, until it is detached', () => {
+  test('a reuseport program selects a socket by index until it is detached', () => {
     const sockets = group(family, 'dgram', 3);
     for (const index of [2, 0, 1]) {
       setOption(sockets[0]!, 'SO_ATTACH_REUSEPORT_CBPF', [ret(index)]);
@@ -99,7 +99,7 @@ test('steerByHash sends a packet without a hash to the first socket', () => {
   }
 });
 
-test('TCP listeners are steered as well', async () => {
+test('a reuseport program selects TCP listeners as well', async () => {
   const listeners = group('ipv4', 'stream', 3);
   for (const index of [2, 0, 1]) {
     setOption(listeners[0]!, 'SO_ATTACH_REUSEPORT_CBPF', [ret(index)]);
@@ -112,7 +112,7 @@ test('TCP listeners are steered as well', async () => {
 });
 
 describe('SO_ATTACH_FILTER', () => {
-  test('cuts a packet to as many bytes as the program says, and drops it at 0', () => {
+  test('truncates a packet to the length that the program returns, and drops it for 0', () => {
     const [receiver] = group('ipv4', 'dgram', 1);
     const length = (): number | undefined => {
       using client = udp();
@@ -128,7 +128,7 @@ describe('SO_ATTACH_FILTER', () => {
     expect(length()).toBe(100);
   });
 
-  test('takes as many instructions as the kernel does, and reads them all back', () => {
+  test('takes up to 4096 instructions and reads them back', () => {
     using socket = udp();
     const program = Array.from({ length: 4096 }, (_, i) => (i < 4095 ? load(i) : ret(0xffff_ffff)));
     setOption(socket, 'SO_ATTACH_FILTER', program.slice(-200));
@@ -137,7 +137,7 @@ describe('SO_ATTACH_FILTER', () => {
     expect(['ENOMEM', undefined]).toContain(codeOf(() => setOption(socket, 'SO_ATTACH_FILTER', program)));
   });
 
-  test('the raw form reads it in bytes, and never more of them than there is room for', () => {
+  test('getOption by number reads the program in bytes, at most as many as fit', () => {
     using socket = udp();
     const program = Array.from({ length: 64 }, (_, i) => (i < 63 ? load(i) : ret(1)));
     setOption(socket, 'SO_ATTACH_FILTER', program);
@@ -148,7 +148,7 @@ describe('SO_ATTACH_FILTER', () => {
     expect(getOption(socket, raw, 4)).toEqual(new Uint8Array(4));
   });
 
-  test('a program that the kernel’s checker does not like is EINVAL', () => {
+  test('a program that the kernel rejects fails with EINVAL', () => {
     using socket = udp();
     expect(codeOf(() => setOption(socket, 'SO_ATTACH_FILTER', [load(0)]))).toBe('EINVAL'); // it never returns
     expect(codeOf(() => setOption(socket, 'SO_ATTACH_FILTER', [{ code: 0xffff, jt: 0, jf: 0, k: 0 }]))).toBe('EINVAL');

@@ -77,7 +77,7 @@ test.skipIf(BoundSocket === undefined)('net.BoundSocket itself (Node 24.19, 26.4
   bound.close();
 });
 
-describe('what has no descriptor says so', () => {
+describe('a target without a descriptor throws ERR_INVALID_STATE', () => {
   test.each<[string, () => unknown]>([
     ['net.Socket before connect', () => new net.Socket()],
     ['net.Server before listen', () => net.createServer()],
@@ -111,7 +111,7 @@ describe('what has no descriptor says so', () => {
     expect(await errorOf(() => getOption(socket, 'SO_TYPE'))).toMatchObject({ code: 'ERR_INVALID_STATE' });
   });
 
-  test('a server in a cluster worker, and the error names that case', async () => {
+  test('net.Server in a cluster worker, with an error that names this case', async () => {
     const script = `
       import cluster from 'node:cluster';
       import { createServer } from 'node:http';
@@ -146,11 +146,14 @@ test.each<[string, unknown]>([
   expect(await errorOf(() => getOption(target as OptionTarget, 'SO_PRIORITY'))).toMatchObject({ code });
 });
 
-test.each([-1, 1.5, NaN, 2 ** 31, 2 ** 32])('%d is no descriptor: ERR_OUT_OF_RANGE', async (target) => {
-  expect(await errorOf(() => getOption(target, 'SO_TYPE'))).toMatchObject({ code: 'ERR_OUT_OF_RANGE' });
-});
+test.each([-1, 1.5, NaN, 2 ** 31, 2 ** 32])(
+  'setOption(%d) throws ERR_OUT_OF_RANGE: not a descriptor number',
+  async (target) => {
+    expect(await errorOf(() => getOption(target, 'SO_TYPE'))).toMatchObject({ code: 'ERR_OUT_OF_RANGE' });
+  },
+);
 
-test('a descriptor that is not open, or no socket, is the kernel’s error', async () => {
+test('setOption on a closed descriptor or one that is not a socket fails with the error of the kernel', async () => {
   const socket = tcp();
   const { fd } = socket;
   socket.close();
@@ -163,7 +166,7 @@ test('a descriptor that is not open, or no socket, is the kernel’s error', asy
   closeSync(file);
 });
 
-test('dgram is not asked for what prints a deprecation warning', async () => {
+test('setOption on a dgram.Socket prints no deprecation warning', async () => {
   const { stdout, stderr } = await runNode(
     `
       import { execFileSync } from 'node:child_process';
@@ -219,7 +222,7 @@ describe('names and values', () => {
     expect(await errorOf(() => setOption(socket, option as never, value as never))).toMatchObject({ code });
   });
 
-  test('the raw form reads as many bytes as it is asked for, at most', async () => {
+  test('getOption by number reads at most `length` bytes', async () => {
     using socket = tcp();
     expect(getOption(socket, { level: 6, name: 11 }, 1)).toEqual(Uint8Array.of(7)); // TCP_CLOSE
     expect(getOption(socket, { level: 6, name: 11 }, 104)).toHaveLength(104);
@@ -235,7 +238,7 @@ describe('names and values', () => {
   });
 
   // The kernel cuts a name at fifteen characters, and ties the socket to the device of that name, if there is one.
-  test('a device name that is too long ties the socket to no other device', async () => {
+  test('SO_BINDTODEVICE with too long a name is refused, not truncated', async () => {
     const device = 'fifteen-letters';
     execFileSync('ip', ['link', 'add', device, 'type', 'veth', 'peer', 'name', 'its-peer']);
     try {

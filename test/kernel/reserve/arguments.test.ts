@@ -57,6 +57,7 @@ describe('reserve() refuses', () => {
     ['true', true, TYPE],
     ['an object without an address', { port: 40000 }, TYPE],
     ['an address that is not a string', { address: 1 }, TYPE],
+    ['text without an address', ':40000', VALUE],
     ['a name', { address: 'localhost' }, VALUE],
     ['a port that is not a number', { address: '127.0.0.1', port: '40000' }, TYPE],
     ['null for a port', { address: '127.0.0.1', port: null }, TYPE],

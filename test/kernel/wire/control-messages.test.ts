@@ -52,17 +52,17 @@ describe.each(families)('%s', (family) => {
     expect(time).toBeLessThanOrEqual(BigInt(Date.now() + 1) * 1_000_000n);
   });
 
-  test('SO_MARK arrives where SO_RCVMARK asks for it', async () => {
+  test('SO_MARK is received with SO_RCVMARK', async () => {
     const messages = await through(family, { SO_RCVMARK: true }, [{ type: 'SO_MARK', value: 0xfedcba98 }]);
     expect(valueOf(messages, 'SO_MARK')).toBe(0xfedcba98);
   });
 
-  test('SO_PRIORITY arrives where SO_RCVPRIORITY asks for it', async () => {
+  test('SO_PRIORITY is received with SO_RCVPRIORITY', async () => {
     const messages = await through(family, { SO_RCVPRIORITY: true }, [{ type: 'SO_PRIORITY', value: 5 }]);
     expect(valueOf(messages, 'SO_PRIORITY')).toBe(5);
   });
 
-  test('SO_RXQ_OVFL counts the datagrams that found no room', async () => {
+  test('SO_RXQ_OVFL counts the datagrams dropped for lack of buffer space', async () => {
     using receiver = bound(family, { SO_RXQ_OVFL: true, SO_RCVBUF: 4096 });
     using sender = NativeSocket.create({ family, type: 'dgram' });
     for (let i = 0; i < 100; i++) sender.sendmsg({ data: new Uint8Array(500), to: receiver.local });
@@ -73,7 +73,7 @@ describe.each(families)('%s', (family) => {
     expect(valueOf(await received(receiver), 'SO_RXQ_OVFL')).toBe(100 - taken);
   });
 
-  test('an error comes from the error queue with its origin', async () => {
+  test('IP_RECVERR and IPV6_RECVERR report an error with its origin', async () => {
     const name = family === 'ipv4' ? 'IP_RECVERR' : 'IPV6_RECVERR';
     using closed = bound(family);
     const nobody = closed.local;
@@ -91,7 +91,7 @@ describe.each(families)('%s', (family) => {
     });
   });
 
-  test('SCM_TXTIME is taken once SO_TXTIME is set, and EINVAL before', () => {
+  test('SCM_TXTIME is accepted with SO_TXTIME and fails with EINVAL without', () => {
     using receiver = bound(family);
     using sender = NativeSocket.create({ family, type: 'dgram' });
     const send = () =>
@@ -139,7 +139,7 @@ describe('IPv6 alone', () => {
   });
 });
 
-test('TCP_CM_INQ says how much of a stream is still to be read', async () => {
+test('TCP_CM_INQ reports how many bytes are left in the receive queue', async () => {
   using listener = NativeSocket.create({ family: 'ipv4', type: 'stream' });
   listener.bind('127.0.0.1:0');
   listener.listen();
@@ -157,7 +157,7 @@ test('TCP_CM_INQ says how much of a stream is still to be read', async () => {
   expect(valueOf(message?.control ?? [], 'TCP_CM_INQ')).toBe(6);
 });
 
-test('SO_TIMESTAMPING on a message asks when it left, and the error queue tells', async () => {
+test('SO_TIMESTAMPING on a message requests a transmit timestamp on the error queue', async () => {
   using receiver = bound('ipv4');
   using sender = NativeSocket.create({
     family: 'ipv4',
