@@ -1,6 +1,7 @@
 // send: in order, bounded, each promise by its own fate, nothing overtakes.
 import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Handle } from '../../../src/binding.js';
 import { SyscallError } from '../../../src/index.js';
 import { boundUdp, errorOf } from '../../support/sockets.js';
 import {
@@ -14,6 +15,7 @@ import {
 } from '../../support/udp-sender.js';
 
 const [EAGAIN, EIO, ENOBUFS] = [-11, -5, -105];
+const IP_TOS = 1;
 
 /** A socket with a port, whose calls are played, and whose 'writable' comes when the test says so. */
 function blockable(steps: readonly Step[], options: TestSenderOptions = {}) {
@@ -337,4 +339,54 @@ describe('a buffer of the kernel that is full, for real', () => {
     expect(seen).toEqual(Array.from({ length: 1200 }, (_, i) => Math.floor(i / 4) & 255));
     expect(blocked).toBeGreaterThan(0);
   });
+});
+
+test('the options of a queued send are read and encoded once, however often it is tried again', async () => {
+  let [reads, asked] = [0, 0];
+  const { wrap } = play(EAGAIN, EAGAIN, EAGAIN);
+  const counting = (handle: Handle): Handle =>
+    new Proxy(wrap(handle), {
+      get: (target, name: keyof Handle) =>
+        name === 'getsockopt'
+          ? (...[level, option, value]: Parameters<Handle['getsockopt']>) => {
+              if (option === IP_TOS) asked++;
+              return target.getsockopt(level, option, value);
+            }
+          : target[name],
+    });
+  using it = blockable([], { wrap: counting });
+  const options = {
+    to: it.to,
+    get ttl() {
+      reads++;
+      return 9;
+    },
+    ecn: 1, // its other six bits are those of the socket, which is asked for them
+  };
+  const sent = it.sender.send(pattern(4), options);
+  const before = [reads, asked];
+  for (let i = 0; i < 3; i++) {
+    expect(await isPending(sent)).toBe(true);
+    it.open();
+  }
+  await sent;
+  expect([reads, asked]).toEqual(before);
+  expect(reads).toBe(1);
+  expect(received(it.receiver)).toEqual([pattern(4)]);
+});
+
+test('a queued send with options is refused when the socket is connected to the other family before it goes', async () => {
+  const { wrap } = play(EAGAIN);
+  const waiting: (() => void)[] = [];
+  using it = testSender('ipv6', { wrap, writable: () => new Promise((resolve) => waiting.push(resolve)) });
+  using four = boundUdp();
+  using six = boundUdp('ipv6');
+  it.socket.connect(six.local);
+  const sent = it.sender.send(pattern(4), { ttl: 9 });
+  const plain = it.sender.send(pattern(8));
+  it.socket.connect({ address: `::ffff:${four.local.address}`, port: four.local.port });
+  for (const resolve of waiting) resolve();
+  expect(await errorOf(() => sent)).toMatchObject({ code: 'ERR_INVALID_STATE' });
+  await plain;
+  expect(received(four)).toEqual([pattern(8)]);
 });

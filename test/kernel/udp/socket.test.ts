@@ -278,6 +278,20 @@ describe('options', () => {
   });
 });
 
+test.each(['cpu', 'random', 'hash'] as const)(
+  "reusePort: { steering: '%s' } attaches a program at bind",
+  async (steering) => {
+    await using first = UdpSocket.create({ family: 'ipv4', reusePort: { steering, sockets: 2 } });
+    first.bind('127.0.0.1:0');
+    await using second = UdpSocket.create({ family: 'ipv4', reusePort: { steering } });
+    second.bind(first.local);
+    const [one, two] = [first.createReceiveBatch(), second.createReceiveBatch()];
+    using sender = plainUdp();
+    for (let i = 0; i < 20; i++) send(sender, first, `${i}`);
+    expect(first.receiveBatch(one) + second.receiveBatch(two)).toBe(20);
+  },
+);
+
 describe('setOption', () => {
   test('works on it, but for UDP_GRO: waiting data would lose its borders', async () => {
     await using udp = UdpSocket.create({ family: 'ipv4', gro: true });
