@@ -1,14 +1,14 @@
 // A Sender over a plain datagram socket, or over a Handle that plays errnos in between: for tests below UdpSocket.
 import type { Handle } from '../../src/binding.js';
 import { NativeSocket, type Endpoint, type Family, type SocketOptions } from '../../src/index.js';
-import { optionAccess } from '../../src/options/target.js';
 import { Sender, type SendEvents } from '../../src/udp/send/sender.js';
 import type { SenderOptions } from '../../src/udp/send/options.js';
+import { emptyHandle } from './handles.js';
 
 export interface TestSender extends Disposable {
   readonly sender: Sender;
   readonly socket: NativeSocket;
-  /** The socket's own. */
+  /** Another descriptor of the same socket. */
   readonly handle: Handle;
   /** The events so far, oldest first. */
   readonly events: { [E in keyof SendEvents]: [event: E, ...args: SendEvents[E]] }[keyof SendEvents][];
@@ -36,7 +36,8 @@ export function testSender(family: Family = 'ipv4', options: TestSenderOptions =
     ...(protocol !== undefined && { protocol }),
   });
   if (connect !== undefined) socket.connect(connect);
-  const real = socket[optionAccess] as Handle;
+  const real = emptyHandle();
+  if (real.duplicate(socket.fd) < 0) throw new Error('the descriptor could not be duplicated');
   const events: TestSender['events'] = [];
   let heard: () => void = () => undefined;
   let sender: Sender;
@@ -56,6 +57,7 @@ export function testSender(family: Family = 'ipv4', options: TestSenderOptions =
       now,
     );
   } catch (error) {
+    real.close();
     socket.close();
     throw error;
   }
@@ -67,6 +69,7 @@ export function testSender(family: Family = 'ipv4', options: TestSenderOptions =
     next: () => new Promise((resolve) => (heard = resolve)),
     [Symbol.dispose]: () => {
       sender.close();
+      real.close();
       socket.close();
     },
   };

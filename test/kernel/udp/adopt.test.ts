@@ -64,7 +64,7 @@ describe.each<Family>(['ipv4', 'ipv6'])('UdpSocket.adopt of an %s socket', (fami
     expect(udp.local.port).toBe(local.port);
   });
 
-  test('with UDP_SEGMENT on turns it off, and sends with that segment size by default', async () => {
+  test('with UDP_SEGMENT on turns it off, and sends with that segment size by default', () => {
     using peer = boundUdp(family);
     for (const [options, sizes] of [
       [{}, [4, 4, 2]],
@@ -79,7 +79,7 @@ describe.each<Family>(['ipv4', 'ipv6'])('UdpSocket.adopt of an %s socket', (fami
   });
 });
 
-test('UdpSocket.adopt takes descriptor flags as create has them: non-blocking and close-on-exec', async () => {
+test('UdpSocket.adopt takes descriptor flags as create has them: non-blocking and close-on-exec', () => {
   const udp = keep(UdpSocket.adopt(boundUdp().detach()));
   const flags = Number.parseInt(
     /flags:\t(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${udp.fd}`, 'utf8'))?.[1] ?? '',

@@ -352,7 +352,7 @@ test('the options of a queued send are read and encoded once, however often it i
               if (option === IP_TOS) asked++;
               return target.getsockopt(level, option, value);
             }
-          : target[name],
+          : (Reflect.get(target, name) as unknown),
     });
   using it = blockable([], { wrap: counting });
   const options = {
