@@ -131,7 +131,7 @@ describe('NativeSocket.bind', () => {
     expect(second.state).toBe('bound');
   });
 
-  test.each(['127.0.0.1', '[::1]:', 'localhost:80', '127.0.0.1:65536', 1, undefined, null, {}, { address: '::1' }])(
+  test.each(['[::1]:', 'localhost:80', '127.0.0.1:65536', 1, undefined, null, {}, { address: '::1' }])(
     'refuses %o as endpoint',
     async (value) => {
       using socket = tcp();
