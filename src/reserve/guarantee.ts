@@ -35,6 +35,7 @@ function ownOptions(call: string, more: readonly string[]): ReadonlyMap<string, 
   const options = [
     ['IP_BIND_ADDRESS_NO_PORT', 'shareLocalPort'],
     ['IP_LOCAL_PORT_RANGE', 'localPortRange'],
+    ['SO_MARK', 'mark'],
     ...bothFamilies('FREEBIND').map((name) => [name, 'freebind'] as const),
     ...bothFamilies('TRANSPARENT').map((name) => [name, 'transparent'] as const),
   ] as const;

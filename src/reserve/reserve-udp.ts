@@ -10,7 +10,7 @@ import type { DatagramSocketOptions } from '../options/table.js';
 import { choosePort, contains, outsideRange, type PortChoice } from '../ports/port-range.js';
 import { endsOf } from '../source/ends.js';
 import { outerError, type Asked } from '../source/explain.js';
-import { localSteps, optionSteps } from '../source/local-steps.js';
+import { checkLocalOptions, localSteps, optionSteps } from '../source/local-steps.js';
 import { Recipe, type Step } from '../source/recipe.js';
 import { Endpoint, type EndpointLike, type LocalEndpointLike } from '../wire/endpoint.js';
 import type { Family } from '../wire/families.js';
@@ -30,6 +30,8 @@ export interface ReserveUdpOptions {
   readonly freebind?: boolean | undefined;
   /** Send from an address of others (IP_TRANSPARENT, IPV6_TRANSPARENT); CAP_NET_ADMIN or CAP_NET_RAW. @default false */
   readonly transparent?: boolean | undefined;
+  /** The mark of the packets, for routing rules (SO_MARK); CAP_NET_ADMIN or CAP_NET_RAW. */
+  readonly mark?: number | undefined;
   /** Set before bind. Not those that would take the guarantee away: SO_REUSEADDR, SO_REUSEPORT, SO_BINDTODEVICE; nor UDP_GRO. */
   readonly sockopts?: DatagramSocketOptions | undefined;
 }
@@ -73,7 +75,7 @@ interface Plan {
 function planOf(options: ReserveUdpOptions): Plan {
   checkOptions('options', options, KNOWN);
   const { family, remote, local } = endsOf(options);
-  const { shareLocalPort = false, freebind = false, transparent = false } = options;
+  const { shareLocalPort = false } = options;
   if (boolean('options.shareLocalPort', shareLocalPort)) {
     throw invalidValue(
       'options.shareLocalPort',
@@ -81,15 +83,14 @@ function planOf(options: ReserveUdpOptions): Plan {
       'a UDP port has one destination: Linux cannot reserve it for several',
     );
   }
-  boolean('options.freebind', freebind);
-  boolean('options.transparent', transparent);
+  const { freebind, transparent, mark } = checkLocalOptions(options);
   const sockopts = encodeSockopts(options.sockopts, REFUSED);
   const choice = choosePort(local?.port ?? 0, options.localPortRange, false, 'options.local.port');
   const range = options.localPortRange === undefined ? undefined : choice.range;
   const recipe = new Recipe([
     { call: 'socket', family, type: SOCK_DGRAM, protocol: 0 },
     // So that the port is picked when the destination is known. An older kernel picks it in bind, with the same result.
-    ...localSteps({ portAtConnect: 'ifAvailable', range, rangeWanted: true, freebind, transparent }, family),
+    ...localSteps({ portAtConnect: 'ifAvailable', range, rangeWanted: true, freebind, transparent, mark }, family),
     ...optionSteps(sockopts),
     ...(local === undefined ? [] : [{ call: 'bind' } as const]),
     { call: 'connect' },
@@ -116,5 +117,14 @@ function failureOf(errno: number, step: Step | undefined, asked: Asked): Error {
   }
 }
 
-const KNOWN = ['remote', 'local', 'localPortRange', 'shareLocalPort', 'freebind', 'transparent', 'sockopts'] as const;
+const KNOWN = [
+  'remote',
+  'local',
+  'localPortRange',
+  'shareLocalPort',
+  'freebind',
+  'transparent',
+  'mark',
+  'sockopts',
+] as const;
 const REFUSED: ReadonlyMap<string, string> = new Map([...LOSES_GUARANTEE, ...SET_BY_RESERVE_UDP]);

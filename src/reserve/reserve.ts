@@ -13,7 +13,7 @@ import type { StreamSocketOptions } from '../options/table.js';
 import { choosePort, contains, outsideRange, passedOver } from '../ports/port-range.js';
 import { endsOf } from '../source/ends.js';
 import { outerError } from '../source/explain.js';
-import { localSteps, optionSteps } from '../source/local-steps.js';
+import { checkLocalOptions, localSteps, optionSteps } from '../source/local-steps.js';
 import type { Recipe, Step } from '../source/recipe.js';
 import { Recipes, type Shape } from '../source/recipes.js';
 import { askedFor, boundAddress, type Source } from '../source/source.js';
@@ -42,6 +42,8 @@ export interface ReserveOptions {
   readonly freebind?: boolean | undefined;
   /** Send from an address of others (IP_TRANSPARENT, IPV6_TRANSPARENT); CAP_NET_ADMIN or CAP_NET_RAW. @default false */
   readonly transparent?: boolean | undefined;
+  /** The mark of the packets, for routing rules (SO_MARK); CAP_NET_ADMIN or CAP_NET_RAW. */
+  readonly mark?: number | undefined;
   /** Set before bind. Not those that would take the guarantee away: SO_REUSEADDR, SO_REUSEPORT, SO_BINDTODEVICE. */
   readonly sockopts?: StreamSocketOptions | undefined;
 }
@@ -90,15 +92,13 @@ export interface ReservePlan {
 export function planOf(options: ReserveOptions): ReservePlan {
   checkOptions('options', options, KNOWN);
   const { remote, local, family } = endsOf(options);
-  const { shareLocalPort = true, freebind = false, transparent = false } = options;
+  const { shareLocalPort = true } = options;
   boolean('options.shareLocalPort', shareLocalPort);
-  boolean('options.freebind', freebind);
-  boolean('options.transparent', transparent);
   const source: Source = {
     address: local?.address,
     ...choosePort(local?.port ?? 0, options.localPortRange, shareLocalPort, 'options.local.port'),
-    ...{ shareLocalPort, freebind, transparent },
-    ...{ mark: undefined, device: undefined, protocol: 'tcp' },
+    ...checkLocalOptions(options),
+    ...{ shareLocalPort, protocol: 'tcp' },
     sockopts: encodeSockopts(options.sockopts, REFUSED),
   };
   return { remote, family, source, bind: bindOf(local, source, family) };
@@ -145,10 +145,10 @@ export function attempt(plan: ReservePlan): PortReservation | RefusedStep {
 
 /** socket, options, bind, connect, and the proof. */
 function stepsOf({ source, family, binds }: Shape): Step[] {
-  const { range, rangeWanted, shareLocalPort, freebind, transparent, sockopts } = source;
+  const { range, rangeWanted, shareLocalPort, freebind, transparent, mark, sockopts } = source;
   return [
     { call: 'socket', family, type: SOCK_STREAM, protocol: 0 },
-    ...localSteps({ portAtConnect: shareLocalPort, range, rangeWanted, freebind, transparent }, family),
+    ...localSteps({ portAtConnect: shareLocalPort, range, rangeWanted, freebind, transparent, mark }, family),
     ...optionSteps([encodeOption('TCP_FASTOPEN_CONNECT', true), encodeOption('TCP_FASTOPEN_NO_COOKIE', true)]),
     ...optionSteps(sockopts),
     ...(binds ? [{ call: 'bind' } as const] : []),
@@ -206,6 +206,15 @@ function notDeferred(remote: Endpoint): SocketError {
   );
 }
 
-const KNOWN = ['remote', 'local', 'localPortRange', 'shareLocalPort', 'freebind', 'transparent', 'sockopts'] as const;
+const KNOWN = [
+  'remote',
+  'local',
+  'localPortRange',
+  'shareLocalPort',
+  'freebind',
+  'transparent',
+  'mark',
+  'sockopts',
+] as const;
 const REFUSED: ReadonlyMap<string, string> = new Map([...LOSES_GUARANTEE, ...SET_BY_RESERVE]);
 const RECIPES = new Recipes(stepsOf);

@@ -138,4 +138,4 @@ export class UdpReservation implements OwnSocket<'dgram'>, Disposable {
   }
 }
 
-const DECIDED = ['family', 'ipv6Only', 'reuseAddr', 'reusePort', 'freebind', 'transparent'] as const;
+const DECIDED = ['family', 'ipv6Only', 'reuseAddr', 'reusePort', 'freebind', 'transparent', 'device'] as const;

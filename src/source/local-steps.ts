@@ -1,4 +1,5 @@
 // The options of a local end as steps of a recipe: one order, one set of names, for every kind of socket that has one.
+import { boolean, integer, invalidValue, string } from '../arguments.js';
 import { ENOPROTOOPT } from '../kernel/numbers.js';
 import type { PortRange } from '../kernel/sysctl.js';
 import { encodeOption, type EncodedOption } from '../options/access.js';
@@ -18,6 +19,37 @@ export interface LocalOptions {
   readonly transparent?: boolean | undefined;
   readonly mark?: number | undefined;
   readonly device?: string | undefined;
+}
+
+/** Options that every kind of local end has, as callers name them. */
+export interface GivenLocalOptions {
+  readonly freebind?: boolean | undefined;
+  readonly transparent?: boolean | undefined;
+  readonly mark?: number | undefined;
+  readonly device?: string | undefined;
+}
+
+/** The same, checked, with their defaults. */
+export interface CheckedLocalOptions {
+  readonly freebind: boolean;
+  readonly transparent: boolean;
+  readonly mark: number | undefined;
+  readonly device: string | undefined;
+}
+
+/** Each is read once. @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
+export function checkLocalOptions(options: GivenLocalOptions): CheckedLocalOptions {
+  const { freebind = false, transparent = false, mark, device } = options;
+  boolean('options.freebind', freebind);
+  boolean('options.transparent', transparent);
+  if (mark !== undefined) integer('options.mark', mark, 0, 0xffffffff);
+  if (device !== undefined) {
+    if (string('options.device', device) === '') {
+      throw invalidValue('options.device', device, 'it must be the name of an interface');
+    }
+    encodeOption('SO_BINDTODEVICE', device, 'options.device');
+  }
+  return { freebind, transparent, mark, device };
 }
 
 /** In the order in which they are set. */

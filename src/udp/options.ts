@@ -12,6 +12,7 @@ import {
 import { applyOptions, encodeOption, type EncodedOption } from '../options/access.js';
 import type { TransmitTime } from '../options/kinds/timestamping.js';
 import { steeringOf, type ReusePort } from '../options/reuse-port.js';
+import { checkLocalOptions } from '../source/local-steps.js';
 import { encodeSockopts } from '../options/sockopts.js';
 import type { DatagramSocketOptions } from '../options/table.js';
 import type { OptionAccess } from '../options/target.js';
@@ -93,6 +94,8 @@ export interface UdpSocketOptions extends SenderOptions, EgressOptions {
   readonly freebind?: boolean | undefined;
   /** The mark of what is sent (SO_MARK), 0 to 2^32 - 1; needs CAP_NET_ADMIN or CAP_NET_RAW. @default none */
   readonly mark?: number | undefined;
+  /** The interface to receive and send by (SO_BINDTODEVICE). @default any */
+  readonly device?: string | undefined;
   /** Let bind take addresses of others, and receive what is sent to them (IP_TRANSPARENT); needs CAP_NET_ADMIN or CAP_NET_RAW. @default false */
   readonly transparent?: boolean | undefined;
 
@@ -129,7 +132,7 @@ export function checkUdpOptions(options: UdpSocketOptions): void {
     if (wanted === undefined || wanted === 'require' || typeof wanted === 'boolean') continue;
     throw invalidType(`options.${name}`, "true, false or 'require'", wanted);
   }
-  for (const name of ['ipv6Only', 'reuseAddr', 'freebind', 'transparent', 'debug'] as const) {
+  for (const name of ['ipv6Only', 'reuseAddr', 'debug'] as const) {
     if (options[name] !== undefined) boolean(`options.${name}`, options[name]);
   }
   if (options.ipv6Only !== undefined && family === 'ipv4') {
@@ -160,6 +163,7 @@ export function checkUdpOptions(options: UdpSocketOptions): void {
       options.controlLength,
     );
   }
+  checkLocalOptions(options);
   encodeSockopts(options.sockopts, REFUSED);
 }
 
@@ -196,6 +200,7 @@ export function optionSteps(options: UdpSocketOptions): OptionStep[] {
     ...required(options.freebind === true && encodeOption(byFamily('FREEBIND', family), true)),
     ...required(options.transparent === true && encodeOption(byFamily('TRANSPARENT', family), true)),
     ...required(mark === undefined ? undefined : encodeOption('SO_MARK', mark)),
+    ...required(options.device === undefined ? undefined : encodeOption('SO_BINDTODEVICE', options.device)),
   ];
 }
 
@@ -262,7 +267,6 @@ const MAX_DATA = 65535;
 const MAX_BUFFER = 2 ** 30 - 1;
 
 const RANGES = [
-  ['mark', 0, 0xffffffff],
   ['recvBufferSize', 0, MAX_BUFFER],
   ['sendBufferSize', 0, MAX_BUFFER],
   ['slots', 1, 256],
@@ -277,6 +281,7 @@ const KEYS: readonly (keyof UdpSocketOptions)[] = [
     'family',
     ...FLAG_FEATURES,
     'mark',
+    'device',
     'pathMtuDiscovery',
     'txTime',
     'ipv6Only',

@@ -43,6 +43,7 @@ test('undefined options of UdpSocket.create and of a send mean the default', asy
       ttl: undefined,
       receiveMark: undefined,
       segmentSize: undefined,
+      device: undefined,
     },
     ...{ timestamps: undefined, dropCounter: undefined, mark: undefined, errorQueue: undefined, txTime: undefined },
     ...{ pathMtuDiscovery: undefined, ipv6Only: undefined, reuseAddr: undefined, reusePort: undefined },
@@ -71,6 +72,7 @@ test('undefined options of reserve and reserveUdp mean the default', () => {
       localPortRange: undefined,
       freebind: undefined,
       transparent: undefined,
+      mark: undefined,
       sockopts: undefined,
     },
   };
@@ -83,7 +85,7 @@ test('undefined options of listen, connect and a pool mean the default', async (
   const nothing: Nothing<ListenOptions> = {
     ...{ host: undefined, port: undefined, backlog: undefined, freebind: undefined, transparent: undefined },
     ...{ reusePort: undefined, fastOpen: undefined, deferAccept: undefined, ipv6Only: undefined, sockopts: undefined },
-    ...{ signal: undefined, exclusive: undefined, protocol: undefined },
+    ...{ signal: undefined, exclusive: undefined, protocol: undefined, mark: undefined, device: undefined },
   };
   const server = listen(
     createServer((socket) => socket.end()),

@@ -24,7 +24,7 @@ export function reserving(): void {
   reserve({ remote: { address: '192.0.2.1', port: 443 }, local: { address: '192.0.2.9' } });
   reserve({ remote: '192.0.2.1:443', local: { address: '192.0.2.9', port: 40_000 }, shareLocalPort: false });
   reserve({ remote: '192.0.2.1:443', local: '192.0.2.9:0', localPortRange: [40_000, 40_999], freebind: true });
-  reserve({ remote: '192.0.2.1:443', transparent: true, sockopts: { SO_MARK: 1, TCP_USER_TIMEOUT: 1000 } });
+  reserve({ remote: '192.0.2.1:443', transparent: true, mark: 1, sockopts: { TCP_USER_TIMEOUT: 1000 } });
   // @ts-expect-error the remote is required
   reserve({});
   // @ts-expect-error the remote needs a port
@@ -38,7 +38,7 @@ export function reserving(): void {
   // @ts-expect-error a misspelt key
   reserve({ remote: '192.0.2.1:443', portRange: [1, 2] });
   // @ts-expect-error the value has the type of the option
-  reserve({ remote: '192.0.2.1:443', sockopts: { SO_MARK: true } });
+  reserve({ remote: '192.0.2.1:443', sockopts: { TCP_NODELAY: 1 } });
   // @ts-expect-error an option of datagram sockets
   reserve({ remote: '192.0.2.1:443', sockopts: { UDP_SEGMENT: 1200 } });
   // @ts-expect-error an option of stream sockets

@@ -1,13 +1,13 @@
 // What `connect` is asked for beyond net.connect, checked before anything is made.
 import { isIP, type TcpNetConnectOpts } from 'node:net';
-import { boolean, integer, invalidValue, oneOf, string } from '../../arguments.js';
+import { boolean, integer, invalidValue, oneOf } from '../../arguments.js';
 import type { PortRange } from '../../kernel/sysctl.js';
-import { encodeOption } from '../../options/access.js';
 import { encodeSockopts, type StreamProtocol } from '../../options/sockopts.js';
 import type { StreamSocketOptions } from '../../options/table.js';
 import { choosePort } from '../../ports/port-range.js';
 import { sourceEndpoint } from './descriptor.js';
 import type { WaitForLocalPort } from '../../ports/wait-policy.js';
+import { checkLocalOptions } from '../../source/local-steps.js';
 import type { Source } from '../../source/source.js';
 
 /** Options of the source, which net.connect does not have. */
@@ -100,22 +100,17 @@ export function isDeferredConnect({ sockopts }: Source): boolean {
 
 /** @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
 export function sourceOf(options: SourceOptions & Pick<ConnectOptions, 'localAddress' | 'localPort'>): Source {
-  const { localPortRange, freebind = false, transparent = false, mark, device, protocol = 'tcp', sockopts } = options;
+  const { localPortRange, protocol = 'tcp', sockopts } = options;
   const address = addressOf(options.localAddress);
   const port = portOf(options.localPort);
   const { shareLocalPort = port === 0 } = options;
-  boolean('options.freebind', freebind);
-  boolean('options.transparent', transparent);
   boolean('options.shareLocalPort', shareLocalPort);
-  if (mark !== undefined) integer('options.mark', mark, 0, 0xffffffff);
-  if (device !== undefined && string('options.device', device) === '')
-    throw invalidValue('options.device', device, 'it must be the name of an interface');
-  if (device !== undefined) encodeOption('SO_BINDTODEVICE', device, 'options.device');
   oneOf('options.protocol', protocol, PROTOCOLS);
   return {
     address,
     ...choosePort(port, localPortRange, shareLocalPort, 'options.localPort'),
-    ...{ shareLocalPort, freebind, transparent, mark, device, protocol },
+    ...checkLocalOptions(options),
+    ...{ shareLocalPort, protocol },
     sockopts: encodeSockopts(sockopts, OF_THEIR_OWN, protocol),
   };
 }

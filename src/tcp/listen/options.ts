@@ -15,6 +15,7 @@ import type { BpfInstruction } from '../../options/kinds/filter.js';
 import { steeringOf, type ReusePort } from '../../options/reuse-port.js';
 import { encodeSockopts, type StreamProtocol } from '../../options/sockopts.js';
 import type { StreamSocketOptions } from '../../options/table.js';
+import { checkLocalOptions, type CheckedLocalOptions } from '../../source/local-steps.js';
 import { Endpoint } from '../../wire/endpoint.js';
 import type { Family } from '../../wire/families.js';
 
@@ -35,6 +36,10 @@ export interface ListenOptions {
   readonly freebind?: boolean | undefined;
   /** Accept for addresses of others, as a TPROXY rule brings (IP_TRANSPARENT); CAP_NET_ADMIN or CAP_NET_RAW. @default false */
   readonly transparent?: boolean | undefined;
+  /** The mark of the packets of all accepted connections (SO_MARK); CAP_NET_ADMIN or CAP_NET_RAW. */
+  readonly mark?: number | undefined;
+  /** Accept only what comes by this interface (SO_BINDTODEVICE). */
+  readonly device?: string | undefined;
   /**
    * Share the port with other listeners of the same user, each in a process or thread of its own (SO_REUSEPORT). The
    * kernel spreads connections by a hash of the flow, or as `steering` says. @default false
@@ -67,13 +72,11 @@ export interface ListenOptions {
 }
 
 /** What was asked for, checked. */
-export interface Plan {
+export interface Plan extends CheckedLocalOptions {
   /** Undefined: '::', or '0.0.0.0' where there is no IPv6. */
   readonly endpoint: Endpoint | undefined;
   readonly port: number;
   readonly backlog: number;
-  readonly freebind: boolean;
-  readonly transparent: boolean;
   readonly reusePort: boolean;
   readonly steering: readonly BpfInstruction[] | undefined;
   readonly fastOpen: number;
@@ -87,7 +90,7 @@ export interface Plan {
 /** @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
 export function planOf(options: ListenOptions, inWorker: boolean): Plan {
   checkOptions('options', options, KNOWN);
-  const { backlog = 511, freebind = false, transparent = false, ipv6Only = false, deferAccept = 0 } = options;
+  const { backlog = 511, ipv6Only = false, deferAccept = 0 } = options;
   const { port = 0, exclusive = true, protocol = 'tcp' } = options;
   oneOf('options.protocol', protocol, ['tcp', 'mptcp'] as const);
   integer('options.port', port, 0, 65535);
@@ -107,8 +110,7 @@ export function planOf(options: ListenOptions, inWorker: boolean): Plan {
     endpoint,
     port,
     backlog: integer('options.backlog', backlog, 1, 2 ** 31 - 1),
-    freebind: boolean('options.freebind', freebind),
-    transparent: boolean('options.transparent', transparent),
+    ...checkLocalOptions(options),
     reusePort: options.reusePort !== undefined && options.reusePort !== false,
     steering: steeringOf(options.reusePort),
     fastOpen: queueOf(options.fastOpen, backlog),
@@ -162,6 +164,8 @@ const KNOWN = [
   'backlog',
   'freebind',
   'transparent',
+  'mark',
+  'device',
   'reusePort',
   'fastOpen',
   'deferAccept',

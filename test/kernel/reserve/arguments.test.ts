@@ -95,7 +95,7 @@ describe('reserve() refuses', () => {
       () => reserve({ remote, [name]: 1 }),
       VALUE,
       new RegExp(`"options\\.${name}"`),
-      /remote, local, localPortRange, shareLocalPort, freebind, transparent, sockopts/,
+      /remote, local, localPortRange, shareLocalPort, freebind, transparent, mark, sockopts/,
     );
   });
 });
@@ -148,7 +148,8 @@ describe('reserve() with sockopts', () => {
   test('sets them on the reservation, and on the socket made from it', () => {
     using reservation = reserve({
       remote,
-      sockopts: { TCP_NODELAY: true, SO_KEEPALIVE: true, TCP_KEEPIDLE: 77, IP_TTL: 33, SO_MARK: 42 },
+      sockopts: { TCP_NODELAY: true, SO_KEEPALIVE: true, TCP_KEEPIDLE: 77, IP_TTL: 33 },
+      mark: 42,
     });
     expect(getOption(reservation, 'TCP_NODELAY')).toBe(true);
     expect(getOption(reservation, 'SO_KEEPALIVE')).toBe(true);

@@ -56,7 +56,7 @@ testUnprivileged(
 testUnprivileged(
   'reserve() with an option that needs a capability fails with EPERM and leaves nothing open',
   async () => {
-    const [result] = await reserveUnprivileged({ remote: '127.0.0.1:9', sockopts: { SO_MARK: 42 } });
+    const [result] = await reserveUnprivileged({ remote: '127.0.0.1:9', mark: 42 });
     expect(result).toMatchObject({ code: 'EPERM', syscall: 'setsockopt', option: 'SO_MARK', leaked: 0 });
   },
 );
