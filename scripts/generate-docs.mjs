@@ -5,6 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { format, resolveConfig } from 'prettier';
+import { errorsGuide } from './docs/errors.mjs';
 import { withLayers } from './docs/layers.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -15,11 +16,13 @@ const { OPTIONS } = await load('options/table.js');
 const { OMITTED } = await load('options/omitted.js');
 const { LEVELS, socketsOf } = await load('options/row.js');
 const { socketsText, valueOf } = await load('cli/option-page.js');
+const { CONDITIONS, REASONS } = await load('reasons.js');
 
 /** @type {string[]} */
 const stale = [];
 await produce('src/options/values.ts', values());
 await produce('docs/options.md', guide());
+await produce('docs/errors.md', errorsGuide(REASONS, CONDITIONS));
 await produce('CONTRIBUTING.md', withLayers(readFileSync(join(root, 'CONTRIBUTING.md'), 'utf8')));
 if (stale.length > 0) {
   console.error(`${stale.join(' and ')} not current: run \`npm run docs\``);

@@ -54,26 +54,20 @@ export type FailureReason =
 /** System calls whose failures the table explains. */
 export type ExplainedCall = 'socket' | 'setsockopt' | 'bind' | 'listen' | 'connect' | 'sendmsg';
 
-/** What a row may depend on beyond the call and its errno. */
-export type Condition =
-  /** The kernel was to pick the port. */
-  | 'anyPort'
-  /** A port was asked for, or the socket has one. */
-  | 'portGiven'
-  /** The local address is a broadcast or multicast address. */
-  | 'notUnicast'
-  /** The local address of bind, or the remote one of connect, is link-local and has no zone. */
-  | 'noZone'
-  /** Nothing was bound, and the host has no address to send from. */
-  | 'noSourceAddress'
-  /** The local address is an IPv4 address that is not routed to this host, and `transparent` was not asked for. */
-  | 'sourceNotLocal'
-  /** A worker of a cluster listens. */
-  | 'inWorker'
-  /** The option's row names a capability. */
-  | 'privileged'
-  /** An MPTCP socket was asked for. */
-  | 'mptcp';
+/** What a row may depend on beyond the call and its errno, and how the documentation says it. */
+export const CONDITIONS = {
+  anyPort: 'the kernel was to pick the port',
+  portGiven: 'a port was asked for, or the socket has one already',
+  notUnicast: 'the local address is a broadcast or multicast address',
+  noZone: 'a link-local address has no zone: the local one of bind, the remote one of connect and send',
+  noSourceAddress: 'nothing was bound, and the host has no address to send from',
+  sourceNotLocal: 'the local address is an IPv4 address that is not routed to this host, without `transparent`',
+  inWorker: 'a worker of a cluster listens',
+  privileged: 'the option needs a capability',
+  mptcp: "with `protocol: 'mptcp'`",
+} as const;
+
+export type Condition = keyof typeof CONDITIONS;
 
 export interface ReasonRow {
   readonly call: ExplainedCall | readonly ExplainedCall[];
@@ -268,3 +262,23 @@ export const REASONS: readonly ReasonRow[] = [
     remedy: 'The route to {remote} is a black hole, or the source cannot be used for it: see `ip route get {remote}`',
   },
 ];
+
+/** The first row that fits. @param holds whether a condition holds: asked only where a row depends on it */
+export function findReason(
+  call: ExplainedCall,
+  errno: number,
+  option: string | undefined,
+  holds: (condition: Condition) => boolean,
+): ReasonRow | undefined {
+  return REASONS.find(
+    (row) =>
+      includes(row.call, call) &&
+      includes(row.errno, errno) &&
+      (row.option === undefined || row.option === option) &&
+      (row.when ?? []).every(holds),
+  );
+}
+
+function includes<T>(list: T | readonly T[], value: T): boolean {
+  return Array.isArray(list) ? list.includes(value) : list === value;
+}

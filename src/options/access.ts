@@ -4,13 +4,14 @@ import { check, SocketError, SyscallError } from '../errors.js';
 import { TCP_STATES } from '../kernel/tcp-states.js';
 import { KINDS } from './kinds.js';
 import type { Codec } from './kinds/codec.js';
+import { setsockoptError } from './set-error.js';
 import { hasIPv6Group } from './kinds/groups.js';
 import { portAssigned } from './local-endpoint.js';
 import { LEVELS, type OptionRow } from './row.js';
 import { OPTIONS, type ReadableOptionName, type SocketOptions, type WritableOptionName } from './table.js';
 import { accessOf, refusalOf, type OptionAccess, type OptionTarget, type SocketTypeOf } from './target.js';
 import type { OptionValues } from './values.js';
-import { EACCES, EPERM, TCP_INFO } from '../kernel/numbers.js';
+import { TCP_INFO } from '../kernel/numbers.js';
 
 /** An option by its numbers: a new kernel option never waits for a release. */
 export interface RawOption {
@@ -113,7 +114,7 @@ function applyOption(access: OptionAccess, name: string, value: unknown, found =
           row.name,
           encoded,
         );
-  if (result < 0) throw new SyscallError('setsockopt', result, { option: name, remedy: remedyOf(result, row) });
+  if (result < 0) throw setsockoptError(name, result, row.privilege);
 }
 
 function refuseLate(access: OptionAccess, name: string, late: NonNullable<OptionRow['late']>): void {
@@ -131,12 +132,6 @@ function isConnected(access: OptionAccess): boolean {
   const length = access.getsockopt(LEVELS.IPPROTO_TCP, TCP_INFO, scratchState);
   const state = length < 1 ? undefined : TCP_STATES[scratchState[0] ?? 0];
   return state !== undefined && !['CLOSE', 'LISTEN', 'SYN_SENT', 'SYN_RECV'].includes(state);
-}
-
-function remedyOf(errno: number, row: OptionRow): string | undefined {
-  return row.privilege !== undefined && (errno === EPERM || errno === EACCES)
-    ? `It requires ${row.privilege}`
-    : undefined;
 }
 
 function readOption(access: OptionAccess, name: string): unknown {

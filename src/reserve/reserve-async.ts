@@ -62,7 +62,8 @@ async function waitInLine(plan: ReservePlan, { key, policy, signal, last: first 
           if (searchBehind(outcome, plan) !== undefined) return false;
           reject(failureOf(outcome, plan));
         } catch (error) {
-          reject(error as Error);
+          if (!(error instanceof Error)) throw error;
+          reject(error);
         }
         return true;
       };

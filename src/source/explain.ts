@@ -7,10 +7,11 @@ import { isLocal } from '../kernel/routes.js';
 import { capacity, readSysctl, type PortRange } from '../kernel/sysctl.js';
 import { isUnicast } from '../kernel/unicast.js';
 import type { EncodedOption } from '../options/access.js';
+import { explainSetsockopt } from '../options/set-error.js';
 import { effectiveRange, type FailedSearch } from '../ports/evidence.js';
 import { WHOLE_RANGE } from '../ports/port-range.js';
 import { recentExhaustion } from '../ports/recent.js';
-import { REASONS, type Condition, type ExplainedCall, type FailureReason, type ReasonRow } from '../reasons.js';
+import { findReason, type Condition, type ExplainedCall, type FailureReason } from '../reasons.js';
 import { Endpoint } from '../wire/endpoint.js';
 import { familyNumber, type Family } from '../wire/families.js';
 import { isWildcard } from '../wire/wildcard.js';
@@ -50,10 +51,11 @@ export interface Explanation {
 
 /** @param option the option that setsockopt refused */
 export function explain(call: ExplainedCall, errno: number, asked: Asked, option?: EncodedOption): Explanation {
-  const row = REASONS.find((candidate) => fits(candidate, call, errno, asked, option));
+  if (option !== undefined) return explainSetsockopt(option.option, errno, option.privilege);
+  const row = findReason(call, errno, undefined, (condition) => TESTS[condition](asked, call));
   if (row === undefined) return {};
   const { reason } = row;
-  const remedy = row.remedy === undefined ? '' : fill(row.remedy, asked, option);
+  const remedy = row.remedy === undefined ? '' : fill(row.remedy, asked);
   return {
     reason,
     remedy: remedy === '' ? undefined : remedy,
@@ -143,28 +145,9 @@ export function localRoute(address: string): string {
   return bare.includes(':') ? `ip -6 route add local ${bare}/128 dev lo` : `ip route add local ${bare}/32 dev lo`;
 }
 
-function fits(
-  row: ReasonRow,
-  call: ExplainedCall,
-  errno: number,
-  asked: Asked,
-  option: EncodedOption | undefined,
-): boolean {
-  return (
-    includes(row.call, call) &&
-    includes(row.errno, errno) &&
-    (row.option === undefined || row.option === option?.option) &&
-    (row.when ?? []).every((condition) => CONDITIONS[condition](asked, call, option))
-  );
-}
+type Test = (asked: Asked, call: ExplainedCall) => boolean;
 
-function includes<T>(list: T | readonly T[], value: T): boolean {
-  return Array.isArray(list) ? list.includes(value) : list === value;
-}
-
-type Test = (asked: Asked, call: ExplainedCall, option: EncodedOption | undefined) => boolean;
-
-const CONDITIONS: Readonly<Record<Condition, Test>> = {
+const TESTS: Readonly<Record<Condition, Test>> = {
   anyPort: (asked, call) => !portGiven(asked, call),
   portGiven,
   notUnicast: ({ local, device }) => local !== undefined && !isUnicast(plainAddress(local), device),
@@ -173,7 +156,7 @@ const CONDITIONS: Readonly<Record<Condition, Test>> = {
   sourceNotLocal: ({ local, transparent }) =>
     !isAny(local) && local?.includes(':') === false && transparent !== true && !isRoutedHere(local),
   inWorker: ({ inWorker }) => inWorker === true,
-  privileged: (_asked, _call, option) => option?.privilege !== undefined,
+  privileged: () => false, // of options alone: see explainSetsockopt
   mptcp: ({ protocol }) => protocol === 'mptcp',
 };
 
@@ -214,29 +197,22 @@ function hasSource(remote: Endpoint): boolean {
 }
 
 /** What the braces of a remedy stand for. */
-function fill(remedy: string, asked: Asked, option: EncodedOption | undefined): string {
-  return remedy.replace(/\{(\w+)\}/g, (whole, name: string) => PLACES[name]?.(asked, option) ?? whole);
+function fill(remedy: string, asked: Asked): string {
+  return remedy.replace(/\{(\w+)\}/g, (whole, name: string) => PLACES[name]?.(asked) ?? whole);
 }
 
-const PLACES: Readonly<Record<string, (asked: Asked, option: EncodedOption | undefined) => string>> = {
+const PLACES: Readonly<Record<string, (asked: Asked) => string>> = {
   local: ({ local = '' }) => local,
   localOrAny,
   localRoute: ({ local = '' }) => localRoute(local),
   remote: ({ remote }) => remote?.address ?? 'the destination',
   freebind: ({ by }) => FREEBIND[by],
   portInUse: ({ by }) => PORT_IN_USE[by],
-  privilege: (_asked, option) => option?.privilege ?? 'a privilege',
   lowestPort: () => readSysctl('net.ipv4.ip_unprivileged_port_start') ?? '1024',
-  fastOpen: () => String(fastOpen()),
-  fastOpenOn: () => String(fastOpen() | 1),
 };
 
 function localOrAny({ local }: Asked): string {
   return local === undefined || isWildcard({ address: local }) ? 'any address' : local;
-}
-
-function fastOpen(): number {
-  return Number(readSysctl('net.ipv4.tcp_fastopen') ?? 0);
 }
 
 /** How one binds to an address that is not local. */

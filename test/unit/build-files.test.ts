@@ -50,7 +50,9 @@ test('every generated text file says so on its first line', () => {
       ? readdirSync(new URL(pattern.slice(0, -1), root)).map((file) => pattern.replace('*', file))
       : pattern,
   );
-  expect(files).toEqual(expect.arrayContaining(['src/options/values.ts', 'docs/options.md', 'bench/results/udp.md']));
+  expect(files).toEqual(
+    expect.arrayContaining(['src/options/values.ts', 'docs/errors.md', 'docs/options.md', 'bench/results/udp.md']),
+  );
   const silent = files
     .filter((file) => file !== 'package-lock.json') // npm's own format
     .filter((file) => {

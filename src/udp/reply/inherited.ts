@@ -1,8 +1,8 @@
 // What a second socket has to have of the first one, so that what it sends looks the same: the options of sending, as data.
 import type { Handle } from '../../binding.js';
-import { SyscallError } from '../../errors.js';
 import type { Family } from '../../wire/families.js';
-import { LEVELS } from '../../options/row.js';
+import { LEVELS, type OptionRow } from '../../options/row.js';
+import { setsockoptError } from '../../options/set-error.js';
 import { OPTIONS, type OptionName } from '../../options/table.js';
 
 /**
@@ -13,15 +13,16 @@ import { OPTIONS, type OptionName } from '../../options/table.js';
 export function inheritSending(from: Handle, to: Handle, family: Family): void {
   for (const [option, only] of INHERITED) {
     if (only !== undefined && only !== family) continue;
-    const { name } = OPTIONS[option];
-    const level = LEVELS[OPTIONS[option].level];
+    const row: OptionRow = OPTIONS[option];
+    const { name, privilege } = row;
+    const level = LEVELS[row.level];
     const length = from.getsockopt(level, name, theirs);
     if (length < 0) continue; // not in this kernel, or not on such a socket
     const own = to.getsockopt(level, name, ours);
     const value = theirs.subarray(0, length);
     if (own === length && value.every((byte, i) => byte === ours[i])) continue;
     const result = to.setsockopt(level, name, option === 'SO_SNDBUF' ? half(value) : value.slice());
-    if (result < 0) throw new SyscallError('setsockopt', result, { option });
+    if (result < 0) throw setsockoptError(option, result, privilege);
   }
 }
 

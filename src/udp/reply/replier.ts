@@ -3,6 +3,7 @@
 import { integer, invalidType } from '../../arguments.js';
 import { SocketError, SyscallError } from '../../errors.js';
 import { localEndpoint } from '../../options/local-endpoint.js';
+import { setsockoptError } from '../../options/set-error.js';
 import { Endpoint } from '../../wire/endpoint.js';
 import type { Family } from '../../wire/families.js';
 import { isWildcard } from '../../wire/wildcard.js';
@@ -162,7 +163,7 @@ export class Replier implements ReplyRouter {
   /** Without it an IPv6 address that is local by a route only (AnyIP) cannot be a source, while an IPv4 one can. */
   #setFreebind(): void {
     const result = this.#context.handle.setsockopt(IPPROTO_IPV6, IPV6_FREEBIND, 1);
-    if (result < 0) throw new SyscallError('setsockopt', result, { option: 'IPV6_FREEBIND' });
+    if (result < 0) throw setsockoptError('IPV6_FREEBIND', result, undefined);
     this.#freebind = true;
   }
 
