@@ -1,5 +1,6 @@
 // May an address be a source? bind(2) takes IPv4's broadcast and multicast addresses as well, and the socket then sends from
 // another address without a word: inet_bind leaves the source to the route ("use device").
+import { BoundedMap } from '../bounded-map.js';
 import { SyscallError } from '../errors.js';
 import { interfaceIndex } from './interfaces.js';
 import { routeTo } from './routes.js';
@@ -18,7 +19,6 @@ export function isUnicast(address: string, device?: string): boolean {
   if (now < (knownUntil.get(key) ?? 0)) return true;
   const first = Number.parseInt(address, 10);
   if ((first >= 224 && first < 240) || address === '255.255.255.255' || isBroadcast(address, device)) return false;
-  if (knownUntil.size >= MAX_KNOWN) knownUntil.clear();
   knownUntil.set(key, now + KNOWN_FOR_MS);
   return true;
 }
@@ -36,7 +36,6 @@ function isBroadcast(address: string, device: string | undefined): boolean {
 }
 
 /** By address and device, in milliseconds of performance.now(). */
-const knownUntil = new Map<string, number>();
+const knownUntil = new BoundedMap<string, number>(4096);
 /** An address that becomes a broadcast address is one for sure after this long. */
 const KNOWN_FOR_MS = 1000;
-const MAX_KNOWN = 4096;

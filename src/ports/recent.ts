@@ -1,4 +1,5 @@
 // Evidence for errors that may come in numbers: it is gathered within a budget, and found again for the same search.
+import { BoundedMap } from '../bounded-map.js';
 import { TimeBudget } from './budget.js';
 import { effectiveRange, type FailedSearch } from './evidence.js';
 import { explainExhaustion, type Exhaustion } from './explain.js';
@@ -18,7 +19,7 @@ export function recentExhaustions({
   explain = explainExhaustion,
   now = () => performance.now(),
 }: EvidenceWorld = {}): typeof explainExhaustion {
-  const recent = new Map<string, Found>();
+  const recent = new BoundedMap<string, Found>(MAX_RECENT);
   const budget = new TimeBudget(SHARE, ALLOWANCE_MS);
   return (search) => {
     const { protocol = 'tcp', remote, local = '', range, search: kind = 'connect' } = search;
@@ -30,10 +31,7 @@ export function recentExhaustions({
     const found = explain(search);
     const at = now();
     budget.spend(at - asked);
-    recent.delete(key); // so that it is the newest again
     recent.set(key, { found, at, until: at + (at - asked) / SHARE });
-    const [oldest] = recent.keys();
-    if (recent.size > MOST_RECENT && oldest !== undefined) recent.delete(oldest);
     return found;
   };
 }
@@ -51,7 +49,7 @@ function aged({ found, at }: Found, now: number): Exhaustion | undefined {
 
 const SHARE = 0.1;
 const ALLOWANCE_MS = 100;
-const MOST_RECENT = 64;
+const MAX_RECENT = 64;
 
 /** Of this process, whoever asks. */
 export const recentExhaustion = recentExhaustions();
