@@ -42,7 +42,9 @@ export function setOption(target: OptionTarget, option: string | RawOption, valu
   const found = known(option);
   const refusal = refusalOf(target, found.level, found.row.name);
   if (refusal !== undefined) throw invalidValue('name', option, refusal);
-  applyOption(access, option, value, found);
+  const encoded = encodeValue(option, value, found);
+  // Getters of a value are the caller's code, and may have closed the socket: its descriptor may be another one's by now.
+  setEncoded(typeof value === 'object' ? accessOf(target) : access, option, encoded, found);
 }
 
 /**
@@ -64,7 +66,8 @@ export function applyOptions(access: OptionAccess, options: SocketOptions | unde
   if (options === undefined) return;
   if (typeof options !== 'object' || options === null) throw invalidType('sockopts', 'of type object', options);
   for (const [name, value] of Object.entries(options)) {
-    if (value !== undefined) applyOption(access, name, value);
+    const found = known(name);
+    if (value !== undefined) setEncoded(access, name, encodeValue(name, value, found), found);
   }
 }
 
@@ -101,10 +104,13 @@ export function encodeOption<N extends WritableOptionName>(
   };
 }
 
-function applyOption(access: OptionAccess, name: string, value: unknown, found = known(name)): void {
-  const { row, level, groupLevel, codec } = found;
+function encodeValue(name: string, value: unknown, { row, codec }: Known): Uint8Array | number {
   if (row.access === 'get') throw invalidValue('name', name, 'this option can only be read');
-  const encoded = codec.encode(value, name, row);
+  return codec.encode(value, name, row);
+}
+
+function setEncoded(access: OptionAccess, name: string, encoded: Uint8Array | number, found: Known): void {
+  const { row, level, groupLevel, codec } = found;
   if (row.late !== undefined) refuseLate(access, name, row.late);
   const result =
     typeof encoded === 'number'

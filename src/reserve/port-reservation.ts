@@ -17,6 +17,7 @@ import {
   type OwnSocket,
 } from '../options/target.js';
 import { Readiness } from '../socket/readiness.js';
+import { emptyHandle, giveBack } from '../source/handles.js';
 import { Endpoint, SOCKADDR_SIZE, type EndpointLike } from '../wire/endpoint.js';
 import { losesGuarantee } from './guarantee.js';
 import { handshake } from './handshake.js';
@@ -52,10 +53,11 @@ export class PortReservation implements OwnSocket<'stream'>, Disposable {
   declare readonly [socketType]: 'stream';
   readonly local: Endpoint;
   readonly remote: Endpoint;
-  readonly #handle: Handle;
+  #handle: Handle;
   #state: ReservationState = 'held';
   /** While activating: it has to end before the descriptor does. */
   #readiness: Readiness | undefined;
+  #polled = false;
 
   private constructor(handle: Handle, local: Endpoint, remote: Endpoint) {
     this.#handle = handle;
@@ -122,6 +124,7 @@ export class PortReservation implements OwnSocket<'stream'>, Disposable {
     integer('options.timeout', timeout, 0, 2 ** 31 - 1);
     requireAdoption();
     this.#requireHeld();
+    this.#polled = true;
     const readiness = (this.#readiness = new Readiness(this.#handle));
     this.#state = 'activating';
     try {
@@ -158,12 +161,15 @@ export class PortReservation implements OwnSocket<'stream'>, Disposable {
 
   /** Gives the port back; nothing is sent. Without effect once the reservation has left this object. */
   release(): void {
-    if (this.#state === 'activated' || this.#state === 'detached') return;
+    if (this.#state === 'released' || this.#state === 'activated' || this.#state === 'detached') return;
     // The handshake may have succeeded in this very moment: a reset leaves no TIME-WAIT, which would keep the port.
     if (this.#state === 'activating') this.#handle.setsockopt(RESET.level, RESET.name, RESET.value);
     this.#state = 'released';
     this.#readiness?.close();
     this.#handle.close();
+    // Nobody else has it: what a poll has watched is not used again.
+    if (!this.#polled) giveBack(this.#handle);
+    this.#handle = emptyHandle();
   }
 
   [Symbol.dispose](): void {

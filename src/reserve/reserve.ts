@@ -1,7 +1,7 @@
 // reserve and reserveMany: a local port toward a destination, kept by the kernel, with nothing sent. The recipe of the
 // talk "What makes the panda sad?" (Linux Plumbers 2024): a TCP Fast Open connect that waits for its first data.
 import { boolean, integer, options as checkOptions } from '../arguments.js';
-import { native, type Handle } from '../binding.js';
+import type { Handle } from '../binding.js';
 import { SocketError } from '../errors.js';
 import { EADDRINUSE, EADDRNOTAVAIL, EINPROGRESS, SOCK_STREAM } from '../kernel/numbers.js';
 import type { PortRange } from '../kernel/sysctl.js';
@@ -13,6 +13,7 @@ import type { StreamSocketOptions } from '../options/table.js';
 import { choosePort, contains, outsideRange, passedOver } from '../ports/port-range.js';
 import { endsOf } from '../source/ends.js';
 import { outerError } from '../source/explain.js';
+import { giveBack, takeHandle } from '../source/handles.js';
 import { checkLocalOptions, localSteps, optionSteps } from '../source/local-steps.js';
 import type { Recipe, Step } from '../source/recipe.js';
 import { Recipes, type Shape } from '../source/recipes.js';
@@ -129,12 +130,15 @@ export function attempt(plan: ReservePlan): PortReservation | RefusedStep {
   const recipe = RECIPES.of(source, family);
   recipe.connectTo(remote.sockaddr(family));
   if (bind !== undefined) recipe.bindTo(bind.sockaddr(family));
-  const handle = new (native().Handle)();
+  const handle = takeHandle();
   let errno = recipe.run(handle);
   if (errno === EADDRINUSE && bind?.port === 0 && recipe.failed?.call === 'bind') {
     errno = retryOnLast(recipe, handle, plan, bind);
   }
-  if (errno !== 0) return { errno, step: recipe.failed };
+  if (errno !== 0) {
+    giveBack(handle);
+    return { errno, step: recipe.failed };
+  }
   try {
     return PortReservation.of(handle, verified(recipe, plan), remote);
   } catch (error) {

@@ -71,15 +71,32 @@ export class Endpoint {
     if (typeof (value as Partial<typeof value> | null)?.address !== 'string') {
       throw invalidType(name, "{ address, port } or a string such as '192.0.2.1:53' or '[2001:db8::1]:53'", value);
     }
-    const flowlabel = value.flowlabel === undefined ? 0 : integer(`${name}.flowlabel`, value.flowlabel, 0, 0xfffff);
+    return Endpoint.#fromParts(value, name);
+  }
+
+  /** Each property is read once. The same ends come in a row (reservations, sends), so the latest two are found again. */
+  static #fromParts(value: Exclude<EndpointLike, string | Endpoint>, name: string): Endpoint {
+    const { address, port, flowlabel: label } = value;
     // A clone from another thread has lost its class, but still says that it was mapped.
-    const mapped = 'mapped' in value && value.mapped === true && isIPv4(value.address);
-    return Endpoint.#of(
-      mapped ? `::ffff:${value.address}` : value.address,
-      checkPort(`${name}.port`, value.port),
+    const plain = label === undefined && !('mapped' in value);
+    if (plain) {
+      if (latest?.address === address && latest.port === port) return latest.endpoint;
+      if (previous?.address === address && previous.port === port) return previous.endpoint;
+    }
+    const flowlabel = label === undefined ? 0 : integer(`${name}.flowlabel`, label, 0, 0xfffff);
+    const mapped = 'mapped' in value && value.mapped === true && isIPv4(address);
+    const endpoint = Endpoint.#of(
+      mapped ? `::ffff:${address}` : address,
+      checkPort(`${name}.port`, port),
       flowlabel,
       name,
     );
+    // The interface of a zone may get another number.
+    if (plain && endpoint.scopeId === 0) {
+      previous = latest;
+      latest = { address, port, endpoint };
+    }
+    return endpoint;
   }
 
   /**
@@ -205,6 +222,15 @@ export class Endpoint {
     return bytes;
   }
 }
+
+interface Known {
+  readonly address: string;
+  readonly port: number;
+  readonly endpoint: Endpoint;
+}
+
+let latest: Known | undefined;
+let previous: Known | undefined;
 
 const transient4 = new Uint8Array(16);
 const transient6 = new Uint8Array(SOCKADDR_SIZE);

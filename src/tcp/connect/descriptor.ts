@@ -1,11 +1,12 @@
 // The descriptor of one attempt: made for its family, set up and bound for its source, then handed to Node's handle.
-import { native, type Handle } from '../../binding.js';
+import type { Handle } from '../../binding.js';
 import { BoundedMap } from '../../bounded-map.js';
 import { EADDRINUSE, EADDRNOTAVAIL, ENODEV, IPPROTO_MPTCP, SOCK_STREAM } from '../../kernel/numbers.js';
 import { isUnicast } from '../../kernel/unicast.js';
 import { descriptorIn, isOpen, type TcpHandle } from '../../node/tcp-handle.js';
 import { encodeOption } from '../../options/access.js';
 import { passedOver } from '../../ports/port-range.js';
+import { giveBack, takeHandle } from '../../source/handles.js';
 import { localSteps, optionSteps } from '../../source/local-steps.js';
 import type { Recipe, Step } from '../../source/recipe.js';
 import { Recipes, type Shape } from '../../source/recipes.js';
@@ -20,10 +21,16 @@ import { SyscallError } from '../../errors.js';
  * @param mapped the destination is an IPv4 address on an IPv6 socket, and so may the source be
  */
 export function install(into: TcpHandle, source: Source, family: Family, mapped: boolean): Failure | undefined {
-  // Making an object for each descriptor costs more than a system call.
-  const handle = (spare ??= new (native().Handle)());
-  const failure = make(handle, source, family, mapped);
-  if (failure !== undefined) return failure;
+  const handle = takeHandle();
+  try {
+    return make(handle, source, family, mapped) ?? pass(handle, into);
+  } finally {
+    giveBack(handle);
+  }
+}
+
+/** The descriptor moves to Node's handle, or replaces the one that it has. */
+function pass(handle: Handle, into: TcpHandle): Failure | undefined {
   if (!isOpen(into)) return give(handle, into);
   const replaced = handle.dup3(descriptorIn(into));
   handle.close();
@@ -115,6 +122,5 @@ function resultOf(syscall: string, result: number): Failure | undefined {
   return result < 0 ? failureOf(result, new SyscallError(syscall, result)) : undefined;
 }
 
-let spare: Handle | undefined;
 const RECIPES = new Recipes(stepsOf);
 const endpoints = new BoundedMap<string, Endpoint>(1024);
