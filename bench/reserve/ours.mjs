@@ -9,10 +9,15 @@ import { NativeSocket, reserve, reserveMany, setOption } from '../../lib/index.j
 
 /** @typedef {import('../../lib/index.js').PortReservation} PortReservation */
 
-const there = { remote: { address: '127.0.0.1', port: 9 }, local: { address: '127.0.0.1' } };
+const there = toward(9);
 /** Batches of 2,000 until the compiler has nothing left to do. */
 const WARM_UPS = 10;
-const elsewhere = { ...there, remote: { address: '127.0.0.1', port: 7 } };
+const elsewhere = toward(7);
+
+/** Options of one shape: what the compiler has learnt in the warm-up holds in the measurement. */
+function toward(/** @type {number} */ port, address = '127.0.0.1') {
+  return { remote: { address, port }, local: { address: '127.0.0.1' } };
+}
 
 /** @type {Readonly<Record<string, (...numbers: number[]) => Promise<Record<string, number>>>>} */
 const modes = {
@@ -126,7 +131,7 @@ function spread(/** @type {number} */ count) {
   const held = [];
   while (held.length < count) {
     const i = held.length;
-    held.push(reserve({ ...there, remote: { address: `127.1.${i >> 8}.${i & 0xff}`, port: 9 } }));
+    held.push(reserve(toward(9, `127.1.${i >> 8}.${i & 0xff}`)));
   }
   return held;
 }
