@@ -1,5 +1,5 @@
-// UdpCore: the parts of a UdpSocket, put together: its readiness, its receiver, its sender, its replies and its error queue, over
-// one Handle. UdpSocket shows the part that is public.
+// UdpCore: combines the parts of a UdpSocket (readiness, receiver, sender, replies, error queue) over one Handle. UdpSocket
+// is its public interface.
 import { callError, type Asked } from '../source/explain.js';
 import { canWait, type Handle } from '../binding.js';
 import { check, SocketError, SyscallError } from '../errors.js';
@@ -28,10 +28,10 @@ import type { SendStats } from './send/transmit.js';
 /** Counters since the socket was created. */
 export interface UdpStats {
   readonly received: ReceiveStats;
-  /** Includes what `reply` has sent from other ports. */
+  /** Includes what `reply` sent from other ports. */
   readonly sent: SendStats;
   readonly replies: ReplyStats;
-  /** With `errorQueue`. */
+  /** Present with `errorQueue`. */
   readonly errorQueue: ErrorQueueStats;
 }
 
@@ -45,7 +45,7 @@ export class UdpCore {
   readonly replier: Replier;
   readonly errorQueue: ErrorQueue | undefined;
   readonly #errors: ErrorEntries | undefined;
-  /** What bind attaches to the reuseport group. */
+  /** The program that bind attaches to the reuseport group. */
   readonly #steering: readonly BpfInstruction[] | undefined;
   #emitter: UdpEmitter | undefined;
   #bound: boolean;
@@ -54,7 +54,7 @@ export class UdpCore {
 
   /**
    * @param features of the handle's socket, on which all options have been set
-   * @throws SyscallError of poll, with an error queue: then the handle is still the caller's
+   * @throws SyscallError of poll, with an error queue; the caller then still owns the handle
    */
   constructor(handle: Handle, features: Features, options: UdpSocketOptions, state: SocketState = NEW) {
     const { family } = options;
@@ -101,18 +101,18 @@ export class UdpCore {
         reportsDestination: pktinfo.on || originalDestination.on,
         emit: (event, ...args) => this.#emit(event, ...(args as never)),
         onError: (error, info) => {
-          // In a turn of its own, so that what a listener throws does not look like a reply that was not sent.
+          // In a separate turn, so that an error thrown by a listener does not look like a failed reply.
           if (this.#emitter?.listenerCount('sendError') !== 0) setImmediate(() => this.#emit('sendError', error, info));
         },
       },
       options,
     );
     this.sender.replies = this.replier;
-    // The last that may fail: a poll keeps what it polls for alive.
+    // The last step that may fail: a started poll keeps its socket alive.
     if (this.#errors !== undefined && canWait) this.readiness.watchErrors(false);
   }
 
-  /** Events go to this emitter from now on. */
+  /** Sends events to this emitter from now on. */
   start(emitter: UdpEmitter): void {
     this.#emitter = emitter;
     const { degraded } = this.features;
@@ -147,14 +147,14 @@ export class UdpCore {
       throw callError('bind', result, { ...this.#asked(), local: local.address, port: local.port }, { ends: local });
     this.#bound = true;
     this.replier.moved();
-    // After bind: a socket that has a program already cannot join a group that has one.
+    // After bind: a socket that already has a program cannot join a group that has one.
     if (this.#steering !== undefined) applyOptions(this.handle, { SO_ATTACH_REUSEPORT_CBPF: this.#steering });
   }
 
   /** `UdpSocket.connect` */
   connect(remote: Endpoint): void {
     const sockaddr = remote.transientSockaddr(this.family);
-    // A send may have picked a port, which its answers come to. One that connect picks goes with the connection.
+    // A port assigned by a send is kept, since replies come to it. One assigned by connect is lost on disconnect.
     const bound = this.#bound || (this.#remote === undefined && portAssigned(this.handle));
     const result = this.handle.connect(sockaddr);
     if (result < 0)
@@ -164,7 +164,7 @@ export class UdpCore {
     this.replier.moved();
   }
 
-  /** What is known of a call that failed. */
+  /** The context of a failed call. */
   #asked(): Asked {
     return { by: 'UdpSocket', family: this.family, protocol: 'udp', port: 0 };
   }
@@ -175,7 +175,7 @@ export class UdpCore {
     check('connect', this.handle.connect(UNSPECIFIED));
     this.#remote = undefined;
     this.replier.moved();
-    // The kernel takes the port away, unless it was named: a socket that was bound to port 0 would receive nothing at all.
+    // The kernel removes a port that was not chosen explicitly: a socket bound to port 0 would no longer receive anything.
     if (port !== 0 && this.local.port === 0) this.bind(this.local.withPort(port));
   }
 
@@ -193,21 +193,21 @@ export class UdpCore {
   }
 
   /**
-   * Closes the socket, but for its descriptor, which `take` detaches.
-   * @throws ERR_INVALID_STATE, EBADF; what `take` throws, and then the descriptor is closed as well
+   * Closes the socket except for its descriptor, which `take` detaches.
+   * @throws ERR_INVALID_STATE, EBADF; what `take` throws, in which case the descriptor is closed as well
    */
   handOver<T>(take: (handle: Handle) => T): T {
     if (this.closed) throw new SyscallError('detach', EBADF);
     if (this.sender.queuedBytes > 0) {
       throw new SocketError(
         'ERR_INVALID_STATE',
-        'Sends of this socket are still queued: await them, or writable(), first.',
+        'Sends of this socket are still queued: await them or writable() first.',
       );
     }
     if (this.receiver.holdsMessages) {
       throw new SocketError(
         'ERR_INVALID_STATE',
-        'Messages that were read have not been delivered yet: resume the socket, or iterate on, until they are.',
+        'Messages have been read but not delivered yet: resume the socket, or continue iterating, until they are delivered.',
       );
     }
     this.readiness.close();
@@ -223,7 +223,7 @@ export class UdpCore {
     return (this.#closed ??= this.#close());
   }
 
-  /** An event that was due in a later turn: 'close' is the last one. */
+  /** Emits an event that was scheduled for a later turn, unless the socket has been closed: 'close' is the last event. */
   #emit<E extends keyof UdpSocketEvents>(event: E, ...args: UdpSocketEvents[E]): void {
     if (this.#closed === undefined) this.#emitter?.emit(event, ...(args as never));
   }

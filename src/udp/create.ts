@@ -1,5 +1,5 @@
-// The socket of UdpSocket.create: one recipe with all options. Where the kernel lacks what a feature needs, the recipe is run
-// again without that feature, which `features` then reports.
+// Creates the socket of UdpSocket.create with one recipe that sets all options. If the kernel lacks an option of a feature,
+// the recipe is run again without that feature, and `features` reports it.
 import { native, type Handle } from '../binding.js';
 import { SOCK_DGRAM } from '../kernel/numbers.js';
 import { encodeSockopts } from '../options/sockopts.js';
@@ -15,7 +15,7 @@ export interface CreatedSocket {
   readonly features: Features;
 }
 
-/** @throws SyscallError of socket or setsockopt; ERR_UNSUPPORTED for gso: 'require' where the kernel has none */
+/** @throws SyscallError of socket or setsockopt; ERR_UNSUPPORTED for gso: 'require' if the kernel does not support it */
 export function createSocket(options: UdpSocketOptions): CreatedSocket {
   const { family } = options;
   const sockopts = plainSteps(encodeSockopts(options.sockopts, REFUSED));
@@ -49,7 +49,7 @@ export function createSocket(options: UdpSocketOptions): CreatedSocket {
   return { handle, features };
 }
 
-/** Where one option of a feature fails, the feature's others are left out. */
+/** If one option of a feature fails, its other options are skipped. */
 function sharesFeature(one: OptionStep, other: OptionStep): boolean {
   return one.feature !== undefined && one.feature === other.feature;
 }

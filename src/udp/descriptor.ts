@@ -1,5 +1,4 @@
-// A descriptor that somebody else has set up becomes a UdpSocket's: what it has to be, what is read from it, and how its
-// options become again what they were when that fails.
+// UdpSocket.adopt: checks a descriptor, reads its state, and restores its options if adopting it fails.
 import { invalidType, invalidValue } from '../arguments.js';
 import type { Handle } from '../binding.js';
 import { SocketError } from '../errors.js';
@@ -25,21 +24,21 @@ import type { Family } from '../wire/families.js';
 import { LEVELS } from '../options/row.js';
 import { optionSteps, type UdpSocketOptions } from './options.js';
 
-/** The options of `UdpSocket.adopt`: as those of `create`; the family is the descriptor's. */
+/** The options of `UdpSocket.adopt`: those of `create`, except that the family is read from the descriptor. */
 export type UdpAdoptOptions = Omit<UdpSocketOptions, 'family'> & {
-  /** Checked against the descriptor when it is given. */
+  /** If set, it must be the family of the descriptor. */
   readonly family?: Family | undefined;
 };
 
-/** Where a socket stands that was set up by somebody else. */
+/** The state of an adopted socket. */
 export interface SocketState {
-  /** It had a port before it was connected, as far as that is known: `disconnect` keeps it. */
+  /** Whether it had a port before it was connected, as far as known: `disconnect` then keeps the port. */
   readonly bound: boolean;
   readonly remote: Endpoint | undefined;
 }
 
 /**
- * The options with the family of the descriptor, which must be a UDP socket that they go with.
+ * Adds the family of the descriptor to the options, and checks that the descriptor is a UDP socket that they can be set on.
  * @throws SyscallError (EBADF, ENOTSOCK); ERR_UNSUPPORTED for another type of socket; ERR_INVALID_STATE with UDP_GRO on;
  *   ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE
  */
@@ -55,21 +54,21 @@ export function optionsFor(fd: number, access: OptionAccess, options: UdpAdoptOp
   if ((options.gro === undefined || options.gro === false) && (intOption(access, IPPROTO_UDP, UDP_GRO) ?? 0) > 0) {
     throw new SocketError(
       'ERR_INVALID_STATE',
-      'UDP_GRO is on, so datagrams that wait may be merged already: adopt the descriptor with gro: true.',
+      'UDP_GRO is on, so datagrams in the receive buffer may be merged: adopt the descriptor with gro: true.',
     );
   }
   if (portAssigned(access)) {
     for (const name of BEFORE_BIND) {
       const value = options[name];
       if (value !== undefined && value !== false) {
-        throw invalidValue(`options.${name}`, value, 'the descriptor is bound already; set it before bind');
+        throw invalidValue(`options.${name}`, value, 'the descriptor is already bound; set it before bind');
       }
     }
   }
   return { ...options, family };
 }
 
-/** The family of a UDP socket; undefined for any other. @throws SyscallError (EBADF, ENOTSOCK) */
+/** The family of a UDP socket; undefined for any other kind of socket. @throws SyscallError (EBADF, ENOTSOCK) */
 export function udpFamily(access: OptionAccess): Family | undefined {
   const domain = requireIntOption(access, SOL_SOCKET, SO_DOMAIN, 'SO_DOMAIN');
   const isUdp =
@@ -79,8 +78,8 @@ export function udpFamily(access: OptionAccess): Family | undefined {
 }
 
 /**
- * Turns UDP_SEGMENT off where it is on: from now on each send says how it is cut, as the option did by default.
- * @returns the options with a `segmentSize`
+ * Turns UDP_SEGMENT off if it is on, and makes its value the default `segmentSize` instead. @returns the options with a
+ * `segmentSize`
  */
 export function takeSegmentSize(access: OptionAccess, options: UdpSocketOptions): UdpSocketOptions {
   const size = intOption(access, IPPROTO_UDP, UDP_SEGMENT) ?? 0;
@@ -89,7 +88,7 @@ export function takeSegmentSize(access: OptionAccess, options: UdpSocketOptions)
   return { ...options, segmentSize: options.segmentSize ?? size };
 }
 
-/** Where it is bound and connected. */
+/** Its local and remote addresses. */
 export function stateOf(handle: Handle): SocketState {
   const length = handle.getpeername(scratchAddress);
   return {
@@ -99,8 +98,8 @@ export function stateOf(handle: Handle): SocketState {
 }
 
 /**
- * Remembers the options that `options` would set. What it returns sets them again. What cannot be undone stays: memberships,
- * filters, SO_TXTIME.
+ * Reads the options that `options` would set, and returns a function that restores them. Some cannot be restored:
+ * memberships, filters, SO_TXTIME.
  */
 export function remember(access: OptionAccess, options: UdpSocketOptions): () => void {
   const before = [...optionSteps(options), ...sockoptsOf(options), encodeOption('UDP_SEGMENT', 0)].map((option) => ({
@@ -112,17 +111,17 @@ export function remember(access: OptionAccess, options: UdpSocketOptions): () =>
   };
 }
 
-/** As setsockopt takes it; undefined where it cannot be read. */
+/** The value for setsockopt; undefined if it cannot be read. */
 function valueOf(access: OptionAccess, { option, level, name }: Target): Uint8Array | number | undefined {
-  // A size beyond the sysctl's limit takes SO_RCVBUFFORCE, which cannot be read, to set it again.
+  // Restoring a size beyond the sysctl's limit needs SO_RCVBUFFORCE, which cannot be read.
   const forced = FORCED.get(option);
   if (forced !== undefined) return valueOf(access, encodeOption(forced, 0));
   const value = new Uint8Array(MAX_VALUE);
   const length = access.getsockopt(level, name, value);
-  // UDP_GRO cannot be read before 5.12 (98184612aca0), and was off: nobody else would know what is merged.
+  // UDP_GRO cannot be read before Linux 5.12 (98184612aca0). It is assumed to be off.
   if (length < 0) return option === 'UDP_GRO' ? 0 : undefined;
   const { readBack } = OPTIONS[option] as { readonly readBack?: string };
-  // A buffer's size reads back doubled.
+  // The kernel reports twice the size of a buffer.
   if (readBack === 'doubled' && length === 4) return (new Int32Array(value.buffer, 0, 1)[0] ?? 0) >> 1;
   return value.subarray(0, length);
 }
@@ -146,7 +145,7 @@ const FORCED: ReadonlyMap<WritableOptionName, 'SO_RCVBUF' | 'SO_SNDBUF'> = new M
   ['SO_SNDBUFFORCE', 'SO_SNDBUF'],
 ]);
 const BEFORE_BIND = ['ipv6Only', 'reuseAddr', 'reusePort', 'freebind', 'transparent'] as const;
-/** Bytes of the longest value that is remembered. */
+/** The longest value that can be restored, in bytes. */
 const MAX_VALUE = 64;
 // What a call writes is read before the next call.
 const scratchAddress = new Uint8Array(SOCKADDR_SIZE);

@@ -1,4 +1,4 @@
-// From here to node:dgram: a descriptor that this package has made becomes a dgram.Socket, which owns it from then on.
+// toDgram and adoptDgram: turn a UDP descriptor into a dgram.Socket, which then owns it.
 import type { Socket } from 'node:dgram';
 import { integer, invalidType } from '../arguments.js';
 import type { Handle } from '../binding.js';
@@ -15,15 +15,16 @@ import { handOver } from './internal.js';
 import { UdpSocket } from './socket.js';
 
 /**
- * Makes a dgram.Socket of a UdpSocket, which is closed by this ('close' included): for libraries that take nothing else. The
- * options that are set on the descriptor stay; what waits in the kernel's receive buffer is a 'message' of the dgram.Socket.
+ * Turns a UdpSocket into a dgram.Socket, for libraries that accept nothing else. The UdpSocket is closed and emits 'close'.
+ * The options of the descriptor are kept; datagrams in the kernel's receive buffer become 'message' events of the
+ * dgram.Socket.
  *
- * A socket that is not bound is bound to all addresses first. The dgram.Socket is bound when this returns, and 'listening' has
- * been emitted already: do now what you would do on 'listening'. libuv sets SO_REUSEADDR on every descriptor that it is given,
- * so that others could take the port; that is undone.
- * @throws ERR_UNSUPPORTED with `gro` (dgram would show merged datagrams as one) and on a runtime whose dgram takes no
- * descriptor; ERR_INVALID_STATE when it is closed or connected, while sends of it are queued, or messages were read and are not
- * delivered; SyscallError of bind; what dgram throws, and then the socket is closed
+ * An unbound socket is first bound to all addresses. When this returns, the dgram.Socket is bound and has already emitted
+ * 'listening': do now what you would do on 'listening'. libuv sets SO_REUSEADDR on every descriptor it is given, which
+ * would let other sockets take the port; this is undone.
+ * @throws ERR_UNSUPPORTED with `gro` (dgram would show merged datagrams as one) and on a runtime whose dgram does not
+ * accept a descriptor; ERR_INVALID_STATE if the socket is closed or connected, while sends are queued, or while messages
+ * have been read but not delivered; SyscallError of bind; what dgram throws, and then the socket is closed
  */
 export function toDgram(udp: UdpSocket): Socket {
   if (!(udp instanceof UdpSocket)) throw invalidType('udp', 'a UdpSocket', udp);
@@ -35,10 +36,11 @@ export function toDgram(udp: UdpSocket): Socket {
 }
 
 /**
- * Makes a dgram.Socket of a UDP socket that is bound: a NativeSocket, or a descriptor, which the dgram.Socket then owns. As
- * `toDgram`; when this throws, it is still the caller's.
- * @throws ERR_UNSUPPORTED with UDP_GRO, for what is not a UDP socket, and on a runtime whose dgram takes no descriptor;
- * ERR_INVALID_STATE when it is connected or not bound; ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE; SyscallError (EBADF); what dgram throws
+ * Turns a bound UDP socket, given as a NativeSocket or a descriptor, into a dgram.Socket, which then owns the descriptor.
+ * Otherwise as `toDgram`. If this throws, the caller still owns the descriptor.
+ * @throws ERR_UNSUPPORTED with UDP_GRO, for anything but a UDP socket, and on a runtime whose dgram does not accept a
+ * descriptor; ERR_INVALID_STATE if it is connected or not bound; ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE; SyscallError
+ * (EBADF); what dgram throws
  */
 export function adoptDgram(target: NativeSocket | number): Socket {
   const native = target instanceof NativeSocket ? target : undefined;
@@ -62,12 +64,12 @@ interface Found {
   readonly type: 'udp4' | 'udp6';
 }
 
-/** What the socket is, once it is clear that dgram can use it. */
+/** A socket that has been checked to be usable by dgram. */
 function inspectSocket(target: UdpSocket | NativeSocket | number, fd: number, connected: boolean): Found {
   const access = accessOf(target);
   const family = udpFamily(access);
   if (family === undefined) {
-    throw new SocketError('ERR_UNSUPPORTED', `Descriptor ${fd} is not a UDP socket; dgram has no other kind.`);
+    throw new SocketError('ERR_UNSUPPORTED', `Descriptor ${fd} is not a UDP socket; dgram supports only UDP.`);
   }
   if ((intOption(access, IPPROTO_UDP, UDP_GRO) ?? 0) > 0) {
     throw new SocketError(
@@ -75,21 +77,21 @@ function inspectSocket(target: UdpSocket | NativeSocket | number, fd: number, co
       'The socket receives datagrams merged (UDP_GRO), and dgram would show them as one. Create it without gro.',
     );
   }
-  // The kernel knows a path MTU for connected sockets only.
+  // The kernel reports a path MTU for connected sockets only.
   const mtu = intOption(access, IPPROTO_IP, IP_MTU) ?? intOption(access, IPPROTO_IPV6, IPV6_MTU) ?? 0;
   if (connected || mtu > 0) {
     throw new SocketError(
       'ERR_INVALID_STATE',
-      'The socket is connected, and dgram would not know: disconnect it, and call connect() of the dgram.Socket.',
+      'The socket is connected, and dgram would not know: disconnect it first, then call connect() on the dgram.Socket.',
     );
   }
   return { access, type: family === 'ipv4' ? 'udp4' : 'udp6' };
 }
 
-/** The descriptor changes its owner at the end: when this throws, it stays where it was. */
+/** The descriptor is detached last: if this throws, its owner stays the same. */
 function give(from: Pick<Handle, 'fd' | 'detach'>, { access, type }: Found): Socket {
   const socket = toDgramSocket(from.fd(), type, access);
-  // dgram does not read the error queue, and every poll would return at once.
+  // dgram does not read the error queue, so every poll would return at once.
   for (const name of ['IP_RECVERR', 'IPV6_RECVERR'] as const) {
     const option = encodeOption(name, false);
     access.setsockopt(option.level, option.name, option.value);

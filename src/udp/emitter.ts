@@ -1,5 +1,5 @@
-// The events of a UdpSocket, and an emitter that knows who listens: datagrams are read from when the first listener is added until
-// the last one is removed.
+// The events of a UdpSocket, and an emitter that tracks its listeners: datagrams are read from when the first listener is
+// added until the last one is removed.
 import { EventEmitter } from 'node:events';
 import type { SyscallError } from '../errors.js';
 import type { Feature, FeatureName } from './features.js';
@@ -8,26 +8,26 @@ import type { MessageInfo } from './receive/messages.js';
 import type { ReplyEvents } from './reply/replier.js';
 import type { SendEvents } from './send/sender.js';
 
-/** The events of a UdpSocket. There is no 'error': nothing that a peer can cause ends a process without a listener for it. */
+/** The events of a UdpSocket. There is no 'error' event, so that a peer cannot end a process that does not listen for it. */
 export interface UdpSocketEvents extends SendEvents, ReplyEvents {
-  /** Datagrams, read in place: valid until the callback returns. The object is reused, so that there is no garbage. */
+  /** Datagrams, read in place: valid until the callback returns. The object is reused to avoid garbage. */
   batch: [received: ReceivedBatch];
   /** A datagram as a copy, in dgram's shape. */
   message: [data: Buffer, info: MessageInfo];
   /**
-   * An error for an earlier datagram was pending on the socket, such as ECONNREFUSED from an ICMP message. A send (`syscall`
-   * 'sendmsg'), which was then repeated, or a receive ('recvmmsg') reported it. `stats` counts them.
+   * An error for an earlier datagram was pending on the socket, such as ECONNREFUSED from an ICMP message. It was reported
+   * by a send (`syscall` 'sendmsg'), which was then repeated, or by a receive ('recvmmsg'). `stats` counts them.
    */
   pendingError: [error: SyscallError];
-  /** A feature that was wanted is not on; once for each, after `create` has returned. */
+  /** A requested feature is not on; emitted once for each, after `create` has returned. */
   degraded: [name: FeatureName, feature: Feature];
-  /** After `close()` or `detach()`. No event comes after it; events that were due when the socket was closed are not emitted. */
+  /** After `close()` or `detach()`. It is the last event; events that were pending when the socket was closed are not emitted. */
   close: [];
 }
 
 type Listener<E extends keyof UdpSocketEvents> = (...args: UdpSocketEvents[E]) => void;
 
-/** Is notified of the first listener of an event, which it may refuse by throwing, and of the removal of the last. */
+/** Notified when the first listener of an event is added, which it may refuse by throwing, and when the last one is removed. */
 export interface ListenerWatch {
   attach(event: 'batch' | 'message'): void;
   detach(event: 'batch' | 'message'): void;
@@ -80,7 +80,7 @@ export class UdpEmitter extends EventEmitter<UdpSocketEvents> {
       add();
     } finally {
       this.#adding = outer;
-      this.#update(); // adding throws when it is not a function
+      this.#update(); // adding throws if it is not a function
     }
     return this;
   }

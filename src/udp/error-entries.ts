@@ -1,5 +1,5 @@
-// The entries of the error queue (IP_RECVERR, ip(7)). They are read whenever there are some, whether anybody wants them or not:
-// a queue that nobody reads makes every poll return at once and later sends fail.
+// The entries of the error queue (IP_RECVERR, ip(7)). They are always read, whether or not anything consumes them: an
+// unread queue makes every poll return at once and later sends fail.
 import type { Handle } from '../binding.js';
 import { EMSGSIZE, MSG_ERRQUEUE } from '../kernel/numbers.js';
 import { LITTLE_ENDIAN } from '../wire/byte-order.js';
@@ -7,14 +7,14 @@ import { decodeControl } from '../wire/control.js';
 import { Endpoint, SOCKADDR_SIZE } from '../wire/endpoint.js';
 import type { ErrorQueueStats, NetworkError } from './error-queue.js';
 
-/** The socket, as far as its error queue needs it. */
+/** What the error queue needs of its socket. */
 export interface ErrorQueueContext {
   readonly handle: Pick<Handle, 'recvmsg'>;
-  /** Somebody waits for an entry, or nobody does any more: does it keep the event loop alive? */
+  /** Called when waiting for an entry starts or ends: whether it keeps the event loop alive. */
   wanted(wanted: boolean): void;
 }
 
-/** What has been read. The newest 128 entries are kept until somebody takes them. */
+/** The entries that were read. The newest 128 are kept until they are taken. */
 export class ErrorEntries {
   readonly #context: ErrorQueueContext;
   readonly #kept: NetworkError[] = [];
@@ -31,12 +31,12 @@ export class ErrorEntries {
     return { entries: this.#entries, dropped: this.#dropped };
   }
 
-  /** The oldest that nobody has taken; undefined when there is none. */
+  /** Removes and returns the oldest entry; undefined if there is none. */
   take(): NetworkError | undefined {
     return this.#kept.shift();
   }
 
-  /** The next one; undefined when the socket is closed, or at `stopWaiting`. */
+  /** The next entry; undefined when the socket is closed, or after `stopWaiting`. */
   next(): Promise<NetworkError | undefined> {
     const entry = this.take();
     if (entry !== undefined || this.#closed) return Promise.resolve(entry);
@@ -44,7 +44,7 @@ export class ErrorEntries {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Those who wait get undefined. */
+  /** Resolves all pending waits with undefined. */
   stopWaiting(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
@@ -52,7 +52,7 @@ export class ErrorEntries {
     for (const resolve of waiting) resolve(undefined);
   }
 
-  /** Reads what is there, a limited number of entries per turn of the event loop. */
+  /** Reads the available entries, a limited number per turn of the event loop. */
   drain(): void {
     for (let left = MAX_PER_TURN; left > 0; left--) {
       const length = this.#context.handle.recvmsg(buffers, name, control, MSG_ERRQUEUE, result);

@@ -1,4 +1,4 @@
-// The error queue of a socket: what went wrong with datagrams that had been sent, one entry each, with who reported it.
+// UdpErrorQueue: the errors reported for datagrams that were sent, with their origin, as an async iterable.
 import { SocketError } from '../errors.js';
 import type { Endpoint } from '../wire/endpoint.js';
 import type { ErrorOrigin, ExtendedError } from '../wire/messages/extended-error.js';
@@ -7,7 +7,7 @@ import { make } from './internal.js';
 
 /** One entry of the error queue. */
 export interface NetworkError {
-  /** 'ECONNREFUSED', 'EMSGSIZE', …; 'none' for reports that are not errors (time stamps, zero copy). */
+  /** 'ECONNREFUSED', 'EMSGSIZE', …; 'none' for reports that are not errors (timestamps, zero copy). */
   readonly code: string;
   /** Negative, or 0. */
   readonly errno: number;
@@ -17,29 +17,29 @@ export interface NetworkError {
   readonly type: number;
   /** ICMP code. */
   readonly icmpCode: number;
-  /** The path MTU, headers included, of EMSGSIZE. */
+  /** The path MTU, headers included, for EMSGSIZE. */
   readonly mtu: number | undefined;
   /** Who sent the ICMP message: a router, or the destination itself. Its port is 0. */
   readonly offender: Endpoint | undefined;
   /** The destination of the datagram; with `origin` 'local' the port is 0, unless the socket is connected. */
   readonly destination: Endpoint | undefined;
-  /** The data of the datagram, as far as the message quotes it; at most 1500 bytes. A copy that is yours. */
+  /** The data of the datagram, as far as the ICMP message includes it; at most 1500 bytes. A copy. */
   readonly data: Buffer;
-  /** All that the kernel reported, for origins that are not errors. */
+  /** All fields that the kernel reported, for origins that are not errors. */
   readonly extended: ExtendedError;
 }
 
 /** Counters of the error queue. */
 export interface ErrorQueueStats {
-  /** Entries that were read. */
+  /** Entries that have been read. */
   readonly entries: number;
-  /** Entries that nobody took until there were too many: the oldest are dropped. */
+  /** Entries that were dropped because more than 128 were waiting: the oldest are dropped first. */
   readonly dropped: number;
 }
 
 /**
- * `for await (const error of udp.errorQueue)`: until the socket closes. The newest 128 entries are kept for an iterator that
- * begins later. One iterator at a time.
+ * `for await (const error of udp.errorQueue)`: iterates until the socket closes. The newest 128 entries are kept for a
+ * later iterator. Only one iterator at a time.
  */
 export class ErrorQueue implements AsyncIterable<NetworkError, undefined> {
   readonly #entries: ErrorEntries;
@@ -54,7 +54,7 @@ export class ErrorQueue implements AsyncIterable<NetworkError, undefined> {
     return new ErrorQueue(entries);
   }
 
-  /** The oldest entry that nobody has taken; undefined when there is none. */
+  /** Removes and returns the oldest entry; undefined if there is none. */
   take(): NetworkError | undefined {
     return this.#entries.take();
   }
@@ -64,7 +64,7 @@ export class ErrorQueue implements AsyncIterable<NetworkError, undefined> {
     if (this.#iterating) {
       throw new SocketError(
         'ERR_INVALID_STATE',
-        'This error queue has an iterator already; it can have one at a time.',
+        'This error queue already has an iterator; only one is allowed at a time.',
       );
     }
     this.#iterating = true;
@@ -75,7 +75,7 @@ export class ErrorQueue implements AsyncIterable<NetworkError, undefined> {
         return value === undefined ? DONE : { value, done: false };
       },
       return: () => {
-        if (ended) return Promise.resolve(DONE); // those who wait now are another iterator's
+        if (ended) return Promise.resolve(DONE); // pending waits belong to another iterator
         ended = true;
         this.#iterating = false;
         this.#entries.stopWaiting();

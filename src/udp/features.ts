@@ -1,5 +1,5 @@
-// The features of a UDP socket as data: which socket options each takes, and whether those that were wanted are on. A kernel
-// that lacks one does not make the socket fail, unless the feature was required.
+// The features of a UDP socket as data: the socket options that each sets, and whether the requested ones are on. A feature
+// that the kernel lacks is an error only if it was required.
 import { callError } from '../source/explain.js';
 import { errnoName } from '../errors.js';
 import { interfaceName } from '../kernel/interfaces.js';
@@ -15,13 +15,13 @@ import type { GsoMode } from './send/gso.js';
 
 /** Whether a feature is on, and why not. */
 export interface Feature {
-  /** It is wanted, and it works. */
+  /** It was requested, and it works. */
   readonly on: boolean;
   /**
-   * Why not, where it was wanted: the kernel does not know it ('unsupported'), it needs a privilege ('notPermitted'),
-   * net.core.rmem_max or wmem_max limits the size ('clamped'), no device's queueing discipline uses transmit times
-   * ('notHonoured'), LINUX_SOCKETS_GSO=off in the environment forbids it ('switchedOff', which is no degradation: it is what
-   * was asked for). Absent where it was not wanted.
+   * Why it is not on although it was requested: the kernel does not support it ('unsupported'), it needs a privilege
+   * ('notPermitted'), net.core.rmem_max or wmem_max limits the size ('clamped'), no device's queueing discipline uses
+   * transmit times ('notHonoured'), or LINUX_SOCKETS_GSO=off in the environment turns it off ('switchedOff', which is not
+   * reported as 'degraded'). Absent if it was not requested.
    */
   readonly reason?: 'unsupported' | 'notPermitted' | 'clamped' | 'notHonoured' | 'switchedOff';
   /** The kernel's error, 'ENOPROTOOPT'; absent for 'clamped', 'notHonoured' and 'switchedOff'. */
@@ -30,9 +30,9 @@ export interface Feature {
   readonly errno?: number;
   /** The option that failed. */
   readonly option?: string;
-  /** Of a buffer: its size in bytes, in the unit in which it was asked for. */
+  /** For buffers: the size in bytes, in the same unit as it was requested. */
   readonly size?: number;
-  /** Of `txTime`: the devices whose queueing discipline was fq or etf when the socket was created. */
+  /** For `txTime`: the devices whose queueing discipline was fq or etf when the socket was created. */
   readonly devices?: readonly string[];
 }
 
@@ -55,22 +55,25 @@ export type FeatureName = FlagFeature | BufferFeature | 'gso' | 'pathMtuDiscover
 /** Modes of path MTU discovery: IP_MTU_DISCOVER of ip(7). */
 export type PathMtuDiscovery = (typeof PATH_MTU_DISCOVERY)[number];
 
-/** The option's values, 0 to 5: never set don't-fragment; as the route says; always; always, and ignore the known MTU. */
+/**
+ * The option's values, 0 to 5. The first four: never set don't-fragment; follow the route; always; always, and ignore the
+ * known MTU.
+ */
 export const PATH_MTU_DISCOVERY = ['dont', 'want', 'do', 'probe', 'interface', 'omit'] as const;
 
-/** `true`: if the kernel has it. 'require': creating the socket fails where it has not. */
+/** `true`: on if the kernel supports it. 'require': creating the socket fails if it does not. */
 export type Wanted = boolean | 'require';
 
-/** An option to set, and the feature that it is a part of. */
+/** An option to set, and the feature that it belongs to. */
 export interface OptionStep extends EncodedOption {
   readonly feature?: FeatureName;
-  /** Whether a failure makes the socket fail; otherwise it is noted in `features`, or ignored without a feature. */
+  /** Whether a failure is an error; otherwise it is recorded in `features`, or ignored if there is no feature. */
   readonly required: boolean;
 }
 
 /**
- * An IPv6 socket also receives IPv4 datagrams, as mapped ones, and what is reported of those are options of IPPROTO_IP; except
- * for packet information, which IPV6_RECVPKTINFO gives for both.
+ * An IPv6 socket also receives IPv4 datagrams, with mapped addresses. Their metadata is enabled by options of IPPROTO_IP,
+ * except for packet information, which IPV6_RECVPKTINFO enables for both.
  */
 const FLAGS: Readonly<Record<FlagFeature, Readonly<Record<Family, readonly WritableOptionName[]>>>> = {
   gro: { ipv4: ['UDP_GRO'], ipv6: ['UDP_GRO'] },
@@ -95,7 +98,7 @@ export const BUFFER_FEATURES = Object.keys(BUFFERS) as readonly BufferFeature[];
 
 const OTHERS = ['gso', 'pathMtuDiscovery', 'txTime'] as const;
 
-/** What a flag sets. */
+/** The options that a flag sets. */
 export function flagSteps(feature: FlagFeature, family: Family, wanted: Wanted | undefined): OptionStep[] {
   if (wanted === undefined || wanted === false) return [];
   return FLAGS[feature][family].map((name) => ({
@@ -104,7 +107,7 @@ export function flagSteps(feature: FlagFeature, family: Family, wanted: Wanted |
   }));
 }
 
-/** Required, since it changes what leaves this host. */
+/** Required, since it changes what is sent. */
 export function pathMtuSteps(mode: PathMtuDiscovery, family: Family): OptionStep[] {
   const value = PATH_MTU_DISCOVERY.indexOf(mode);
   const names =
@@ -112,12 +115,12 @@ export function pathMtuSteps(mode: PathMtuDiscovery, family: Family): OptionStep
   return names.map((name) => ({ ...encodeOption(name, value as never), feature: 'pathMtuDiscovery', required: true }));
 }
 
-/** SO_TXTIME: EPERM for other clocks than CLOCK_MONOTONIC without CAP_NET_ADMIN. */
+/** SO_TXTIME: clocks other than CLOCK_MONOTONIC fail with EPERM without CAP_NET_ADMIN. */
 export function transmitTimeStep(wanted: TransmitTime): OptionStep {
   return { ...encodeOption('SO_TXTIME', wanted), feature: 'txTime', required: true };
 }
 
-/** The size up to the sysctl's limit, and then beyond it where that is permitted. */
+/** Sets the size up to the sysctl's limit, then beyond it if that is permitted. */
 export function bufferSteps(feature: BufferFeature, bytes: number): OptionStep[] {
   const [plain, force] = BUFFERS[feature];
   return [
@@ -126,7 +129,7 @@ export function bufferSteps(feature: BufferFeature, bytes: number): OptionStep[]
   ];
 }
 
-/** The features of one socket: turned on one after the other, and kept to be read. */
+/** The features of one socket: turned on one by one, and recorded. */
 export class Features {
   readonly #access: OptionAccess;
   readonly #found: Record<FeatureName, Feature>;
@@ -137,20 +140,20 @@ export class Features {
     this.#found = Object.fromEntries(names.map((name) => [name, OFF])) as Record<FeatureName, Feature>;
   }
 
-  /** Each feature by its name. */
+  /** All features, by name. */
   get found(): Readonly<Record<FeatureName, Feature>> {
     return this.#found;
   }
 
-  /** Those that were wanted and are not on. */
+  /** The features that were requested and are not on. */
   get degraded(): [FeatureName, Feature][] {
     const found = Object.entries(this.#found) as [FeatureName, Feature][];
     return found.filter(([, { reason }]) => reason !== undefined && reason !== 'switchedOff');
   }
 
   /**
-   * Sets options in their order, on a socket that exists already. Where one of a feature fails, the feature's others are left
-   * out. @throws SyscallError
+   * Sets the options in order, on an existing socket. If one option of a feature fails, its remaining options are skipped.
+   * @throws SyscallError
    */
   set(steps: readonly OptionStep[], family: Family): void {
     for (const step of steps) {
@@ -165,17 +168,17 @@ export class Features {
     }
   }
 
-  /** These options are set. */
+  /** Records that these options are set. */
   has(steps: readonly OptionStep[]): void {
     for (const { feature } of steps) if (feature !== undefined) this.#found[feature] = { on: true };
   }
 
-  /** The kernel has refused an option. */
+  /** Records that the kernel has refused an option. */
   lacks({ feature, option }: OptionStep, errno: number): void {
     if (feature !== undefined) this.#found[feature] = failed(errno, option);
   }
 
-  /** Whether the kernel has UDP_SEGMENT; nothing is set, since each send says how it is cut. */
+  /** Records whether the kernel has UDP_SEGMENT. Nothing is set, since each send has its own segment size. */
   readSegmentation(mode: GsoMode): void {
     if (mode === 'off') return;
     if (process.env['LINUX_SOCKETS_GSO'] === 'off') {
@@ -186,13 +189,13 @@ export class Features {
     this.#found.gso = result >= 0 ? { on: true } : failed(result, 'UDP_SEGMENT');
   }
 
-  /** The kernel accepts transmit times, but whether they are used is up to the queueing discipline of the device. */
+  /** Records whether any device uses transmit times: the kernel accepts them, but only some queueing disciplines use them. */
   readTransmitTime(): void {
     const devices = honoursTransmitTime(qdiscs()).map((index) => interfaceName(index) ?? `${index}`);
     this.#found.txTime = devices.length > 0 ? { on: true, devices } : { on: false, reason: 'notHonoured', devices };
   }
 
-  /** What size a buffer has been given. @throws SyscallError */
+  /** Records the size of a buffer. @throws SyscallError */
   readBuffer(feature: BufferFeature, wanted: number): void {
     const [option] = BUFFERS[feature];
     const { level, name } = encodeOption(option, wanted);

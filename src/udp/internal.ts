@@ -1,5 +1,4 @@
-// The keys of members that this package's own files call on its public classes. index.ts does not export them, so that nobody
-// else can.
+// Symbol keys of members of public classes that only this package calls. index.ts does not export them.
 
 /** UdpSocket: a socket made from a handle whose socket is set up already. */
 export const fromHandle: unique symbol = Symbol('linux-sockets.fromHandle');

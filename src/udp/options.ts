@@ -37,11 +37,12 @@ import { checkSenderOptions, SENDER_OPTIONS, type SenderOptions } from './send/o
 import { IPPROTO_UDP, IPPROTO_UDPLITE, UDP_GRO, UDP_SEGMENT } from '../kernel/numbers.js';
 
 /**
- * What a socket is created with. Options that report more of each datagram take `true` (if the kernel has it: `udp.features`
- * and the 'degraded' event say when it has not), or 'require' (`create` throws when it has not).
+ * The options of `UdpSocket.create`. Options that report metadata of datagrams accept `true` (on if the kernel supports it;
+ * otherwise `udp.features` and the 'degraded' event report that it is not on) or 'require' (`create` throws if it is not
+ * supported).
  */
 export interface UdpSocketOptions extends SenderOptions, EgressOptions {
-  /** 'ipv6' receives IPv4 as well, unless `ipv6Only`: as mapped addresses, which are shown as IPv4 with `mapped: true`. */
+  /** 'ipv6' also receives IPv4 unless `ipv6Only` is set. Mapped addresses are shown as IPv4 with `mapped: true`. */
   readonly family: Family;
 
   /** Receive datagrams of one flow merged, up to 64 KiB at once (UDP_GRO, Linux 5.0). Fixed when the socket is created. @default false */
@@ -54,27 +55,30 @@ export interface UdpSocketOptions extends SenderOptions, EgressOptions {
   readonly ecn?: Wanted | undefined;
   /** Report the time to live or hop limit. @default false */
   readonly ttl?: Wanted | undefined;
-  /** Report when the kernel received a datagram, in nanoseconds (SO_TIMESTAMPNS). @default false */
+  /** Report when the kernel received the datagram, in nanoseconds (SO_TIMESTAMPNS). @default false */
   readonly timestamps?: Wanted | undefined;
-  /** Report with each datagram how many were dropped before it (SO_RXQ_OVFL). `udp.stats` has the number without it. @default false */
+  /**
+   * Report with each datagram how many were dropped before it (SO_RXQ_OVFL). `udp.stats` has the total without this option.
+   * @default false
+   */
   readonly dropCounter?: Wanted | undefined;
-  /** Report the mark of each datagram, which the packet filter has given it (SO_RCVMARK, Linux 5.19). @default false */
+  /** Report the mark that the packet filter has set on each datagram (SO_RCVMARK, Linux 5.19). @default false */
   readonly receiveMark?: Wanted | undefined;
   /**
    * Queue errors with their origin, mostly ICMP messages (IP_RECVERR): `udp.errorQueue`. The queue is watched as long as
-   * the socket is open, so one that is forgotten is not collected. @default false
+   * the socket is open, so an unreferenced socket is not garbage-collected. @default false
    */
   readonly errorQueue?: Wanted | undefined;
 
   /**
-   * 'dont' never sets don't-fragment; 'want' follows the route; 'do' always sets it; 'probe' always sets it, and also sends
-   * what is longer than the known path MTU; 'interface' and 'omit' ignore ICMP messages: ip(7). @default the sysctl's
+   * 'dont' never sets don't-fragment; 'want' follows the route; 'do' always sets it; 'probe' always sets it and also sends
+   * datagrams longer than the known path MTU; 'interface' and 'omit' ignore ICMP messages: ip(7). @default the sysctl's
    */
   readonly pathMtuDiscovery?: PathMtuDiscovery | undefined;
   /**
-   * Let datagrams leave at a given time, `txTime` of a send (SO_TXTIME). `clock` is CLOCK_MONOTONIC by default; any other
-   * needs CAP_NET_ADMIN. Only the queueing disciplines fq and etf use the times: where no device has one, `features.txTime`
-   * is not on ('notHonoured'), and datagrams leave at once. @default none
+   * Allow the `txTime` option of sends, the time at which a datagram is transmitted (SO_TXTIME). `clock` is CLOCK_MONOTONIC
+   * by default; any other needs CAP_NET_ADMIN. Only the queueing disciplines fq and etf use the times: if no device has
+   * one, `features.txTime` is not on ('notHonoured') and datagrams are sent at once. @default none
    */
   readonly txTime?: true | (Partial<Pick<TransmitTime, 'clock'>> & Omit<TransmitTime, 'clock'>) | undefined;
   /** Receive IPv6 only (IPV6_V6ONLY); for IPv6 sockets. @default net.ipv6.bindv6only: false */
@@ -85,45 +89,51 @@ export interface UdpSocketOptions extends SenderOptions, EgressOptions {
    */
   readonly reuseAddr?: boolean | undefined;
   /**
-   * Share the address and the port with other sockets of the same user, in one process or several (SO_REUSEPORT). The kernel
-   * spreads datagrams by a hash of the flow, or as `steering` says. The program of `steering` is set by bind and applies to
-   * the whole group: give all of its sockets the same. @default false
+   * Share the address and the port with other sockets of the same user, in one process or several (SO_REUSEPORT). The
+   * kernel distributes datagrams by a hash of the flow, or by `steering`. The steering program is attached by bind and
+   * applies to the whole group: use the same one for all of its sockets. @default false
    */
   readonly reusePort?: boolean | ReusePort | undefined;
-  /** Let bind take an address that is not local, or not yet (IP_FREEBIND, IPV6_FREEBIND). @default false */
+  /** Allow bind to an address that is not (or not yet) local (IP_FREEBIND, IPV6_FREEBIND). @default false */
   readonly freebind?: boolean | undefined;
-  /** The mark of what is sent (SO_MARK), 0 to 2^32 - 1; needs CAP_NET_ADMIN or CAP_NET_RAW. @default none */
+  /** The mark of outgoing packets (SO_MARK), 0 to 2^32 - 1; needs CAP_NET_ADMIN or CAP_NET_RAW. @default none */
   readonly mark?: number | undefined;
   /** The interface to receive and send by (SO_BINDTODEVICE). @default any */
   readonly device?: string | undefined;
-  /** Let bind take addresses of others, and receive what is sent to them (IP_TRANSPARENT); needs CAP_NET_ADMIN or CAP_NET_RAW. @default false */
+  /**
+   * Allow bind to addresses of other hosts, and receive datagrams sent to them (IP_TRANSPARENT); needs CAP_NET_ADMIN or
+   * CAP_NET_RAW. @default false
+   */
   readonly transparent?: boolean | undefined;
 
-  /** Bytes of receive buffer. Beyond net.core.rmem_max it needs CAP_NET_ADMIN; without it the kernel limits the size, and `features` says so. */
+  /**
+   * The size of the receive buffer in bytes. More than net.core.rmem_max needs CAP_NET_ADMIN; without it the kernel limits
+   * the size, which `features` reports.
+   */
   readonly recvBufferSize?: number | undefined;
-  /** Bytes of send buffer, as `recvBufferSize`; the limit is net.core.wmem_max. */
+  /** The size of the send buffer in bytes, as `recvBufferSize`; the limit is net.core.wmem_max. */
   readonly sendBufferSize?: number | undefined;
-  /** Any other options, set right after those above; not UDP_GRO (`gro`) and UDP_SEGMENT (`segmentSize`). */
+  /** Any other socket options, set after those above, except UDP_GRO (use `gro`) and UDP_SEGMENT (use `segmentSize`). */
   readonly sockopts?: DatagramSocketOptions | undefined;
 
   /** Datagrams per system call, 1 to 256. @default 64 */
   readonly slots?: number | undefined;
   /**
-   * Bytes of the longest datagram that can be received whole, 1 to 65535; longer ones are cut off, and `truncated`. The
-   * memory is shared by all sockets of the thread, and only pages that are written take any. Not with `gro`, which needs all
-   * of it. @default 65535, which is enough for every datagram
+   * The longest datagram that can be received whole, in bytes, 1 to 65535; longer ones are truncated (`truncated`). The
+   * memory is shared by all sockets of the thread, and only pages that are written to take physical memory. Not with `gro`,
+   * which needs the full size. @default 65535, which is enough for every datagram
    */
   readonly maxDatagram?: number | undefined;
   /**
-   * Bytes for the control messages of a datagram, 0 to 65536, with `gro` at least 216: what does not fit is cut off, and
-   * `controlTruncated`. @default 320, which is enough for all of the above
+   * Bytes for the control messages of a datagram, 0 to 65536, with `gro` at least 216: those that do not fit are lost
+   * (`controlTruncated`). @default 320, which is enough for all options above
    */
   readonly controlLength?: number | undefined;
-  /** Overwrite what was received when it is not valid any more, to find code that keeps a view of it. Slow. @default false */
+  /** Overwrite received data when it is no longer valid, to find code that keeps a view of it. Slow. @default false */
   readonly debug?: boolean | undefined;
 }
 
-/** To be called before anything is made. @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
+/** Checks the options before anything is created. @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
 export function checkUdpOptions(options: UdpSocketOptions): void {
   checkOptions('options', options, KEYS);
   const family = oneOf('options.family', options.family, FAMILIES);
@@ -136,7 +146,7 @@ export function checkUdpOptions(options: UdpSocketOptions): void {
     if (options[name] !== undefined) boolean(`options.${name}`, options[name]);
   }
   if (options.ipv6Only !== undefined && family === 'ipv4') {
-    throw invalidValue('options.ipv6Only', options.ipv6Only, 'it is only for IPv6 sockets');
+    throw invalidValue('options.ipv6Only', options.ipv6Only, 'it is for IPv6 sockets only');
   }
   steeringOf(options.reusePort); // a check
   if (options.pathMtuDiscovery !== undefined) {
@@ -152,14 +162,14 @@ export function checkUdpOptions(options: UdpSocketOptions): void {
     throw invalidValue(
       'options.maxDatagram',
       options.maxDatagram,
-      'with gro it must be left out: merged datagrams have up to 65535 bytes',
+      'it cannot be set with gro: merged datagrams have up to 65535 bytes',
     );
   }
   checkSenderOptions(options);
   if ((options.controlLength ?? DEFAULT_CONTROL) < GRO_CONTROL && options.gro !== undefined && options.gro !== false) {
     throw outOfRange(
       'options.controlLength',
-      `>= ${GRO_CONTROL} with gro: the segment size is the last control message, and must not be cut off`,
+      `>= ${GRO_CONTROL} with gro: the segment size is the last control message and must not be truncated`,
       options.controlLength,
     );
   }
@@ -167,15 +177,15 @@ export function checkUdpOptions(options: UdpSocketOptions): void {
   encodeSockopts(options.sockopts, REFUSED);
 }
 
-/** Is this UDP_GRO? The kernel treats IPPROTO_UDPLITE as the same level. */
+/** Whether this is UDP_GRO. The kernel treats IPPROTO_UDPLITE as the same level. */
 export function isGro(level: number, name: number): boolean {
   return name === UDP_GRO && isUdpLevel(level);
 }
 
-/** Why an option must not be set on a UdpSocket; undefined when it may. */
+/** Why an option cannot be set on a UdpSocket; undefined if it can. */
 export function refusalOf(level: number, name: number): string | undefined {
   if (isGro(level, name)) {
-    return 'it is fixed when the socket is created (gro: true): merged datagrams that wait already would lose their borders';
+    return 'it can only be set when the socket is created (gro: true): merged datagrams in the receive buffer could not be split';
   }
   return name === UDP_SEGMENT && isUdpLevel(level) ? SEGMENT_REFUSED : undefined;
 }
@@ -185,7 +195,7 @@ function isUdpLevel(level: number): boolean {
 }
 
 /**
- * What is set before bind, in an order in which each option finds what it needs; `sockopts` come after it, so that they win.
+ * The options that are set before bind, ordered by dependency; `sockopts` are set after them, so that they take precedence.
  */
 export function optionSteps(options: UdpSocketOptions): OptionStep[] {
   const { family, mark, reusePort, txTime, pathMtuDiscovery } = options;
@@ -209,8 +219,8 @@ function required(option: EncodedOption | false | undefined): OptionStep[] {
 }
 
 /**
- * Sets all of it on a socket that exists already, and reads back what the kernel may have decided otherwise.
- * @throws SyscallError of setsockopt; ERR_UNSUPPORTED for gso: 'require' where the kernel has none
+ * Sets all options on an existing socket, and reads back values that the kernel may have changed. @throws SyscallError of
+ * setsockopt; ERR_UNSUPPORTED for gso: 'require' if the kernel does not support it
  */
 export function configure(access: OptionAccess, options: UdpSocketOptions): Features {
   const features = new Features(access);
@@ -221,8 +231,8 @@ export function configure(access: OptionAccess, options: UdpSocketOptions): Feat
 }
 
 /**
- * Reads back what the kernel may have decided otherwise.
- * @throws SyscallError of getsockopt; ERR_UNSUPPORTED for gso: 'require' where the kernel has none
+ * Reads back values that the kernel may have changed. @throws SyscallError of getsockopt; ERR_UNSUPPORTED for gso:
+ * 'require' if the kernel does not support it
  */
 export function readBack(access: OptionAccess, features: Features, options: UdpSocketOptions): void {
   const { gso = 'auto', txTime } = options;
@@ -232,7 +242,7 @@ export function readBack(access: OptionAccess, features: Features, options: UdpS
   for (const name of BUFFER_FEATURES) if (options[name] !== undefined) features.readBuffer(name, options[name]);
 }
 
-/** The receiver's part. */
+/** The options of the receiver. */
 export function receiverOptions(options: UdpSocketOptions, features: Features): ReceiverOptions {
   const { slots = DEFAULT_SLOTS, maxDatagram = MAX_DATA, controlLength = DEFAULT_CONTROL, debug = false } = options;
   return {
@@ -245,25 +255,28 @@ export function receiverOptions(options: UdpSocketOptions, features: Features): 
   };
 }
 
-/** The sender's part. */
+/** The options of the sender. */
 export function senderOptions(options: UdpSocketOptions): SenderOptions {
   const entries = SENDER_OPTIONS.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]);
   return Object.fromEntries(entries) as SenderOptions;
 }
 
-/** All that the typed features report takes 272 bytes on an IPv6 socket. */
+/** The control messages of all typed features take 272 bytes on an IPv6 socket. */
 const DEFAULT_CONTROL = 320;
-/** UDP_GRO's own message, and all that SOL_SOCKET's options can put before it: time stamps (32 and 64), drops, mark, priority, Wi-Fi. */
+/**
+ * The message of UDP_GRO, and all that options of SOL_SOCKET can put before it: timestamps (32 and 64), drops, mark,
+ * priority, Wi-Fi.
+ */
 const GRO_CONTROL = 32 + 64 + 5 * 24;
 const SEGMENT_REFUSED =
-  'use segmentSize of each send, or of UdpSocket.create, which falls back where the kernel refuses it';
+  'use the segmentSize option of sends or of UdpSocket.create, which falls back if the kernel refuses it';
 export const REFUSED: ReadonlyMap<string, string> = new Map([
-  ['UDP_GRO', 'gro: true sets it, and makes room for it'],
+  ['UDP_GRO', 'use gro: true, which also makes room for merged datagrams'],
   ['UDP_SEGMENT', SEGMENT_REFUSED],
 ]);
 const DEFAULT_SLOTS = 64;
 const MAX_DATA = 65535;
-/** The kernel doubles a buffer's size, in an int. */
+/** The kernel stores twice the size of a buffer, in an int. */
 const MAX_BUFFER = 2 ** 30 - 1;
 
 const RANGES = [

@@ -1,4 +1,4 @@
-// UdpSocket: a datagram socket beside Node's dgram, with control messages, batches and segmentation offload.
+// UdpSocket: a UDP socket with control messages, batches and segmentation offload, as an alternative to Node's dgram.
 import { createSocket } from './create.js';
 import { inspect, type InspectOptions } from 'node:util';
 import { integer, invalidType, options as checkOptions } from '../arguments.js';
@@ -33,10 +33,10 @@ import type { SendData } from './send/data.js';
 import type { ReplyOptions, SendOptions } from './send/envelope.js';
 
 /**
- * A UDP socket. It receives while somebody wants what arrives: a listener of 'batch' or of 'message', `for await`, or
- * `receiveBatch`; one of these at a time. Until then, and while paused, datagrams wait in the kernel's receive buffer, and are
- * dropped when it is full. Listening keeps the event loop alive, unless `unref()` was called. A socket that is forgotten is
- * closed by the garbage collector, with a process warning, though never while it listens.
+ * A UDP socket. It receives while it has a consumer: a listener of 'batch' or 'message', `for await`, or `receiveBatch`;
+ * one of these at a time. Until then, and while paused, datagrams wait in the kernel's receive buffer, and are dropped when
+ * it is full. Listening keeps the event loop alive, unless `unref()` was called. An unreferenced socket is closed by the
+ * garbage collector, with a process warning, but never while it listens.
  */
 export class UdpSocket extends UdpEmitter implements OwnSocket<'dgram'>, AsyncDisposable {
   declare readonly [socketType]: 'dgram';
@@ -67,12 +67,12 @@ export class UdpSocket extends UdpEmitter implements OwnSocket<'dgram'>, AsyncDi
   }
 
   /**
-   * Takes over a UDP descriptor, fresh, bound or connected, which becomes non-blocking and close-on-exec, and sets `options`
-   * on it. UDP_SEGMENT, where it is on, becomes the socket's `segmentSize`. When this throws, the caller still owns the
-   * descriptor, with the options that it had.
-   * @throws SyscallError (EBADF, ENOTSOCK; of setsockopt); ERR_UNSUPPORTED for a socket that is not UDP; ERR_INVALID_STATE with
-   *   UDP_GRO on and without `gro`; ERR_INVALID_ARG_VALUE for another `family`, and for options that come too late for a bound
-   *   socket; as `create`
+   * Takes over a UDP descriptor that is new, bound or connected, makes it non-blocking and close-on-exec, and sets
+   * `options` on it. If UDP_SEGMENT is on, its value becomes the socket's `segmentSize`. If this throws, the caller still
+   * owns the descriptor, and its options are restored.
+   * @throws SyscallError (EBADF, ENOTSOCK; of setsockopt); ERR_UNSUPPORTED for a socket that is not UDP; ERR_INVALID_STATE
+   * if UDP_GRO is on without `gro`; ERR_INVALID_ARG_VALUE for a different `family`, and for options that come too late for
+   * a bound socket; as `create`
    */
   static adopt(fd: number, options: UdpAdoptOptions = {}): UdpSocket {
     integer('fd', fd, 0, 2 ** 31 - 1);
@@ -82,7 +82,7 @@ export class UdpSocket extends UdpEmitter implements OwnSocket<'dgram'>, AsyncDi
     const handle = new (native().Handle)();
     const restore = remember(access, wanted);
     try {
-      // All that may fail comes before the descriptor is taken over, but for the poll of an error queue.
+      // Everything that may fail is done before the descriptor is taken over, except for the poll of an error queue.
       const features = configure(access, wanted);
       const used = takeSegmentSize(access, wanted);
       check('fcntl', handle.adopt(fd));
@@ -95,7 +95,8 @@ export class UdpSocket extends UdpEmitter implements OwnSocket<'dgram'>, AsyncDi
   }
 
   /**
-   * Makes a socket of the handle of a connected one, which it takes over unless this throws. @throws as `create` @internal
+   * Makes a UdpSocket from the handle of a connected socket. If this throws, the caller still owns the handle. @throws as
+   * `create` @internal
    */
   static [fromHandle](handle: Handle, options: UdpSocketOptions, remote: Endpoint): UdpSocket {
     checkUdpOptions(options);
@@ -111,8 +112,8 @@ export class UdpSocket extends UdpEmitter implements OwnSocket<'dgram'>, AsyncDi
   }
 
   /**
-   * Closes the socket, but for its descriptor, which `take` detaches. @throws ERR_INVALID_STATE, EBADF; what `take` throws, and
-   * then the descriptor is closed as well. @internal
+   * Closes the socket except for its descriptor, which `take` detaches. @throws ERR_INVALID_STATE, EBADF; what `take`
+   * throws, in which case the descriptor is closed as well. @internal
    */
   [handOver]<T>(take: (handle: Handle) => T): T {
     return this.#core.handOver(take);
@@ -123,12 +124,12 @@ export class UdpSocket extends UdpEmitter implements OwnSocket<'dgram'>, AsyncDi
     return this.#core.handle.fd();
   }
 
-  /** The local address, getsockname(2); port 0 while none is assigned. @throws SyscallError (EBADF) */
+  /** The local address, getsockname(2); the port is 0 until one is assigned. @throws SyscallError (EBADF) */
   get local(): Endpoint {
     return this.#core.local;
   }
 
-  /** The address that it is connected to; undefined when it is not connected. */
+  /** The address that the socket is connected to; undefined if it is not connected. */
   get remote(): Endpoint | undefined {
     return this.#core.remote;
   }
@@ -137,7 +138,7 @@ export class UdpSocket extends UdpEmitter implements OwnSocket<'dgram'>, AsyncDi
     return this.#core.closed;
   }
 
-  /** Which of the wanted features are on, and why the others are not. Those that were not wanted are listed as not on. */
+  /** Whether each feature is on and, if it was requested and is not, why. Features that were not requested are listed as not on. */
   get features(): Readonly<Record<FeatureName, Feature>> {
     return this.#core.features.found;
   }
@@ -148,8 +149,8 @@ export class UdpSocket extends UdpEmitter implements OwnSocket<'dgram'>, AsyncDi
   }
 
   /**
-   * What went wrong with datagrams that were sent, one entry each, with who reported it; needs `errorQueue: true`.
-   * @throws ERR_INVALID_STATE without it, or where the kernel has none (`features.errorQueue`)
+   * The errors reported for datagrams that were sent, with their origin; needs `errorQueue: true`.
+   * @throws ERR_INVALID_STATE without it, or if the kernel does not support it (`features.errorQueue`)
    */
   get errorQueue(): ErrorQueue {
     if (this.#core.errorQueue !== undefined) return this.#core.errorQueue;
@@ -157,8 +158,8 @@ export class UdpSocket extends UdpEmitter implements OwnSocket<'dgram'>, AsyncDi
   }
 
   /**
-   * The path MTU toward where it is connected to, as far as the kernel knows it: bytes of an IP packet, headers included.
-   * Undefined when it is not connected. It changes as ICMP messages arrive, unless `pathMtuDiscovery` ignores them.
+   * The path MTU to the connected peer, as far as the kernel knows it: bytes of an IP packet, headers included. Undefined
+   * if the socket is not connected. It changes as ICMP messages arrive, unless `pathMtuDiscovery` ignores them.
    */
   get pathMtu(): number | undefined {
     const { remote, handle } = this.#core;
@@ -176,7 +177,7 @@ export class UdpSocket extends UdpEmitter implements OwnSocket<'dgram'>, AsyncDi
   }
 
   /**
-   * bind(2). Without an argument to all addresses of this host, and to a port that the kernel picks.
+   * bind(2). Without an argument, binds to all addresses of this host and a port that the kernel picks.
    * @throws SyscallError with `address` and `port`; EADDRNOTAVAIL for an address that is not local, unless `freebind`; of
    *   setsockopt when the kernel rejects the program of `reusePort`
    */
@@ -185,8 +186,8 @@ export class UdpSocket extends UdpEmitter implements OwnSocket<'dgram'>, AsyncDi
   }
 
   /**
-   * connect(2): the destination of what is sent without `to`; only datagrams from there are received from now on. Those that
-   * wait already are still delivered. May be called again.
+   * connect(2): sets the destination of sends without `to`; from now on, only datagrams from it are received. Datagrams
+   * already in the receive buffer are still delivered. May be called again.
    * @throws SyscallError in Node's shape of connect; EAGAIN when no local port is free
    */
   connect(endpoint: EndpointLike): void {
@@ -194,22 +195,22 @@ export class UdpSocket extends UdpEmitter implements OwnSocket<'dgram'>, AsyncDi
   }
 
   /**
-   * Dissolves the connection, connect(2) with AF_UNSPEC: a socket that had a port before `connect`, by bind or by a send,
-   * receives from everybody again, on the same port; one whose port was picked by connect gives it back.
-   * @throws SyscallError; EADDRINUSE when another socket has taken the port meanwhile
+   * Ends the association with the peer, connect(2) with AF_UNSPEC. A socket that had a port before `connect`, from bind or
+   * a send, receives from all peers again on the same port; a port assigned by connect is released.
+   * @throws SyscallError; EADDRINUSE if another socket has taken the port in the meantime
    */
   disconnect(): void {
     this.#core.disconnect();
   }
 
   /**
-   * Sends as much as the kernel takes at once, and returns how many bytes that is: all, or a multiple of `segmentSize`, or 0
-   * when it would block (wait for `writable()`). An empty datagram counts as 1 when it was sent. While sends of `send` are
-   * queued, nothing overtakes them, and this returns 0 too.
+   * Sends as much as the kernel takes at once, and returns the number of bytes: all of them, a multiple of `segmentSize`,
+   * or 0 if it would block (wait for `writable()`). An empty datagram counts as 1. While calls of `send` are queued, this
+   * also returns 0, so that the order is kept.
    *
-   * With `segmentSize` and up to 128 segments of together at most 65,507 bytes (IPv6: 65,527) it is one system call; more
-   * are cut into several messages first. When an error comes after a part was sent, the part is returned, and the next call
-   * reports the error.
+   * With `segmentSize`, up to 128 segments of together at most 65,507 bytes (IPv6: 65,527) take one system call; more are
+   * cut into several messages first. If an error occurs after a part was sent, the size of that part is returned, and the
+   * next call reports the error.
    * @throws SyscallError of sendmsg: docs/udp-sending.md has a table; ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE,
    *   ERR_OUT_OF_RANGE, ERR_UNSUPPORTED
    */
@@ -218,13 +219,13 @@ export class UdpSocket extends UdpEmitter implements OwnSocket<'dgram'>, AsyncDi
   }
 
   /**
-   * Sends all of it, at once or when the kernel has room again: sends leave in the order of their calls. The data must not be
-   * changed until the promise resolves, when the kernel has taken all of it.
+   * Sends all of the data, at once or when the kernel has room again, in the order of the calls. The promise resolves when
+   * the kernel has taken all of the data; do not change the data before that.
    *
-   * What waits is bounded: beyond `sendHighWaterMark` bytes `writableNeedDrain` is true until 'drain', and beyond
-   * `maxQueueBytes` a send is rejected with ERR_SEND_QUEUE_FULL, with nothing of it sent or queued, unless it is the only
-   * one. A rejection is never reported as unhandled, unless it is caused by wrong arguments.
-   * @throws (rejects) as `trySend`; `bytesSent` says what of the data had been sent. EBADF when closed before
+   * The queue is bounded: beyond `sendHighWaterMark` bytes `writableNeedDrain` is true until 'drain', and beyond
+   * `maxQueueBytes` a send is rejected with ERR_SEND_QUEUE_FULL, with none of it sent or queued, unless it is the only one.
+   * A rejection never counts as unhandled, unless it is caused by wrong arguments.
+   * @throws (rejects) as `trySend`; `bytesSent` is the number of bytes sent before the error. EBADF if the socket is closed first
    */
   send(data: SendData, options?: SendOptions): Promise<void> {
     return this.#core.sender.send(data, options);
@@ -236,11 +237,11 @@ export class UdpSocket extends UdpEmitter implements OwnSocket<'dgram'>, AsyncDi
   }
 
   /**
-   * Sends what a batch holds from its place on, and returns how many messages that completes. 0: it would block, or nothing
-   * is left. The batch keeps its place: `await udp.writable()` and call again while `batch.remaining > 0`.
+   * Sends the messages of a batch from its position on, and returns how many were completed; 0 if it would block or nothing
+   * is left. The batch keeps its position: `await udp.writable()` and call again while `batch.remaining > 0`.
    *
-   * When a message fails, the ones before it are returned first, and the next call throws its error: `batch.position` is the
-   * message, and `batch.skip()` skips it.
+   * When a message fails, the number of messages sent before it is returned first, and the next call throws its error:
+   * `batch.position` is then its index, and `batch.skip()` skips it.
    * @throws as `trySend`; ERR_INVALID_ARG_VALUE for a batch of another socket
    */
   sendBatch(batch: SendBatch): number {
@@ -248,13 +249,14 @@ export class UdpSocket extends UdpEmitter implements OwnSocket<'dgram'>, AsyncDi
   }
 
   /**
-   * Answers a datagram from the address, and the port, that it was sent to: `info` is that of a 'message'; of a received batch
-   * give the batch and the index. True: the kernel has taken it. False: it would have blocked, or could not be sent: errors that
-   * a peer can cause are counted (`stats.replies`) and emitted as 'sendError', and never thrown.
+   * Replies to a datagram from the address and port that it was sent to. Pass the `info` of a 'message', or a received
+   * batch and an index. Returns true if the kernel has taken the reply, false if it would have blocked or could not be
+   * sent: errors that a peer can cause are counted (`stats.replies`) and emitted as 'sendError', never thrown.
    *
-   * A socket that is bound to one address needs no option for it; one that is bound to all addresses has to be created with
-   * `pktinfo`, or with `originalDestination` where the port can be another one (TPROXY, sk_lookup). docs/udp-replies.md
-   * @throws ERR_INVALID_STATE when the socket was created without them and needs them; as `trySend` for data and options; EBADF
+   * A socket that is bound to one address needs no option for this; one that is bound to all addresses has to be created
+   * with `pktinfo`, or with `originalDestination` if the port can differ (TPROXY, sk_lookup). docs/udp-replies.md
+   * @throws ERR_INVALID_STATE if the socket needs one of these options and was created without; as `trySend` for data and
+   * options; EBADF
    */
   reply(info: ReplyInfo, data: SendData, options?: ReplyOptions): boolean;
   reply(received: ReceivedBatch, i: number, data: SendData, options?: ReplyOptions): boolean;
@@ -274,28 +276,28 @@ export class UdpSocket extends UdpEmitter implements OwnSocket<'dgram'>, AsyncDi
     return this.#core.sender.queuedBytes;
   }
 
-  /** The queue of `send` was filled beyond `sendHighWaterMark`: 'drain' comes when it is empty. */
+  /** Whether the queue of `send` was filled beyond `sendHighWaterMark`: 'drain' is emitted when it is empty. */
   get writableNeedDrain(): boolean {
     return this.#core.sender.writableNeedDrain;
   }
 
   /**
-   * Resolves when there may be room for another send: the queue of `send` is empty, and the socket is writable, or has an
-   * error. @throws AbortError; EBADF when closed meanwhile
+   * Resolves when there may be room for another send: the queue of `send` is empty, and the socket is writable or has an
+   * error. @throws AbortError; EBADF if it is closed in the meantime
    */
   async writable(options: WaitOptions = {}): Promise<void> {
     checkOptions('options', options, ['signal']);
     await this.#core.writable(options.signal);
   }
 
-  /** A batch for `receiveBatch`, which can be used again and again. */
+  /** A reusable batch for `receiveBatch`. */
   createReceiveBatch(): ReceivedBatch {
     return this.#core.receiver.createBatch();
   }
 
   /**
-   * The pull form: fills the batch with the datagrams that are there, and returns how many; 0 when there are none, then wait
-   * for `readable()`. What was in it before is gone. An error that a peer has caused is emitted as 'pendingError', not thrown.
+   * Fills the batch with the available datagrams and returns their number; 0 if there are none, then wait for `readable()`.
+   * The previous contents of the batch are lost. An error caused by a peer is emitted as 'pendingError', not thrown.
    * @throws ERR_INVALID_STATE while there is a listener of 'batch' or 'message', or an iterator; EBADF
    */
   receiveBatch(batch: ReceivedBatch): number {
@@ -304,8 +306,8 @@ export class UdpSocket extends UdpEmitter implements OwnSocket<'dgram'>, AsyncDi
   }
 
   /**
-   * Resolves when there is something to read, or the socket has an error; at once when a consumer that has gone left messages
-   * that were read. @throws AbortError; EBADF when closed, also meanwhile
+   * Resolves when there is something to read, or the socket has an error; at once if a previous consumer left messages that
+   * were read but not delivered. @throws AbortError; EBADF if the socket is closed, also in the meantime
    */
   async readable(options: WaitOptions = {}): Promise<void> {
     checkOptions('options', options, ['signal']);
@@ -313,15 +315,18 @@ export class UdpSocket extends UdpEmitter implements OwnSocket<'dgram'>, AsyncDi
   }
 
   /**
-   * `for await (const { data, info } of udp)`: messages until the socket closes. What is not asked for yet waits in the
-   * kernel. The iterator is the consumer from when it is created until it is done: a `break` ends it.
-   * @throws ERR_INVALID_STATE when there is another consumer; ERR_UNSUPPORTED where the runtime cannot wait
+   * `for await (const { data, info } of udp)`: iterates over messages until the socket closes. Datagrams that were not
+   * requested yet wait in the kernel. The iterator is the consumer from its creation until it is done: a `break` ends it.
+   * @throws ERR_INVALID_STATE if there is another consumer; ERR_UNSUPPORTED if the runtime cannot wait for sockets
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Message, undefined> {
     return this.#core.receiver.iterate();
   }
 
-  /** Stops reading until `resume()`: the datagrams wait in the kernel. A batch that is being delivered is delivered to its end. */
+  /**
+   * Stops reading until `resume()`: the datagrams wait in the kernel. A batch that is being delivered is still delivered in
+   * full.
+   */
   pause(): this {
     this.#core.receiver.pause();
     return this;
@@ -332,18 +337,18 @@ export class UdpSocket extends UdpEmitter implements OwnSocket<'dgram'>, AsyncDi
     return this;
   }
 
-  /** Whether `pause()` was called, and `resume()` has not been since. */
+  /** Whether the socket is paused. */
   isPaused(): boolean {
     return this.#core.receiver.paused;
   }
 
-  /** Listening keeps the event loop alive: the default. */
+  /** Makes listening keep the event loop alive, which is the default. */
   ref(): this {
     this.#core.readiness.keepAlive(true);
     return this;
   }
 
-  /** The process may end while the socket listens. Pending waits still keep it alive. */
+  /** Lets the process exit while the socket listens. Pending waits still keep it alive. */
   unref(): this {
     this.#core.readiness.keepAlive(false);
     return this;
@@ -355,10 +360,10 @@ export class UdpSocket extends UdpEmitter implements OwnSocket<'dgram'>, AsyncDi
   }
 
   /**
-   * Gives the descriptor away, and closes the rest of the socket: 'close' is emitted, pending waits reject with EBADF. The
-   * caller owns the descriptor now, with the options that are set on it; what this class does by itself, such as
-   * `segmentSize`, stays here. Datagrams that wait in the kernel wait on.
-   * @throws ERR_INVALID_STATE while sends are queued, or messages were read and are not delivered; EBADF when it is closed
+   * Returns the descriptor, which the caller then owns, and closes the rest of the socket: 'close' is emitted, pending
+   * waits reject with EBADF. The descriptor keeps its options and the datagrams in its receive buffer, but not what this
+   * class adds, such as `segmentSize`.
+   * @throws ERR_INVALID_STATE while sends are queued, or while messages have been read but not delivered; EBADF if it is closed
    */
   detach(): number {
     return this.#core.handOver((handle) => check('detach', handle.detach()));
@@ -378,7 +383,7 @@ export class UdpSocket extends UdpEmitter implements OwnSocket<'dgram'>, AsyncDi
 
   [inspect.custom](_depth: number, options: InspectOptions, inspectValue: typeof inspect): string {
     const { family, fd, remote } = this;
-    // Nothing throws here, not even for a descriptor that somebody else has closed.
+    // This never throws, not even if the descriptor was closed elsewhere.
     const open = this.#core.handle.getsockname(scratchAddress) >= 0;
     return `UdpSocket ${inspectValue(open ? { family, fd, local: this.local, remote } : { family, closed: true }, options)}`;
   }
