@@ -1,7 +1,7 @@
 // Arenas: the memory that recvmmsg(2) fills, in equal slots. A batch is valid only during its callback, so that all sockets
-// of a thread can take turns with the same arenas, and a thousand idle sockets need none.
+// of a thread share the same arenas, and idle sockets need none.
 
-/** What an arena has room for. */
+/** The dimensions of an arena. */
 export interface ArenaShape {
   /** Datagrams per system call, 1 to 256. */
   readonly slots: number;
@@ -19,7 +19,7 @@ export const NAME_SIZE = 32;
 
 export class Arena {
   readonly shape: ArenaShape;
-  /** Bytes from one slot's data to the next. */
+  /** Bytes from the data of one slot to that of the next. */
   readonly stride: number;
   readonly data: Buffer;
   readonly names: Uint8Array;
@@ -29,14 +29,14 @@ export class Arena {
   readonly controlView: DataView;
   readonly results: Uint8Array;
   readonly resultWords: Uint32Array;
-  /** The last view that was given out of each slot: datagrams are mostly of the same length as those before. */
+  /** The last view returned for each slot, for reuse: consecutive datagrams mostly have the same length. */
   readonly views: (Uint8Array | undefined)[];
 
   constructor(shape: ArenaShape) {
     const { slots, dataSize, controlSize } = shape;
     this.shape = shape;
     this.stride = dataSize;
-    // Not zeroed, and not touched: the kernel gives memory to pages that are written.
+    // Neither zeroed nor touched: only pages that are written to take physical memory.
     this.data = Buffer.allocUnsafeSlow(slots * this.stride);
     this.names = new Uint8Array(slots * NAME_SIZE);
     this.nameWords = new Uint32Array(this.names.buffer);
@@ -48,7 +48,7 @@ export class Arena {
     this.views = Array.from({ length: slots }, () => undefined);
   }
 
-  /** Moves what begins at `skip` bytes into a slot to the front, and the slots behind it with it: `length` are left. */
+  /** Moves the data of a slot from offset `skip` on, and the slots after it, to the front of the arena: `length` slots remain. */
   moveToFront(slot: number, skip: number, length: number): void {
     const { stride } = this;
     const { controlSize } = this.shape;
@@ -63,7 +63,7 @@ export class Arena {
     this.resultWords.copyWithin(0, RESULT_WORDS * slot, RESULT_WORDS * end);
   }
 
-  /** Writes over the data of the first slots, so that whoever still looks at it sees that it is gone. */
+  /** Overwrites the data of the first slots, to expose code that still reads it. */
   poison(slots: number): void {
     for (let slot = 0; slot < slots; slot++) {
       const start = this.stride * slot;
@@ -71,15 +71,15 @@ export class Arena {
     }
   }
 
-  /** False when somebody has transferred the memory to another thread: data(i).buffer is theirs then. */
+  /** False if the memory was transferred to another thread, by way of data(i).buffer. */
   get intact(): boolean {
     return this.data.length > 0;
   }
 }
 
-/** The free arenas of one shape, shared by all who receive into such. */
+/** The free arenas of one shape, shared by all sockets that use it. */
 export class ArenaPool {
-  /** The pool of a shape in this thread. It goes when the last who holds it does. */
+  /** The pool of a shape in this thread. It is collected with its last user. */
   static of(shape: ArenaShape): ArenaPool {
     const key = `${shape.slots}/${shape.dataSize}/${shape.controlSize}`;
     let pool = pools.get(key)?.deref();
@@ -94,24 +94,24 @@ export class ArenaPool {
     this.shape = shape;
   }
 
-  /** An arena, for as long as what is in it is being read. */
+  /** Takes an arena, to be given back when its contents have been read. */
   take(): Arena {
     for (let arena = this.#free.pop(); arena !== undefined; arena = this.#free.pop()) if (arena.intact) return arena;
     return new Arena(this.shape);
   }
 
-  /** Does an arena have this shape? */
+  /** Whether an arena has this shape. */
   fits({ shape }: Arena): boolean {
     const { slots, dataSize, controlSize } = this.shape;
     return shape.slots === slots && shape.dataSize === dataSize && shape.controlSize === controlSize;
   }
 
   give(arena: Arena): void {
-    if (this.#free.length < MOST_FREE) this.#free.push(arena);
+    if (this.#free.length < MAX_FREE) this.#free.push(arena);
   }
 }
 
 const POISON = 0xdb;
-/** More than one is in use only while a consumer of messages has stopped in the middle of a batch. */
-const MOST_FREE = 2;
+/** More than one is in use only while a consumer of messages has paused in the middle of a batch. */
+const MAX_FREE = 2;
 const pools = new Map<string, WeakRef<ArenaPool>>();

@@ -1,4 +1,4 @@
-// ReceivedBatch: the datagrams of one system call, read in place. Nothing is made for a datagram but what is asked for.
+// ReceivedBatch: the datagrams of one system call, read in place. Objects are created only on demand.
 import { outOfRange } from '../../arguments.js';
 import type { Handle } from '../../binding.js';
 import { SocketError } from '../../errors.js';
@@ -37,9 +37,9 @@ import { MSG_CTRUNC, MSG_TRUNC } from '../../kernel/numbers.js';
 
 /**
  * Datagrams in the memory that the kernel wrote them to. The batch of a 'batch' event is valid until its callback returns;
- * one of `createReceiveBatch` until `receiveBatch` fills it again. Later every accessor throws ERR_INVALID_STATE, but views
- * that `data(i)` has given out stay, and show what comes after: copy what you keep. To find such views, create the socket
- * with `debug: true`.
+ * one of `createReceiveBatch` until `receiveBatch` fills it again. After that every accessor throws ERR_INVALID_STATE, but
+ * views returned by `data(i)` still exist, and show later data: copy what you keep. To find code that keeps such views,
+ * create the socket with `debug: true`.
  *
  * Every accessor takes the index of a datagram, 0 to `length` - 1, and throws ERR_OUT_OF_RANGE for any other. With `gro`
  * an entry may hold several datagrams of one peer: see `segmentSize`.
@@ -65,32 +65,32 @@ export class ReceivedBatch {
     return new ReceivedBatch(slots, countsDrops, own);
   }
 
-  /** It was made by `createReceiveBatch`, and belongs to whoever made it. @internal */
+  /** Whether it was made by `createReceiveBatch`. @internal */
   get [isOwn](): boolean {
     return this.#isOwn;
   }
 
-  /** How many datagrams there are; 0 when the batch is not valid any more. */
+  /** The number of datagrams; 0 if the batch is no longer valid. */
   get length(): number {
     return this.#length;
   }
 
-  /** The memory that all of them lie in: for those who want neither copies nor views, with `offset` and `byteLength`. */
+  /** The memory that holds all datagrams: use it with `offset` and `byteLength` to avoid both copies and views. */
   get slab(): Uint8Array {
     return this.#valid().data;
   }
 
-  /** Where datagram `i` begins in `slab`. */
+  /** The offset of datagram `i` in `slab`. */
   offset(i: number): number {
     return this.#at(i).stride * i;
   }
 
-  /** Bytes of datagram `i`, or of the datagrams that were merged into it. What was cut off is not counted. */
+  /** Bytes of datagram `i`, or of the datagrams merged into it, without what was truncated. */
   byteLength(i: number): number {
     return this.#at(i).resultWords[RESULT_WORDS * i] ?? 0;
   }
 
-  /** The bytes, as a view: not a copy, and not to be kept. */
+  /** The bytes, as a view: not a copy, so do not keep it. */
   data(i: number): Uint8Array {
     const arena = this.#at(i);
     const length = arena.resultWords[RESULT_WORDS * i] ?? 0;
@@ -100,7 +100,7 @@ export class ReceivedBatch {
     return (arena.views[i] = new Uint8Array(data.buffer, data.byteOffset + arena.stride * i, length));
   }
 
-  /** Who sent it. The same object for the same peer, mostly: to tell peers apart use `sourceKey`. */
+  /** The sender. Usually the same object for the same peer, but use `sourceKey` to identify peers. */
   source(i: number): Endpoint {
     const endpoint = endpointAt(this.#at(i).nameWords, (NAME_SIZE >> 2) * i);
     if (endpoint === undefined)
@@ -108,20 +108,20 @@ export class ReceivedBatch {
     return endpoint;
   }
 
-  /** A string that is the same for the same peer (address, port, scope), and cheap: a key for a Map, not to be shown. */
+  /** A cheap string that is the same for the same peer (address, port, scope): a key for a Map, not readable text. */
   sourceKey(i: number): string {
     return keyAt(this.#at(i).nameWords, (NAME_SIZE >> 2) * i);
   }
 
   /**
-   * Where it was sent to: address and port with `originalDestination`, the address and port 0 with `pktinfo`, else
+   * The destination: address and port with `originalDestination`, the address and port 0 with `pktinfo`, otherwise
    * undefined. Multicast and broadcast addresses are shown as such.
    */
   destination(i: number): Endpoint | undefined {
     const arena = this.#at(i);
     const original = this.#metadata.get(arena, i, ORIGINAL_DESTINATION);
     if (original !== ABSENT) {
-      // On an IPv6 socket the kernel tells the source as mapped, and this as plain IPv4.
+      // On an IPv6 socket the kernel reports the source as a mapped address, but this as an IPv4 address.
       const words = arena.controlWords;
       const at = original >> 2;
       if (!isIPv4At(words, at) || isIPv4At(arena.nameWords, (NAME_SIZE >> 2) * i)) return endpointAt(words, at);
@@ -132,8 +132,8 @@ export class ReceivedBatch {
   }
 
   /**
-   * The address of this host that it came to, with port 0 and with `pktinfo`: what an answer leaves from. It is `destination`
-   * but for IPv4 multicast and broadcast (the address of the interface) and for IPv6 multicast (undefined).
+   * The local address to reply from, with port 0; needs `pktinfo`. It is `destination`, except for IPv4 multicast and
+   * broadcast (the address of the interface) and IPv6 multicast (undefined).
    */
   local(i: number): Endpoint | undefined {
     return this.#packetInfo(this.#at(i), i, true);
@@ -161,7 +161,7 @@ export class ReceivedBatch {
   }
 
   /**
-   * Bytes of each datagram in `data(i)`, of which the last may be shorter. More than one are there only with `gro`;
+   * The size of the datagrams in `data(i)`, of which the last may be shorter. There can be more than one only with `gro`;
    * otherwise this is `byteLength(i)`.
    */
   segmentSize(i: number): number {
@@ -177,7 +177,7 @@ export class ReceivedBatch {
     return size === 0 ? 1 : Math.ceil(this.byteLength(i) / size);
   }
 
-  /** When the kernel got it, nanoseconds since 1970, with `timestamps`. */
+  /** When the kernel received it, in nanoseconds since 1970, with `timestamps`. */
   timestamp(i: number): bigint | undefined {
     const arena = this.#at(i);
     const at = this.#metadata.get(arena, i, TIMESTAMP);
@@ -188,37 +188,37 @@ export class ReceivedBatch {
 
   /**
    * How many datagrams this socket had dropped by the time this one was queued (its receive buffer was full), with
-   * `dropCounter`. 32 bits, which wrap.
+   * `dropCounter`. A 32-bit counter that wraps.
    */
   drops(i: number): number | undefined {
     const arena = this.#at(i);
     if ((this.#metadata.get(arena, i, PRESENT) & HAS_DROPS) !== 0) return this.#metadata.get(arena, i, DROPS) >>> 0;
-    return this.#countsDrops ? 0 : undefined; // the kernel says nothing of none
+    return this.#countsDrops ? 0 : undefined; // the kernel does not report zero
   }
 
-  /** The mark that the packet filter has given it, with `mark: true`. */
+  /** The mark set by the packet filter, with `receiveMark: true`. */
   mark(i: number): number | undefined {
     const arena = this.#at(i);
     if ((this.#metadata.get(arena, i, PRESENT) & HAS_MARK) === 0) return undefined;
     return this.#metadata.get(arena, i, MARK) >>> 0;
   }
 
-  /** MSG_* as recvmsg(2) returned them. */
+  /** The MSG_* flags of recvmsg(2). */
   flags(i: number): number {
     return this.#at(i).resultWords[RESULT_WORDS * i + 3] ?? 0;
   }
 
-  /** It was longer than `maxDatagram`, and the rest is lost (MSG_TRUNC); with `gro` whole datagrams may be. */
+  /** Whether it was longer than `maxDatagram`, so that the rest is lost (MSG_TRUNC); with `gro`, whole datagrams may be lost. */
   truncated(i: number): boolean {
     return (this.flags(i) & MSG_TRUNC) !== 0;
   }
 
-  /** There were more control messages than `controlLength`, so that some of the metadata is missing (MSG_CTRUNC). */
+  /** Whether there were more control messages than fit into `controlLength`, so that some metadata is missing (MSG_CTRUNC). */
   controlTruncated(i: number): boolean {
     return (this.flags(i) & MSG_CTRUNC) !== 0;
   }
 
-  /** All control messages of datagram `i`, decoded: also those that no accessor is for. Makes garbage. */
+  /** All control messages of datagram `i`, decoded, including those without an accessor. Allocates. */
   control(i: number): ReceivedControlMessage[] {
     const arena = this.#at(i);
     const start = arena.shape.controlSize * i;
@@ -228,7 +228,7 @@ export class ReceivedBatch {
     );
   }
 
-  /** Receives into an arena: how many, or a negative errno, and then it is empty. @internal */
+  /** Receives into an arena. Returns the number of datagrams, or a negative errno; the batch is then empty. @internal */
   [fill](handle: Handle, arena: Arena): number {
     const got = handle.recvmmsg(arena.shape.slots, arena.data, arena.names, arena.control, arena.results);
     this[show](arena, Math.max(got, 0));
@@ -242,7 +242,7 @@ export class ReceivedBatch {
     this.#metadata.next();
   }
 
-  /** Nothing in it is valid any more. The arena that it was in. @internal */
+  /** Invalidates the batch, and returns its arena. @internal */
   [empty](): Arena | undefined {
     const arena = this.#arena;
     this.#length = 0;
@@ -284,7 +284,7 @@ export class ReceivedBatch {
 function gone(): SocketError {
   return new SocketError(
     'ERR_INVALID_STATE',
-    'There is nothing in this batch: it is valid until the callback of its event returns, or once receiveBatch has filled it.',
+    'This batch is empty: it is valid until the callback of its event returns, or after receiveBatch has filled it.',
   );
 }
 

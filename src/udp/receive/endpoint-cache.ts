@@ -1,10 +1,10 @@
-// Endpoints of the peers that were heard of lately, found by the sockaddr bytes that the kernel wrote: to make one costs a
-// microsecond and garbage, and most datagrams come from somebody who has sent one before.
+// A cache of Endpoints of recent peers, looked up by the sockaddr bytes that the kernel wrote: creating one takes a
+// microsecond and makes garbage, and most datagrams come from a known peer.
 import { AF_INET, AF_INET6 } from '../../kernel/numbers.js';
 import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
 import { Endpoint, SOCKADDR_SIZE } from '../../wire/endpoint.js';
 
-/** The Endpoint of a sockaddr that starts at a word of `words`; undefined when it is none. */
+/** The Endpoint of a sockaddr that starts at a word of `words`; undefined if it is not an IP address. */
 export function endpointAt(words: Uint32Array, at: number): Endpoint | undefined {
   const place = find(words, at);
   return (endpoints[place] ??= Endpoint.decode(
@@ -12,7 +12,7 @@ export function endpointAt(words: Uint32Array, at: number): Endpoint | undefined
   ));
 }
 
-/** A string that is the same for the same peer: its family, port, address and scope as UTF-16 units, nothing to be shown. */
+/** A string that is the same for the same peer: its family, port, address and scope as UTF-16 units; not readable text. */
 export function keyAt(words: Uint32Array, at: number): string {
   const place = find(words, at);
   return (keys[place] ??= makeKey(WORDS * place));
@@ -24,7 +24,7 @@ export function writeAddress4(into: Uint32Array, address: number): void {
   into[1] = address;
 }
 
-/** Writes an IPv6 address without port that starts at a word of `words`; a link-local one is one of the interface's. */
+/** Writes an IPv6 address, with port 0, that starts at a word of `words`; the scope of a link-local one is the interface. */
 export function writeAddress6(into: Uint32Array, words: Uint32Array, at: number, interfaceIndex: number): void {
   into[0] = FAMILY_6;
   into[1] = 0;
@@ -40,7 +40,7 @@ export function writeMapped(into: Uint32Array, words: Uint32Array, at: number): 
   into[5] = words[at + 1] ?? 0;
 }
 
-/** Is the sockaddr that starts at a word of `words` an IPv4 one? */
+/** Whether the sockaddr that starts at a word of `words` is an IPv4 one. */
 export function isIPv4At(words: Uint32Array, at: number): boolean {
   return ((words[at] ?? 0) & FAMILY_MASK) === FAMILY_4;
 }
@@ -57,11 +57,11 @@ export function isMulticast6(head: number): boolean {
 }
 
 /**
- * The place of a sockaddr in a direct-mapped cache: every address has one place, and whoever comes last has it. So it never
- * grows, whatever a flood of forged addresses does.
+ * The slot of a sockaddr in a direct-mapped cache: every address has one slot, and the latest address replaces the one
+ * before. So a flood of forged addresses cannot make it grow.
  *
- * sockaddr_in: family and port, address, eight bytes of nothing. sockaddr_in6: family and port, flow, address, scope.
- * The flow is how packets travel, and no part of where they come from.
+ * sockaddr_in: family and port, address, eight bytes of padding. sockaddr_in6: family and port, flow, address, scope. The
+ * flow does not identify the peer.
  */
 function find(words: Uint32Array, at: number): number {
   const head = words[at] ?? 0;
@@ -108,12 +108,12 @@ function makeKey(first: number): string {
 
 const PLACES = 4096;
 const WORDS = 6;
-/** Where the family stands in the first word: its two bytes come first. */
+/** The position of the family in the first word: its two bytes come first. */
 const FAMILY_MASK = LITTLE_ENDIAN ? 0xffff : 0xffff0000;
 const FAMILY_4 = LITTLE_ENDIAN ? AF_INET : AF_INET << 16;
 const FAMILY_6 = LITTLE_ENDIAN ? AF_INET6 : AF_INET6 << 16;
 
-// Of this thread, for all its sockets.
+// Shared by all sockets of this thread.
 const known = new Uint32Array(WORDS * PLACES);
 const endpoints: (Endpoint | undefined)[] = Array.from({ length: PLACES }, () => undefined);
 const keys: (string | undefined)[] = Array.from({ length: PLACES }, () => undefined);

@@ -1,11 +1,11 @@
-// `for await`: messages one at a time, each when it is asked for. What nobody asks for stays in the kernel.
+// The iterator of `for await`: returns one message at a time, on demand. Datagrams that were not requested stay in the kernel.
 import type { Message } from './messages.js';
 
 /** Where an iterator's messages come from. */
 export interface MessageSource {
   /** The next message; undefined when there is none right now. */
   take(): Message | undefined;
-  /** Somebody waits: `deliver` is to be called when there is something to take. */
+  /** A consumer waits: `deliver` must be called when there is a message. */
   wanted(): void;
   /** The iterator is done. */
   left(): void;
@@ -13,7 +13,7 @@ export interface MessageSource {
 
 type Result = IteratorResult<Message, undefined>;
 
-/** Ends when the socket closes, or with `return()` (a `break` out of `for await`), also while somebody waits. */
+/** Ends when the socket closes, or with `return()` (a `break` out of `for await`), also while `next()` is pending. */
 export class MessageIterator implements AsyncIterableIterator<Message, undefined> {
   readonly #source: MessageSource;
   readonly #waiting: ((result: Result) => void)[] = [];
@@ -44,7 +44,7 @@ export class MessageIterator implements AsyncIterableIterator<Message, undefined
     return this;
   }
 
-  /** There may be something for those who wait. */
+  /** Resolves pending calls of `next()` with the available messages. */
   deliver(): void {
     while (this.#waiting.length > 0) {
       const message = this.#source.take();
@@ -53,7 +53,7 @@ export class MessageIterator implements AsyncIterableIterator<Message, undefined
     }
   }
 
-  /** There will be no more. */
+  /** Ends the iterator: there are no more messages. */
   end(): void {
     this.#ended = true;
     for (const resolve of this.#waiting.splice(0)) resolve({ value: undefined, done: true });

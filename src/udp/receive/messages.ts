@@ -1,10 +1,10 @@
-// Datagrams one by one, as copies that the user owns: a cursor over a batch, which cuts what UDP_GRO has merged.
+// A cursor over a batch that returns datagrams one by one, as copies, and splits those merged by UDP_GRO.
 import type { Endpoint } from '../../wire/endpoint.js';
 import type { ReceivedBatch } from './batch.js';
 
-/** What is known of a datagram: the fields of dgram's 'message' event, and what the socket was created to tell. */
+/** Metadata of a datagram: the fields of dgram's 'message' event, and those that the socket was created to report. */
 export interface MessageInfo {
-  /** The sender's address, with its zone where it has one. One that came IPv4-mapped is shown as IPv4. */
+  /** The sender's address, with its zone if it has one. An IPv4-mapped address is shown as IPv4. */
   readonly address: string;
   /** The family of `address`, as dgram writes it. */
   readonly family: 'IPv4' | 'IPv6';
@@ -25,30 +25,30 @@ export interface MessageInfo {
   readonly tos: number | undefined;
   /** Time to live or hop limit as it arrived, with `ttl`. */
   readonly ttl: number | undefined;
-  /** When the kernel got it, nanoseconds since 1970, with `timestamps`. */
+  /** When the kernel received it, in nanoseconds since 1970, with `timestamps`. */
   readonly timestamp: bigint | undefined;
   /** ReceivedBatch's `drops` */
   readonly drops: number | undefined;
-  /** The mark that the packet filter has given it, with `mark: true`. */
+  /** The mark set by the packet filter, with `receiveMark: true`. */
   readonly mark: number | undefined;
-  /** It was longer than `maxDatagram`, and the rest is lost. */
+  /** Whether it was longer than `maxDatagram`, so that the rest is lost. */
   readonly truncated: boolean;
-  /** There was no room for all control messages: some of the fields are undefined for that. */
+  /** Whether there was no room for all control messages, so that some of the fields are undefined. */
   readonly controlTruncated: boolean;
 }
 
-/** What `for await` gives. */
+/** A message of `for await`. */
 export interface Message {
-  /** A copy that is yours. */
+  /** A copy of the data. */
   readonly data: Buffer;
   readonly info: MessageInfo;
 }
 
-/** Where a consumer of messages is in a batch. */
+/** The position of a consumer of messages in a batch. */
 export class MessageCursor {
   readonly #batch: ReceivedBatch;
   #slot = 0;
-  /** Bytes of the slot that have been read. */
+  /** Bytes of the current slot that have been read. */
   #offset = 0;
 
   constructor(batch: ReceivedBatch) {
@@ -63,7 +63,7 @@ export class MessageCursor {
     return this.#offset;
   }
 
-  /** Is there another message in the batch? */
+  /** Whether there is another message in the batch. */
   get hasNext(): boolean {
     return this.#slot < this.#batch.length;
   }
@@ -73,13 +73,13 @@ export class MessageCursor {
     this.#offset = 0;
   }
 
-  /** Nothing is left to be read. */
+  /** Discards the remaining messages. */
   finish(): void {
     this.#slot = this.#batch.length;
     this.#offset = 0;
   }
 
-  /** The next message, of which there must be one. It is taken: also when what is done with it throws. */
+  /** The next message, of which there must be one. It is consumed even if its consumer throws. */
   next(): Message {
     const [batch, slot, offset] = [this.#batch, this.#slot, this.#offset];
     const length = batch.byteLength(slot);

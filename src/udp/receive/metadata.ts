@@ -1,5 +1,5 @@
-// What the control messages of a batch say, in one flat array of integers: walked once a datagram, and only when somebody
-// asks. Numbers are copied out; addresses and times stay where they are, and their offsets are kept.
+// Metadata: the fields of the control messages of a batch, in one flat array of integers. Those of a datagram are parsed
+// once, on first access. Numbers are copied; addresses and times stay in place, and their offsets are stored.
 import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
 import { RESULT_WORDS, type Arena } from './arena.js';
 import {
@@ -18,7 +18,7 @@ import {
 } from '../../kernel/numbers.js';
 import { OPTIONS } from '../../options/table.js';
 
-/** What is known of a datagram, as indices of its fields. ABSENT where the kernel said nothing. */
+/** The fields of a datagram, as indices. A field that the kernel did not report is ABSENT. */
 export const SEGMENT_SIZE = 0;
 export const TOS = 1;
 export const TTL = 2;
@@ -31,7 +31,7 @@ export const TIMESTAMP = 7;
 /** uint32 in an int32. */
 export const DROPS = 8;
 export const MARK = 9;
-/** There is a message of that kind: DROPS and MARK use all the bits that there are. */
+/** Whether DROPS and MARK are present: their values use all 32 bits, so they cannot be ABSENT. */
 export const PRESENT = 10;
 export const HAS_DROPS = 1;
 export const HAS_MARK = 2;
@@ -41,7 +41,7 @@ const FIELDS = 11;
 
 export class Metadata {
   readonly #fields: Int32Array;
-  /** The round in which a slot was walked, so that nothing has to be cleared between batches. */
+  /** The round in which a slot was parsed, so that nothing has to be cleared between batches. */
   readonly #walked: Uint32Array;
   #round = 0;
 
@@ -50,7 +50,7 @@ export class Metadata {
     this.#walked = new Uint32Array(slots);
   }
 
-  /** Forgets what it knows: the arena has been filled anew. */
+  /** Invalidates all fields, after the arena has been filled again. */
   next(): void {
     this.#round = (this.#round + 1) >>> 0;
     if (this.#round === 0) {
@@ -81,7 +81,7 @@ export class Metadata {
       const data = at + HEADER;
       const value = words[word + 4] ?? 0;
       const kind = ((words[word + 2] ?? 0) << 16) | (words[word + 3] ?? 0);
-      // Where the room ends the kernel cuts a message, and what stands behind it is of another slot, or of another time.
+      // The kernel truncates a message at the end of the space; what follows belongs to another slot, or to an earlier batch.
       if (at + size === end && size < HEADER + dataLength(kind)) break;
       switch (kind) {
         case GRO_KIND:
@@ -126,7 +126,7 @@ export class Metadata {
   }
 }
 
-/** Bytes of data that a whole message of a kind has. */
+/** Bytes of data in a complete message of each kind. */
 function dataLength(kind: number): number {
   switch (kind) {
     case IP_TOS:

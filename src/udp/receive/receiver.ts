@@ -1,5 +1,5 @@
-// Receiver: takes datagrams from the kernel and hands them to whoever wants them, in one of four forms. Nothing is read that
-// nobody wants, nothing that was read is lost, and no turn of the event loop goes on for ever.
+// Receiver: reads datagrams from the kernel and delivers them to a consumer in one of four forms. Nothing is read without a
+// consumer, no datagram that was read is lost, and the work per turn of the event loop is limited.
 import { takeError } from '../../kernel/int-option.js';
 import { invalidValue } from '../../arguments.js';
 import type { Handle } from '../../binding.js';
@@ -13,18 +13,18 @@ import { MessageIterator } from './iterator.js';
 import { MessageCursor, type Message, type MessageInfo } from './messages.js';
 import { EAGAIN, EBADF, MSG_CTRUNC, MSG_ERRQUEUE, MSG_TRUNC, SOL_SOCKET, SO_MEMINFO } from '../../kernel/numbers.js';
 
-/** What a socket has received, counted since it was made. */
+/** Counters of received datagrams since the socket was created. */
 export interface ReceiveStats {
-  /** Datagrams, those that were merged counted one by one. */
+  /** Datagrams; merged ones are counted one by one. */
   readonly datagrams: number;
   readonly bytes: number;
   /** Calls of recvmmsg(2). */
   readonly syscalls: number;
-  /** Datagrams whose end was cut off: longer than `maxDatagram`. */
+  /** Truncated datagrams: longer than `maxDatagram`. */
   readonly truncated: number;
-  /** Datagrams for whose control messages there was no room. */
+  /** Datagrams whose control messages were truncated. */
   readonly controlTruncated: number;
-  /** Datagrams that the kernel dropped for want of room in the receive buffer. */
+  /** Datagrams that the kernel dropped because the receive buffer was full. */
   readonly drops: number;
   /** Pending errors that were read, such as ECONNREFUSED from an ICMP message: 'pendingError'. */
   readonly errors: number;
@@ -32,30 +32,30 @@ export interface ReceiveStats {
 
 export interface ReceiverOptions extends ArenaShape {
   readonly gro: boolean;
-  /** SO_RXQ_OVFL is on. */
+  /** Whether SO_RXQ_OVFL is on. */
   readonly dropCounter: boolean;
   readonly debug: boolean;
 }
 
-/** The socket, as far as its receiver needs it. */
+/** What the receiver needs of its socket. */
 export interface ReceiverContext {
   readonly handle: Handle;
   readonly readiness: Readiness;
   onBatch(batch: ReceivedBatch): void;
   onMessage(data: Buffer, info: MessageInfo): void;
   onPendingError(error: SyscallError): void;
-  /** Reads the error queue; undefined when there is none that anybody wants. */
+  /** Reads the error queue; undefined if the socket has none. */
   readonly drainErrors?: (() => void) | undefined;
 }
 
-/** Who gets the datagrams; one at a time. */
+/** The consumer of the datagrams; one at a time. */
 export type Consumer = 'batch' | 'message' | 'iterator';
 
 export class Receiver {
   readonly #context: ReceiverContext;
   readonly #options: ReceiverOptions;
   readonly #pool: ArenaPool;
-  /** What is being read; empty between two turns, unless its messages had to wait. */
+  /** The batch being read; empty between two turns, unless messages are left in it. */
   readonly #batch: ReceivedBatch;
   readonly #cursor: MessageCursor;
   #consumer: Consumer | undefined;
@@ -81,7 +81,7 @@ export class Receiver {
     return this.#consumer;
   }
 
-  /** Messages were read that nobody has got yet. */
+  /** Whether messages have been read but not delivered. */
   get holdsMessages(): boolean {
     return this.#cursor.hasNext;
   }
@@ -99,7 +99,7 @@ export class Receiver {
     return ReceivedBatch[make](this.#options.slots, this.#options.dropCounter, true);
   }
 
-  /** From now on this consumer gets what arrives. @throws ERR_INVALID_STATE when another one does; ERR_UNSUPPORTED */
+  /** Makes this the consumer from now on. @throws ERR_INVALID_STATE if there is another one; ERR_UNSUPPORTED */
   attach(consumer: Consumer): void {
     if (this.#closed || (this.#consumer === consumer && consumer !== 'iterator')) return;
     this.#refuseSecond();
@@ -133,16 +133,20 @@ export class Receiver {
   }
 
   /**
-   * The pull form: fills a batch with what is there; 0 when that is nothing.
-   * @throws ERR_INVALID_STATE when there is a consumer
+   * Fills a batch with the available datagrams; returns 0 if there are none. @throws ERR_INVALID_STATE if there is a
+   * consumer
    */
   pull(batch: ReceivedBatch): number {
     if (this.#closed) throw new SyscallError('recvmmsg', EBADF);
     this.#refuseSecond();
     if (!batch[isOwn])
-      throw invalidValue('batch', batch, "it is the one of a 'batch' event: createReceiveBatch makes others");
+      throw invalidValue('batch', batch, "it belongs to the 'batch' event; use one made by createReceiveBatch");
     if (batch.slots !== this.#options.slots) {
-      throw invalidValue('batch', batch, 'it was made by createReceiveBatch of a socket with another number of slots');
+      throw invalidValue(
+        'batch',
+        batch,
+        'it was made by createReceiveBatch of a socket with a different number of slots',
+      );
     }
     const { length } = batch;
     const old = batch[empty]();
@@ -156,7 +160,7 @@ export class Receiver {
     return Math.max(this.#receive(batch, again ? old : new Arena(this.#pool.shape)), 0);
   }
 
-  /** Messages until the socket closes, or the consumer has had enough. @throws ERR_INVALID_STATE, ERR_UNSUPPORTED */
+  /** Iterates over messages until the socket closes or the consumer stops. @throws ERR_INVALID_STATE, ERR_UNSUPPORTED */
   iterate(): MessageIterator {
     this.attach('iterator');
     const iterator = new MessageIterator({
@@ -168,7 +172,7 @@ export class Receiver {
     return (this.#iterator = iterator);
   }
 
-  /** The event loop says that there is something to read. */
+  /** Called when the socket is readable. */
   onReadable(): void {
     if (this.#consumer === 'batch') this.#deliverBatches();
     else if (this.#consumer === 'message') this.#deliverMessages();
@@ -176,8 +180,7 @@ export class Receiver {
   }
 
   /**
-   * Reads the pending error of the socket, and what is in its error queue: nobody else would, and a poll would come back
-   * for it for ever.
+   * Reads the pending error of the socket and its error queue; otherwise every poll would return at once.
    */
   onError(): void {
     const { handle } = this.#context;
@@ -205,7 +208,7 @@ export class Receiver {
       if (held !== undefined) this.#batch[show](held.arena, held.length);
       else if (!this.#fill()) return;
       const full = held !== undefined || this.#batch.length === this.#options.slots;
-      this.#cursor.finish(); // nobody else gets what is in it
+      this.#cursor.finish(); // its messages must not be delivered again
       try {
         this.#context.onBatch(this.#batch);
       } finally {
@@ -225,7 +228,7 @@ export class Receiver {
           this.#context.onMessage(data, info);
         }
       } finally {
-        // A listener has thrown, or the last one has gone, or it paused: what is left waits.
+        // A listener threw, or the last one was removed, or the socket was paused: the remaining messages wait.
         if (this.#cursor.hasNext) this.#schedule();
       }
       if (!full) return;
@@ -233,22 +236,22 @@ export class Receiver {
   }
 
   #fillForIterator(): void {
-    if (this.#cursor.hasNext) this.#iterator?.deliver(); // to those who wait since it was paused
-    // It is busy with what it has: that the kernel holds the rest is the back-pressure.
+    if (this.#cursor.hasNext) this.#iterator?.deliver(); // to calls of next() made while it was paused
+    // The consumer still has messages: leaving the rest in the kernel is the backpressure.
     if (this.#cursor.hasNext) this.#context.readiness.listen(false);
     else if (this.#fill()) this.#iterator?.deliver();
   }
 
-  /** The next message; the arena goes back with the last one. */
+  /** The next message; the arena is given back after the last one. */
   #next(): Message {
     const message = this.#cursor.next();
     if (!this.#cursor.hasNext) this.#release();
     return message;
   }
 
-  /** Fills the own batch. False: there is nothing. */
+  /** Fills this receiver's batch. Returns false if there is nothing to read. */
   #fill(): boolean {
-    // In a debug socket no arena is used twice, so that a view that was kept is not written over by what comes after.
+    // A debug socket never reuses an arena, so that a kept view is not overwritten by later data.
     const arena = this.#options.debug ? new Arena(this.#pool.shape) : this.#pool.take();
     this.#cursor.rewind();
     if (this.#receive(this.#batch, arena) > 0) return true;
@@ -256,7 +259,7 @@ export class Receiver {
     return false;
   }
 
-  /** recvmmsg(2). An error of the socket is one that somebody else has caused: it is told, and nothing is thrown. */
+  /** recvmmsg(2). An error of the socket was caused by a peer or the network: it is reported, not thrown. */
   #receive(batch: ReceivedBatch, arena: Arena): number {
     const got = batch[fill](this.#context.handle, arena);
     this.#counts.syscalls++;
@@ -285,11 +288,11 @@ export class Receiver {
 
   #failed(errno: number): void {
     this.#counts.errors++;
-    // In a turn of its own, so that what a listener throws does not look like a receive that failed.
+    // In a separate turn, so that an error thrown by a listener does not look like a failed receive.
     setImmediate(() => this.#context.onPendingError(new SyscallError('recvmmsg', errno)));
   }
 
-  /** What messages were read and not delivered yet, in slots of its own. */
+  /** Takes the messages that were read but not delivered, moved to the front of their arena. */
   #takeRest(): { arena: Arena; length: number } | undefined {
     if (!this.#cursor.hasNext) return undefined;
     const { slot, offset } = this.#cursor;
@@ -301,7 +304,7 @@ export class Receiver {
     return { arena, length };
   }
 
-  /** Gives the arena of the own batch back; all that was in it is gone. */
+  /** Gives the arena of this receiver's batch back; its contents are lost. */
   #release(): void {
     const { length } = this.#batch;
     const arena = this.#batch[empty]();
@@ -311,7 +314,7 @@ export class Receiver {
     else this.#pool.give(arena);
   }
 
-  /** Delivers what was read already in a turn of its own: the kernel does not know of it, and no poll would. */
+  /** Delivers messages that were already read, in a separate turn: a poll would not report them. */
   #schedule(): void {
     if (this.#scheduled || !this.#cursor.hasNext) return;
     this.#scheduled = true;
@@ -328,7 +331,7 @@ export class Receiver {
     this.#context.readiness.listen(this.#consumer !== undefined && !this.#paused);
   }
 
-  /** A method, since TypeScript believes that a listener changes nothing. */
+  /** A method, since TypeScript assumes that calling a listener does not change the state. */
   #wantsMessages(): boolean {
     return this.#consumer === 'message' && !this.#paused;
   }
@@ -337,12 +340,12 @@ export class Receiver {
     if (this.#consumer === undefined) return;
     throw new SocketError(
       'ERR_INVALID_STATE',
-      `The datagrams of this socket go to ${DESCRIPTIONS[this.#consumer]} already. There are four forms ('batch', ` +
-        "'message', for await, receiveBatch): use one at a time, and remove the listeners of the other first.",
+      `The datagrams of this socket are already delivered to ${DESCRIPTIONS[this.#consumer]}. Use only one of 'batch', ` +
+        "'message', for await and receiveBatch at a time: remove its listeners, or end the iterator, first.",
     );
   }
 
-  /** The kernel's own counter; SO_RXQ_OVFL tells the same, but only with the next datagram. */
+  /** The kernel's own counter. SO_RXQ_OVFL reports the same number, but only with the next datagram. */
   #readDrops(): void {
     if (this.#closed) return;
     const length = this.#context.handle.getsockopt(SOL_SOCKET, SO_MEMINFO, scratchMemory);
@@ -358,7 +361,7 @@ const DESCRIPTIONS: Readonly<Record<Consumer, string>> = {
   iterator: 'an iterator (for await)',
 };
 
-/** System calls per turn of the event loop: others want to be heard, too. */
+/** System calls per turn of the event loop, so that other work is not starved. */
 const ROUNDS = 4;
 const MAX_ERRORS = 64;
 
@@ -366,7 +369,7 @@ const SK_MEMINFO_DROPS = 8;
 
 const EMPTY = new Uint8Array(0);
 const NO_BUFFERS: readonly Uint8Array[] = [];
-// What a call writes is read before the next call.
+// Scratch memory: what a call writes is read before the next call.
 const scratch = new Uint8Array(12);
 const scratchMemory = new Uint8Array(4 * (SK_MEMINFO_DROPS + 1));
 const scratchMemoryView = new DataView(scratchMemory.buffer);

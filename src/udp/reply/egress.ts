@@ -1,5 +1,5 @@
-// Egress sockets: a socket can send from an address that it is not bound to (IP_PKTINFO), but not from another port. What was sent
-// to another port, and came by TPROXY or sk_lookup, is answered by a socket that is bound there.
+// Egress sockets: a socket can send from an address that it is not bound to (IP_PKTINFO), but not from another port.
+// Datagrams that arrived for another port (TPROXY, sk_lookup) are replied to by a socket that is bound to it.
 import { native, type Handle } from '../../binding.js';
 import { BoundedMap } from '../../bounded-map.js';
 import { check, SyscallError } from '../../errors.js';
@@ -24,7 +24,7 @@ import {
 
 export interface EgressOptions {
   /**
-   * The maximum of sockets for replies from other ports: one for each address and port that they are sent from. The least
+   * The maximum number of sockets for replies from other ports, one for each address and port that they are sent from. The least
    * recently used one is closed to make room for a new one. @default 256
    */
   readonly replySockets?: number | undefined;
@@ -45,7 +45,7 @@ interface Egress {
   lastUsed: number;
 }
 
-/** The sockets of one UdpSocket, by what they are bound to. */
+/** The egress sockets of one UdpSocket, by the address and port that they are bound to. */
 export class EgressSockets {
   readonly #context: EgressContext;
   readonly #timeout: number;
@@ -69,14 +69,14 @@ export class EgressSockets {
     return this.#sockets.size;
   }
 
-  /** What they have sent, also those that are closed. */
+  /** Counters of all of them, including those that are closed. */
   get stats(): SendStats {
     const sum = { ...this.#past };
     for (const [, { sender }] of this.#sockets) addStats(sum, sender.stats);
     return sum;
   }
 
-  /** The sender whose socket has this address and port. @throws SyscallError, and then there is none */
+  /** The sender for this address and port; its socket is created if needed. @throws SyscallError */
   from(source: Endpoint): Sender {
     const key = source.toString();
     const known = this.#sockets.get(key);
@@ -84,7 +84,7 @@ export class EgressSockets {
       known.lastUsed = performance.now();
       return known.sender;
     }
-    this.#sockets.makeRoom(); // before a descriptor is needed
+    this.#sockets.makeRoom(); // before a descriptor is opened
     const egress = this.#open(source);
     this.#sockets.set(key, egress);
     this.#timer ??= setInterval(() => this.#closeIdle(), this.#timeout).unref();
@@ -109,7 +109,7 @@ export class EgressSockets {
       check('bind', bound, {
         ...context,
         ...(bound === EADDRINUSE && {
-          remedy: 'Another socket is bound there; set SO_REUSEADDR on it (reuseAddr: true)',
+          remedy: 'Another socket is bound to this address and port; set SO_REUSEADDR on it (reuseAddr: true)',
         }),
       });
       this.#deafen(handle, source, family, context);
@@ -121,12 +121,12 @@ export class EgressSockets {
   }
 
   /**
-   * Connects it to an address that never sends, so that it receives nothing: a socket that is bound more specifically would
-   * get the datagrams of the one that it answers for, and one that is connected to the peer all that the peer sends next, even
-   * with TPROXY and sk_lookup. A connected UDP socket can still send to other destinations.
+   * Connects the socket to an address that never sends, so that it receives nothing. If it were only bound, it would take
+   * datagrams from the socket that it replies for; if it were connected to the peer, it would receive all later datagrams
+   * of the peer, even with TPROXY and sk_lookup. A connected UDP socket can still send to other destinations.
    */
   #deafen(handle: Handle, source: Endpoint, family: Family, context: SyscallContext): void {
-    // A socket on a link-local address, or tied to a device, cannot reach loopback: then it is connected to itself.
+    // A socket on a link-local address, or bound to a device, cannot reach loopback, so it is connected to itself.
     if (handle.connect(NOBODY[family].sockaddr(family)) >= 0) return;
     check('connect', handle.connect(source.transientSockaddr(family)), context);
   }
@@ -137,7 +137,7 @@ export class EgressSockets {
         handle,
         family,
         connectedTo: () => undefined,
-        // Nobody polls for it: what cannot be sent at once is lost, and reported.
+        // It is not polled: data that cannot be sent at once is dropped and reported.
         writable: () => Promise.reject(new SyscallError('sendmsg', EAGAIN)),
         emit: (event, ...args) => this.#context.emit(event, ...args),
       },
@@ -174,7 +174,7 @@ export function addStats(sum: Record<keyof SendStats, number>, stats: SendStats)
   return sum;
 }
 
-/** The port of the discard protocol, from which nobody sends. */
+/** The port of the discard protocol, which nothing sends from. */
 const NOBODY: Readonly<Record<Family, Endpoint>> = {
   ipv4: Endpoint.from('127.0.0.1:9'),
   ipv6: Endpoint.from('[::1]:9'),

@@ -1,4 +1,4 @@
-// What a second socket has to have of the first one, so that what it sends looks the same: the options of sending, as data.
+// The options that a second socket copies from the first one, so that its datagrams look the same.
 import type { Handle } from '../../binding.js';
 import type { Family } from '../../wire/families.js';
 import { LEVELS, type OptionRow } from '../../options/row.js';
@@ -6,9 +6,9 @@ import { setsockoptError } from '../../options/set-error.js';
 import { OPTIONS, type OptionName } from '../../options/table.js';
 
 /**
- * Sets on a new socket what the other one has, where it differs. A socket of IPv4 takes the place of one of IPv6 toward IPv4
- * peers, so its options are those of IPPROTO_IP, which an IPv6 socket has as well.
- * @throws SyscallError; EPERM when the privilege that the first one was made with is gone
+ * Copies the options to a new socket, where they differ. An IPv4 socket stands in for an IPv6 socket toward IPv4 peers, so
+ * its options are those of IPPROTO_IP, which an IPv6 socket has as well.
+ * @throws SyscallError; EPERM if the process no longer has the privilege that an option needs
  */
 export function inheritSending(from: Handle, to: Handle, family: Family): void {
   for (const [option, only] of INHERITED) {
@@ -17,7 +17,7 @@ export function inheritSending(from: Handle, to: Handle, family: Family): void {
     const { name, privilege } = row;
     const level = LEVELS[row.level];
     const length = from.getsockopt(level, name, theirs);
-    if (length < 0) continue; // not in this kernel, or not on such a socket
+    if (length < 0) continue; // not supported by this kernel or this socket
     const own = to.getsockopt(level, name, ours);
     const value = theirs.subarray(0, length);
     if (own === length && value.every((byte, i) => byte === ours[i])) continue;
@@ -26,7 +26,7 @@ export function inheritSending(from: Handle, to: Handle, family: Family): void {
   }
 }
 
-/** A buffer's size reads back doubled. */
+/** The kernel reports twice the size of a buffer. */
 function half(value: Uint8Array): number {
   return (new Int32Array(value.slice().buffer)[0] ?? 0) >> 1;
 }
@@ -34,7 +34,7 @@ function half(value: Uint8Array): number {
 const theirs = new Uint8Array(16);
 const ours = new Uint8Array(16);
 
-/** The options, and the family that each is for; transparency first, since other options need the same privilege or none. */
+/** The options, and the family that each is for. Transparency comes first, since the others need the same privilege or none. */
 const INHERITED: readonly (readonly [option: OptionName, family?: Family])[] = [
   ['IP_TRANSPARENT', 'ipv4'],
   ['IPV6_TRANSPARENT', 'ipv6'],

@@ -1,23 +1,24 @@
-// Answers from ::1: the kernel lets them leave this host, with a source that means the peer itself. For IPv4 it sees to it (EINVAL).
+// Replies from ::1: the kernel would send them to other hosts, where ::1 means the peer itself. For IPv4 the kernel
+// prevents it (EINVAL).
 import type { Handle } from '../../binding.js';
 import { routeTo } from '../../kernel/routes.js';
 import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
 import type { Endpoint } from '../../wire/endpoint.js';
 import { SOL_SOCKET, SO_BINDTODEVICE, SO_MARK } from '../../kernel/numbers.js';
 
-/** Would an answer to this peer leave this host with ::1 as its source, so far as its addresses tell? */
+/** Whether a reply to this peer may leave this host with ::1 as its source, judging by the addresses alone. */
 export function mayLeak(from: Endpoint, to: Endpoint, index: number | undefined): boolean {
-  // What came over the loopback device itself is from this host.
+  // Datagrams received on the loopback device are from this host.
   return from.family === 'ipv6' && from.address === '::1' && to.address !== '::1' && index !== LOOPBACK_INDEX;
 }
 
 /**
- * Does the kernel deliver an answer from ::1 to this peer on this host? Asked each time, 30 µs: a yes that was kept could be wrong
- * by now, and a no is rare.
- * @param mark of this datagram, where it has one of its own
+ * Whether the kernel delivers a reply from ::1 to this peer on this host. Takes 30 µs; not cached, since a cached yes could
+ * be outdated, and a no is rare.
+ * @param mark of this datagram, if its options set one
  */
 export function staysHere(handle: Handle, to: Endpoint, sourcePort: number, mark: number | undefined): boolean {
-  // One that is tied to a device passes over routes of others, and so over those that are local.
+  // A socket bound to a device ignores routes of other devices, the local ones among them.
   if (handle.getsockopt(SOL_SOCKET, SO_BINDTODEVICE, scratch) !== 0) return false;
   if (handle.getsockopt(SOL_SOCKET, SO_MARK, scratch) < 4) return false;
   const own = scratchView.getUint32(0, LITTLE_ENDIAN);
@@ -25,11 +26,11 @@ export function staysHere(handle: Handle, to: Endpoint, sourcePort: number, mark
     const flow = { source: '::1', mark: mark ?? own, sourcePort, destinationPort: to.port };
     return routeTo(to, flow).type === 'local';
   } catch {
-    return false; // nobody can say: AF_NETLINK is forbidden, or no descriptor is left
+    return false; // unknown: AF_NETLINK is forbidden, or no descriptor is left
   }
 }
 
-/** Of `lo` in every network namespace: LOOPBACK_IFINDEX. */
+/** The index of `lo` in every network namespace: LOOPBACK_IFINDEX. */
 const LOOPBACK_INDEX = 1;
 const scratch = new Uint8Array(16);
 const scratchView = new DataView(scratch.buffer);

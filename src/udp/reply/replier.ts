@@ -1,5 +1,5 @@
-// Replier: answers a datagram from the address, and the port, that it was sent to; the kernel by itself would use the address of
-// its route to the peer. docs/udp-replies.md has the table of the cases.
+// Replier: replies to a datagram from the address and port that it was sent to. By default the kernel would use the address
+// of its route to the peer. docs/udp-replies.md has a table of the cases.
 import { integer, invalidType } from '../../arguments.js';
 import { SocketError, SyscallError } from '../../errors.js';
 import { localEndpoint } from '../../options/local-endpoint.js';
@@ -18,12 +18,12 @@ import { EgressSockets, type EgressContext, type EgressOptions } from './egress.
 import { mayLeak, staysHere } from './loopback.js';
 import { EAGAIN, EBADF, EINVAL, ENOTSUP, IPPROTO_IPV6, IPV6_FREEBIND } from '../../kernel/numbers.js';
 
-/** What a reply needs to know of a datagram: the info of a 'message', or an object with the same properties. */
+/** What a reply needs to know about a datagram: the info of a 'message', or an object with the same properties. */
 export type ReplyInfo = Pick<MessageInfo, 'source'> & Partial<Pick<MessageInfo, 'destination' | 'local' | 'interface'>>;
 
 /** Counters of the replies of a socket. */
 export interface ReplyStats {
-  /** Replies that were not sent, each with a 'sendError'. Those that would have blocked are not counted. */
+  /** Replies that failed, each with a 'sendError'. Those that would have blocked are not counted. */
   readonly errors: number;
   /** Open sockets for replies from other ports. */
   readonly sockets: number;
@@ -31,17 +31,17 @@ export interface ReplyStats {
 
 export interface ReplyEvents {
   /**
-   * A reply was not sent, and `reply` returned false: for errors that a peer can cause, such as an unreachable address or a
-   * source port of 0. `reason` 'loopbackSource': it would have left this host with a loopback address as its source.
+   * A reply failed, and `reply` returned false: for errors that a peer can cause, such as an unreachable address or a
+   * source port of 0. `reason` is 'loopbackSource' if it would have left this host with a loopback address as its source.
    */
   sendError: [error: SyscallError, info: ReplyInfo];
 }
 
-/** The socket, as far as its replies need it. */
+/** What replies need of their socket. */
 export interface ReplyContext extends EgressContext {
   readonly family: Family;
   readonly sender: Sender;
-  /** The socket was created to report where a datagram was sent to. */
+  /** Whether the socket was created to report the destination of datagrams. */
   readonly reportsDestination: boolean;
   onError(error: SyscallError, info: ReplyInfo): void;
 }
@@ -50,7 +50,7 @@ export class Replier implements ReplyRouter {
   readonly #context: ReplyContext;
   readonly #egress: EgressSockets;
   #errors = 0;
-  /** The local address, while it is known and does not change: it has a port. */
+  /** The local address, cached once it has a port. */
   #own: Endpoint | undefined;
   #freebind: boolean;
 
@@ -64,7 +64,7 @@ export class Replier implements ReplyRouter {
     return { errors: this.#errors, sockets: this.#egress.size };
   }
 
-  /** What was sent from other ports. */
+  /** Counters of replies sent from other ports. */
   get sent(): SendStats {
     return this.#egress.stats;
   }
@@ -100,18 +100,18 @@ export class Replier implements ReplyRouter {
     this.#report(error, { source, destination, local: undefined, interface: undefined });
   }
 
-  /** The socket has another address from now on. */
+  /** Called when the local address of the socket changes. */
   moved(): void {
     this.#own = undefined;
   }
 
   close(): void {
-    this.#own = undefined; // a later reply asks the descriptor, which is closed
+    this.#own = undefined; // a later reply fails with EBADF
     this.#egress.close();
   }
 
   #reply(info: Answered, data: SendData, options: ReplyOptions): boolean {
-    const checked = checkData(data); // before anything is made for it
+    const checked = checkData(data); // before a socket is created for it
     try {
       return this.#send(checked, options, this.#routeOf(info, options));
     } catch (error) {
@@ -124,10 +124,10 @@ export class Replier implements ReplyRouter {
     return route.sender.tryReply(data, options, route, (error) => this.#lost(error, route)) > 0;
   }
 
-  /** The rest of a reply was queued, and will not be sent. There is no caller to throw at, so that any error is reported. */
+  /** The queued rest of a reply failed. There is no caller to throw to, so any error is reported. */
   #lost(error: unknown, { to, from }: Route): void {
     const known = error instanceof SyscallError && error.errno !== EBADF && error.address !== undefined;
-    // Its socket was closed, perhaps to make room for another one, or cannot be waited for: there was no room in time.
+    // Its socket was closed, perhaps to make room for another one, or cannot be polled.
     const reported = known ? error : new SyscallError('sendmsg', EAGAIN, { ...addressOf(to), cause: error });
     this.#report(reported, { source: to, destination: from, local: undefined, interface: undefined });
   }
@@ -136,7 +136,7 @@ export class Replier implements ReplyRouter {
   #routeOf(info: Answered, options: ReplyOptions): Route {
     const { source, destination, local, interface: index } = info;
     const own = this.#ownAddress();
-    // Of what was sent to many, `local` is the interface's own address, or there is none and the kernel has to find one.
+    // For multicast and broadcast, `local` is the address of the interface, or undefined, and the kernel picks one.
     const from = local ?? (destination === undefined || isMany(destination) ? undefined : destination);
     const answers = from ?? own;
     if (from === undefined && destination === undefined && isWildcard(own)) throw this.#unknown(source);
@@ -147,7 +147,7 @@ export class Replier implements ReplyRouter {
       if (!here) throw loopbackSource(source, answers);
     }
     if (from !== undefined && port !== own.port) {
-      this.#check(options, source); // wrong ones make no socket
+      this.#check(options, source); // invalid options must not create a socket
       return { to: source, from: undefined, sender: this.#egress.from(from.withPort(port)) };
     }
     const other = from === undefined || from.address === own.address ? undefined : from;
@@ -160,7 +160,7 @@ export class Replier implements ReplyRouter {
     this.#context.sender.envelope.readReply(options, { to: source, from: undefined });
   }
 
-  /** Without it an IPv6 address that is local by a route only (AnyIP) cannot be a source, while an IPv4 one can. */
+  /** Without IPV6_FREEBIND an IPv6 address that is only routed locally (AnyIP) cannot be a source, while an IPv4 one can. */
   #setFreebind(): void {
     const result = this.#context.handle.setsockopt(IPPROTO_IPV6, IPV6_FREEBIND, 1);
     if (result < 0) throw setsockoptError('IPV6_FREEBIND', result, undefined);
@@ -184,14 +184,14 @@ export class Replier implements ReplyRouter {
     }
     return new SocketError(
       'ERR_INVALID_STATE',
-      'The socket is bound to all addresses, and was not created to report which of them a datagram was sent to, so the source ' +
+      'The socket is bound to all addresses and does not report which of them a datagram was sent to, so the source ' +
         'of a reply is unknown. Create it with pktinfo: true, or with originalDestination: true for the port as well.',
     );
   }
 
-  /** An error with what it means for a reply. */
+  /** An error, adapted for a reply. */
   #explain(error: unknown, source: Endpoint, answers = this.#own): unknown {
-    // An option that only IPv6 has (dontFragment), on an IPv6 socket: that this peer is an IPv4 one is the peer's doing.
+    // An IPv6-only option (dontFragment) on an IPv6 socket: the caller cannot know that this peer uses IPv4.
     if (error instanceof SocketError && error.code === 'ERR_UNSUPPORTED') {
       if (source.family === 'ipv6' || this.#context.family === 'ipv4') return error;
       return new SyscallError('sendmsg', ENOTSUP, { ...addressOf(source), reason: 'notForIPv4', cause: error });
@@ -201,7 +201,7 @@ export class Replier implements ReplyRouter {
     return loopbackSource(source, answers);
   }
 
-  /** Reports what a peer can have caused, and throws what the caller has. */
+  /** Reports errors that a peer can cause, and throws those of the caller. */
   #report(error: unknown, info: Answered): void {
     const reported = this.#explain(error, info.source, info.local ?? info.destination);
     if (!(reported instanceof SyscallError) || reported.errno === EBADF) throw error;
@@ -210,11 +210,11 @@ export class Replier implements ReplyRouter {
   }
 }
 
-/** The datagram that is answered. */
+/** The datagram that is replied to. */
 type Answered = Required<ReplyInfo>;
 
 interface Route extends ReplyRoute {
-  /** Whose socket it leaves from. */
+  /** The sender of the socket that it is sent from. */
   readonly sender: Sender;
 }
 
@@ -259,7 +259,7 @@ function isLoopback4({ family, address }: Endpoint): boolean {
   return family === 'ipv4' && address.startsWith('127.');
 }
 
-/** Multicast and the broadcast address; the broadcast addresses of subnets look like any other. */
+/** Multicast addresses and 255.255.255.255; broadcast addresses of subnets cannot be recognised. */
 function isMany({ family, address }: Endpoint): boolean {
   if (family === 'ipv6') return address.startsWith('ff');
   return (Number.parseInt(address, 10) >= 224 && Number.parseInt(address, 10) < 240) || address === '255.255.255.255';
