@@ -1,4 +1,4 @@
-// The sends that wait, and the loop that goes on with them when the socket is writable again.
+// Backlog: the queued sends, and the loop that continues them when the socket is writable again.
 import { SocketError, SyscallError } from '../../errors.js';
 import { isWhole, lengthOf, rest, type SendData } from './data.js';
 import type { Envelope } from './envelope.js';
@@ -6,15 +6,15 @@ import { tolerate, withResolvers } from './promises.js';
 import type { Queued, SendQueue } from './queue.js';
 import { EBADF } from '../../kernel/numbers.js';
 
-/** What goes on with them. */
+/** What the backlog needs of its sender. */
 export interface BacklogContext {
-  /** The options of the send at hand. */
+  /** The options of the current send. */
   readonly envelope: Pick<Envelope, 'encode' | 'restore'>;
-  /** Sends what the envelope says: bytes, 1 for an empty datagram, 0 when it would block. */
+  /** Sends data with the options in the envelope. Returns bytes sent, 1 for an empty datagram, 0 if it would block. */
   attempt(data: SendData, length: number): number;
-  /** Resolves when there may be room; rejects when the socket is closed. */
+  /** Resolves when there may be room; rejects if the socket is closed. */
   writable(): Promise<void>;
-  /** It was filled beyond its mark, and is empty now. */
+  /** Called when the queue was filled beyond its high water mark and is now empty. */
   onDrain(): void;
 }
 
@@ -29,28 +29,28 @@ export class Backlog {
     this.#context = context;
   }
 
-  /** Sends that wait. */
+  /** The number of queued sends. */
   get size(): number {
     return this.#queue.size;
   }
 
-  /** Bytes that wait; each send counts 256 beyond its data. */
+  /** Queued bytes; each send counts as 256 bytes more than its data. */
   get bytes(): number {
     return this.#queue.bytes;
   }
 
-  /** Until `onDrain`. */
+  /** Whether `onDrain` will be called. */
   get needsDrain(): boolean {
     return this.#queue.needsDrain;
   }
 
-  /** Resolves when nothing waits. */
+  /** Resolves when the queue is empty. */
   async flushed(): Promise<void> {
     await this.#flushing;
   }
 
   /**
-   * Lets a send wait, with the envelope's options. @param sent bytes of it that the kernel has already
+   * Queues a send with the envelope's options. @param sent bytes of it that the kernel has already taken
    * @throws ERR_SEND_QUEUE_FULL
    */
   push(data: SendData, length: number, sent: number): Promise<void> {
@@ -65,13 +65,13 @@ export class Backlog {
     return promise;
   }
 
-  /** Rejects what waits. To be called before the descriptor is closed. */
+  /** Rejects the queued sends. Must be called before the descriptor is closed. */
   close(): void {
     this.#closed = true;
     this.#queue.rejectAll(({ sent }) => withBytesSent(new SyscallError('sendmsg', EBADF), sent));
   }
 
-  /** A bounded piece per turn of the event loop, until nothing waits. */
+  /** Sends a limited number per turn of the event loop, until the queue is empty. */
   async #flush(): Promise<void> {
     try {
       while (this.#queue.size > 0) {
@@ -79,16 +79,16 @@ export class Backlog {
         this.#flushSome();
       }
     } catch (error) {
-      // The socket cannot be waited for: it is closed, or this runtime has no way.
+      // The socket cannot be polled: it is closed, or the runtime does not support it.
       this.#queue.rejectAll(({ sent }) => withBytesSent(ownError(error), sent));
     }
     this.#flushing = undefined;
-    // In a turn of its own: a listener that throws must not make a send look as if it had failed.
+    // In a separate turn: an error thrown by a listener must not look like a failed send.
     if (this.#queue.needsDrain) setImmediate(() => this.#drained());
   }
 
   #drained(): void {
-    // Who has sent more meanwhile waits for the end of that.
+    // More was queued in the meantime: wait until that is sent too.
     if (this.#closed || !this.#queue.needsDrain || this.#queue.size > 0) return;
     this.#queue.needsDrain = false;
     this.#context.onDrain();
@@ -105,12 +105,12 @@ export class Backlog {
     }
   }
 
-  /** False when it would block; true when it is done, in one way or the other. */
+  /** Returns false if it would block; true if it was sent or has failed. */
   #resume(entry: Queued): boolean {
     const { data, length, options } = entry;
     try {
       if (lengthOf(data) !== length) {
-        throw new SocketError('ERR_INVALID_STATE', 'The data was detached, or changed its length, while it waited.');
+        throw new SocketError('ERR_INVALID_STATE', 'The data was detached or changed its length while it was queued.');
       }
       this.#context.envelope.restore(options);
       const left = entry.sent === 0 ? data : rest(data, entry.sent);
@@ -125,16 +125,16 @@ export class Backlog {
   }
 }
 
-/** Says how much of the data had been sent before. */
+/** Adds to the error how much of the data had been sent. */
 function withBytesSent<T>(error: T, sent: number): T {
   if (sent > 0 && error instanceof Error) Object.defineProperty(error, 'bytesSent', { value: sent, enumerable: true });
   return error;
 }
 
-/** Several sends fail by one error: each gets one that it may add to. */
+/** Copies an error that several sends fail with, so that properties can be added for each. */
 function ownError(error: unknown): Error {
   return error instanceof SyscallError ? new SyscallError(error.syscall, error.errno) : (error as Error);
 }
 
-/** So that one socket's queue does not hold up the event loop. */
+/** Sends per turn, so that one socket's queue does not block the event loop. */
 const BYTES_PER_TURN = 2 ** 20;

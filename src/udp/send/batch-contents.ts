@@ -1,4 +1,5 @@
-// What is in a SendBatch: messages in flat memory, and how far they have been sent. SendBatch shows the part that is public.
+// The contents of a SendBatch: messages in flat memory, and the position up to which they were sent. SendBatch is the
+// public interface.
 import { integer, invalidValue, options as checkOptions, outOfRange } from '../../arguments.js';
 import { SocketError, type SyscallError } from '../../errors.js';
 import type { Endpoint } from '../../wire/endpoint.js';
@@ -10,33 +11,33 @@ import { Records, type Messages } from './records.js';
 import { hasEqualTail } from './segments.js';
 
 export interface SendBatchOptions {
-  /** Messages that it has room for, 1 to 65536. @default 64 */
+  /** Maximum number of messages, 1 to 65536. @default 64 */
   readonly messages?: number | undefined;
-  /** Bytes of data that it has room for, 1 to 2 ** 30. @default 1500 for each message */
+  /** Maximum bytes of data, 1 to 2 ** 30. @default 1500 for each message */
   readonly bytes?: number | undefined;
 }
 
-/** Who knows where replies go to and come from: src/udp/reply. */
+/** Adds replies with their destination and source: src/udp/reply. */
 export interface ReplyRouter {
-  /** `addReply`: false when the batch has no room. */
+  /** `addReply`; returns false if the batch has no room. */
   add(batch: BatchContents, received: ReceivedBatch, i: number, data: Uint8Array, options: ReplyOptions): boolean;
-  /** A reply of a batch was not sent. */
+  /** Called when a reply of a batch was not sent. */
   failed(error: SyscallError, source: Endpoint, destination: Endpoint | undefined): void;
 }
 
-/** What a batch has to know of the socket that it belongs to. */
+/** What a batch needs to know about its socket. */
 export interface BatchOwner {
   readonly family: Family;
-  /** Used again and again: read by one call, and forgotten before the next. */
+  /** Reused: valid during one call only. */
   readonly envelope: Envelope;
   readonly sentinel: boolean;
   readonly replies: ReplyRouter | undefined;
   connectedTo(): Endpoint | undefined;
-  /** Bytes of each of the messages that so much data makes: all, or a multiple of the segment size. */
+  /** Bytes of each message that `length` bytes are cut into: all of them, or a multiple of the segment size. */
   bytesPerMessage(length: number, segmentSize: number, ipv4: boolean): number;
 }
 
-/** A message that is a reply, and where the datagram that it answers was sent to. */
+/** A message that is a reply, and the destination of the datagram that it replies to. */
 export interface BatchedReply {
   is: boolean;
   destination: Endpoint | undefined;
@@ -48,18 +49,18 @@ export class BatchContents {
   readonly messages: Messages;
   /** Messages that were added since the last `clear`. */
   length = 0;
-  /** The index of the message that is next to be sent. */
+  /** The index of the next message to be sent. */
   position = 0;
-  /** Where the next data begins in `data`. */
+  /** The offset in `data` at which the next data begins. */
   end = 0;
   readonly #records: Records;
   readonly #beside: Memory;
   readonly #targets: (Endpoint | undefined)[];
   #besideEnd = 0;
   #reserved = NONE;
-  /** Which messages are replies: from the first reply on. */
+  /** Which messages are replies, starting with the first reply. */
   #replies: BatchedReply[] | undefined;
-  /** The destination whose address was written last, and where. */
+  /** The destination whose address was written last, and its offset. */
   #lastTo: Endpoint | undefined;
   #lastAddress = 0;
   #lastAddressLength = 0;
@@ -87,7 +88,10 @@ export class BatchContents {
     return this.length - this.position;
   }
 
-  /** Adds data, which is copied; the owner's envelope has been read for it. False when there is no room. @throws ERR_OUT_OF_RANGE */
+  /**
+   * Adds a copy of the data; the owner's envelope has been read for it. Returns false if there is no room. @throws
+   * ERR_OUT_OF_RANGE
+   */
   add(data: Uint8Array): boolean {
     const { length } = data;
     this.#reserved = NONE;
@@ -115,7 +119,7 @@ export class BatchContents {
     return true;
   }
 
-  /** The reply that the message at `position` is. */
+  /** The reply at `position`, if that message is one. */
   get replyAtPosition(): BatchedReply | undefined {
     const reply = this.#replies?.[this.position];
     return reply?.is === true && this.position < this.length ? reply : undefined;
@@ -161,7 +165,7 @@ export class BatchContents {
     this.#lastTo = undefined;
   }
 
-  /** Writes the records of `length` bytes of data; false when there are too few. */
+  /** Writes the records of `length` bytes of data; returns false if there are too few left. */
   #append(length: number): boolean {
     const { envelope } = this.owner;
     const { segmentSize, to, ipv4 } = envelope;
@@ -171,7 +175,7 @@ export class BatchContents {
     const count = length === 0 ? 1 : Math.ceil(length / most);
     if (count > this.#records.capacity - this.length) {
       if (count <= this.#records.capacity) return false;
-      throw outOfRange('data.length', `such that it makes <= ${this.#records.capacity} messages`, length);
+      throw outOfRange('data.length', `short enough for <= ${this.#records.capacity} messages`, length);
     }
     let [address, addressLength] = [0, 0];
     if (to !== undefined) {
@@ -179,7 +183,7 @@ export class BatchContents {
       address = this.#lastAddress;
       addressLength = this.#lastAddressLength;
     }
-    // UDP_SEGMENT stands first: a last message of a single segment goes without it by starting behind it.
+    // UDP_SEGMENT comes first: a last message of a single segment omits it by starting after it.
     const control = this.#besideEnd;
     const plainControl = cut ? writeSegment(this.#beside, control, segmentSize) : control;
     const controlEnd = envelope.writeControl(this.#beside, plainControl);
@@ -216,7 +220,7 @@ export class BatchContents {
   }
 }
 
-/** Empty data with a segment size is a mistake of the caller's: it would be one empty datagram, or none. */
+/** Empty data with a segment size is a mistake: it could mean one empty datagram, or none. */
 export function nothingToCut(): TypeError {
   return invalidValue(
     'data',

@@ -8,12 +8,12 @@ import { NOTHING, type ReplyOptions, type SendOptions } from './envelope.js';
 
 /**
  * Datagrams for `udp.sendBatch`; `udp.createSendBatch` makes one. Their data is copied into one piece of memory, or written
- * there (`reserve`, `commit`). A message is one datagram, or with `segmentSize` what the kernel cuts into datagrams; data that
- * is longer than one message can be becomes several. Messages are sent in their order, each once, and the batch keeps its
- * place: nothing is sent again until `clear` and new messages.
+ * there (`reserve`, `commit`). A message is one datagram, or with `segmentSize` data that the kernel cuts into datagrams;
+ * longer data becomes several messages. Messages are sent in order, each once, and the batch keeps its position: nothing is
+ * sent again until `clear` is called and messages are added.
  */
 export class SendBatch {
-  /** All of the memory for data. What is between `end` and its length is free: write there before `commit`. */
+  /** All of the memory for data. The part after `end` is free: write there before `commit`. */
   readonly data: Uint8Array;
   readonly #contents: BatchContents;
 
@@ -37,7 +37,7 @@ export class SendBatch {
     return this.#contents.length;
   }
 
-  /** The index of the message that is next to be sent; after an error it is the one that failed. */
+  /** The index of the next message to be sent; after an error it is the one that failed. */
   get position(): number {
     return this.#contents.position;
   }
@@ -47,14 +47,14 @@ export class SendBatch {
     return this.#contents.remaining;
   }
 
-  /** Where the next data begins in `data`. */
+  /** The offset in `data` at which the next data begins. */
   get end(): number {
     return this.#contents.end;
   }
 
   /**
-   * Adds data, which is copied. False when there is no room for it: send the batch, and clear it.
-   * @throws ERR_OUT_OF_RANGE when it would not fit into an empty batch either; as `trySend` for its options
+   * Adds a copy of the data. Returns false if there is no room for it: send the batch and clear it.
+   * @throws ERR_OUT_OF_RANGE if it would not fit into an empty batch either; as `trySend` for its options
    */
   add(data: Uint8Array, options: SendOptions = NOTHING): boolean {
     checkBytes('data', data);
@@ -63,43 +63,42 @@ export class SendBatch {
   }
 
   /**
-   * Adds the answer to datagram `i` of a received batch: as `udp.reply`, from where that was sent to. False only when there
-   * is no room: send the batch, and clear it. A reply that has to leave from another port is not for this batch: it is sent
-   * at once. One that cannot be sent never makes `sendBatch` throw; it is counted in `udp.stats.replies`, and 'sendError' is
-   * emitted.
+   * Adds a reply to datagram `i` of a received batch, sent from the address that the datagram was sent to, as `udp.reply`
+   * does. Returns false only if there is no room: send the batch and clear it. A reply from another port is not added but
+   * sent at once. A reply that cannot be sent never makes `sendBatch` throw; it is counted in `udp.stats.replies`, and
+   * 'sendError' is emitted.
    * @throws ERR_INVALID_STATE as `udp.reply`; as `add` for data and options
    */
   addReply(received: ReceivedBatch, i: number, data: Uint8Array, options: ReplyOptions = NOTHING): boolean {
     const { replies } = this.#contents.owner;
-    if (replies === undefined)
-      throw new SocketError('ERR_UNSUPPORTED', 'Only the batches of a UdpSocket have replies.');
+    if (replies === undefined) throw new SocketError('ERR_UNSUPPORTED', 'Only batches of a UdpSocket support replies.');
     return replies.add(this.#contents, received, i, checkBytes('data', data), options);
   }
 
   /**
-   * Memory to write a datagram into; then `commit`. Undefined when there is no room: send the batch, and clear it. To make no
-   * object per datagram, write into `data` from `end` on instead, and commit.
-   * @throws ERR_OUT_OF_RANGE when it would not fit into an empty batch either
+   * Returns memory to write a datagram into, before `commit`; undefined if there is no room: send the batch and clear it.
+   * To allocate nothing per datagram, write into `data` from `end` on instead, and commit.
+   * @throws ERR_OUT_OF_RANGE if it would not fit into an empty batch either
    */
   reserve(max: number): Uint8Array | undefined {
     return this.#contents.reserve(max);
   }
 
   /**
-   * Adds what was written behind `end`: the first `length` bytes of it. False when there is no room for the message.
-   * @throws ERR_OUT_OF_RANGE for more than was reserved, or than there is
+   * Adds the first `length` bytes written after `end`. Returns false if there is no room for the message. @throws
+   * ERR_OUT_OF_RANGE for more than was reserved or is available
    */
   commit(length: number, options: SendOptions = NOTHING): boolean {
-    this.#contents.owner.envelope.read(options); // first, since getters may add to the batch
+    this.#contents.owner.envelope.read(options); // first, since getters of the options may add to the batch
     return this.#contents.commit(length);
   }
 
-  /** Skips the message at `position`, or what is left of it. @throws ERR_INVALID_STATE when there is none */
+  /** Skips the message at `position`, or the rest of it. @throws ERR_INVALID_STATE if there is none */
   skip(): void {
     this.#contents.skip();
   }
 
-  /** Empties the batch, also of what has not been sent. */
+  /** Empties the batch, including messages that have not been sent. */
   clear(): void {
     this.#contents.clear();
   }

@@ -1,6 +1,6 @@
-// The control messages of a send (cmsg(3)), written straight into memory that is there already: no bytes are made per
-// datagram. src/wire/control.ts is for the general case. What stands in a datagram for an IPv4 peer, also a mapped one
-// on an IPv6 socket, is set by the messages of IPv4: the kernel passes over the others in silence.
+// Writes the control messages of a send (cmsg(3)) into preallocated memory. src/wire/control.ts is for the general case.
+// Datagrams to an IPv4 peer, also to a mapped one on an IPv6 socket, need the IPv4 messages: the kernel silently ignores
+// the IPv6 ones.
 import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
 import {
   IPPROTO_IP,
@@ -19,17 +19,17 @@ import {
   UDP_SEGMENT,
 } from '../../kernel/numbers.js';
 
-/** Bytes of UDP_SEGMENT with its padding. It stands first, so that a message can go without it by starting behind it. */
+/** Bytes of UDP_SEGMENT with its padding. It comes first, so that it can be left out by starting after it. */
 export const SEGMENT_CONTROL = 24;
 
-/** Bytes of the longest address, and of all control messages that one send can have. */
+/** Maximum bytes of an address, and of all control messages of one send. */
 export const ADDRESS_ROOM = 32;
 export const CONTROL_ROOM = 224;
 
-/** Bytes beside the data that a message can need. */
+/** Maximum bytes that a message needs in addition to its data. */
 export const BESIDE_ROOM = ADDRESS_ROOM + SEGMENT_CONTROL + CONTROL_ROOM;
 
-/** The same memory as bytes and as words of this machine. */
+/** The same memory as bytes and as native-endian words. */
 export class Memory {
   readonly bytes: Uint8Array;
   readonly words: Uint32Array;
@@ -65,7 +65,7 @@ export function writeMark(memory: Memory, at: number, mark: number): number {
   return writeInt(memory, at, SOL_SOCKET, SO_MARK, mark);
 }
 
-/** SCM_TXTIME: when it is to leave, nanoseconds of the clock that SO_TXTIME has chosen. */
+/** SCM_TXTIME: when to transmit it, in nanoseconds of the clock selected by SO_TXTIME. */
 export function writeTransmitTime(memory: Memory, at: number, time: bigint): number {
   writeHeader(memory, at, 8, SOL_SOCKET, SCM_TXTIME);
   const word = (at + HEADER) >> 2;
@@ -75,7 +75,7 @@ export function writeTransmitTime(memory: Memory, at: number, time: bigint): num
 }
 
 /**
- * IP_PKTINFO or IPV6_PKTINFO: where it leaves from. The kernel takes an IPv4 source from ipi_spec_dst.
+ * IP_PKTINFO or IPV6_PKTINFO: the source. The kernel takes an IPv4 source from ipi_spec_dst.
  * @param sockaddr the source as a sockaddr_in6; undefined for the interface alone
  */
 export function writeSource(
@@ -127,8 +127,8 @@ function copy(from: Uint8Array, start: number, into: Uint8Array, at: number, cou
 }
 
 const HEADER = 16;
-/** Where the halves of a 64-bit number stand. */
+/** The positions of the halves of a 64-bit number. */
 const LOW = LITTLE_ENDIAN ? 0 : 1;
 const HIGH = LITTLE_ENDIAN ? 1 : 0;
-/** Where the address stands in a sockaddr_in6. */
+/** The offset of the address in a sockaddr_in6. */
 const SIN6_ADDR = 8;

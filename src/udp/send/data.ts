@@ -1,16 +1,16 @@
-// What is sent: one buffer, or several as one datagram.
+// The data of a send: one buffer, or several that are sent as one.
 import { types } from 'node:util';
 import { bytes as checkBytes, integer, invalidType } from '../../arguments.js';
 
 export type SendData = Uint8Array | readonly Uint8Array[];
 
 /**
- * The data, checked; of an array the elements as they are now.
+ * Checks the data; an array is copied.
  * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE
  */
 export function checkData(data: SendData): SendData {
   if (!Array.isArray(data)) {
-    // The native side refuses one that is detached; an empty one needs a closer look.
+    // The native side refuses a detached buffer; an empty one is checked here.
     if (types.isUint8Array(data)) return data.byteLength === 0 ? checkBytes('data', data) : data;
     throw invalidType('data', 'an instance of Uint8Array, or an Array of them', data);
   }
@@ -30,12 +30,12 @@ export function lengthOf(data: SendData): number {
   return length;
 }
 
-/** What is left after `sent` bytes. */
+/** The rest of the data after `sent` bytes. */
 export function rest(data: SendData, sent: number): Uint8Array {
   return (types.isUint8Array(data) ? data : Buffer.concat(data)).subarray(sent);
 }
 
-/** Has all of it been sent? An empty datagram counts as 1. */
+/** Whether all of it has been sent. An empty datagram counts as 1. */
 export function isWhole(sent: number, length: number): boolean {
   return length === 0 ? sent === 1 : sent === length;
 }

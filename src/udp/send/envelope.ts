@@ -1,4 +1,4 @@
-// What a send is asked for beside its data: the options, checked, and turned into an address and control messages.
+// Envelope: checks the options of a send, and encodes them as an address and control messages.
 import { intOption } from '../../kernel/int-option.js';
 import { boolean, integer, invalidType, invalidValue, options as checkOptions, outOfRange } from '../../arguments.js';
 import type { Handle } from '../../binding.js';
@@ -20,26 +20,26 @@ import {
 import { IPPROTO_IP, IPPROTO_IPV6, IPV6_TCLASS, IP_TOS } from '../../kernel/numbers.js';
 import { MAX_SEGMENT_SIZE } from './segments.js';
 
-/** Where a datagram leaves from: an address of this host (or one with freebind), an interface, or both. */
+/** The source of a datagram: an address of this host (or any with freebind), an interface, or both. */
 export interface SendSource {
-  /** An address literal; a link-local one may have its zone (`fe80::1%eth0`). */
+  /** An IP address; a link-local one may have a zone (`fe80::1%eth0`). */
   readonly address?: string | undefined;
   /** Name or index. */
   readonly interface?: string | number | undefined;
 }
 
-/** The options of one send. All of them are per message; what is left out is as the socket has it. */
+/** The options of one send. They apply to this send only; the socket's settings are used for those left out. */
 export interface SendOptions {
-  /** The destination. @default where the socket is connected to */
+  /** The destination. @default the connected peer */
   readonly to?: EndpointLike | undefined;
   /**
-   * Bytes of each datagram, 1 to 65535: the data is cut into datagrams of this size, the last one may be shorter. The
-   * kernel, or the network card, does the cutting where it can (UDP_SEGMENT). 0: the data is one datagram.
+   * Bytes per datagram, 1 to 65535: the data is cut into datagrams of this size, of which the last may be shorter. The
+   * kernel or the network card cuts it if possible (UDP_SEGMENT). 0: the data is one datagram.
    * @default the socket's `segmentSize`; 0 when it has none
    */
   readonly segmentSize?: number | undefined;
   /**
-   * The source: an address, or an address and an interface. The port stays the socket's, whatever an Endpoint says.
+   * The source: an address, or an address and an interface. The port is always the socket's; that of an Endpoint is ignored.
    * IP_PKTINFO, IPV6_PKTINFO; ip(7), ipv6(7).
    */
   readonly from?: string | Endpoint | SendSource | undefined;
@@ -47,61 +47,61 @@ export interface SendOptions {
   readonly ecn?: number | undefined;
   /**
    * Differentiated services, 0 to 63; RFC 2474.
-   * @default the socket's (IP_TOS, IPV6_TCLASS); with `ecn` it costs a system call to ask for it
+   * @default the socket's (IP_TOS, IPV6_TCLASS); reading it costs a system call if `ecn` is set
    */
   readonly dscp?: number | undefined;
   /** Time to live, or hop limit, 1 to 255. */
   readonly ttl?: number | undefined;
-  /** When it is to leave: nanoseconds of the clock that SO_TXTIME has chosen. Needs SO_TXTIME on the socket. */
+  /** When to transmit it, in nanoseconds of the clock selected by SO_TXTIME. Needs the `txTime` option of the socket. */
   readonly txTime?: bigint | undefined;
   /** SO_MARK for routing and firewalls, 0 to 4294967295. Needs CAP_NET_ADMIN or CAP_NET_RAW. */
   readonly mark?: number | undefined;
-  /** IPv6 only: never fragment it (IPV6_DONTFRAG), or do (false). IPv4 has this per socket: IP_MTU_DISCOVER. */
+  /** IPv6 only: never fragment it (IPV6_DONTFRAG), or allow it (false). For IPv4 use the socket's `pathMtuDiscovery`. */
   readonly dontFragment?: boolean | undefined;
 }
 
-/** The options of a reply. Its destination and its source follow from the datagram that is answered. */
+/** The options of a reply. Its destination and source are given by the datagram that it replies to. */
 export type ReplyOptions = Omit<SendOptions, 'to' | 'from'>;
 
-/** Where a reply goes, and where it leaves from. */
+/** The destination and the source of a reply. */
 export interface ReplyRoute {
   readonly to: Endpoint;
-  /** Undefined: the address of the socket. Its zone is the interface. */
+  /** Undefined for the socket's own address. Its zone is the interface. */
   readonly from: Endpoint | undefined;
 }
 
-/** What an envelope has to know of its socket. */
+/** What an envelope needs to know about its socket. */
 export interface EnvelopeContext {
   readonly handle: Pick<Handle, 'getsockopt'>;
   readonly family: Family;
-  /** Of sends that name none; 0 for none. */
+  /** The default segment size; 0 for none. */
   readonly segmentSize?: number | undefined;
   connectedTo(): Endpoint | undefined;
 }
 
-/** The options of a send that waits, checked and encoded: the caller may reuse its object, and nothing is checked again. */
+/** The checked and encoded options of a queued send: the caller may reuse its options object, and nothing is checked again. */
 export interface EncodedOptions {
   readonly to: Endpoint | undefined;
   readonly segmentSize: number;
   /** The control messages other than UDP_SEGMENT; undefined for none. */
   readonly control: Uint8Array | undefined;
-  /** Whether they are those of an IPv4 datagram. */
+  /** Whether they are for an IPv4 datagram. */
   readonly ipv4: boolean;
 }
 
-/** The options of one send at a time. It is used again and again, so that a send makes no object. */
+/** The options of one send at a time. It is reused, so that a send allocates nothing. */
 export class Envelope {
-  /** The destination, when the options name one. */
+  /** The destination, if the options have one. */
   to: Endpoint | undefined;
-  /** 0: none. */
+  /** The segment size; 0 for none. */
   segmentSize: number;
-  /** The options themselves have a segment size other than 0. */
+  /** Whether the options themselves have a segment size other than 0. */
   namesSegmentSize = false;
   /** Whether there are control messages other than UDP_SEGMENT. */
   hasControl = false;
   readonly #context: EnvelopeContext;
   readonly #defaultSegmentSize: number;
-  /** The control messages, when they have been encoded before. */
+  /** The control messages, if they have already been encoded. */
   #encoded: Uint8Array | undefined;
   #from: Endpoint | undefined;
   #interface = 0;
@@ -119,7 +119,7 @@ export class Envelope {
   }
 
   /**
-   * Reads the options. Whatever runs the caller's code (getters) runs here, before anything is written or sent.
+   * Reads the options. Getters run here, before anything is written or sent.
    * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE, ERR_UNSUPPORTED
    */
   read(options: SendOptions): void {
@@ -146,7 +146,7 @@ export class Envelope {
     this.#read(to, undefined, options, from);
   }
 
-  /** What was read, for a send that waits. */
+  /** Encodes the options for a queued send. */
   encode(): EncodedOptions {
     const { to, segmentSize, hasControl, ipv4 } = this;
     const control = hasControl ? scratch.bytes.slice(0, this.writeControl(scratch, 0)) : undefined;
@@ -154,8 +154,8 @@ export class Envelope {
   }
 
   /**
-   * Makes this what it was when `encode` was called.
-   * @throws ERR_INVALID_STATE when the socket has been connected to the other family since, whose control messages differ
+   * Restores the state at the call of `encode`. @throws ERR_INVALID_STATE if the socket has since been connected to the
+   * other family, whose control messages differ
    */
   restore(options: EncodedOptions): void {
     this.to = options.to;
@@ -166,22 +166,22 @@ export class Envelope {
     if (options.control === undefined || options.ipv4 === this.ipv4) return;
     throw new SocketError(
       'ERR_INVALID_STATE',
-      `The socket was connected to an ${options.ipv4 ? 'IPv6' : 'IPv4'} address while this send waited, and its options ` +
-        `are those of ${options.ipv4 ? 'IPv4' : 'IPv6'}: send it again.`,
+      `The socket was connected to an ${options.ipv4 ? 'IPv6' : 'IPv4'} address while this send was queued, but its ` +
+        `options are for ${options.ipv4 ? 'IPv4' : 'IPv6'}: send it again.`,
     );
   }
 
-  /** The destination: of the options, or of the connection. */
+  /** The destination: from the options, or the connected peer. */
   get destination(): Endpoint | undefined {
     return this.to ?? this.#context.connectedTo();
   }
 
-  /** Whether it goes out as IPv4: a mapped address does. */
+  /** Whether it is sent as IPv4, as is the case for mapped addresses. */
   get ipv4(): boolean {
     return this.#context.family === 'ipv4' || this.destination?.family === 'ipv4';
   }
 
-  /** Writes the control messages other than UDP_SEGMENT, and returns where they end. */
+  /** Writes the control messages other than UDP_SEGMENT, and returns their end. */
   writeControl(memory: Memory, start: number): number {
     if (!this.hasControl) return start;
     if (this.#encoded !== undefined) {
@@ -253,8 +253,8 @@ export class Envelope {
       if (ipv4) {
         throw new SocketError(
           'ERR_UNSUPPORTED',
-          'IPv4 has no dontFragment for a single datagram. Set it for the socket: ' +
-            "pathMtuDiscovery: 'do' or 'probe', when it is created.",
+          'IPv4 does not support dontFragment for a single datagram. Set it for the whole socket: ' +
+            "create it with pathMtuDiscovery: 'do' or 'probe'.",
         );
       }
     }
@@ -268,7 +268,7 @@ export class Envelope {
     this.#dontFragment = dontFragment;
   }
 
-  /** Both halves of the byte; the one that is not given is the socket's, or 0 for ECN. */
+  /** The byte made of DSCP and ECN. If DSCP is not given it is the socket's; if ECN is not given it is 0. */
   #tos(ipv4: boolean): number {
     const ecn = this.#ecn === NONE ? 0 : this.#ecn;
     if (this.#dscp !== NONE) return (this.#dscp << 2) | ecn;
@@ -278,7 +278,7 @@ export class Envelope {
   }
 }
 
-/** As `options` of arguments.ts, which is asked only when something is wrong: this is on the path of every datagram. */
+/** As `checkOptions`, but faster, since this runs for every datagram; `checkOptions` is called only if something is wrong. */
 function checkKeys<T extends object>(name: string, options: T, known: ReadonlySet<keyof T & string>): void {
   if (typeof options === 'object' && options !== null && !Array.isArray(options)) {
     let all = true;
@@ -317,7 +317,10 @@ function ofFamily(source: Endpoint, ipv4: boolean, name: string): readonly [Endp
   return [source, source.scopeId];
 }
 
-/** Sources are few and come again. A zone may come to mean another interface, so those are not kept. */
+/**
+ * A cache of sources, which are few and often repeated. Addresses with a zone are not cached, since the zone's interface
+ * may change.
+ */
 function remember(address: string, name: string): Endpoint {
   const endpoint = Endpoint.from({ address, port: 0 }, name);
   if (endpoint.scopeId === 0) sources.set(address, endpoint);
@@ -350,5 +353,5 @@ const NONE = -1;
 const NOWHERE = [undefined, 0] as const;
 const SOURCES_KEPT = 1024;
 const sources = new BoundedMap<string, Endpoint>(SOURCES_KEPT);
-/** What is written to it is copied before the next call. */
+/** Scratch memory: its contents are copied before the next call. */
 const scratch = new Memory(CONTROL_ROOM);

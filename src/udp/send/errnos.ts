@@ -1,4 +1,4 @@
-// The errnos that a send tells apart, and what the others mean to a caller.
+// Classifies the errnos of a send, and explains them to the caller.
 import { SyscallError, type SyscallContext } from '../../errors.js';
 import { localContext } from '../../options/local-endpoint.js';
 import { explain, withEvidence, type Asked } from '../../source/explain.js';
@@ -24,9 +24,9 @@ import {
 } from '../../kernel/numbers.js';
 
 /**
- * Errors that an ICMP message for an earlier datagram leaves on a socket (icmp_err_convert in net/ipv4/icmp.c). The
- * next call reports it, once, and does nothing else: the datagram was not sent, and goes when it is tried again. The
- * same codes can also be the answer to this very datagram: then they come again.
+ * Errors that an ICMP message for an earlier datagram leaves on a socket (icmp_err_convert in net/ipv4/icmp.c). The next
+ * call reports it, once, without sending anything, and succeeds when it is repeated. The same codes can also apply to the
+ * datagram itself: then they occur again.
  */
 const FROM_ICMP: ReadonlySet<number> = new Set([
   ECONNREFUSED,
@@ -45,22 +45,22 @@ export function mayBePending(errno: number): boolean {
   return FROM_ICMP.has(errno);
 }
 
-/** What an error of a send is made from. */
+/** The context of a failed send. */
 export interface Failed {
   readonly handle: Pick<Handle, 'getsockopt' | 'getsockname'>;
   readonly destination: Endpoint | undefined;
-  /** The socket is connected to that destination. */
+  /** Whether the socket is connected to the destination. */
   readonly connected: boolean;
   readonly ipv4: boolean;
   /** Bytes of the datagram, or of each of its segments. */
   readonly length: number;
-  /** It asked for segmentation offload, and nothing else would do. */
+  /** Whether segmentation offload was required. */
   readonly gsoRequired: boolean;
-  /** Bytes of the same data that went before. */
+  /** Bytes of the same data that had been sent. */
   readonly bytesSent?: number;
 }
 
-/** The error of a datagram that was not sent, with what to do about it. */
+/** The error of a datagram that was not sent, with a remedy. */
 export function sendError(errno: number, failed: Failed): SyscallError {
   const { destination, bytesSent } = failed;
   const mtu = errno === EMSGSIZE && failed.connected ? pathMtu(failed.handle, failed.ipv4) : undefined;
@@ -78,23 +78,27 @@ function meaning(errno: number, failed: Failed, mtu: number | undefined): Omit<S
     case EMSGSIZE:
       return { reason: 'tooLong', remedy: tooLong(failed, mtu) };
     case EDESTADDRREQ:
-      return { remedy: 'Say where to (`to`), or connect the socket' };
+      return { remedy: 'Set the `to` option, or connect the socket' };
     case EPERM:
       return { remedy: 'A firewall or a BPF program dropped it, or the `mark` needs CAP_NET_ADMIN or CAP_NET_RAW' };
     case ENOBUFS:
-      return { remedy: 'A queue of the device is full: what did not get in is gone. Send less at a time' };
+      return { remedy: 'A queue of the device is full, and some data was dropped. Send less at a time' };
     case EIO:
     case EINVAL:
       if (!failed.gsoRequired) break;
       return {
         reason: 'gsoRefused',
-        remedy: "The path takes no segmentation offload, and gso is 'require': 'auto' sends one by one where it must",
+        remedy:
+          "The path does not support segmentation offload, and gso is 'require': use 'auto' to fall back to single datagrams",
       };
   }
   return withEvidence(explain('sendmsg', errno, askedFor(failed)));
 }
 
-/** What the table of reasons needs: a socket without a port gets one at its first send, and EAGAIN says that none was free. */
+/**
+ * The context for the table of reasons. The first send of a socket without a port assigns one; EAGAIN then means that none
+ * was free.
+ */
 function askedFor({ handle, destination, ipv4 }: Failed): Asked {
   const family = ipv4 ? 'ipv4' : 'ipv6';
   return { by: 'UdpSocket', family, protocol: 'udp', ...localContext(handle), remote: destination };
@@ -102,6 +106,6 @@ function askedFor({ handle, destination, ipv4 }: Failed): Asked {
 
 function tooLong({ length }: Failed, mtu: number | undefined): string {
   return mtu === undefined
-    ? `A datagram of ${length} bytes is too long for the path, or for any: connect the socket to learn the path's MTU`
-    : `The path MTU is ${mtu}, the datagram has ${length} bytes and its headers`;
+    ? `A datagram of ${length} bytes is too long for the path, or for UDP: connect the socket to learn the path MTU`
+    : `The path MTU is ${mtu}, the datagram has ${length} bytes plus headers`;
 }

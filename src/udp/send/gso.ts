@@ -1,5 +1,5 @@
-// Whether a destination gets its datagrams by segmentation offload (UDP_SEGMENT): what was asked for, what this kernel
-// has, and which paths have refused it.
+// GsoPolicy: decides whether to use segmentation offload (UDP_SEGMENT) for a destination, from the options, the kernel, and
+// the paths that have refused it.
 import { integer, oneOf } from '../../arguments.js';
 import type { Handle } from '../../binding.js';
 import { BoundedMap } from '../../bounded-map.js';
@@ -9,45 +9,45 @@ import { hasEqualTail, MAX_SEGMENTS } from './segments.js';
 import { EIO, ENOPROTOOPT, IPPROTO_UDP, UDP_SEGMENT } from '../../kernel/numbers.js';
 
 /**
- * 'auto': where it works, and one datagram per message where it does not. 'off': never. 'require': an error where it
- * does not work. The environment variable LINUX_SOCKETS_GSO=off turns 'auto' into 'off'.
+ * 'auto': use it where it works, and send one datagram per message where it does not. 'off': never use it. 'require': fail
+ * where it does not work. The environment variable LINUX_SOCKETS_GSO=off turns 'auto' into 'off'.
  */
 export type GsoMode = 'auto' | 'off' | 'require';
 
 /**
  * What to do with data whose last segment is as long as the others. Linux 7.0 to 7.1.4 (b10b446; fixed by 78effd8 and
- * 5f17ae0) mangle headers and checksums of such data before some network cards, and nobody can tell from here which.
- * 'offload': nothing, it is sent as any other. 'separate': without offload, one datagram per message. 'sentinel': a
- * datagram of one zero byte follows, so that the tail is shorter; the receiver must be able to ignore it. (A Broadcast
- * firmware is known to crash at such a tail: tailscale/tailscale#20994.)
+ * 5f17ae0) mangle headers and checksums of such data with some network cards, and programs cannot detect which. 'offload':
+ * send it as any other data. 'separate': send it without offload, one datagram per message. 'sentinel': append a datagram
+ * of one zero byte, so that the last segment is shorter; the receiver must ignore it. (A Broadcast firmware is known to
+ * crash on it: tailscale/tailscale#20994.)
  */
 export type EqualTail = 'offload' | 'separate' | 'sentinel';
 
-/** With nothing left out. */
+/** Without optional fields. */
 export type Complete<T> = { readonly [K in keyof T]-?: Exclude<T[K], undefined> };
 
 /** How a socket uses segmentation offload. */
 export interface GsoOptions {
   /** @default 'auto' */
   readonly gso?: GsoMode | undefined;
-  /** Milliseconds after which a destination that refused it is tried again. @default 600000, ten minutes */
+  /** Milliseconds after which offload is tried again for a destination that refused it. @default 600000, ten minutes */
   readonly gsoRetryAfter?: number | undefined;
-  /** Segments of one message at most, 2 to 128. An older kernel's limit of 64 is found out. @default 128 */
+  /** Maximum segments of one message, 2 to 128. An older kernel's limit of 64 is detected. @default 128 */
   readonly gsoMaxSegments?: number | undefined;
   /** @default 'offload' */
   readonly gsoEqualTail?: EqualTail | undefined;
 }
 
 /**
- * Why a destination is sent to without offload. 'unsupported': the kernel has none, and this goes for all. 'path': EIO,
- * the device or IPsec on the way cannot (an old kernel without checksum offload, UDP-Lite). 'refused': EINVAL, and
- * without UDP_SEGMENT it went, for example on a socket with SO_NO_CHECK.
+ * Why offload is not used for a destination. 'unsupported': the kernel does not have it, for any destination. 'path': EIO,
+ * the device or IPsec does not support it (an old kernel without checksum offload, UDP-Lite). 'refused': EINVAL, and the
+ * datagram was sent without UDP_SEGMENT, for example on a socket with SO_NO_CHECK.
  */
 export type GsoDisabledReason = 'unsupported' | 'path' | 'refused';
 
 /** The event 'gsoDisabled'. */
 export interface GsoDisabled {
-  /** Who it was found out with; all ports of the address are meant. */
+  /** The destination that refused it; applies to all ports of its address. */
   readonly destination: Endpoint | undefined;
   readonly reason: GsoDisabledReason;
   /** 'EIO', 'EINVAL'; 'ENOPROTOOPT' when the kernel has no UDP_SEGMENT. */
@@ -72,19 +72,19 @@ export function checkGsoOptions(options: GsoOptions): Complete<GsoOptions> {
   };
 }
 
-/** @throws ERR_UNSUPPORTED for 'require' where there is none */
+/** @throws ERR_UNSUPPORTED for 'require' if the kernel does not support it */
 export function requireSegmentation(reader: Pick<Handle, 'getsockopt'>, mode: GsoMode): void {
   if (mode !== 'require') return;
   if (isSwitchedOff()) {
     throw new SocketError(
       'ERR_UNSUPPORTED',
-      "gso is 'require', and LINUX_SOCKETS_GSO=off in the environment forbids it.",
+      "gso is 'require', but LINUX_SOCKETS_GSO=off in the environment turns it off.",
     );
   }
   if (reader.getsockopt(IPPROTO_UDP, UDP_SEGMENT, scratch) >= 0) return;
   throw new SocketError(
     'ERR_UNSUPPORTED',
-    "gso is 'require', and this kernel has no UDP_SEGMENT (Linux 4.18 or later).",
+    "gso is 'require', but this kernel does not support UDP_SEGMENT (Linux 4.18 or later).",
   );
 }
 
@@ -92,21 +92,21 @@ function isSwitchedOff(): boolean {
   return process.env['LINUX_SOCKETS_GSO'] === 'off';
 }
 
-/** What one socket knows of segmentation offload. */
+/** The segmentation offload state of one socket. */
 export class GsoPolicy {
   readonly mode: GsoMode;
   readonly equalTail: EqualTail;
-  /** What the kernel takes, as far as it is known. */
+  /** Maximum segments that the kernel accepts, as far as known. */
   maxSegments: number;
   readonly #retryAfter: number;
   readonly #handle: Pick<Handle, 'getsockopt'>;
   readonly #announce: (event: GsoDisabled) => void;
   readonly #now: () => number;
-  /** Address → when it is to be tried again. */
+  /** Address → time of the next attempt. */
   readonly #refused = new BoundedMap<string, number>(MAX_REMEMBERED);
   #supported: boolean | undefined;
 
-  /** @throws ERR_UNSUPPORTED for 'require' where there is none, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
+  /** @throws ERR_UNSUPPORTED for 'require' if it is not supported, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
   constructor(
     handle: Pick<Handle, 'getsockopt'>,
     options: GsoOptions,
@@ -125,19 +125,19 @@ export class GsoPolicy {
     this.mode = switchedOff ? 'off' : mode;
   }
 
-  /** Whether it is wanted, and a destination, or the kernel, has refused it. */
+  /** Whether it is enabled but refused by the kernel or for this destination. */
   refuses(destination: Endpoint | undefined): boolean {
     return this.mode !== 'off' && !this.allows(destination);
   }
 
-  /** Whether data must go one datagram per message because its last segment is as long as the others. */
+  /** Whether data must be sent one datagram per message because its last segment is as long as the others. */
   separates(length: number, segmentSize: number): boolean {
     if (this.equalTail === 'offload' || !hasEqualTail(length, segmentSize)) return false;
-    // A tail of one byte is as long as a segment of one.
+    // A sentinel of one byte is not shorter than a segment of one byte.
     return this.equalTail === 'separate' || segmentSize === 1;
   }
 
-  /** Whether to try it with a destination. */
+  /** Whether to use it for a destination. */
   allows(destination: Endpoint | undefined): boolean {
     if (this.mode === 'off') return false;
     if (this.#supported === undefined && !this.#probe()) {
@@ -158,20 +158,20 @@ export class GsoPolicy {
     return true;
   }
 
-  /** It was tried and refused, and without it the datagram went. */
+  /** Records a refusal: the datagram was sent without it. */
   disable(destination: Endpoint | undefined, errno: number): void {
     const key = destination?.address ?? '';
     this.#refused.set(key, this.#now() + this.#retryAfter);
     this.#announce({ destination, reason: errno === EIO ? 'path' : 'refused', code: errnoName(errno), errno });
   }
 
-  /** Kernels without it pass over the control message in silence, and send one long datagram. */
+  /** Kernels without it silently ignore the control message and send one long datagram. */
   #probe(): boolean {
     return (this.#supported = this.#handle.getsockopt(IPPROTO_UDP, UDP_SEGMENT, scratch) >= 0);
   }
 }
 
-/** Destinations that are remembered. */
+/** Maximum number of destinations that are remembered. */
 const MAX_REMEMBERED = 1024;
 
 const TEN_MINUTES = 600_000;

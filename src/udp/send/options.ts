@@ -1,21 +1,21 @@
-// How a socket sends, as `create` is told.
+// The options of `UdpSocket.create` that concern sending.
 import { integer } from '../../arguments.js';
 import { MAX_SEGMENT_SIZE } from './segments.js';
 import { checkGsoOptions, type Complete, type GsoOptions } from './gso.js';
 
 export interface SenderOptions extends GsoOptions {
   /**
-   * Bytes of each datagram, 1 to 65535, of sends that name no `segmentSize` of their own; theirs wins, also 0, which sends one
-   * datagram. 0: none. It is how this socket sends, and is not set on the descriptor (UDP_SEGMENT). @default 0
+   * The default `segmentSize` of sends: bytes per datagram, 1 to 65535; 0: one datagram. The `segmentSize` option of a
+   * send, also 0, takes precedence. It is not set on the descriptor (UDP_SEGMENT). @default 0
    */
   readonly segmentSize?: number | undefined;
   /** Bytes in the queue of `send` beyond which `writableNeedDrain` is true. @default 1048576 */
   readonly sendHighWaterMark?: number | undefined;
-  /** Bytes that the queue of `send` holds at most; each send counts 256 beyond its data. @default 16777216 */
+  /** Maximum bytes in the queue of `send`; each send counts as 256 bytes more than its data. @default 16777216 */
   readonly maxQueueBytes?: number | undefined;
 }
 
-/** The names of SenderOptions, for a factory that refuses others. */
+/** The keys of SenderOptions, for a factory that refuses unknown keys. */
 export const SENDER_OPTIONS = [
   'segmentSize',
   'gso',

@@ -1,8 +1,8 @@
-// Promises of sends. A peer can make a send fail, or wait until there are too many, but not end the process because nobody
-// looks at the promise.
+// Promises of sends. A peer can make a send fail, or fill the queue, so a rejection must not end a process that ignores the
+// promise.
 import { SocketError, SyscallError } from '../../errors.js';
 
-/** The promise, which is never an unhandled rejection, unless `error` is a mistake of the caller's. */
+/** A rejected promise that does not count as unhandled, unless `error` is a mistake of the caller. */
 export function tolerate(promise: Promise<void>, error: unknown): Promise<void> {
   if (error instanceof SyscallError || (error instanceof SocketError && NO_MISTAKES.has(error.code))) {
     promise.catch(ignore);
@@ -22,8 +22,8 @@ export function withResolvers(): { promise: Promise<void>; resolve: () => void; 
 }
 
 function ignore(): void {
-  // The caller's own handler, when there is one, hears of it.
+  // Handlers of the caller are still called.
 }
 
-/** The second one is about options that do not go with the peer's family. */
+/** The second one is for options that do not match the family of the peer. */
 const NO_MISTAKES: ReadonlySet<string> = new Set(['ERR_SEND_QUEUE_FULL', 'ERR_UNSUPPORTED']);

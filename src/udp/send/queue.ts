@@ -1,13 +1,13 @@
-// What waits until the kernel has room again: in order, in bounded memory, and each send knows when it is done.
+// The queue of sends that wait until the kernel has room again: ordered, of bounded size, with a promise for each send.
 import { SocketError } from '../../errors.js';
 import type { SendData } from './data.js';
 import type { EncodedOptions } from './envelope.js';
 
-/** One send that the kernel has not taken whole. */
+/** A send that the kernel has not taken completely. */
 export interface Queued {
   readonly data: SendData;
   readonly options: EncodedOptions;
-  /** Bytes of the data, when it was queued. */
+  /** Bytes of the data at the time it was queued. */
   readonly length: number;
   /** Bytes that have been sent. */
   sent: number;
@@ -16,14 +16,14 @@ export interface Queued {
 }
 
 export class SendQueue {
-  /** Bytes that wait, with an allowance for what it costs to keep each send. */
+  /** Bytes that wait, including an overhead for each send. */
   bytes = 0;
-  /** It was filled beyond the mark, and 'drain' has not come yet. */
+  /** Whether it was filled beyond the high water mark, and 'drain' has not been emitted yet. */
   needsDrain = false;
   readonly #highWaterMark: number;
   readonly #limit: number;
   #entries: Queued[] = [];
-  /** Entries before it are done: an array is slow to shift when it is long. */
+  /** The index of the first entry that is not done: shifting a long array is slow. */
   #head = 0;
 
   constructor(highWaterMark: number, limit: number) {
@@ -35,14 +35,14 @@ export class SendQueue {
     return this.#entries.length - this.#head;
   }
 
-  /** @throws ERR_SEND_QUEUE_FULL, and then it is not queued */
+  /** @throws ERR_SEND_QUEUE_FULL; the send is then not queued */
   push(entry: Queued): void {
     const bytes = this.bytes + cost(entry);
     if (bytes > this.#limit && this.size > 0) {
       throw new SocketError(
         'ERR_SEND_QUEUE_FULL',
-        `${this.bytes} bytes wait to be sent, and with this send it would be more than maxQueueBytes, ` +
-          `${this.#limit}. Wait for each send, or for 'drain' when writableNeedDrain is true.`,
+        `${this.bytes} bytes wait to be sent, and this send would exceed maxQueueBytes (` +
+          `${this.#limit}). Wait for each send, or for 'drain' when writableNeedDrain is true.`,
       );
     }
     this.bytes = bytes;
@@ -54,7 +54,7 @@ export class SendQueue {
     return this.#entries[this.#head];
   }
 
-  /** Takes the first out. */
+  /** Removes the first entry. */
   shift(): void {
     const entry = this.first();
     if (entry === undefined) return;
@@ -65,7 +65,7 @@ export class SendQueue {
     this.#head = 0;
   }
 
-  /** Takes all out, each with an error of its own. */
+  /** Removes all entries, and rejects each with its own error. */
   rejectAll(errorOf: (entry: Queued) => Error): void {
     const entries = this.#entries.slice(this.#head);
     this.#entries = [];
@@ -79,6 +79,6 @@ function cost(entry: Queued): number {
   return entry.length + OVERHEAD;
 }
 
-/** Bytes that each send counts beyond its data, so that empty datagrams are bounded as well. */
+/** Overhead in bytes counted for each send, so that the number of empty datagrams is bounded as well. */
 const OVERHEAD = 256;
 const KEPT = 1024;

@@ -1,8 +1,11 @@
-// Messages that wait to be sent, in flat memory: what Handle.sendmmsg takes, and who each of them is for.
+// Messages to be sent, in flat memory as Handle.sendmmsg takes them, with their destinations.
 import type { Endpoint } from '../../wire/endpoint.js';
 import { SEGMENT_CONTROL, type Memory } from './control.js';
 
-/** Eight words a message; binding.ts says which. The last one is ours: the segment size, 0 for an ordinary datagram. */
+/**
+ * Eight words per message, described in binding.ts. The last one is used only here: the segment size, 0 for an ordinary
+ * datagram.
+ */
 const WORDS = 8;
 const [DATA, LENGTH, ADDRESS, ADDRESS_LENGTH, CONTROL, CONTROL_LENGTH, TAIL, SEGMENT] = [
   0, 1, 2, 3, 4, 5, 6, 7,
@@ -52,7 +55,7 @@ export class Records {
     return this.#words[index * WORDS + SEGMENT] ?? 0;
   }
 
-  /** So many bytes of the message have been sent; it is the rest from now on. */
+  /** Removes bytes that have been sent from the front of the message. */
   advance(index: number, bytes: number): void {
     const at = index * WORDS;
     this.#words[at + DATA] = (this.#words[at + DATA] ?? 0) + bytes;
@@ -60,8 +63,8 @@ export class Records {
   }
 
   /**
-   * Writes a part of a message of `from`: `length` bytes from the `offset`th on, with the same address.
-   * @param segmented whether it keeps the control message UDP_SEGMENT, which stands first
+   * Writes a part of a message of `from`: `length` bytes from `offset` on, with the same address.
+   * @param segmented whether it keeps the control message UDP_SEGMENT, which comes first
    */
   setPart(
     index: number,
@@ -90,12 +93,12 @@ export class Records {
   }
 }
 
-/** Records with the memory that they lie in. */
+/** Records with the memory that they refer to. */
 export interface Messages {
   readonly data: Uint8Array;
   /** Addresses and control messages. */
   readonly beside: Memory;
   readonly records: Records;
-  /** Who the message is for. */
+  /** The destination of the message. */
   target(index: number): Endpoint | undefined;
 }

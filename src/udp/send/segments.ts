@@ -1,26 +1,25 @@
-// How data is cut: into datagrams of a segment's size, and those into messages that the kernel takes with UDP_SEGMENT.
-// Numbers only; everything here is decided before the kernel is called.
+// Computes how data is cut into segments (datagrams), and how many of those go into one message with UDP_SEGMENT.
 
-/** Bytes of a segment: what UDP_SEGMENT, a uint16, can say. */
+/** Maximum bytes of a segment: UDP_SEGMENT is a uint16. */
 export const MAX_SEGMENT_SIZE = 65535;
 
-/** Segments that one message may have (UDP_MAX_SEGMENTS): 128, also in 6.1.176; older kernels had 64. */
+/** Maximum segments of one message (UDP_MAX_SEGMENTS): 128, also in 6.1.176; older kernels had 64. */
 export const MAX_SEGMENTS = 128;
 export const MAX_SEGMENTS_OLD = 64;
 
-/** Bytes of data that one UDP datagram, and so one message, can have at most. */
+/** Maximum bytes of data in one UDP datagram, and therefore in one message. */
 export function payloadLimit(ipv4: boolean): number {
   return ipv4 ? 65507 : 65527;
 }
 
-/** Whether data goes as one message. The last segment may be shorter than the others, so there may be one more. */
+/** Whether data fits into one message. The last segment may be shorter than the others. */
 export function fitsOneMessage(length: number, segmentSize: number, maxSegments: number, maxBytes: number): boolean {
   return length <= maxBytes && length <= segmentSize * maxSegments;
 }
 
 /**
- * Bytes that one message takes, a multiple of the segment size. At least one segment, even one that is too long for any
- * datagram: the kernel refuses it, and data is not cut where nobody asked for it.
+ * Maximum bytes of one message, a multiple of the segment size. At least one segment, even if that is too long for a
+ * datagram: the kernel then refuses it, and data is never cut at other boundaries than requested.
  * @param tail a message needs room for one more segment of one byte
  */
 export function messageBytes(segmentSize: number, maxSegments: number, maxBytes: number, tail: boolean): number {
@@ -33,7 +32,7 @@ export function segmentCount(length: number, segmentSize: number): number {
   return segmentSize === 0 ? 1 : Math.ceil(length / segmentSize);
 }
 
-/** Whether the last segment is as long as the others, and there are others. */
+/** Whether there are several segments and the last one is as long as the others. */
 export function hasEqualTail(length: number, segmentSize: number): boolean {
   return segmentSize !== 0 && length > segmentSize && length % segmentSize === 0;
 }

@@ -1,4 +1,4 @@
-// Sender: how a UDP socket sends. At once (trySend), as soon as there is room (send), or many at a time (batches).
+// Sender: the sending side of a UDP socket: at once (trySend), as soon as there is room (send), or in batches.
 import { EAGAIN, EINVAL, EIO } from '../../kernel/numbers.js';
 import { invalidType, invalidValue } from '../../arguments.js';
 import { SyscallError } from '../../errors.js';
@@ -20,22 +20,22 @@ import { fitsOneMessage, hasEqualTail, messageBytes, payloadLimit } from './segm
 import { rejected } from './promises.js';
 import { Transmitter, type SendHandle, type SendStats } from './transmit.js';
 
-/** The events that sending makes, with their arguments. They come in a later turn, never inside of a call. */
+/** The events of sending, with their arguments. They are emitted in a later turn, never inside a call. */
 export interface SendEvents {
-  /** The queue of `send` was filled beyond its mark, and is empty now. */
+  /** The queue of `send` was filled beyond its high water mark, and is now empty. */
   drain: [];
-  /** A destination gets its datagrams one by one from now on, or all do. */
+  /** Segmentation offload is no longer used for a destination, or for all. */
   gsoDisabled: [event: GsoDisabled];
-  /** An ICMP error for an earlier datagram was reported at a later one, which then went. */
+  /** An ICMP error for an earlier datagram was reported by a later send, which was then repeated. */
   pendingError: [error: SyscallError];
 }
 
-/** What a Sender needs of its socket. */
+/** What a Sender needs from its socket. */
 export interface SendContext {
   readonly handle: SendHandle;
   readonly family: Family;
   connectedTo(): Endpoint | undefined;
-  /** Resolves when there may be room; rejects when the socket is closed. */
+  /** Resolves when there may be room; rejects if the socket is closed. */
   writable(): Promise<void>;
   emit<E extends keyof SendEvents>(event: E, ...args: SendEvents[E]): unknown;
 }
@@ -44,21 +44,21 @@ export class Sender implements BatchOwner {
   readonly envelope: Envelope;
   readonly family: Family;
   readonly sentinel: boolean;
-  /** Set by the socket, which knows more than how to send. */
+  /** Set by the socket. */
   replies: ReplyRouter | undefined;
   readonly #context: SendContext;
   readonly #handle: SendHandle;
   readonly #gso: GsoPolicy;
   readonly #transmitter: Transmitter;
   readonly #backlog: Backlog;
-  /** The address and the control messages of the send at hand; UDP_SEGMENT stands at 32, the others behind it. */
+  /** The address and control messages of the current send; UDP_SEGMENT is at offset 32, followed by the others. */
   readonly #beside = new Memory(BESIDE_ROOM);
-  /** Whose address it is. */
+  /** The destination whose address was written last. */
   #written: Endpoint | undefined;
   readonly #records = new Records(CHUNK);
   #pendingErrorReported = true;
 
-  /** @param now milliseconds of a clock that does not jump @throws ERR_UNSUPPORTED, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
+  /** @param now milliseconds of a monotonic clock @throws ERR_UNSUPPORTED, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
   constructor(context: SendContext, options: SenderOptions = {}, now: () => number = () => performance.now()) {
     this.#context = context;
     this.#handle = context.handle;
@@ -101,14 +101,14 @@ export class Sender implements BatchOwner {
   trySend(data: SendData, options: SendOptions = NOTHING): number {
     const checked = checkData(data);
     const length = lengthOf(checked);
-    this.envelope.read(options); // after it nothing of the caller's runs: getters could send as well
+    this.envelope.read(options); // first, since getters of the options run the caller's code, which may send as well
     if (length === 0 && this.envelope.namesSegmentSize) throw nothingToCut();
     return this.#backlog.size > 0 ? 0 : this.#attempt(checked, length);
   }
 
   /**
-   * `trySend` of a reply. When the kernel takes a part of it, the rest of it is queued.
-   * @param lost is called when the rest fails; it must not throw
+   * `trySend` of a reply. If the kernel takes only a part of it, the rest is queued.
+   * @param lost called if the rest fails; must not throw
    */
   tryReply(data: SendData, options: ReplyOptions, route: ReplyRoute, lost: (error: unknown) => void): number {
     const checked = checkData(data);
@@ -138,7 +138,7 @@ export class Sender implements BatchOwner {
     }
   }
 
-  /** Resolves when there may be room for another send: what waits in the queue is gone, and the socket is writable. */
+  /** Resolves when there may be room for another send: the queue is empty, and the socket is writable. */
   async writable(): Promise<void> {
     await this.#backlog.flushed();
     await this.#context.writable();
@@ -163,7 +163,7 @@ export class Sender implements BatchOwner {
       completed += sent;
       const reply = this.#transmitter.errno === 0 ? undefined : batch.replyAtPosition;
       if (reply === undefined) break;
-      // The peer may have caused it: it is reported, and the other messages go on.
+      // The peer may have caused it, so report it and continue with the other messages.
       const source = messages.target(batch.position);
       if (source !== undefined) {
         this.replies?.failed(this.#failure(messages, batch.position, undefined), source, reply.destination);
@@ -183,12 +183,12 @@ export class Sender implements BatchOwner {
     return messageBytes(segmentSize, maxSegments, maxBytes, this.sentinel);
   }
 
-  /** Rejects the sends that wait. To be called before the descriptor is closed. */
+  /** Rejects the queued sends. Must be called before the descriptor is closed. */
   close(): void {
     this.#backlog.close();
   }
 
-  /** What `envelope` says, with this data: bytes sent, 1 for an empty datagram, 0 when it would block. */
+  /** Sends data with the options in `envelope`. Returns bytes sent, 1 for an empty datagram, 0 if it would block. */
   #attempt(data: SendData, length: number): number {
     const { envelope } = this;
     const { segmentSize, to } = envelope;
@@ -219,7 +219,7 @@ export class Sender implements BatchOwner {
     throw this.#error(result, size, cut, 0, envelope.destination);
   }
 
-  /** Whether data that is to be cut goes to its destination by one call. */
+  /** Whether data with a segment size can be sent with one call. */
   #isOneMessage(length: number, segmentSize: number): boolean {
     if (this.#gso.equalTail !== 'offload' && hasEqualTail(length, segmentSize)) return false;
     const { envelope } = this;
@@ -229,7 +229,7 @@ export class Sender implements BatchOwner {
     );
   }
 
-  /** The same by sendmmsg, for what is more than one message or was refused as one. */
+  /** The same with sendmmsg, for data that needs several messages or was refused as one. */
   #inMessages(data: SendData, length: number, pending: number): number {
     const { envelope } = this;
     const { segmentSize, to, ipv4 } = envelope;
@@ -264,14 +264,14 @@ export class Sender implements BatchOwner {
     return length === 0 ? 1 : sent;
   }
 
-  /** Several buffers as one message. */
+  /** Sends several buffers as one message. */
   #gather(data: readonly Uint8Array[], start: number, cut: boolean): number {
     const address = this.envelope.to?.sockaddr(this.family) ?? EMPTY;
     const control = this.#beside.bytes.subarray(start, this.#writeControl(cut ? this.envelope.segmentSize : 0));
     return this.#handle.sendmsg(data, address, control, 0);
   }
 
-  /** Puts the address where calls with control messages want it; its length. */
+  /** Writes the address to where calls with control messages expect it; returns its length. */
   #writeAddress(to: Endpoint): number {
     const sockaddr = to.sockaddr(this.family);
     if (to !== this.#written) {
@@ -281,13 +281,13 @@ export class Sender implements BatchOwner {
     return sockaddr.length;
   }
 
-  /** Where the control messages end; they begin at ADDRESS_ROOM with UDP_SEGMENT, and at PLAIN without. */
+  /** Writes the control messages and returns their end; they begin at ADDRESS_ROOM with UDP_SEGMENT, and at PLAIN without. */
   #writeControl(segmentSize: number): number {
     writeSegment(this.#beside, ADDRESS_ROOM, segmentSize);
     return this.envelope.writeControl(this.#beside, PLAIN);
   }
 
-  /** The error of a message that the transmitter has stopped at. */
+  /** The error of the message at which the transmitter stopped. */
   #failure(messages: Messages, index: number, segmentSize: number | undefined): SyscallError {
     const { records } = messages;
     const segment = segmentSize ?? records.segment(index);
@@ -312,7 +312,7 @@ export class Sender implements BatchOwner {
   }
 
   #onPendingError(errno: number): void {
-    if (!this.#pendingErrorReported) return; // once a turn: a peer can make as many as it likes
+    if (!this.#pendingErrorReported) return; // once per turn: a peer can cause any number of them
     this.#pendingErrorReported = false;
     const remote = this.connectedTo();
     const error = new SyscallError('sendmsg', errno, { address: remote?.address, port: remote?.port });
@@ -322,14 +322,14 @@ export class Sender implements BatchOwner {
     });
   }
 
-  /** A listener that throws must not make a send look as if it had failed. */
+  /** Emits in a later turn: an error thrown by a listener must not look like a failed send. */
   #notify<E extends keyof SendEvents>(event: E, ...args: SendEvents[E]): void {
     setImmediate(() => this.#context.emit(event, ...args));
   }
 }
 
 const EMPTY = new Uint8Array(0);
-/** Where the control messages behind UDP_SEGMENT begin. */
+/** The offset of the control messages after UDP_SEGMENT. */
 const PLAIN = ADDRESS_ROOM + SEGMENT_CONTROL;
 /** Messages per call of sendmmsg. */
 const CHUNK = 64;

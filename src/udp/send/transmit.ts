@@ -1,5 +1,5 @@
-// Getting messages into the kernel: batches, what stopped one, and the fall-backs. Each datagram goes once: a call that
-// fails has sent nothing, and a message that is sent in parts is the rest of itself from then on.
+// Transmitter: passes messages to the kernel in batches, with fallbacks. Each datagram is sent once: a call that fails has
+// sent nothing, and a message that was sent in part is reduced to its rest.
 import { EAGAIN, EINVAL, EIO } from '../../kernel/numbers.js';
 import type { Handle } from '../../binding.js';
 import { portAssigned } from '../../options/local-endpoint.js';
@@ -9,22 +9,22 @@ import type { GsoPolicy } from './gso.js';
 import { Records, type Messages } from './records.js';
 import { MAX_SEGMENTS_OLD, hasEqualTail, segmentCount } from './segments.js';
 
-/** What of a Handle sending needs. */
+/** What sending needs of a Handle. */
 export type SendHandle = Pick<Handle, 'sendto' | 'sendmmsg' | 'sendmsg'> & OptionAccess;
 
-/** Plain counters, which only grow. */
+/** Counters, which only increase. */
 export interface SendStats {
   /** Datagrams that the kernel has taken. */
   readonly datagrams: number;
   /** Their bytes, without headers. */
   readonly bytes: number;
-  /** System calls that were made for it. */
+  /** System calls made for sending. */
   readonly syscalls: number;
   /** Calls that would have blocked. */
   readonly blocked: number;
-  /** Errors for earlier datagrams that stood in the way of later ones, which then went. */
+  /** Errors for earlier datagrams that were reported by later sends, which were then repeated. */
   readonly pendingErrors: number;
-  /** Messages that went without segmentation offload after it was refused. */
+  /** Messages that were sent without segmentation offload after it was refused. */
   readonly gsoFallbacks: number;
 }
 
@@ -32,9 +32,9 @@ export type Counters = { -readonly [K in keyof SendStats]: SendStats[K] };
 
 export class Transmitter {
   readonly stats: Counters = { datagrams: 0, bytes: 0, syscalls: 0, blocked: 0, pendingErrors: 0, gsoFallbacks: 0 };
-  /** Bytes that the last `transmit` has sent, also of a message that it has not finished. */
+  /** Bytes sent by the last `transmit`, including those of an unfinished message. */
   bytes = 0;
-  /** Why the last `transmit` stopped: 0 when it did not, or would have blocked; else a negative errno. */
+  /** Why the last `transmit` stopped: 0 if it did not, or would have blocked; otherwise a negative errno. */
   errno = 0;
   readonly #handle: SendHandle;
   readonly #gso: GsoPolicy;
@@ -48,8 +48,8 @@ export class Transmitter {
   }
 
   /**
-   * Sends the messages from `first` up to `end`, and returns how many are completed. The one that comes next is at its
-   * place, or at its rest.
+   * Sends the messages from `first` up to `end`, and returns how many were completed. The next message may have been sent
+   * in part.
    * @param pending an errno that a call has just reported, perhaps for an earlier datagram; 0 for none
    */
   transmit(messages: Messages, first: number, end: number, pending = 0): number {
@@ -62,7 +62,7 @@ export class Transmitter {
       const sent = this.#step(messages, at, end);
       if (sent > 0) at += sent;
       if (suspect !== 0 && (sent > 0 || sent === EAGAIN || this.bytes > before)) {
-        // The error was not about this datagram, since it did not come again.
+        // The error was for another datagram, since it did not occur again.
         this.pendingError(suspect);
         suspect = 0;
       }
@@ -78,10 +78,10 @@ export class Transmitter {
     return at - first;
   }
 
-  /** A call would have blocked; `errno` tells when waiting would not help. */
+  /** A call would have blocked; sets `errno` if waiting would not help. */
   blocked(): void {
     this.stats.blocked++;
-    // A socket without a port gets one at its first send, and EAGAIN says that none was free.
+    // The first send of a socket assigns a port if it has none; EAGAIN then means that none was free.
     if (!portAssigned(this.#handle)) this.errno = EAGAIN;
   }
 
@@ -96,7 +96,7 @@ export class Transmitter {
     this.stats.datagrams += segment === 0 ? 1 : segmentCount(length, segment);
   }
 
-  /** Messages that were completed, 1 or more; or why not even one was. */
+  /** Returns the number of completed messages, 1 or more, or the reason why none was. */
   #step(messages: Messages, at: number, end: number): number {
     if (!this.#goesWhole(messages, at)) {
       if (this.#gso.refuses(messages.target(at))) this.stats.gsoFallbacks++;
@@ -123,8 +123,8 @@ export class Transmitter {
   }
 
   /**
-   * What follows when a message was refused: 1 when it has been sent otherwise, an errno when not. EIO and EINVAL may
-   * be about the offload, or about something else: that shows when it goes without.
+   * Handles a refused message: returns 1 if it was sent in another way, otherwise an errno. EIO and EINVAL may be caused by
+   * the offload or by something else; sending without it shows which.
    */
   #withoutOffload(messages: Messages, at: number, errno: number): number {
     const { records } = messages;
@@ -146,7 +146,7 @@ export class Transmitter {
     return result;
   }
 
-  /** Sends a message as several, of so many segments each: 1 when all of it is sent, or what stopped it. */
+  /** Sends a message as several, of `segments` segments each: returns 1 if all of it was sent, otherwise what stopped it. */
   #inParts(messages: Messages, at: number, segments: number): number {
     const { data, beside, records } = messages;
     const parts = this.#parts;
@@ -176,5 +176,5 @@ export class Transmitter {
   }
 }
 
-/** Parts of one message that go to the kernel at once. */
+/** Parts of one message per system call. */
 const PARTS = 64;
