@@ -1,4 +1,4 @@
-// IP addresses: text to bytes and back. Whether a text is an address at all is net.isIP's to say, before this is called.
+// IP addresses: text to bytes and back. Callers validate the text with net.isIP first.
 
 /** Writes the four bytes of a valid IPv4 text. */
 export function writeIPv4(text: string, into: Uint8Array, offset: number): void {
@@ -31,12 +31,12 @@ export function writeMapped(text: string, into: Uint8Array, offset: number): voi
   writeIPv4(text, into, offset + 12);
 }
 
-/** The text of four bytes. */
+/** The IPv4 address in four bytes, as text. */
 export function readIPv4(from: Uint8Array, offset: number): string {
   return `${String(from[offset])}.${String(from[offset + 1])}.${String(from[offset + 2])}.${String(from[offset + 3])}`;
 }
 
-/** The text of sixteen bytes as RFC 5952 has it, with the dotted form for mapped addresses. */
+/** The IPv6 address in sixteen bytes, as RFC 5952 text; mapped addresses in dotted form. */
 export function readIPv6(from: Uint8Array, offset: number): string {
   if (isMapped(from, offset)) return `::ffff:${readIPv4(from, offset + 12)}`;
   const values = Array.from(
@@ -49,7 +49,7 @@ export function readIPv6(from: Uint8Array, offset: number): string {
   return `${hex.slice(0, zeros.start).join(':')}::${hex.slice(zeros.start + zeros.length).join(':')}`;
 }
 
-/** Is this ::ffff:0:0/96, an IPv4 address inside IPv6? */
+/** Whether this is an IPv4-mapped address, ::ffff:0:0/96. */
 export function isMapped(from: Uint8Array, offset: number): boolean {
   for (let i = 0; i < 10; i++) if (from[offset + i] !== 0) return false;
   return from[offset + 10] === 0xff && from[offset + 11] === 0xff;

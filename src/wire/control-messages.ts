@@ -1,4 +1,4 @@
-// The control messages that are known by name, as data: level and type, and how the value is read and written.
+// The control messages that are known by name, as data: level, type, and how to encode and decode the value.
 import {
   IPPROTO_IP,
   IPPROTO_IPV6,
@@ -62,7 +62,7 @@ import {
   type Timestamps,
 } from './messages/timestamps.js';
 
-/** Control messages that sendmsg(2) takes, and their values. */
+/** Control messages for sendmsg(2), and their values. */
 export interface SentControlValues {
   /** Bytes per datagram that the data is split into, 1 to 65535; udp(7), Linux 4.18 (bec1f6f69736). */
   UDP_SEGMENT: number;
@@ -94,11 +94,11 @@ export interface SentControlValues {
   SO_PRIORITY: number;
   /** SOF_TIMESTAMPING_TX_* bits: report when the packet leaves; Documentation/networking/timestamping.rst. */
   SO_TIMESTAMPING: number;
-  /** When the packet is to leave, nanoseconds of the clock that SO_TXTIME chose; Linux 4.19 (80b14dee2bea). */
+  /** When to transmit the packet, in nanoseconds of the clock selected by SO_TXTIME; Linux 4.19 (80b14dee2bea). */
   SCM_TXTIME: bigint;
 }
 
-/** Control messages that recvmsg(2) gives, and their values. */
+/** Control messages from recvmsg(2), and their values. */
 export interface ReceivedControlValues {
   /** Bytes per datagram, when several were merged; udp(7), Linux 5.0 (e20cf8d3f1f7). */
   UDP_GRO: number;
@@ -160,7 +160,7 @@ interface Numbers {
   readonly level: number;
   readonly type: number;
 }
-/** undefined when the bytes are not of this type's size. */
+/** Returns undefined if the size of the bytes is not that of the type. */
 type Reader<T> = (data: Uint8Array) => T | undefined;
 type Writer<T> = (value: T, name: string) => Uint8Array;
 type Row<N extends ControlName> = Numbers &

@@ -1,5 +1,5 @@
-// Control messages (cmsg(3)): a list of messages to the bytes of msg_control, and back. Every width is exact: the
-// kernel refuses a UDP_SEGMENT of four bytes, and reads beyond a short one.
+// Control messages (cmsg(3)): encodes a list of messages as the bytes of msg_control, and decodes it. Sizes must be exact:
+// the kernel refuses a UDP_SEGMENT of four bytes, and reads beyond the end of a short one.
 import { bytes as checkBytes, integer, invalidType, invalidValue } from '../arguments.js';
 import { LITTLE_ENDIAN } from './byte-order.js';
 import {
@@ -58,7 +58,7 @@ export function encodeControl(messages: readonly ControlMessage[] | undefined): 
 
 /**
  * The messages in the first `length` bytes of msg_control after recvmsg(2): typed where the message is known and has the
- * size of its type, raw otherwise. What the kernel cut off at the end is left out, and recvmsg's flags say so (MSG_CTRUNC).
+ * size of its type, raw otherwise. A truncated message at the end is left out; recvmsg's flags then include MSG_CTRUNC.
  */
 export function decodeControl(control: Uint8Array, length: number = control.length): ReceivedControlMessage[] {
   const end = Math.min(length, control.length);
@@ -89,14 +89,10 @@ function toRaw(message: ControlMessage, index: number): RawControlMessage {
   }
   const { type, value } = message as { type: unknown; value: unknown };
   if (typeof type !== 'string' || !Object.hasOwn(CONTROL_MESSAGES, type)) {
-    throw invalidValue(
-      `${name}.type`,
-      type,
-      'this build has no control message of that name; give level, type and data',
-    );
+    throw invalidValue(`${name}.type`, type, 'unknown control message; use its level, type and data instead');
   }
   const row = CONTROL_MESSAGES[type as ControlName];
-  if (!('encode' in row)) throw invalidValue(`${name}.type`, type, 'the kernel only sends it, and takes none');
+  if (!('encode' in row)) throw invalidValue(`${name}.type`, type, 'it can only be received');
   return { level: row.level, type: row.type, data: row.encode(value as never, `${name}.value`) };
 }
 

@@ -1,4 +1,4 @@
-// Endpoint: an address and a port, and the sockaddr bytes that the kernel takes for them (ip(7), ipv6(7)).
+// Endpoint: an IP address and a port, with conversion to and from the kernel's sockaddr (ip(7), ipv6(7)).
 import { AF_INET, AF_INET6 } from '../kernel/numbers.js';
 import { isIPv4, isIPv6 } from 'node:net';
 import { inspect, type InspectOptions } from 'node:util';
@@ -8,7 +8,7 @@ import { isMapped, readIPv4, readIPv6, writeIPv4, writeIPv6, writeMapped } from 
 import { LITTLE_ENDIAN } from './byte-order.js';
 import { type Family } from './families.js';
 
-/** What is accepted as an endpoint. Addresses are literals; only `connect` resolves names. */
+/** What is accepted as an endpoint. Addresses must be IP addresses; only `connect` resolves names. */
 export type EndpointLike =
   | Endpoint
   | {
@@ -23,22 +23,22 @@ export type EndpointLike =
 export type LocalEndpointLike =
   EndpointLike | { readonly address: string; readonly port?: number | undefined; readonly flowlabel?: number };
 
-/** Bytes of the longest sockaddr that this package reads: sockaddr_in6. */
+/** The size of the longest sockaddr that this package reads: sockaddr_in6. */
 export const SOCKADDR_SIZE = 28;
 
 /**
- * An immutable address and port. A zone follows the address (`fe80::1%eth0`), its number is `scopeId`. An
- * IPv4-mapped IPv6 address is shown as the IPv4 address that it is, with `mapped: true`.
+ * An immutable address and port. A zone follows the address (`fe80::1%eth0`); its index is `scopeId`. An
+ * IPv4-mapped IPv6 address is shown as an IPv4 address, with `mapped: true`.
  */
 export class Endpoint {
   readonly address: string;
-  /** 0 to 65535. 0 means any port when given, and no port yet when read. */
+  /** 0 to 65535. 0 stands for any port when passed to the kernel, and for no port when read from it. */
   readonly port: number;
   /** The family of `address` as shown: 'ipv4' for a mapped one. */
   readonly family: Family;
-  /** The address was IPv4-mapped, ::ffff:a.b.c.d, and belongs to an IPv6 socket. */
+  /** Whether the address was IPv4-mapped, ::ffff:a.b.c.d, and belongs to an IPv6 socket. */
   readonly mapped: boolean;
-  /** sin6_scope_id: the interface of a link-local address, else 0. */
+  /** sin6_scope_id: the interface of a link-local address, otherwise 0. */
   readonly scopeId: number;
   /** sin6_flowinfo's flow label, 20 bits. */
   readonly flowlabel: number;
@@ -74,10 +74,10 @@ export class Endpoint {
     return Endpoint.#fromParts(value, name);
   }
 
-  /** Each property is read once. The same ends come in a row (reservations, sends), so the latest two are found again. */
+  /** Reads each property once. The latest two are cached, since consecutive calls often use the same endpoints. */
   static #fromParts(value: Exclude<EndpointLike, string | Endpoint>, name: string): Endpoint {
     const { address, port, flowlabel: label } = value;
-    // A clone from another thread has lost its class, but still says that it was mapped.
+    // A structured clone has lost its class, but still has `mapped`.
     const plain = label === undefined && !('mapped' in value);
     if (plain) {
       if (latest?.address === address && latest.port === port) return latest.endpoint;
@@ -100,7 +100,7 @@ export class Endpoint {
   }
 
   /**
-   * As `from`, for a local end: port 0, which the kernel replaces by one of its choice, where none is given.
+   * As `from`, for a local end: without a port, the port is 0, which lets the kernel pick one.
    * @throws as from
    */
   static fromLocal(value: LocalEndpointLike, name = 'endpoint'): Endpoint {
@@ -110,9 +110,9 @@ export class Endpoint {
     return Endpoint.from({ address, port: 0, ...(flowlabel !== undefined && { flowlabel }) }, name);
   }
 
-  /** Reads a sockaddr; undefined when it holds no IPv4 or IPv6 address. */
+  /** Reads a sockaddr; undefined if it is not an IPv4 or IPv6 address. */
   static decode(bytes: Uint8Array, given: number = bytes.length): Endpoint | undefined {
-    const length = Math.min(given, bytes.length); // the kernel says how long the address is, also when it was cut
+    const length = Math.min(given, bytes.length); // the kernel reports the full length, even if the address was truncated
     if (length < 16) return undefined;
     const view = new DataView(bytes.buffer, bytes.byteOffset, length);
     const port = view.getUint16(2);
@@ -140,8 +140,8 @@ export class Endpoint {
   }
 
   /**
-   * The sockaddr for a socket of a family: sockaddr_in (16 bytes) or sockaddr_in6 (28). An IPv4 address goes to an IPv6
-   * socket as a mapped one. The bytes are shared: do not write to them.
+   * The sockaddr for a socket of a family: sockaddr_in (16 bytes) or sockaddr_in6 (28). An IPv4 address becomes a mapped
+   * one for an IPv6 socket. The bytes are shared: do not write to them.
    * @throws ERR_INVALID_ARG_VALUE for an IPv6 address on an IPv4 socket
    */
   sockaddr(family: Family = this.mapped ? 'ipv6' : this.family): Uint8Array {
@@ -151,14 +151,14 @@ export class Endpoint {
   }
 
   /**
-   * As `sockaddr`, in memory that the next such call writes over: for a system call that is made at once, and only once.
+   * As `sockaddr`, but in scratch memory that the next such call overwrites: for one immediate system call.
    * @internal
    */
   transientSockaddr(family: Family): Uint8Array {
     return this.#write(family === 'ipv4' ? transient4 : transient6, family);
   }
 
-  /** The same address, port and scope, however they are written. */
+  /** Whether address, port and scope are the same, however they are written. */
   equals(other: Endpoint): boolean {
     const [ours, theirs] = [this.sockaddr('ipv6'), other.sockaddr('ipv6')];
     return this.mapped === other.mapped && ours.every((byte, i) => byte === theirs[i] || FLOWINFO.includes(i));
@@ -173,7 +173,7 @@ export class Endpoint {
     return `Endpoint ${inspectValue(this.toString(), options)}${this.mapped ? ' (mapped)' : ''}`;
   }
 
-  /** @param otherwise the port where the text has none; undefined when it must have one */
+  /** @param otherwise the port if the text has none; undefined if a port is required */
   static #parse(text: string, name: string, otherwise?: number): Endpoint {
     const match = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(text);
     const address = match?.[1] ?? match?.[2];
@@ -187,7 +187,7 @@ export class Endpoint {
 
   static #of(text: string, port: number, flowlabel: number, name: string): Endpoint {
     if (isIPv4(text)) return new Endpoint(text, port, 'ipv4', false, 0, 0);
-    // An interface may be called what net.isIPv6 takes for no zone.
+    // net.isIPv6 does not accept every interface name as a zone.
     const percent = text.indexOf('%');
     const bare = percent === -1 ? text : text.slice(0, percent);
     const zone = percent === -1 ? undefined : text.slice(percent + 1);
@@ -235,13 +235,13 @@ let previous: Known | undefined;
 const transient4 = new Uint8Array(16);
 const transient6 = new Uint8Array(SOCKADDR_SIZE);
 
-/** Offsets of sin6_flowinfo, which is not part of the identity of an endpoint. */
+/** The offsets of sin6_flowinfo, which does not identify an endpoint. */
 const FLOWINFO: readonly number[] = [4, 5, 6, 7];
 
-/** The sockaddr that dissolves a connection: connect(2) with AF_UNSPEC. */
+/** The sockaddr that disconnects a socket: connect(2) with AF_UNSPEC. */
 export const UNSPECIFIED: Uint8Array = new Uint8Array(16);
 
-/** In this machine's byte order. */
+/** In native byte order. */
 function writeUint16(bytes: Uint8Array, at: number, value: number): void {
   bytes[LITTLE_ENDIAN ? at : at + 1] = value;
   bytes[LITTLE_ENDIAN ? at + 1 : at] = value >> 8;

@@ -1,7 +1,7 @@
-// Whether two sockaddrs have the same address, whatever their ports are.
+// Compares the addresses of two sockaddrs, without their ports.
 import type { Family } from './families.js';
 
-/** Both are of sockets of this family. */
+/** Both must be of this family. */
 export function sameAddress(one: Uint8Array, other: Uint8Array, family: Family): boolean {
   const [from, to] = family === 'ipv6' ? [8, 24] : [4, 8];
   for (let i = from; i < to; i++) if (one[i] !== other[i]) return false;

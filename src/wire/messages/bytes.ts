@@ -1,4 +1,4 @@
-// Control messages that are one number, or bytes as they are: how they are read and written.
+// Encoding and decoding of control messages that are a single number or raw bytes.
 import { bytes as checkBytes, integer } from '../../arguments.js';
 import { LITTLE_ENDIAN } from '../byte-order.js';
 
@@ -48,7 +48,7 @@ export function uint32(max = 0xffffffff, littleEndian = LITTLE_ENDIAN): (value: 
   };
 }
 
-/** A writer of a u16: where the kernel wants two bytes, four are EINVAL. */
+/** A writer of a u16: the kernel expects two bytes and fails with EINVAL for four. */
 export function uint16(min: number): (value: number, name: string) => Uint8Array {
   return (value, name) => {
     const data = new Uint8Array(2);

@@ -6,10 +6,10 @@ import { viewOf } from './bytes.js';
 
 const ORIGINS = ['none', 'local', 'icmp', 'icmp6', 'timestamping', 'zerocopy', 'txtime'] as const;
 
-/** Who made the error: SO_EE_ORIGIN_*. */
+/** The origin of the error: SO_EE_ORIGIN_*. */
 export type ErrorOrigin = (typeof ORIGINS)[number] | 'unknown';
 
-/** struct sock_extended_err, and the address behind it. */
+/** struct sock_extended_err, followed by an address. */
 export interface ExtendedError {
   /** 'ECONNREFUSED', 'EMSGSIZE', …; 'none' for reports that are not errors (timestamps, zero copy). */
   readonly code: string;

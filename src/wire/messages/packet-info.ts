@@ -5,7 +5,7 @@ import { LITTLE_ENDIAN } from '../byte-order.js';
 import { Endpoint } from '../endpoint.js';
 import { viewOf } from './bytes.js';
 
-/** On receive: where the datagram arrived. On send: `source` and `interface` choose where it leaves. */
+/** On receive: where the datagram arrived. On send: `source` and `interface` select where it is sent from. */
 export interface PacketInfo {
   /** Interface index; 0 lets the kernel choose. @default 0 */
   readonly interface?: number;

@@ -5,7 +5,7 @@ import { viewOf } from './bytes.js';
 
 export interface PathMtu {
   readonly destination?: Endpoint;
-  /** Bytes of a whole IPv6 packet. */
+  /** Bytes of an IPv6 packet, headers included. */
   readonly mtu: number;
 }
 

@@ -1,4 +1,4 @@
-// Times in control messages: when a datagram arrived, and when it is to leave. All of them are nanoseconds, as a bigint.
+// Times in control messages: when a datagram arrived, and when to transmit it. All are nanoseconds, as a bigint.
 import { invalidType, outOfRange } from '../../arguments.js';
 import { LITTLE_ENDIAN } from '../byte-order.js';
 import { viewOf } from './bytes.js';
@@ -23,7 +23,7 @@ export function readTimespec(data: Uint8Array): bigint | undefined {
   return data.length === 16 ? timespecAt(data, 0) : undefined;
 }
 
-/** Three timespecs: software, one that is not used any more, hardware. */
+/** Three timespecs: software, one that is no longer used, hardware. */
 export function readTimestamping(data: Uint8Array): Timestamps | undefined {
   if (data.length !== 48) return undefined;
   const software = timespecAt(data, 0);
