@@ -1,9 +1,9 @@
-// getsockopt(2) of an int, which most options are: one piece of memory for all such calls.
+// getsockopt(2) of options that are an int, as most are, with one buffer for all calls.
 import { SyscallError } from '../errors.js';
 import { LITTLE_ENDIAN } from '../wire/byte-order.js';
 import { SO_ERROR, SOL_SOCKET } from './numbers.js';
 
-/** What reads options: a native Handle, or a borrowed descriptor. */
+/** A reader of options: a native Handle, or a borrowed descriptor. */
 export interface OptionReader {
   getsockopt(level: number, name: number, value: Uint8Array): number;
 }
@@ -20,7 +20,7 @@ export function requireIntOption(from: OptionReader, level: number, name: number
   return length < 4 ? 0 : scratchView.getInt32(0, LITTLE_ENDIAN);
 }
 
-/** Reads and clears SO_ERROR: 0, or a negative errno, that of getsockopt(2) itself among them. */
+/** Reads and clears SO_ERROR: 0, or a negative errno, which may be that of getsockopt(2) itself. */
 export function takeError(from: OptionReader): number {
   const length = from.getsockopt(SOL_SOCKET, SO_ERROR, scratch);
   if (length < 0) return length;

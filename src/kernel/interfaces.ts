@@ -1,7 +1,7 @@
 // Network interfaces of the current namespace: name to index and back, if_nametoindex(3).
 import { native } from '../binding.js';
 
-/** dev_valid_name of the kernel. Of anything else if_nametoindex may take the start: up to a zero byte, or to a colon. */
+/** Valid names, as dev_valid_name of the kernel. if_nametoindex might cut other names at a zero byte or a colon. */
 const NAME = /^[^\s/:\0]{1,15}$/;
 
 const encoder = new TextEncoder();

@@ -1,42 +1,42 @@
-// Netlink: what the kernel knows about routes and sockets, asked over an AF_NETLINK socket of our own (netlink(7)).
+// Netlink requests (netlink(7)), used to query the kernel for routes and sockets.
 import { native, type Handle } from '../binding.js';
 import { check, SyscallError } from '../errors.js';
 import { LITTLE_ENDIAN } from '../wire/byte-order.js';
 import { AF_NETLINK, ENOBUFS, MSG_PEEK, MSG_TRUNC, SOCK_RAW } from './numbers.js';
 
-/** NETLINK_* of linux/netlink.h, those that are asked here. */
+/** The NETLINK_* protocols of linux/netlink.h that are used here. */
 export const NETLINK_ROUTE = 0;
 export const NETLINK_SOCK_DIAG = 4;
 
-/** What the kernel is asked. */
+/** A request to the kernel. */
 export interface NetlinkRequest {
   /** NETLINK_* */
   readonly protocol: number;
   /** nlmsg_type: RTM_GETROUTE, SOCK_DIAG_BY_FAMILY, … */
   readonly type: number;
-  /** True for all there is of a kind, false for one answer. */
+  /** True to dump all objects, false for a single answer. */
   readonly dump: boolean;
   /** The payload: the struct of this type, followed by its attributes. */
   readonly body: Uint8Array;
 }
 
 export interface NetlinkAnswer<T> {
-  /** 0, or the negative errno that the kernel answered with: ENETUNREACH is an answer, no failure of the question. */
+  /** 0, or the negative errno that the kernel answered with: ENETUNREACH is an answer, not a failure of the request. */
   readonly errno: number;
   readonly rows: readonly T[];
-  /** False when what was dumped kept changing meanwhile (NLM_F_DUMP_INTR): rows may be missing, or there twice. */
+  /** False if the table kept changing during the dump (NLM_F_DUMP_INTR): rows may be missing or duplicated. */
   readonly consistent: boolean;
 }
 
 /**
- * Makes a row of a message's payload, undefined to leave it out. The payload lies in a larger buffer, which is written
- * over after the call.
+ * Makes a row of a message's payload; undefined to leave it out. The payload is part of a larger buffer, which is
+ * overwritten after the call.
  */
 export type NetlinkDecoder<T> = (buffer: DataView, start: number, end: number, type: number) => T | undefined;
 
 /**
- * Asks, and reads all of the answer. Nothing is waited for: the kernel has answered when sendmsg(2) returns, and goes
- * on with a dump in recvmsg(2). The socket is made for this one question.
+ * Sends a request and reads the whole answer. This does not block: the kernel has answered when sendmsg(2) returns, and
+ * continues a dump in recvmsg(2). The socket is used for this request only.
  * @throws SyscallError of socket (EAFNOSUPPORT where AF_NETLINK is forbidden, EMFILE), sendmsg or recvmsg
  */
 export function askKernel<T>(
@@ -45,9 +45,9 @@ export function askKernel<T>(
   newHandle: () => Handle = () => new (native().Handle)(),
 ): NetlinkAnswer<T> {
   for (let left = MAX_ATTEMPTS - 1; ; left--) {
-    const handle = newHandle(); // a socket on which a dump broke off takes no other
+    const handle = newHandle(); // a socket with an unfinished dump accepts no other
     check('socket', handle.socket(AF_NETLINK, SOCK_RAW, request.protocol), {
-      remedy: 'Routes and sockets are asked of the kernel over AF_NETLINK, which this process may not use',
+      remedy: 'Querying routes and sockets needs AF_NETLINK, which this process may not use',
     });
     try {
       const answer = askOnce(handle, request, decode);
@@ -68,7 +68,7 @@ export function attribute(type: number, value: Uint8Array): Uint8Array {
   return bytes;
 }
 
-/** The attributes between two offsets: type, and where the value lies. */
+/** The attributes between two offsets: type, and position of the value. */
 export function* attributes(
   buffer: DataView,
   start: number,
@@ -82,7 +82,7 @@ export function* attributes(
   }
 }
 
-/** Undefined when a part of the answer was lost, and the question has to be put again. */
+/** Undefined if a part of the answer was lost and the request has to be repeated. */
 function askOnce<T>(handle: Handle, request: NetlinkRequest, decode: NetlinkDecoder<T>): NetlinkAnswer<T> | undefined {
   check('sendmsg', handle.sendmsg([message(request)], EMPTY, EMPTY, 0));
   const rows: T[] = [];
@@ -114,7 +114,7 @@ function askOnce<T>(handle: Handle, request: NetlinkRequest, decode: NetlinkDeco
 /** The next datagram of the answer, undefined for ENOBUFS. */
 function receive(handle: Handle): DataView | undefined {
   for (;;) {
-    // What does not fit is lost, so its length is asked first: a message may be longer than any buffer we think of.
+    // Data that does not fit is lost, so read the length first.
     const length = handle.recvmsg([], sender, EMPTY, MSG_PEEK | MSG_TRUNC, result);
     if (length === ENOBUFS) return undefined;
     check('recvmsg', length);
@@ -122,7 +122,7 @@ function receive(handle: Handle): DataView | undefined {
     const received = handle.recvmsg([buffer], sender, EMPTY, 0, result);
     if (received === ENOBUFS) return undefined;
     check('recvmsg', received);
-    // Whoever has CAP_NET_ADMIN may send to any netlink socket; the kernel's port is 0.
+    // Processes with CAP_NET_ADMIN may send to any netlink socket; the kernel's port is 0.
     const port = new DataView(sender.buffer).getUint32(4, LITTLE_ENDIAN);
     if (port === 0) return new DataView(buffer.buffer, 0, received);
   }
@@ -149,7 +149,7 @@ function align(length: number): number {
 }
 
 const MAX_ATTEMPTS = 3;
-const SEQUENCE = 1; // of the one question that a socket is asked
+const SEQUENCE = 1; // each socket makes one request only
 
 const HEADER_SIZE = 16; // struct nlmsghdr
 const NLMSG_ERROR = 2;
@@ -162,7 +162,7 @@ const NLM_F_DUMP = 0x300;
 const NLA_TYPE_MASK = 0x3fff;
 
 const EMPTY = new Uint8Array(0);
-// The kernel fills dumps up to the size of the buffer that it was last read with, 32 KiB at most.
+// The kernel fills dumps up to the size of the last read buffer, 32 KiB at most.
 let buffer = new Uint8Array(32768);
 const sender = new Uint8Array(12); // struct sockaddr_nl
 const result = new Uint8Array(12);

@@ -1,5 +1,5 @@
-// The kernel's numbers that more than the option table needs. They are the same on x86-64 and arm64; a test compares them with
-// the kernel headers. Names stay as the kernel has them.
+// Constants of the kernel, by their kernel names, except those of the option table. They are the same on x86-64 and arm64;
+// a test compares them with the kernel headers.
 
 // errno, negative as a native call returns them
 export const EPERM = -1;

@@ -1,10 +1,10 @@
-// The TCP sockets as /proc/net/tcp and tcp6 list them: what is left where sock_diag(7) cannot be asked.
+// Reads the sockets from /proc/net/tcp and tcp6, as a fallback for sock_diag(7).
 import { readFileSync } from 'node:fs';
 import { endianness } from 'node:os';
 import { isMapped, readIPv4, readIPv6 } from '../wire/address.js';
 import { SOCKET_STATES, type SocketFilter, type SocketName, type SocketRow } from './socket-row.js';
 
-/** The sockets that pass a filter; undefined without /proc. */
+/** The sockets that match a filter; undefined without /proc. */
 export function procSockets(filter: SocketFilter): SocketRow[] | undefined {
   const { protocol = 'tcp' } = filter;
   const texts = [protocol, `${protocol}6`].map(readTable);
@@ -42,7 +42,7 @@ function readTable(name: string): string | undefined {
   }
 }
 
-/** Words of four bytes in the machine's order, then the port: `0100007F:0050`. */
+/** Words of four bytes in native byte order, then the port: `0100007F:0050`. */
 function socketName(text: string): SocketName {
   const [words = '', port = ''] = text.split(':');
   const bytes = Buffer.from(words, 'hex');

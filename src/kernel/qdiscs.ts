@@ -9,7 +9,7 @@ export interface Qdisc {
   readonly kind: string;
 }
 
-/** All of them, also those below others (mq). @throws SyscallError of socket where AF_NETLINK is forbidden */
+/** All queueing disciplines, including nested ones (mq). @throws SyscallError of socket if AF_NETLINK is forbidden */
 export function qdiscs(): readonly Qdisc[] {
   const request = { protocol: NETLINK_ROUTE, type: RTM_GETQDISC, dump: true, body: new Uint8Array(TCMSG_SIZE) };
   return askKernel(request, (buffer, start, end, type) =>

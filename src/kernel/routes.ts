@@ -1,4 +1,4 @@
-// Where the kernel would send what is addressed to an address: rtnetlink(7), RTM_GETROUTE. It needs no privilege.
+// Route lookups: rtnetlink(7), RTM_GETROUTE. Needs no privilege.
 import { AF_INET, AF_INET6 } from './numbers.js';
 import { isIPv4, isIPv6 } from 'node:net';
 import { integer, invalidType, invalidValue } from '../arguments.js';
@@ -8,15 +8,15 @@ import { LITTLE_ENDIAN } from '../wire/byte-order.js';
 import { interfaceIndex } from './interfaces.js';
 import { askKernel, attribute, attributes, NETLINK_ROUTE } from './netlink.js';
 
-/** RTN_* of rtnetlink(7), and 'none' where the kernel finds no route. */
+/** RTN_* of rtnetlink(7), and 'none' if there is no route. */
 export type RouteType = 'unicast' | 'local' | 'broadcast' | 'anycast' | 'multicast' | 'other' | 'none';
 
-/** What the kernel would do with a packet of this process to an address. */
+/** How the kernel would route a packet of this process to an address. */
 export interface Route {
   readonly type: RouteType;
-  /** The interface that it leaves by; 0 without a route. */
+  /** The index of the outgoing interface; 0 without a route. */
   readonly interface: number;
-  /** The source that the kernel would pick for a socket that is bound to none. */
+  /** The source address that the kernel would pick for an unbound socket. */
   readonly source: string | undefined;
   /** 0, or why there is no route: ENETUNREACH; EHOSTUNREACH, EACCES, EINVAL for unreachable, prohibit, blackhole. Negative. */
   readonly errno: number;
@@ -26,27 +26,27 @@ export interface Route {
  * Whether this host accepts packets to an address: true for its local addresses and for everything routed locally, as by
  * `ip -6 route add local 2001:db8:1::/64 dev lo` (AnyIP). A listener with freebind on any other address receives nothing.
  *
- * Asks the routing tables of this process's network namespace, as they are now and as they answer a socket without a
- * mark (rtnetlink(7)); no packet is sent, and no privilege is needed. False for broadcast and multicast addresses, and
- * where there is no route. True for 0.0.0.0 and ::, which lead to this host. An IPv4-mapped address is the IPv4 address.
+ * Looks up the current routing tables of this process's network namespace, for a socket without a mark (rtnetlink(7)); no
+ * packet is sent, and no privilege is needed. False for broadcast and multicast addresses, and without a route. True for
+ * 0.0.0.0 and ::, which lead to this host. An IPv4-mapped address is treated as the IPv4 address.
  *
- * @param address a literal, with `%zone` for an IPv6 link-local one; of an Endpoint its `address` counts
- * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE (not an IP address, unknown interface); SyscallError of socket where
+ * @param address a literal, with `%zone` for an IPv6 link-local one; or an Endpoint, whose `address` is used
+ * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE (not an IP address, unknown interface); SyscallError of socket if
  * AF_NETLINK is forbidden
  */
 export function isLocal(address: string | { readonly address: string }): boolean {
   return routeTo(address).type === 'local';
 }
 
-/** More of a packet that is to be routed: what `ip rule` can look at. */
+/** Further properties of the packet, which `ip rule` can match. */
 export interface Flow {
-  /** The source address, a literal of the destination's family. */
+  /** The source address, of the destination's family. */
   readonly source?: string;
-  /** The index of the interface to leave by. @default that of the zone, or any */
+  /** The index of the outgoing interface. @default that of the zone, or any */
   readonly interface?: number;
   /** SO_MARK */
   readonly mark?: number;
-  /** Of UDP. */
+  /** UDP port. */
   readonly sourcePort?: number;
   readonly destinationPort?: number;
 }
@@ -55,7 +55,7 @@ export interface Flow {
 export function routeTo(address: string | { readonly address: string }, flow: Flow = {}): Route {
   const { family, bytes, zone } = parse(address);
   const { interface: out = zone } = flow;
-  // As connect(2) has it; the lookup for :: would find the default route.
+  // As for connect(2); the lookup of :: would find the default route.
   if (bytes.every((byte) => byte === 0)) return { ...NO_ROUTE, type: 'local', errno: 0 };
   const source = flow.source === undefined ? EMPTY : parse(flow.source).bytes;
   const body = [rtmsg(family, bytes.length * 8, source.length * 8), attribute(RTA_DST, bytes)];
@@ -73,7 +73,7 @@ export function routeTo(address: string | { readonly address: string }, flow: Fl
     type === RTM_NEWROUTE ? decode(buffer, start, end) : undefined,
   );
   if (errno !== 0 && !UNROUTED.includes(errno)) {
-    throw new SyscallError('sendmsg', errno, { remedy: 'The kernel did not answer the question for a route' });
+    throw new SyscallError('sendmsg', errno, { remedy: 'The kernel did not answer the route lookup' });
   }
   return rows[0] ?? { ...NO_ROUTE, errno };
 }

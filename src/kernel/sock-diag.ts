@@ -1,5 +1,5 @@
-// The TCP and UDP sockets of this network namespace, of all processes: sock_diag(7), which ss(8) uses as well, or /proc/net/tcp
-// where the kernel was built without. It needs no privilege.
+// Lists the TCP and UDP sockets of all processes in this network namespace: sock_diag(7), as used by ss(8), or
+// /proc/net/tcp if the kernel lacks it. Needs no privilege.
 import { isIPv4 } from 'node:net';
 import { SyscallError } from '../errors.js';
 import { isMapped, readIPv4, readIPv6, writeIPv4, writeIPv6 } from '../wire/address.js';
@@ -11,15 +11,15 @@ import { AF_INET, AF_INET6, ENOENT, IPPROTO_TCP, IPPROTO_UDP } from './numbers.j
 
 export interface SocketRows {
   readonly rows: readonly SocketRow[];
-  /** 'proc' knows less: sockets that are bound and nothing else are missing there. */
+  /** 'proc' is less complete: it lacks sockets that are only bound. */
   readonly from: 'sock_diag' | 'proc';
 }
 
 /**
- * The sockets that pass a filter, IPv4 and IPv6. The kernel filters, but it looks at every socket of the namespace, and
- * a row costs 4 µs: 28,000 connections toward one destination are 110 ms of the event loop, of which the kernel takes
- * 25. For when something has failed, not for every connection; `visitSockets` is twice as fast.
- * @throws SyscallError where neither AF_NETLINK nor /proc can be used
+ * The sockets that match a filter, IPv4 and IPv6. The kernel filters, but it visits every socket of the namespace, and a
+ * row costs 4 µs: 28,000 connections to one destination block the event loop for 110 ms, of which the kernel takes 25. Use
+ * it after a failure, not for every connection; `visitSockets` is twice as fast.
+ * @throws SyscallError if neither AF_NETLINK nor /proc can be used
  */
 export function tcpSockets(filter: SocketFilter = {}): SocketRows {
   try {
@@ -33,8 +33,8 @@ export function tcpSockets(filter: SocketFilter = {}): SocketRows {
 export type SocketVisitor = (port: number, state: SocketState, waitsMs: number, device: number) => void;
 
 /**
- * As tcpSockets, in half the time: each socket's local port, its state, the milliseconds until it ends by itself, which
- * is Infinity but for those that were closed (`timeWait`), and the interface that it is tied to, 0 for none.
+ * As tcpSockets, in half the time: reports each socket's local port, state, milliseconds until it ends by itself (Infinity
+ * unless it is a closed socket, `timeWait`), and the interface that it is bound to, 0 for none.
  * @throws as tcpSockets
  */
 export function visitSockets(filter: SocketFilter, visit: SocketVisitor): void {
@@ -64,7 +64,7 @@ function diagSockets<T>(filter: SocketFilter, decoder: (buffer: DataView, at: nu
   for (const family of [AF_INET, AF_INET6]) {
     const request = { protocol: NETLINK_SOCK_DIAG, type: SOCK_DIAG_BY_FAMILY, dump: true, body: body(family, filter) };
     const answer = askKernel(request, select);
-    // Each family has its handler, and IPv6 may be missing.
+    // Each family has its own handler, and IPv6 may be missing.
     if (answer.errno !== 0 && !(family === AF_INET6 && answer.errno === ENOENT)) {
       throw new SyscallError('sendmsg', answer.errno);
     }
@@ -91,8 +91,8 @@ function stateMask(states: readonly SocketState[] | undefined): number {
 }
 
 /**
- * The filter as the kernel runs it (linux/inet_diag.h): each operation goes on with the next one, or jumps four bytes
- * behind the end, which rejects.
+ * The filter as the kernel runs it (linux/inet_diag.h): each operation continues with the next one, or jumps four bytes
+ * beyond the end, which rejects.
  */
 function bytecode({ local, localPorts, remote }: SocketFilter): Uint8Array {
   const operations: Uint8Array[] = [];
@@ -158,7 +158,7 @@ function readAddress(buffer: DataView, family: number, offset: number): string {
   return isMapped(bytes, offset) ? readIPv4(bytes, offset + 12) : readIPv6(bytes, offset);
 }
 
-/** No such module, not permitted, or no AF_NETLINK at all. */
+/** The module is missing, it is not permitted, or AF_NETLINK is not supported. */
 const NO_DIAG: readonly string[] = [
   'ENOENT',
   'EPERM',

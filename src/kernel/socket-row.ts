@@ -1,8 +1,11 @@
-// A TCP socket as the kernel lists it, and what to ask for.
+// Types of a TCP socket as listed by the kernel, and of a filter.
 import type { PortRange } from './sysctl.js';
 import { TCP_STATES, type TcpState } from './tcp-states.js';
 
-/** But for 'BOUND': CLOSE and BOUND_INACTIVE, a socket that has a port and nothing else. It is shown since Linux 6.8, and not in /proc. */
+/**
+ * TCP states; 'BOUND' stands for CLOSE and BOUND_INACTIVE, a socket that is only bound. It is listed since Linux 6.8, but
+ * not in /proc.
+ */
 export type SocketState = Exclude<TcpState, 'CLOSE'> | 'BOUND';
 
 /** By number, as the kernel has them. */
@@ -12,7 +15,7 @@ export const SOCKET_STATES: readonly SocketState[] = [
 ];
 
 export interface SocketName {
-  /** A literal without a zone; an IPv4-mapped address is shown as the IPv4 address. */
+  /** An IP address without a zone; an IPv4-mapped address is shown as the IPv4 address. */
   readonly address: string;
   readonly port: number;
 }
@@ -20,26 +23,29 @@ export interface SocketName {
 /** What the kernel reports about one TCP socket. */
 export interface SocketRow {
   readonly state: SocketState;
-  /** It has been closed and only waits: nobody has a descriptor of it, and it goes when `timerMs` has passed. */
+  /** Whether it has been closed and only waits: it has no descriptor, and ends when `timerMs` has passed. */
   readonly timeWait: boolean;
   readonly local: SocketName;
   readonly remote: SocketName;
   /** SO_BINDTODEVICE, 0 for none. Not known from /proc. */
   readonly interface: number;
-  /** Until its timer goes off; 0 without one. For `timeWait` what is left of it, to the kernel's tick (1 to 10 ms). */
+  /**
+   * Milliseconds until its timer expires; 0 without one. For `timeWait` the remaining time, in units of the kernel's tick
+   * (1 to 10 ms).
+   */
   readonly timerMs: number;
-  /** As in `socket:[inode]` of /proc/PID/fd; 0 when no process has it any more. */
+  /** As in `socket:[inode]` of /proc/PID/fd; 0 if no process has it open. */
   readonly inode: number;
-  /** Who made it. */
+  /** The user that created it. */
   readonly uid: number;
 }
 
 export interface SocketFilter {
-  /** Sockets of which protocol. @default 'tcp' */
+  /** The protocol. @default 'tcp' */
   readonly protocol?: 'tcp' | 'udp' | undefined;
   /** @default all */
   readonly states?: readonly SocketState[];
-  /** The local port lies in it. */
+  /** The range of local ports. */
   readonly localPorts?: PortRange;
   /** The local address; a socket bound to the wildcard address has none. */
   readonly local?: string;

@@ -1,7 +1,7 @@
-// What this kernel is set to, in the network namespace of this process: /proc/sys/net.
+// Reads sysctls of this process's network namespace: /proc/sys/net.
 import { readFileSync } from 'node:fs';
 
-/** A sysctl's text without its line end, undefined where the kernel has none of that name. */
+/** A sysctl's text without its line end; undefined if the kernel does not have it. */
 export function readSysctl(name: string): string | undefined {
   try {
     return readFileSync(`/proc/sys/${name.replaceAll('.', '/')}`, 'utf8').trimEnd();
@@ -19,7 +19,7 @@ export function localPortRange(): PortRange {
   return [lo ?? 32768, hi ?? 60999];
 }
 
-/** net.ipv4.ip_local_reserved_ports as ranges: ports that the kernel never picks by itself. */
+/** net.ipv4.ip_local_reserved_ports as ranges: ports that the kernel never assigns automatically. */
 export function reservedPorts(): PortRange[] {
   const text = readSysctl('net.ipv4.ip_local_reserved_ports') ?? '';
   return text
@@ -31,7 +31,7 @@ export function reservedPorts(): PortRange[] {
     });
 }
 
-/** How many ports of a range the kernel may pick: those that are not in ip_local_reserved_ports. */
+/** The number of ports in a range that the kernel may pick: those not in ip_local_reserved_ports. */
 export function capacity([lo, hi]: PortRange): number {
   const taken = reservedPorts().map(([from, to]) => Math.min(to, hi) - Math.max(from, lo) + 1);
   return taken.reduce((left, count) => left - Math.max(count, 0), hi - lo + 1);

@@ -1,17 +1,17 @@
-// TIME-WAIT: how long a closed connection keeps its port toward a destination, and when connect(2) may take it again.
+// TIME-WAIT: how long a closed connection keeps its port toward a destination, and when connect(2) may reuse it.
 import { isIPv4 } from 'node:net';
 import { readSysctl } from './sysctl.js';
 
 export interface TimeWaitSettings {
-  /** net.ipv4.tcp_tw_reuse: 0 never, 1 always, 2 between loopback addresses. IPv6 obeys it, too. */
+  /** net.ipv4.tcp_tw_reuse: 0 never, 1 always, 2 between loopback addresses. Applies to IPv6 as well. */
   readonly reuse: 0 | 1 | 2;
   /** net.ipv4.tcp_tw_reuse_delay, milliseconds. Fixed at one second before Linux 6.14. */
   readonly reuseDelayMs: number;
-  /** The kernel has tcp_tw_reuse_delay. */
+  /** Whether the kernel has tcp_tw_reuse_delay. */
   readonly delayIsSettable: boolean;
-  /** net.ipv4.tcp_fin_timeout: how long FIN-WAIT-2 lasts when nobody has the socket any more. */
+  /** net.ipv4.tcp_fin_timeout: how long FIN-WAIT-2 lasts after the socket was closed. */
   readonly finTimeoutMs: number;
-  /** net.ipv4.tcp_timestamps: without timestamps the kernel reuses nothing. */
+  /** net.ipv4.tcp_timestamps: without timestamps the kernel reuses no port. */
   readonly timestamps: boolean;
 }
 
@@ -26,7 +26,7 @@ export interface ClosedConnection {
 /** TIME-WAIT lasts a minute, TCP_TIMEWAIT_LEN; no sysctl changes it. */
 export const TIME_WAIT_MS = 60_000;
 
-/** What this namespace is set to, read from /proc; the kernel's defaults where that cannot be read. */
+/** The settings of this namespace, read from /proc; the kernel's defaults if it cannot be read. */
 export function timeWaitSettings(read: (name: string) => string | undefined = readSysctl): TimeWaitSettings {
   const number = (name: string, otherwise: number): number => {
     const text = read(`net.ipv4.${name}`);
@@ -43,10 +43,10 @@ export function timeWaitSettings(read: (name: string) => string | undefined = re
 }
 
 /**
- * After how many milliseconds of TIME-WAIT connect(2) may take the port for the same destination again; Infinity for
- * never, it then waits until TIME-WAIT is over. Holds for ports that connect picks: one that was bound by its number
- * with SO_REUSEADDR is reused at once, whatever these settings say, if there are timestamps. A connection whose other
- * side has not closed (FIN-WAIT-2) is never reused (tcp_twsk_unique).
+ * The milliseconds of TIME-WAIT after which connect(2) may reuse the port for the same destination; Infinity if not before
+ * TIME-WAIT is over. This applies to ports picked by connect: one that was bound by number with SO_REUSEADDR is reused at
+ * once whatever these settings are, if timestamps are on. A connection whose other side has not closed (FIN-WAIT-2) is
+ * never reused (tcp_twsk_unique).
  */
 export function timeWaitReusable(
   connection: ClosedConnection,
@@ -56,7 +56,7 @@ export function timeWaitReusable(
   return settings.reuse === 2 && !countsAsLoopback(connection) ? Infinity : settings.reuseDelayMs;
 }
 
-/** As tcp_tw_reuse=2 sees it: one of the addresses is 127.0.0.0/8 or ::1. AnyIP addresses on lo are not. */
+/** Loopback as defined by tcp_tw_reuse=2: one of the addresses is in 127.0.0.0/8 or is ::1. AnyIP addresses on lo do not count. */
 function countsAsLoopback({ local, remote, interface: device }: ClosedConnection): boolean {
   return isLoopback(local.address) || isLoopback(remote.address) || device === LOOPBACK_IFINDEX;
 }

@@ -1,16 +1,16 @@
-// May an address be a source? bind(2) takes IPv4's broadcast and multicast addresses as well, and the socket then sends from
-// another address without a word: inet_bind leaves the source to the route ("use device").
+// isUnicast: whether an address can be a source. bind(2) also accepts IPv4 broadcast and multicast addresses, but the
+// socket then silently sends from another address: inet_bind leaves the source to the route ("use device").
 import { BoundedMap } from '../bounded-map.js';
 import { SyscallError } from '../errors.js';
 import { interfaceIndex } from './interfaces.js';
 import { routeTo } from './routes.js';
 
 /**
- * False for multicast and broadcast addresses. Those of a subnet only the routing tables know, which takes 17 µs to ask:
- * that an address is none of them holds for a second. True as well when they cannot be asked: AF_NETLINK is forbidden, or
- * no descriptor is left.
- * @param address as an Endpoint has it: an IPv4-mapped one is IPv4
- * @param device the interface that the socket is bound to; in a VRF, an address is what the VRF's table says
+ * False for multicast and broadcast addresses. Broadcast addresses of subnets are looked up in the routing tables, which
+ * takes 17 µs, so a negative result is cached for a second. Also true if the lookup is not possible: AF_NETLINK is
+ * forbidden, or no descriptor is left.
+ * @param address as in Endpoint: an IPv4-mapped one is IPv4
+ * @param device the interface that the socket is bound to; in a VRF, the VRF's table applies
  */
 export function isUnicast(address: string, device?: string): boolean {
   if (address.includes(':')) return !/^ff[\da-f]{2}:/i.test(address);
@@ -27,7 +27,7 @@ function isBroadcast(address: string, device: string | undefined): boolean {
   const index = device === undefined ? undefined : interfaceIndex(device);
   try {
     const type = index === undefined ? undefined : routeTo(address, { interface: index }).type;
-    // Without a VRF bind(2) does not ask which interface the address is on, and this question does.
+    // Without a VRF bind(2) ignores the interface that the address is on, unlike this lookup.
     return (type === 'local' || type === 'broadcast' ? type : routeTo(address).type) === 'broadcast';
   } catch (error) {
     if (error instanceof SyscallError) return false;
@@ -37,5 +37,5 @@ function isBroadcast(address: string, device: string | undefined): boolean {
 
 /** By address and device, in milliseconds of performance.now(). */
 const knownUntil = new BoundedMap<string, number>(4096);
-/** An address that becomes a broadcast address is one for sure after this long. */
+/** How long an address is assumed not to become a broadcast address. */
 const KNOWN_FOR_MS = 1000;
