@@ -1,11 +1,11 @@
-// What Node's http.Agent does beyond its documentation: a request asks for its socket with `addRequest(request, options)`.
-// Node calls anything with that method "agent-like"; the documented methods (getName, createConnection) follow from it, each
-// called several times, with copies of these options.
+// The undocumented part of Node's http.Agent: a request gets its socket with `addRequest(request, options)`. Node calls any
+// object with that method "agent-like". It calls the documented methods (getName, createConnection), each several times,
+// with copies of these options.
 import type { Agent } from 'node:http';
 
 /**
  * Changes the options of each request, once, before the agent looks for a socket.
- * @param change returns a copy; what it throws, `http.request` throws
+ * @param change returns a copy; `http.request` throws what it throws
  */
 export function changeRequests(agent: Agent, change: (options: object) => object): void {
   const agentLike = agent as unknown as AgentLike;

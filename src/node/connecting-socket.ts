@@ -1,17 +1,17 @@
-// The net.Socket that `connect` returns. Node makes a TCP handle for each attempt and puts it into `_handle`; from there
-// on that handle asks its hooks before it binds or connects.
+// The net.Socket that `connect` returns. Node creates a TCP handle for each attempt and assigns it to `_handle`; from then
+// on that handle calls its hooks before it binds or connects.
 import { Socket, type SocketConstructorOpts } from 'node:net';
 import { SocketError } from '../errors.js';
 import type { Family } from '../wire/families.js';
 import type { ConnectRequest, TcpHandle } from './tcp-handle.js';
 
-/** What one handle asks. Results are 0 or a negative errno, as those of the handle's own methods. */
+/** The hooks of one handle. Results are 0 or a negative errno, as those of the handle's methods. */
 export interface HandleHooks {
-  /** In the place of the handle's bind and bind6. */
+  /** Replaces the handle's bind and bind6. */
   bind(address: string, port: number, family: Family): number;
-  /** In the place of its connect and connect6. A negative errno fails the attempt at once; 0 leaves it to `request`. */
+  /** Replaces its connect and connect6. A negative errno fails the attempt at once; 0 leaves it to `request`. */
   connect(request: ConnectRequest, address: string, port: number, family: Family): number;
-  /** The handle is closed, whatever for. @param reset by a RST */
+  /** Called when the handle is closed, for any reason. @param reset by a RST */
   close(reset: boolean): void;
   ref(): void;
   unref(): void;
@@ -23,11 +23,11 @@ export interface SocketHooks {
   socket?: Socket | undefined;
   /** The hooks of a new handle. @param base has Node's own methods of the handle */
   handle(handle: TcpHandle, base: TcpHandle): HandleHooks;
-  /** The error that the caller gets for one of Node's: the same one with more in it, or another. */
+  /** Maps an error of Node to the one that the caller gets: the same error with added properties, or another. */
   explain(error: Error): Error;
 }
 
-/** An ordinary net.Socket in every other respect. */
+/** A net.Socket whose handles call hooks. */
 export class ConnectingSocket extends Socket {
   readonly #hooks: SocketHooks;
 
@@ -37,7 +37,7 @@ export class ConnectingSocket extends Socket {
     hooks.socket = this;
   }
 
-  /** Node's own accessor has the handle; it is set by connect, by each attempt after the first, and by a reconnect. */
+  /** Wraps Node's accessor of the handle, which is set by connect, by each attempt after the first, and by a reconnect. */
   get _handle(): unknown {
     return getHandle.call(this);
   }
@@ -47,21 +47,21 @@ export class ConnectingSocket extends Socket {
     setHandle.call(this, handle);
   }
 
-  /** Node makes errors of errnos; here they get to say more. */
+  /** Adds information to the errors that Node creates from errnos. */
   override destroy(error?: Error): this {
-    // A signal that is aborted already destroys it while it is made.
+    // A signal that is already aborted destroys it during construction.
     const known = error === undefined || error === null || !(#hooks in this);
     return super.destroy(known ? error : this.#hooks.explain(error));
   }
 }
 
-/** Throws ERR_UNSUPPORTED where Node's internals are not those that this file knows. */
+/** Throws ERR_UNSUPPORTED if Node's internals are not as expected. */
 export function requireHooks(): void {
   known ??= knowsInternals();
   if (!known) throw unknownNode();
 }
 
-/** After `socket.connect`: does the handle ask? Otherwise it would connect from anywhere. */
+/** Checks after `socket.connect` that the handle has hooks. Otherwise it would connect from any source. */
 export function requireHooked(socket: ConnectingSocket): void {
   const handle = socket._handle as Partial<Hooked> | null | undefined;
   if (handle === null || handle === undefined || handle[HOOKS] !== undefined) return;
@@ -69,15 +69,15 @@ export function requireHooked(socket: ConnectingSocket): void {
   throw unknownNode();
 }
 
-/** Where the hooks of a handle are found. */
+/** The hooks of each handle. */
 const HOOKS = Symbol('linux-sockets.hooks');
 
-/** Where the hooks of the handle's socket are found. */
+/** The hooks of each socket. */
 const SOCKET = Symbol('linux-sockets.socket');
 
 type Hooked = TcpHandle & { [HOOKS]: HandleHooks; [SOCKET]: SocketHooks };
 
-/** Lets a handle of Node's ask before it binds or connects. */
+/** Makes a handle of Node call its hooks before it binds or connects. */
 export function hook(handle: object, hooks: SocketHooks): void {
   const base = Object.getPrototypeOf(handle) as TcpHandle;
   const prototype = prototypes.get(base) ?? addPrototype(handle, base);
@@ -91,12 +91,12 @@ export function isHooked(handle: object): boolean {
   return (handle as Partial<Hooked>)[HOOKS] !== undefined;
 }
 
-/** There is one for each class of handles: Node's TCP. */
+/** One for each class of handles, such as Node's TCP. */
 function addPrototype(handle: object, base: TcpHandle): object {
   if (!METHODS.every((name) => typeof (handle as Record<string, unknown>)[name] === 'function')) {
     throw new SocketError(
       'ERR_INVALID_STATE',
-      'This socket was made by connect() of linux-sockets to connect over TCP; it takes no other handle or path.',
+      'This socket was created by connect() of linux-sockets for TCP; it cannot use another handle or a path.',
     );
   }
   const prototype = hookedPrototype(base);
@@ -105,7 +105,7 @@ function addPrototype(handle: object, base: TcpHandle): object {
   return prototype;
 }
 
-/** Node's prototype with the methods in between that matter here. The handle is still one of its class. */
+/** A prototype derived from Node's that overrides the relevant methods. The handle is still an instance of its class. */
 function hookedPrototype(base: TcpHandle): object {
   const methods: ThisType<Hooked> & Partial<TcpHandle> = {
     bind(address, port) {
@@ -147,8 +147,8 @@ function hookedPrototype(base: TcpHandle): object {
 
 /**
  * User code that runs during an attempt (a strategy, a getter, a subscriber) may destroy the socket. If there are more
- * addresses, Node then passes the socket's handle, which is null by now, to a timer that closes it: an uncaught TypeError.
- * So Node finds a stand-in until it has returned.
+ * addresses, Node then passes the socket's handle, which is now null, to a timer that closes it: an uncaught TypeError. So
+ * Node gets a placeholder until it has returned.
  */
 function surviveDestroy(socket: Socket | undefined): void {
   if (socket?.destroyed !== true || getHandle.call(socket) !== null) return;
@@ -160,7 +160,7 @@ function surviveDestroy(socket: Socket | undefined): void {
 
 const DESTROYED = { close: () => undefined };
 
-/** Tried without a network: is a handle that Node replaces by another caught? */
+/** Checks, without a network, that a handle that Node replaces is noticed. */
 function knowsInternals(): boolean {
   if (typeof accessor?.get !== 'function' || typeof accessor.set !== 'function') return false;
   const symbol = Object.getOwnPropertySymbols(Socket.prototype).find(
@@ -180,7 +180,7 @@ export function unknownNode(): SocketError {
   );
 }
 
-/** For looking at Node: a socket with them connects nowhere. */
+/** Hooks for that check: a socket with them never connects. */
 export const NO_HOOKS: SocketHooks = {
   handle: () => ({
     bind: () => 0,

@@ -1,12 +1,12 @@
-// Where Node keeps the descriptor of its own sockets: behind `_handle`, and for dgram behind a symbol. Read, never owned.
+// Finds the descriptor of Node's own sockets: in `_handle`, or for dgram behind a symbol. It is only read, never owned.
 
-/** The descriptor of one of Node's sockets or servers; undefined when it has none (yet, or any more), or is none of these. */
+/** The descriptor of one of Node's sockets or servers; undefined if it has none (yet, or no longer), or is something else. */
 export function descriptorOf(socket: object): number | undefined {
   const fd = 'fd' in socket && typeof socket.fd === 'function' ? callFd(socket) : property(handleOf(socket), 'fd');
   return typeof fd === 'number' && fd >= 0 ? fd : undefined;
 }
 
-/** Is it one of Node's sockets or servers at all, with a descriptor or without? */
+/** Whether it is one of Node's sockets or servers, with or without a descriptor. */
 export function isNodeSocket(value: object): boolean {
   return ('fd' in value && typeof value.fd === 'function') || '_handle' in value || dgramState(value) !== undefined;
 }
@@ -22,7 +22,7 @@ function dgramState(socket: object): unknown {
   return symbol === undefined ? undefined : (socket as Record<symbol, unknown>)[symbol];
 }
 
-/** net.BoundSocket's descriptor is behind a method. */
+/** net.BoundSocket has a method for its descriptor. */
 function callFd(socket: object): unknown {
   return (socket as { fd(): unknown }).fd();
 }

@@ -1,27 +1,27 @@
-// A descriptor becomes a net.Socket: Node owns it from then on. Only where the runtime really takes the descriptor that
-// it is given: Bun passes over it, Deno connects another, and both would leave from the wrong address.
+// Turns a descriptor into a net.Socket, which then owns it. Only on runtimes that really use the given descriptor: Bun
+// ignores it, Deno connects another one, and both would use the wrong source address.
 import { Socket, type SocketConstructorOpts } from 'node:net';
 import { isSupported, type Handle } from '../binding.js';
 import { SocketError } from '../errors.js';
 import { descriptorOf } from './descriptor.js';
 
-/** Throws ERR_UNSUPPORTED on a runtime whose net.Socket does not take a descriptor. To be called before anything is sent. */
+/** Throws ERR_UNSUPPORTED on a runtime whose net.Socket does not accept a descriptor. Must be called before anything is sent. */
 export function requireAdoption(): void {
   if (isSupported && process.versions['bun'] === undefined && process.versions['deno'] === undefined) return;
   throw new SocketError(
     'ERR_UNSUPPORTED',
-    'Only Node.js makes a net.Socket of a descriptor; this runtime would open another socket.',
+    'Only Node.js can create a net.Socket from a descriptor; this runtime would open another socket.',
   );
 }
 
-/** A net.Socket over a TCP descriptor, which it owns from now on; when this throws, nobody does any more. */
+/** Creates a net.Socket from a TCP descriptor, which it then owns. If this throws, the descriptor is closed. */
 export function toStream(handle: Handle, options: SocketConstructorOpts = { readable: true, writable: true }): Socket {
   const fd = handle.fd();
   let socket: Socket | undefined;
   try {
     socket = new Socket({ ...options, fd });
     if (descriptorOf(socket) !== fd)
-      throw new SocketError('ERR_UNSUPPORTED', 'net.Socket did not take the descriptor that it was given.');
+      throw new SocketError('ERR_UNSUPPORTED', 'net.Socket did not use the given descriptor.');
   } catch (error) {
     socket?.destroy();
     handle.close();
@@ -32,8 +32,8 @@ export function toStream(handle: Handle, options: SocketConstructorOpts = { read
 }
 
 /**
- * Makes empty writes harmless on a socket whose SYN leaves with the first write: an empty one would send a SYN without
- * data and answer EINPROGRESS, for which Node destroys the socket. On TCP an empty write means nothing anyway.
+ * Makes empty writes harmless on a socket whose SYN leaves with the first write: an empty one would send a SYN without data
+ * and fail with EINPROGRESS, and Node would destroy the socket. An empty write has no effect on TCP anyway.
  */
 export function ignoreEmptyWrites(socket: Socket): Socket {
   const write = socket._write.bind(socket);

@@ -3,7 +3,7 @@ import type { Family } from '../wire/families.js';
 
 /** Results are 0 or a negative errno. */
 export interface TcpHandle {
-  /** -1 without a descriptor. */
+  /** The descriptor; -1 if there is none. */
   readonly fd: number;
   open(fd: number): number;
   bind(address: string, port: number | undefined): number;
@@ -17,18 +17,18 @@ export interface TcpHandle {
   hasRef(): boolean;
 }
 
-/** Node's TCPConnectWrap. A request that Node has given up has no `oncomplete`. */
+/** Node's TCPConnectWrap. A request that Node has abandoned has no `oncomplete`. */
 export interface ConnectRequest {
   oncomplete?:
     ((status: number, handle: unknown, request: unknown, readable: boolean, writable: boolean) => void) | undefined;
 }
 
-/** Has it a descriptor? */
+/** Whether the handle has a descriptor. */
 export function isOpen(handle: TcpHandle): boolean {
   return handle.fd >= 0;
 }
 
-/** Its descriptor; -1 without one. It is Node's. */
+/** The descriptor, which Node owns; -1 if there is none. */
 export function descriptorIn(handle: TcpHandle): number {
   return handle.fd;
 }
@@ -46,7 +46,7 @@ export function connectByNode(handle: TcpHandle, base: TcpHandle, target: Connec
     : base.connect.call(handle, request, address, port);
 }
 
-/** Where a handle connects to, and the request that is completed when that has ended. */
+/** The destination of a connect, and the request to complete when it is done. */
 export interface ConnectTarget {
   readonly request: ConnectRequest;
   readonly family: Family;
@@ -54,17 +54,17 @@ export interface ConnectTarget {
   readonly port: number;
 }
 
-/** Completes a request that Node waits for, as if connect(2) had failed. */
+/** Completes a pending request as if connect(2) had failed. */
 export function failRequest(request: ConnectRequest, errno: number, handle: TcpHandle): void {
   request.oncomplete?.call(request, errno, handle, request, false, false);
 }
 
-/** Node is not to hear how connect(2) goes on: the attempt is answered otherwise. */
+/** Detaches a request, so that Node is not notified of the result of connect(2): it is reported in another way. */
 export function abandonRequest(request: ConnectRequest): void {
   request.oncomplete = undefined;
 }
 
-/** Lets `listener` know how connect(2) has ended, before Node does. */
+/** Calls `listener` with the result of connect(2) before Node handles it. */
 export function watchRequest(request: ConnectRequest, listener: (status: number) => void): void {
   const { oncomplete } = request;
   request.oncomplete = (status, ...rest) => {

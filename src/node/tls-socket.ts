@@ -1,25 +1,25 @@
-// A tls.TLSSocket whose attempts to connect ask hooks for their source. Node makes it, as tls.connect and https do; it is taken
-// over before its first attempt. The other way, TLS on top of a socket that still connects, does not work for names with
-// several addresses: Node changes the TCP handle under TLS then (Node 20 crashes).
+// Installs hooks on a tls.TLSSocket that set the source of its connection attempts. tls.connect or https creates the
+// socket; the hooks are installed before its first attempt. The alternative, TLS on top of a connecting socket, does not
+// work for names with several addresses: Node then replaces the TCP handle under TLS (Node 20 crashes).
 import dns from 'node:dns';
 import { Socket, type LookupFunction } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { hook, isHooked, NO_HOOKS, unknownNode, type SocketHooks } from './connecting-socket.js';
 
-/** Throws ERR_UNSUPPORTED where the internals of Node's TLS are not those that this file knows. */
+/** Throws ERR_UNSUPPORTED if the internals of Node's TLS are not as expected. */
 export function requireTlsHooks(): void {
   known ??= knowsInternals();
   if (!known) throw unknownNode();
 }
 
-/** Takes over a socket that has not made an attempt yet. @throws ERR_UNSUPPORTED when it has; it is destroyed then */
+/** Installs the hooks on a socket that has not made an attempt yet. @throws ERR_UNSUPPORTED if it has; it is then destroyed */
 export function hookTls(socket: TLSSocket, hooks: SocketHooks): TLSSocket {
   if (takeOver(socket, hooks)) return socket;
   socket.destroy();
   throw unknownNode();
 }
 
-/** Answers in a later turn, so that no attempt is made before the socket is taken over. What is not a function, Node refuses. */
+/** Makes a lookup asynchronous, so that no attempt is made before the hooks are installed. Node refuses anything but a function. */
 export function laterLookup(lookup: LookupFunction | null | undefined): LookupFunction | undefined {
   if (lookup !== undefined && lookup !== null && typeof lookup !== 'function') return lookup;
   return (hostname, options, callback) => {
@@ -29,13 +29,13 @@ export function laterLookup(lookup: LookupFunction | null | undefined): LookupFu
   };
 }
 
-/** False when it has connected already, or has no handle that is known. */
+/** Returns false if it has already connected, or its handle is not as expected. */
 function takeOver(socket: TLSSocket, hooks: SocketHooks): boolean {
   const tcp = tcpOf(socket);
   if (tcp?.fd !== -1) return false;
   hook(tcp, hooks);
   hooks.socket = socket;
-  // Every attempt after the first gets a handle of its own.
+  // Every attempt after the first gets a new handle.
   Object.defineProperty(socket, '_handle', {
     configurable: true,
     enumerable: true,
@@ -50,7 +50,7 @@ function takeOver(socket: TLSSocket, hooks: SocketHooks): boolean {
   return isHooked(tcp);
 }
 
-/** Node's TLSWrap around its TCP handle: what it is told to do, its parent does. */
+/** Node's TLSWrap around its TCP handle: it forwards calls to its parent. */
 interface WrapHandle {
   readonly _parent?: { readonly fd: number } | undefined;
   connect(...args: readonly unknown[]): unknown;
@@ -60,7 +60,7 @@ function tcpOf(socket: Socket): WrapHandle['_parent'] {
   return (socket as unknown as { readonly _handle?: WrapHandle | null })._handle?._parent;
 }
 
-/** Tried without a network: does TLS leave connecting to the TCP handle, and is a handle that Node replaces caught? */
+/** Checks, without a network, that TLS connects through the TCP handle, and that a replaced handle is noticed. */
 function knowsInternals(): boolean {
   const reinitialize = Object.getOwnPropertySymbols(TLSSocket.prototype).find(
     ({ description }) => description === 'kReinitializeHandle',
