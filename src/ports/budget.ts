@@ -1,4 +1,4 @@
-// A budget of time, for work that nobody waits for: a share of all time, of which some is saved up.
+// A time budget for optional work: a share of all time, of which some can be saved up.
 
 export class TimeBudget {
   readonly #share: number;
@@ -8,14 +8,14 @@ export class TimeBudget {
 
   /**
    * @param share of all time, from 0 to 1
-   * @param allowanceMs what may be spent at once: as much as that is saved up
+   * @param allowanceMs how much can be saved up, and so be spent at once
    */
   constructor(share: number, allowanceMs: number) {
     this.#share = share;
     this.#allowanceMs = this.#leftMs = allowanceMs;
   }
 
-  /** Is there something left? What work costs shows afterwards, so the last one may be the one that overdraws it. */
+  /** Whether something is left. The cost of work is known only afterwards, so the last piece may overdraw the budget. */
   has(now: number): boolean {
     this.#leftMs = Math.min(this.#allowanceMs, this.#leftMs + this.#share * (now - this.#at));
     this.#at = now;

@@ -1,4 +1,4 @@
-// Why no port was free: which sockets hold the ports of a range toward a destination, and until when.
+// Finds out which sockets hold the ports of a range toward a destination, and until when.
 import { native } from '../binding.js';
 import { routeTo } from '../kernel/routes.js';
 import { visitSockets, type SocketVisitor } from '../kernel/sock-diag.js';
@@ -8,14 +8,14 @@ import { TIME_WAIT_MS, timeWaitReusable, type TimeWaitSettings } from '../kernel
 import { Endpoint } from '../wire/endpoint.js';
 import { AF_INET, SOCK_STREAM } from '../kernel/numbers.js';
 
-/** A search for a port that failed. */
+/** A failed search for a port. */
 export interface FailedSearch {
   /** @default 'tcp' */
   readonly protocol?: 'tcp' | 'udp' | undefined;
   readonly remote: { readonly address: string; readonly port: number };
-  /** The source address; undefined when the kernel was to pick one. */
+  /** The source address; undefined if the kernel picks one. */
   readonly local: string | undefined;
-  /** As it was set; a bound outside net.ipv4.ip_local_port_range does not count, as it does not for the kernel. */
+  /** The range that was set; a bound outside net.ipv4.ip_local_port_range is ignored, as by the kernel. */
   readonly range: PortRange;
   /**
    * 'connect' looks for a port toward one destination (EADDRNOTAVAIL), 'bind' for one that is free toward all of them
@@ -25,21 +25,21 @@ export interface FailedSearch {
   readonly search?: 'connect' | 'bind';
 }
 
-/** How many ports of the range are taken by what. They add up to `ports`. */
+/** How many ports of the range are taken, by kind of holder. They add up to `ports`. */
 export interface PortCounts {
-  /** All of the range. */
+  /** All ports of the range. */
   readonly ports: number;
-  /** By a connection, or a reservation, that somebody has. */
+  /** Taken by an open connection or a reservation. */
   readonly established: number;
-  /** By a connection that was closed, TIME-WAIT. */
+  /** Taken by a closed connection in TIME-WAIT. */
   readonly timeWait: number;
-  /** By one that was closed here and not yet on the other side, FIN-WAIT-2. */
+  /** Taken by a connection that was closed here but not yet by the other side, FIN-WAIT-2. */
   readonly finWait2: number;
-  /** By a socket that listens on it, is bound to it, or was when it connected elsewhere; at whatever address. */
+  /** Taken by a socket that listens on it, is bound to it, or was bound to it before it connected elsewhere; on any address. */
   readonly bound: number;
-  /** By net.ipv4.ip_local_reserved_ports. */
+  /** In net.ipv4.ip_local_reserved_ports. */
   readonly reserved: number;
-  /** By nothing: they became free meanwhile. */
+  /** Not taken: they became free in the meantime. */
   readonly free: number;
 }
 
@@ -47,18 +47,18 @@ export interface Evidence {
   readonly range: PortRange;
   readonly counts: PortCounts;
   /**
-   * Milliseconds until the first of the ports can become free by itself; undefined when none does. Reuse comes on time;
-   * where a timer has to run out (FIN-WAIT-2, TIME-WAIT without reuse) the kernel may be late by an eighth of it.
+   * Milliseconds until the first of the ports can become free by itself; undefined if none does. Reuse is exact; where a
+   * timer has to expire (FIN-WAIT-2, TIME-WAIT without reuse) the kernel may be late by an eighth of its duration.
    */
   readonly retryAfterMs: number | undefined;
-  /** Ports in TIME-WAIT that the kernel reuses before it is over. */
+  /** Ports in TIME-WAIT that the kernel reuses before TIME-WAIT is over. */
   readonly reusable: number;
 }
 
 /**
- * Asks the kernel. It costs what the search did, and more (see tcpSockets): call it when an error needs an explanation,
- * or before a wait.
- * @throws SyscallError where the sockets cannot be listed
+ * Queries the kernel. This takes longer than the search itself (see tcpSockets): call it to explain an error, or before a
+ * wait.
+ * @throws SyscallError if the sockets cannot be listed
  */
 export function gatherEvidence(search: FailedSearch, settings: TimeWaitSettings): Evidence {
   const range = effectiveRange(search.range);
@@ -77,13 +77,13 @@ export function gatherEvidence(search: FailedSearch, settings: TimeWaitSettings)
   return ports.evidence(performance.now() - asked);
 }
 
-/** What the kernel makes of a range: each bound that lies outside the sysctl's is passed over. */
+/** The effective range: the kernel ignores each bound that lies outside the sysctl's range. */
 export function effectiveRange([lo, hi]: PortRange): PortRange {
   const [from, to] = localPortRange();
   return [lo < from || lo > to ? from : lo, hi < from || hi > to ? to : hi];
 }
 
-/** A UDP port has one socket on an address, or on all addresses, wherever that socket is connected to. */
+/** A UDP port belongs to one socket per address, or on all addresses, whatever that socket is connected to. */
 function takeByDatagramSockets(ports: PortTable, local: string | undefined): void {
   const localPorts = ports.range;
   const take: SocketVisitor = (port, state) => {
@@ -98,7 +98,7 @@ function takeByDatagramSockets(ports: PortTable, local: string | undefined): voi
   }
 }
 
-/** The sockets whose 4-tuple stands in the way, or for bind(2) whose address does. */
+/** The sockets with a conflicting 4-tuple, or for bind(2) a conflicting address. */
 function takeByConnections(ports: PortTable, search: FailedSearch, settings: TimeWaitSettings): void {
   const { remote, search: kind } = search;
   const source = search.local ?? (kind === 'bind' ? undefined : routeTo(remote.address).source);
@@ -111,7 +111,7 @@ function takeByConnections(ports: PortTable, search: FailedSearch, settings: Tim
       ports.take(port, port, FIN_WAIT2, waitsMs);
     } else {
       const after = kind === 'bind' ? Infinity : timeWaitReusable({ ...ends, interface: device }, settings);
-      // The kernel waits until the delay is over, not just reached; its timers are told to the tick.
+      // The kernel waits until the delay is exceeded, not just reached; its timers are reported in ticks.
       if (after === Infinity) ports.take(port, port, TIME_WAIT, waitsMs);
       else ports.take(port, port, REUSABLE, Math.max(0, after + 1 - (TIME_WAIT_MS - waitsMs)) + TICK_MS);
     }
@@ -127,9 +127,9 @@ function takeByConnections(ports: PortTable, search: FailedSearch, settings: Tim
 }
 
 /**
- * bind(2) of a port keeps it from connect's search, wherever its socket has gone since: a connection elsewhere of a
- * socket that was bound by number, or of a listener that is closed. The kernel keeps that to itself, but after a search
- * that failed such a port has a socket, and none that leads to our destination.
+ * bind(2) of a port keeps it from connect's search, even if its socket has since connected elsewhere, or belongs to a
+ * closed listener. The kernel does not report this, but after a failed search such a port has a socket, and none that is
+ * connected to our destination.
  */
 function takeByTheUnseen(ports: PortTable): void {
   const [lo, hi] = ports.range;
@@ -141,11 +141,11 @@ function takeByTheUnseen(ports: PortTable): void {
 
 let boundAreShown: boolean | undefined;
 
-/** Whether this kernel lists sockets that are bound and nothing else, as Linux 6.8 does: asked with one of our own. */
+/** Whether this kernel lists sockets that are only bound, as Linux 6.8 does; tested with a socket of our own. */
 function showsBoundSockets(): boolean {
   if (boundAreShown !== undefined) return boundAreShown;
   const handle = new (native().Handle)();
-  if (handle.socket(AF_INET, SOCK_STREAM, 0) < 0) return false; // too many descriptors: asked again next time
+  if (handle.socket(AF_INET, SOCK_STREAM, 0) < 0) return false; // too many descriptors: tested again next time
   try {
     const name = new Uint8Array(16);
     const bound = handle.bind(Endpoint.from('127.0.0.1:0').sockaddr()) === 0 && handle.getsockname(name) > 0;
@@ -159,7 +159,7 @@ function showsBoundSockets(): boolean {
   }
 }
 
-/** What each port of a range is taken by: of several, what stays longest. */
+/** The holder of each port of a range; of several, the one that stays longest. */
 class PortTable {
   readonly range: PortRange;
   readonly #taken: Uint8Array;
@@ -209,12 +209,12 @@ class PortTable {
   }
 }
 
-/** As the kernel shows an address: no zone, and a mapped one as the IPv4 address. */
+/** An address as the kernel shows it: without a zone, and a mapped one as IPv4. */
 function canonical(address: string): string {
   return Endpoint.from({ address: address.split('%')[0] ?? '', port: 0 }).address;
 }
 
-// What takes a port, the stronger the higher.
+// Kinds of holders of a port, in increasing order of precedence.
 const FREE = 0;
 const ELSEWHERE = 1;
 const REUSABLE = 2;
@@ -225,5 +225,5 @@ const BOUND = 6;
 const RESERVED = 7;
 
 const HOLDERS: readonly SocketState[] = ['LISTEN', 'BOUND'];
-/** The kernel's tick is 1 to 10 ms (CONFIG_HZ), and what it says of its timers is that coarse. */
+/** The kernel's tick is 1 to 10 ms (CONFIG_HZ), which is the resolution of the reported timers. */
 const TICK_MS = 10;

@@ -1,4 +1,4 @@
-// explainExhaustion: no port was free, so by what are they taken, until when, and what can be done?
+// explainExhaustion: which sockets hold the ports of a range in which none was free, until when, and what to do.
 import type { ExhaustedBy } from '../errors.js';
 import { timeWaitSettings, type TimeWaitSettings } from '../kernel/time-wait.js';
 import { gatherEvidence, type Evidence, type FailedSearch, type PortCounts } from './evidence.js';
@@ -8,19 +8,19 @@ export interface Exhaustion {
   readonly by: ExhaustedBy;
   readonly counts: PortCounts;
   /**
-   * Milliseconds until the first port becomes free by itself; 0 when one has become free meanwhile, undefined when none
-   * will before somebody closes something. Somebody may, at any moment: it is the longest that a wait need be.
+   * Milliseconds until the first port becomes free by itself; 0 if one has become free in the meantime, undefined if none
+   * will until a socket is closed. A socket may be closed at any time, so this is an upper bound.
    */
   readonly retryAfterMs: number | undefined;
-  /** What to do, one sentence without its full stop. */
+  /** What to do: one sentence without the full stop. */
   readonly remedy: string;
 }
 
 /**
- * Why `connect` or `bind` found no port, from what the kernel says of the sockets in this network namespace. It takes
- * the event loop's time, for a full range of 28,000 ports twenty times that of the search itself: for the path of an
- * error only. Undefined where the sockets cannot be listed (AF_NETLINK and /proc forbidden, no descriptor left), since an
- * explanation must not hide the error that it is for.
+ * Why `connect` or `bind` found no port, from the kernel's list of the sockets in this network namespace. It blocks the
+ * event loop, for a full range of 28,000 ports twenty times as long as the search itself, so use it for errors only.
+ * Undefined if the sockets cannot be listed (AF_NETLINK and /proc forbidden, no descriptor left), so that explaining an
+ * error cannot fail.
  */
 export function explainExhaustion(search: FailedSearch): Exhaustion | undefined {
   const settings = timeWaitSettings();

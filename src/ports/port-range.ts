@@ -1,55 +1,56 @@
-// Local port ranges: what a caller may ask for. The kernel passes over a bound outside net.ipv4.ip_local_port_range in
-// silence, so such a range is refused here, and what the kernel then picked is compared with it once more.
+// Checks local port ranges. The kernel silently ignores a bound outside net.ipv4.ip_local_port_range, so such a range is
+// refused here, and the port that the kernel picks is checked against the range.
 import { integer, invalidType, outOfRange } from '../arguments.js';
 import { SocketError } from '../errors.js';
 import { capacity, localPortRange, type PortRange } from '../kernel/sysctl.js';
 
 /**
- * The range that is set where none is asked for. The kernel clamps it to its sysctl's, so it changes no port; but with
- * a range set, any range, the port search steps by one instead of trying all even ports first, and stays fast when half
- * of them are used.
+ * The range that is set if none is requested. The kernel clamps it to that of its sysctl, so it does not change which ports
+ * are used; but with any range set, the port search steps by one instead of trying all even ports first, and stays fast
+ * when half of them are in use.
  */
 export const WHOLE_RANGE: PortRange = [1, 65535];
 
-/** @throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE: no range of ports, or a bound that the kernel would pass over */
+/** @throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE: not a range of ports, or a bound that the kernel would ignore */
 export function checkRange(name: string, value: unknown): PortRange {
   if (!Array.isArray(value) || value.length !== 2) throw invalidType(name, 'of the form [lo, hi]', value);
   const lo = integer(`${name}[0]`, value[0], 1, 65535);
   const hi = integer(`${name}[1]`, value[1], 1, 65535);
   if (lo > hi) throw outOfRange(name, '[lo, hi] with lo <= hi', value);
-  // A stale value may let a range pass, which the port that the kernel picks will show; it may not refuse one.
+  // A cached sysctl value may wrongly accept a range, which is detected from the port that the kernel picks; it must not
+  // wrongly refuse one.
   if (!inside([lo, hi], recentRange())) refuseOutside(name, [lo, hi]);
   return [lo, hi];
 }
 
-/** Throws when a bound of the range lies outside what the kernel's is this moment. */
+/** Throws if a bound of the range lies outside the kernel's current range. */
 export function refuseOutside(name: string, [lo, hi]: PortRange): void {
   const [from, to] = freshRange();
   if (inside([lo, hi], [from, to])) return;
   throw outOfRange(
     name,
-    `inside net.ipv4.ip_local_port_range, which is ${String(from)}-${String(to)} here (the kernel passes over a bound ` +
-      'outside it in silence; widen it with sysctl)',
+    `inside net.ipv4.ip_local_port_range, which is ${String(from)}-${String(to)} here (the kernel silently ignores a ` +
+      'bound outside it; widen it with sysctl)',
     [lo, hi],
   );
 }
 
-/** The local port as the kernel is asked for it. */
+/** The local port, as passed to the kernel. */
 export interface PortChoice {
-  /** What bind(2) is given; 0 leaves the port to the kernel. */
+  /** The port for bind(2); 0 lets the kernel pick one. */
   readonly port: number;
   /** IP_LOCAL_PORT_RANGE */
   readonly range: PortRange;
-  /** The caller asked for this range: the port that the kernel picks is compared with it. */
+  /** Whether the caller requested this range: the port that the kernel picks is then checked against it. */
   readonly rangeWanted: boolean;
 }
 
 /**
- * What `localPortRange` and a local port mean together. A port that is shared between destinations is picked by connect(2),
- * so it is a range of one.
+ * Combines `localPortRange` and a local port. A port that is shared between destinations is assigned by connect(2), so it
+ * is passed as a range of one port.
  * @param port 0 for none
- * @param range as the caller gave it
- * @param portName what errors call the port
+ * @param range as given by the caller
+ * @param portName the name of the port in errors
  * @throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE
  */
 export function choosePort(port: number, range: unknown, shareLocalPort: boolean, portName: string): PortChoice {
@@ -67,7 +68,7 @@ export function choosePort(port: number, range: unknown, shareLocalPort: boolean
   );
 }
 
-/** The kernel picked a port outside the range that was asked for: the sysctl has changed, or the kernel ignores the range. */
+/** The error for a port outside the requested range: the sysctl has changed, or the kernel ignores the range. */
 export function outsideRange(picked: number, wanted: PortRange): Error {
   try {
     refuseOutside('options.localPortRange', wanted);
@@ -80,14 +81,14 @@ export function outsideRange(picked: number, wanted: PortRange): Error {
   );
 }
 
-/** Is this port one that the kernel picks by itself? */
+/** Whether this port is one that the kernel assigns automatically. */
 export function isEphemeral(port: number): boolean {
   return inside([port, port], recentRange()) || inside([port, port], freshRange());
 }
 
 /**
- * In a range of an odd number of ports, bind(2) to port 0 never looks at the last one (inet_csk_find_open_port): that
- * port, undefined where there is none. @param wanted undefined for all that the kernel picks
+ * In a range of an odd number of ports, bind(2) to port 0 never tries the last one (inet_csk_find_open_port). Returns that
+ * port, or undefined. @param wanted undefined for the kernel's whole range
  */
 export function passedOver(wanted: PortRange | undefined): number | undefined {
   const [lo, hi] = wanted ?? freshRange();
@@ -102,13 +103,13 @@ function inside([lo, hi]: PortRange, [from, to]: PortRange): boolean {
   return from <= lo && hi <= to;
 }
 
-// Reading /proc costs more than making a reservation does.
-const MOST_AGE_MS = 1000;
+// Cached, since reading /proc takes longer than making a reservation.
+const MAX_AGE_MS = 1000;
 let range: PortRange = WHOLE_RANGE;
 let readAt = -Infinity;
 
 function recentRange(): PortRange {
-  return performance.now() - readAt < MOST_AGE_MS ? range : freshRange();
+  return performance.now() - readAt < MAX_AGE_MS ? range : freshRange();
 }
 
 function freshRange(): PortRange {

@@ -1,4 +1,4 @@
-// Evidence for errors that may come in numbers: it is gathered within a budget, and found again for the same search.
+// Evidence for errors that may occur frequently: gathered within a time budget, and cached per search.
 import { BoundedMap } from '../bounded-map.js';
 import { TimeBudget } from './budget.js';
 import { effectiveRange, type FailedSearch } from './evidence.js';
@@ -11,9 +11,9 @@ export interface EvidenceWorld {
 }
 
 /**
- * explainExhaustion, a tenth of the time at most, of all searches together, beyond an allowance: dozens of small ranges
- * in a row, or one and a half of 28,000 ports. What was found for the same search a moment ago is found again, with
- * `retryAfterMs` as what is left of it. Undefined when the time is used up.
+ * explainExhaustion, limited to a tenth of the time for all searches together, plus an allowance that suffices for dozens
+ * of small ranges in a row, or one and a half of 28,000 ports. A recent result for the same search is returned again, with
+ * `retryAfterMs` reduced by its age. Undefined if the budget is used up.
  */
 export function recentExhaustions({
   explain = explainExhaustion,
@@ -51,5 +51,5 @@ const SHARE = 0.1;
 const ALLOWANCE_MS = 100;
 const MAX_RECENT = 64;
 
-/** Of this process, whoever asks. */
+/** Shared by all callers in this process. */
 export const recentExhaustion = recentExhaustions();

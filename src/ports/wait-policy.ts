@@ -1,4 +1,4 @@
-// How long to wait for a free local port, as callers say it.
+// The `waitForLocalPort` option: whether and how long to wait for a free local port.
 import { integer, invalidType, options as checkOptions } from '../arguments.js';
 import { TIME_WAIT_MS } from '../kernel/time-wait.js';
 
@@ -10,7 +10,7 @@ export type WaitForLocalPort = boolean | { readonly timeout?: number | undefined
 
 /** How long to wait for a free port. */
 export interface WaitPolicy {
-  /** Milliseconds, then the attempt fails for what it waited for. */
+  /** Milliseconds, after which the attempt fails with the original error. */
   readonly timeout: number;
 }
 

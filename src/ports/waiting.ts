@@ -1,35 +1,38 @@
-// Waiting for a local port. A search that fails costs 3-4 ms of the event loop (it looks at every port of the range), so
-// those that need the same ports stand in one line, and the first of it searches, when there is reason to.
+// Waiting for a local port. A failed search blocks the event loop for 3-4 ms (it tries every port of the range), so callers
+// that need the same ports share one queue, and only the first in it searches.
 import type { FailedSearch } from './evidence.js';
 import { recentExhaustion } from './recent.js';
 import { searchPauses } from './search-pauses.js';
 import type { WaitPolicy } from './wait-policy.js';
 
-/** Who waits. */
+/** A caller that waits. */
 export interface Waiter {
-  /** Waiting keeps the process alive. */
+  /** Whether waiting keeps the process alive. */
   readonly hasRef: boolean;
-  /** The search that has failed; undefined where there are several, as in a pool. */
+  /** The failed search; undefined if there are several, as in a pool. */
   readonly failed: FailedSearch | undefined;
-  /** Tries to connect. False: still no port. True: it has one, or has failed for another reason; it waits no more. */
+  /**
+   * Tries to connect. Returns false if there is still no port; true if it has one or failed for another reason, which ends
+   * the wait.
+   */
   search(): boolean;
-  /** The time is over, or no port can become free in it. */
+  /** Called when the time is over, or if no port can become free in time. */
   expire(): void;
 }
 
 export interface Wait {
-  /** Waits no more; nobody is called. */
+  /** Ends the wait without calling anything. */
   end(): void;
   ref(): void;
   unref(): void;
 }
 
-/** Does somebody wait for the same ports? */
+/** Whether another caller waits for the same ports. */
 export function isAwaited(key: unknown): boolean {
   return lines.has(key);
 }
 
-/** Waits in the line of this key. */
+/** Waits in the queue of this key. */
 export function waitForPort(key: unknown, { timeout }: WaitPolicy, waiter: Waiter): Wait {
   let line = lines.get(key);
   if (line === undefined) lines.set(key, (line = new Line(key)));
@@ -38,10 +41,10 @@ export function waitForPort(key: unknown, { timeout }: WaitPolicy, waiter: Waite
 
 class Line {
   readonly #key: unknown;
-  /** In the order in which they came, with when their time is over. */
+  /** The waiting callers in order of arrival, with their deadlines. */
   readonly #waiting = new Map<Waiter, { readonly timer: NodeJS.Timeout; readonly until: number }>();
   readonly #pause = searchPauses({ explain: recentExhaustion });
-  /** Searches that have failed in a row. */
+  /** The number of searches that failed in a row. */
   #failures = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -71,11 +74,11 @@ class Line {
     this.#waiting.delete(waiter);
     if (this.#waiting.size > 0) return;
     clearTimeout(this.#timer);
-    // Another line may have taken its place meanwhile.
+    // Another queue may have taken its place in the meantime.
     if (lines.get(this.#key) === this) lines.delete(this.#key);
   }
 
-  /** One search a turn: when it succeeds, there may be more ports, and the next one looks soon. */
+  /** One search per turn: if it succeeds, there may be more ports, so the next caller searches soon. */
   #turn(): void {
     const [first] = this.#waiting.keys();
     if (first === undefined) return;
@@ -91,13 +94,13 @@ class Line {
   #next(first: Waiter): void {
     const pause =
       first.failed === undefined
-        ? Math.min(FIRST_PAUSE_MS * 2 ** Math.min(this.#failures, 16), LONGEST_PAUSE_MS)
+        ? Math.min(FIRST_PAUSE_MS * 2 ** Math.min(this.#failures, 16), MAX_PAUSE_MS)
         : this.#pause(first.failed, this.#failures, this.#left());
     if (pause === undefined) this.#giveUp();
     else this.#after(pause);
   }
 
-  /** No port can become free in time: all are told now. In a turn of its own, as `join` has not returned yet. */
+  /** No port can become free in time: gives up for all callers. In a separate turn, since `join` has not returned yet. */
   #giveUp(): void {
     this.#timer = setTimeout(() => {
       for (const waiter of [...this.#waiting.keys()]) {
@@ -107,12 +110,12 @@ class Line {
     }, 0).unref();
   }
 
-  /** Milliseconds of the one that waits longest. */
+  /** The remaining milliseconds of the caller that waits longest. */
   #left(): number {
     return Math.max(...Array.from(this.#waiting.values(), ({ until }) => until)) - performance.now();
   }
 
-  /** The deadlines keep the process alive, where it is to be kept alive; this timer never does. */
+  /** Only the timers of the deadlines keep the process alive; this one never does. */
   #after(milliseconds: number): void {
     this.#timer = setTimeout(() => {
       this.#turn();
@@ -121,7 +124,7 @@ class Line {
 }
 
 const lines = new Map<unknown, Line>();
-/** For a pool, which knows by itself which of its sources are used up. */
+/** For a pool, which tracks its exhausted sources itself. */
 const FIRST_PAUSE_MS = 20;
-const LONGEST_PAUSE_MS = 1000;
+const MAX_PAUSE_MS = 1000;
 const NEXT_PAUSE_MS = 1;
