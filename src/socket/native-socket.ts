@@ -1,4 +1,4 @@
-// NativeSocket: one socket of the kernel with its calls, one each, non-blocking and close-on-exec. The raw layer.
+// NativeSocket: the low-level layer, a non-blocking, close-on-exec socket with one method per system call.
 import { inspect, type InspectOptions } from 'node:util';
 import { bytes, integer, invalidType, oneOf, options as checkOptions } from '../arguments.js';
 import { native, type Handle } from '../binding.js';
@@ -52,13 +52,13 @@ export interface NativeSocketOptions<T extends SocketType = SocketType, F extend
   readonly type: T;
   /** IPPROTO_*; 0 is the type's own, TCP or UDP. @default 0 */
   readonly protocol?: number | undefined;
-  /** Set right after socket(2), in their order. */
+  /** Set right after socket(2), in order. */
   readonly sockopts?: SocketOptionsOf<T, F> | undefined;
 }
 
 /**
- * Where a socket stands. 'connecting': connect(2) was EINPROGRESS. 'connected': it is, or its handshake waits for the
- * first data (TCP_FASTOPEN_CONNECT).
+ * The state of a socket. 'connecting': connect(2) returned EINPROGRESS. 'connected': it is connected, or its handshake
+ * starts with the first data (TCP_FASTOPEN_CONNECT).
  */
 export type NativeSocketState = 'open' | 'bound' | 'connecting' | 'connected' | 'listening' | 'closed' | 'detached';
 
@@ -73,7 +73,7 @@ export interface SendMessage {
 }
 
 export interface ReceiveOptions {
-  /** Where the data goes, filled one after the other (at most 1024). */
+  /** The buffers for the data, filled one after the other (at most 1024). */
   readonly buffers: readonly Uint8Array[];
   /** Bytes of room for control messages. @default 0 */
   readonly controlLength?: number | undefined;
@@ -82,16 +82,16 @@ export interface ReceiveOptions {
 }
 
 export interface ReceivedMessage {
-  /** Bytes that were received into the buffers; 0 on a stream is its end. */
+  /** Bytes received into the buffers; 0 means the end of a stream. */
   readonly bytes: number;
-  /** Who sent it; undefined on a stream. */
+  /** The sender; undefined on a stream. */
   readonly source: Endpoint | undefined;
   readonly control: readonly ReceivedControlMessage[];
-  /** MSG_* as recvmsg(2) returned them. */
+  /** The MSG_* flags of recvmsg(2). */
   readonly flags: number;
-  /** The datagram was longer than the buffers, and the rest is lost (MSG_TRUNC). */
+  /** Whether the datagram was longer than the buffers, so that the rest is lost (MSG_TRUNC). */
   readonly truncated: boolean;
-  /** The control messages were longer than `controlLength`, and the rest is lost (MSG_CTRUNC). */
+  /** Whether the control messages were longer than `controlLength`, so that the rest is lost (MSG_CTRUNC). */
   readonly controlTruncated: boolean;
 }
 
@@ -105,9 +105,9 @@ export interface Accepted {
 }
 
 /**
- * A socket with every call of the kernel's, for what the typed classes do not cover. It owns its descriptor until
- * `close` or `detach`; later calls fail with EBADF. One that is forgotten is closed by the garbage collector, with a
- * process warning, though never under a pending wait.
+ * A socket with all system calls, for cases that the other classes do not cover. It owns its descriptor until `close` or
+ * `detach`; later calls fail with EBADF. An unreferenced one is closed by the garbage collector, with a process warning,
+ * but never during a pending wait.
  */
 export class NativeSocket<T extends SocketType = SocketType> implements OwnSocket<T>, Disposable {
   declare readonly [socketType]: T;
@@ -116,11 +116,11 @@ export class NativeSocket<T extends SocketType = SocketType> implements OwnSocke
   readonly #handle: Handle;
   #state: NativeSocketState;
   #readiness: Readiness | undefined;
-  /** Ends with the descriptor: the next one has -1, which is EBADF. */
+  /** Closed together with the descriptor: a later one fails with EBADF. */
   #optionAccess: OptionAccess | undefined;
-  /** Where a connect in progress goes: getpeername does not know yet, and the error must. */
+  /** The destination of a connect in progress, for its error: getpeername does not return it yet. */
   #remoteWanted: Endpoint | undefined;
-  /** How the last connect failed, for all who wait for it. */
+  /** The error of the last connect, for all that wait for it. */
   #refusal: SyscallError | undefined;
 
   private constructor(handle: Handle, family: Family, type: T, state: NativeSocketState) {
@@ -160,7 +160,7 @@ export class NativeSocket<T extends SocketType = SocketType> implements OwnSocke
   }
 
   /**
-   * Takes over a descriptor, which becomes non-blocking and close-on-exec. When this throws, the caller still owns it.
+   * Takes over a descriptor and makes it non-blocking and close-on-exec. If this throws, the caller still owns it.
    * @throws SyscallError (EBADF, ENOTSOCK); ERR_UNSUPPORTED for a socket that is not IPv4 or IPv6
    */
   static adopt(fd: number): NativeSocket {
@@ -172,7 +172,7 @@ export class NativeSocket<T extends SocketType = SocketType> implements OwnSocke
     if (family === undefined || type === undefined) {
       throw new SocketError(
         'ERR_UNSUPPORTED',
-        `Descriptor ${String(fd)} is no IPv4 or IPv6 stream, datagram or raw socket.`,
+        `Descriptor ${String(fd)} is not an IPv4 or IPv6 stream, datagram or raw socket.`,
       );
     }
     const handle = new (native().Handle)();
@@ -189,12 +189,12 @@ export class NativeSocket<T extends SocketType = SocketType> implements OwnSocke
     return this.#state;
   }
 
-  /** The own address, getsockname(2); port 0 while none is assigned. @throws SyscallError (EBADF) */
+  /** The local address, getsockname(2); the port is 0 until one is assigned. @throws SyscallError (EBADF) */
   get local(): Endpoint {
     return localEndpoint(this.#handle);
   }
 
-  /** The other side's address, getpeername(2); undefined while not connected. @throws SyscallError (EBADF) */
+  /** The remote address, getpeername(2); undefined while not connected. @throws SyscallError (EBADF) */
   get remote(): Endpoint | undefined {
     const length = this.#handle.getpeername(scratchAddress);
     if (length === ENOTCONN) return undefined;
@@ -216,8 +216,8 @@ export class NativeSocket<T extends SocketType = SocketType> implements OwnSocke
   }
 
   /**
-   * connect(2). True: connected, or deferred until the first data (TCP_FASTOPEN_CONNECT), or a datagram socket. False:
-   * in progress, and `connected()` tells how it ends.
+   * connect(2). Returns true if connected, deferred until the first data (TCP_FASTOPEN_CONNECT), or a datagram socket;
+   * false if in progress: `connected()` waits for the result.
    * @throws SyscallError in Node's shape of connect
    */
   connect(endpoint: EndpointLike): boolean {
@@ -233,24 +233,24 @@ export class NativeSocket<T extends SocketType = SocketType> implements OwnSocke
   }
 
   /**
-   * Waits for a connect in progress. Nothing to wait for when it is connected.
-   * @throws SyscallError of connect; AbortError; ERR_INVALID_STATE when `connect` was not called
+   * Waits for a connect in progress; resolves at once if it is connected.
+   * @throws SyscallError of connect; AbortError; ERR_INVALID_STATE if `connect` was not called
    */
   async connected(options: WaitOptions = {}): Promise<void> {
     checkOptions('options', options, ['signal']);
     if (this.#state === 'connecting') {
       await this.#wait(WRITABLE, options);
-      // Of several that wait, the first to get here asks: reading SO_ERROR clears it.
+      // Of several waits, the first one reads SO_ERROR, since reading clears it.
       if (this.#hasState('connecting')) this.#judgeConnect();
     }
     if (this.#handle.fd() < 0) throw new SyscallError('connect', EBADF);
     if (this.#refusal !== undefined) throw this.#refusal;
     if (!this.#hasState('connected')) {
-      throw new SocketError('ERR_INVALID_STATE', `There is no connect in progress (${this.#state}).`);
+      throw new SocketError('ERR_INVALID_STATE', `No connect is in progress (${this.#state}).`);
     }
   }
 
-  /** How a connect in progress has ended. */
+  /** Reads the result of a connect in progress. */
   #judgeConnect(): void {
     const errno = takeError(this.#handle);
     const remote = this.#remoteWanted;
@@ -259,25 +259,28 @@ export class NativeSocket<T extends SocketType = SocketType> implements OwnSocke
     this.#refusal = new SyscallError('connect', errno, { address: remote?.address, port: remote?.port });
   }
 
-  /** What is known of a call that failed. */
+  /** The context of a failed call. */
   #asked(): Asked {
     return { by: 'NativeSocket', family: this.family, protocol: this.type === 'dgram' ? 'udp' : 'tcp', port: 0 };
   }
 
-  /** For after an await, since TypeScript believes that the state is still what it was before. */
+  /** For use after an await, since TypeScript assumes that the state has not changed. */
   #hasState(state: NativeSocketState): boolean {
     return this.#state === state;
   }
 
-  /** Dissolves a connection, connect(2) with AF_UNSPEC; a datagram socket then hears everybody again. @throws SyscallError */
+  /** Disconnects, connect(2) with AF_UNSPEC; a datagram socket then receives from all peers again. @throws SyscallError */
   disconnect(): void {
     check('connect', this.#handle.connect(UNSPECIFIED));
     this.#refusal = undefined;
-    if (this.#state === 'connecting') this.#judgeConnect(); // ECONNRESET, for those who wait
+    if (this.#state === 'connecting') this.#judgeConnect(); // ECONNRESET, for pending waits
     this.#state = stateOf(this.#handle);
   }
 
-  /** listen(2). @param backlog connections that wait for accept, cut to net.core.somaxconn @throws SyscallError */
+  /**
+   * listen(2). @param backlog maximum number of connections that wait for accept, limited by net.core.somaxconn @throws
+   * SyscallError
+   */
   listen(backlog = 511): void {
     check('listen', this.#handle.listen(integer('backlog', backlog, 0, 2 ** 31 - 1)));
     this.#state = 'listening';
@@ -293,8 +296,8 @@ export class NativeSocket<T extends SocketType = SocketType> implements OwnSocke
   }
 
   /**
-   * sendmsg(2). Bytes sent (on a stream perhaps not all), or undefined when it would block: wait for `writable()`.
-   * @throws SyscallError; ERR_INVALID_ARG_TYPE, also for a buffer that was detached
+   * sendmsg(2). Returns the bytes sent (on a stream possibly not all), or undefined if it would block: wait for `writable()`.
+   * @throws SyscallError; ERR_INVALID_ARG_TYPE, also for a detached buffer
    */
   sendmsg(message: SendMessage): number | undefined {
     checkOptions('message', message, ['data', 'to', 'control', 'flags']);
@@ -304,12 +307,12 @@ export class NativeSocket<T extends SocketType = SocketType> implements OwnSocke
     const { flags = 0 } = message;
     integer('message.flags', flags, -(2 ** 31), 2 ** 31 - 1);
     const sent = this.#handle.sendmsg(buffers, to?.sockaddr(this.family) ?? EMPTY, control, flags);
-    // A datagram socket without a port gets one now, and EAGAIN says that none was free: waiting would not help.
+    // A datagram socket without a port gets one now; EAGAIN then means that none was free, and waiting would not help.
     if (sent === EAGAIN && (this.type !== 'dgram' || portAssigned(this.#handle))) return undefined;
     return check('sendmsg', sent, { address: to?.address, port: to?.port });
   }
 
-  /** recvmsg(2). A message, or undefined when it would block: wait for `readable()`. @throws SyscallError */
+  /** recvmsg(2). Returns a message, or undefined if it would block: wait for `readable()`. @throws SyscallError */
   recvmsg(options: ReceiveOptions): ReceivedMessage | undefined {
     checkOptions('options', options, ['buffers', 'controlLength', 'flags']);
     if (!Array.isArray(options.buffers))
@@ -335,12 +338,12 @@ export class NativeSocket<T extends SocketType = SocketType> implements OwnSocke
     };
   }
 
-  /** Resolves when there is something to read, or the socket has an error. @throws AbortError, EBADF when closed meanwhile */
+  /** Resolves when there is something to read, or the socket has an error. @throws AbortError; EBADF if closed in the meantime */
   async readable(options: WaitOptions = {}): Promise<void> {
     await this.#wait(READABLE, options);
   }
 
-  /** Resolves when there is room to write, or the socket has an error. @throws AbortError, EBADF when closed meanwhile */
+  /** Resolves when there is room to write, or the socket has an error. @throws AbortError; EBADF if closed in the meantime */
   async writable(options: WaitOptions = {}): Promise<void> {
     await this.#wait(WRITABLE, options);
   }
@@ -350,7 +353,7 @@ export class NativeSocket<T extends SocketType = SocketType> implements OwnSocke
     check('shutdown', this.#handle.shutdown(SHUTDOWN.indexOf(oneOf('how', how, SHUTDOWN))));
   }
 
-  /** Gives the descriptor away: the caller closes it now. Pending waits reject. @throws SyscallError (EBADF) */
+  /** Returns the descriptor, which the caller then owns. Pending waits reject. @throws SyscallError (EBADF) */
   detach(): number {
     this.#readiness?.close();
     this.#readiness = undefined;
@@ -360,7 +363,7 @@ export class NativeSocket<T extends SocketType = SocketType> implements OwnSocke
     return fd;
   }
 
-  /** close(2). Pending waits reject with EBADF. Closing twice is closing once. */
+  /** close(2). Pending waits reject with EBADF. Idempotent. */
   close(): void {
     this.#readiness?.close();
     this.#readiness = undefined;
@@ -375,7 +378,7 @@ export class NativeSocket<T extends SocketType = SocketType> implements OwnSocke
 
   [inspect.custom](_depth: number, options: InspectOptions, inspectValue: typeof inspect): string {
     const { family, type, state, fd } = this;
-    // Nothing throws here, also not for a descriptor that was closed behind its back.
+    // This never throws, not even if the descriptor was closed elsewhere.
     const open = this.#handle.getsockname(scratchAddress) >= 0;
     const shown = open ? { family, type, state, fd, local: this.local, remote: this.remote } : { family, type, state };
     return `NativeSocket ${inspectValue(shown, options)}`;
@@ -389,7 +392,7 @@ export class NativeSocket<T extends SocketType = SocketType> implements OwnSocke
   }
 }
 
-/** What the kernel says of a socket that somebody else has set up. */
+/** The state of an adopted socket, as the kernel reports it. */
 function stateOf(handle: Handle): NativeSocketState {
   if ((intOption(handle, SOL_SOCKET, SO_ACCEPTCONN) ?? 0) !== 0) return 'listening';
   if (handle.getpeername(scratchAddress) >= 0) return 'connected';
@@ -418,7 +421,7 @@ const CONNECTING: ReadonlySet<TcpState | undefined> = new Set(['SYN_SENT', 'SYN_
 const MAX_CONTROL = 65536;
 
 const EMPTY = new Uint8Array(0);
-// What a call writes is read before the next call.
+// Scratch memory: what a call writes is read before the next call.
 const scratchAddress = new Uint8Array(SOCKADDR_SIZE);
 const scratch12 = new Uint8Array(12);
 const scratch4 = scratch12.subarray(0, 4);

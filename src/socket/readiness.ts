@@ -1,5 +1,5 @@
-// Readiness: one poll for a Handle, for promises that wait and for a listener that is called every time. Nothing is polled for
-// that nobody wants, so that an idle socket wakes nobody.
+// Readiness: one poll per Handle, for promises and for a listener. Only the requested events are polled for, so that an
+// idle socket does not wake the event loop.
 import { canWait, native, type Handle, type Poll } from '../binding.js';
 import { check, SocketError, SyscallError } from '../errors.js';
 import { EBADF } from '../kernel/numbers.js';
@@ -8,14 +8,14 @@ import { notAborted, Waiters } from './waiters.js';
 /** uv_poll's bits. */
 export const READABLE = 1;
 export const WRITABLE = 2;
-/** Reports errors where nothing else is polled for; without it uv_poll would stop at the first one. */
+/** Reports errors if nothing else is polled for; without it uv_poll would stop at the first one. */
 const PRIORITIZED = 8;
 
-/** Who is called from the event loop. */
+/** Callbacks from the event loop. */
 export interface ReadinessListener {
-  /** There is something to read; called only after `listen(true)`. */
+  /** The socket is readable; called only after `listen(true)`. */
   readonly onReadable: () => void;
-  /** The socket has a pending error, or its error queue is not empty: called in every turn until that is read. */
+  /** The socket has a pending error, or its error queue is not empty; called in every turn until it is read. */
   readonly onError: () => void;
 }
 
@@ -24,23 +24,26 @@ export class Readiness {
   readonly #handle: Handle;
   readonly #listener: ReadinessListener | undefined;
   readonly #waiters = new Waiters(() => this.#update());
-  /** The poll holds its callback only while it is started, so that an idle socket can be collected. */
+  /** The poll references its callback only while it is started, so that an idle socket can be garbage-collected. */
   readonly #onEvent = (status: number, events: number): void => {
     this.#wake(status, events);
   };
   #poll: Poll | undefined;
   #polled = 0;
   #listening = false;
-  /** Errors are watched for as long as the socket is open; they keep the event loop alive only while somebody waits for them. */
+  /**
+   * Whether errors are watched, which is then done for as long as the socket is open; they keep the event loop alive only
+   * while 'wanted'.
+   */
   #errors: 'ignored' | 'watched' | 'wanted' = 'ignored';
   #keepAlive = true;
   #keptAlive = true;
   #closed = false;
 
   /**
-   * @param listener for `listen` and `watchErrors`. Without one the poll is opened now: whoever only waits learns before it
-   *   starts something to wait for that this is not possible
-   * @throws ERR_UNSUPPORTED where there is no libuv; SyscallError of poll
+   * @param listener for `listen` and `watchErrors`. Without one the poll is opened at once, so that a caller learns early
+   * if waiting is not possible
+   * @throws ERR_UNSUPPORTED on runtimes without libuv; SyscallError of poll
    */
   constructor(handle: Handle, listener?: ReadinessListener) {
     this.#handle = handle;
@@ -48,7 +51,7 @@ export class Readiness {
     if (listener === undefined) this.#ready();
   }
 
-  /** Starts or stops calling `onReadable`. @throws ERR_UNSUPPORTED where there is no libuv */
+  /** Starts or stops calling `onReadable`. @throws ERR_UNSUPPORTED on runtimes without libuv */
   listen(listening: boolean): void {
     if (this.#listening === listening) return;
     if (listening) this.#ready();
@@ -57,15 +60,15 @@ export class Readiness {
   }
 
   /**
-   * Calls `onError` whenever there is an error, from now on; a socket that is forgotten is not collected any more.
-   * @param wanted somebody waits for an error, which keeps the event loop alive
+   * Calls `onError` for every error from now on; an unreferenced socket is then no longer garbage-collected.
+   * @param wanted whether to keep the event loop alive, because an error is waited for
    */
   watchErrors(wanted: boolean): void {
     this.#errors = wanted ? 'wanted' : 'watched';
     this.#update();
   }
 
-  /** Whether listening keeps the event loop alive; those who wait always do. */
+  /** Whether listening keeps the event loop alive; pending waits always do. */
   keepAlive(keep: boolean): void {
     this.#keepAlive = keep;
     this.#update();
@@ -75,7 +78,10 @@ export class Readiness {
     return this.#keepAlive;
   }
 
-  /** Resolves when one of the events is there, or the socket has an error. @throws AbortError; EBADF when closed meanwhile */
+  /**
+   * Resolves when one of the events has occurred, or the socket has an error. @throws AbortError; EBADF if closed in the
+   * meantime
+   */
   async wait(events: number, signal?: AbortSignal): Promise<void> {
     const aborting = notAborted(signal);
     if (this.#closed) throw new SyscallError('poll', EBADF);
@@ -83,7 +89,7 @@ export class Readiness {
     await this.#waiters.wait(events, aborting);
   }
 
-  /** Ends the poll; pending waits reject with EBADF. To be called before the descriptor is closed. */
+  /** Ends the poll; pending waits reject with EBADF. Must be called before the descriptor is closed. */
   close(): void {
     this.#closed = true;
     this.#listening = false;
@@ -92,7 +98,7 @@ export class Readiness {
     this.#waiters.close();
   }
 
-  /** The listener comes last: what it throws must not keep anybody from being woken. */
+  /** The listener is called last, so that an error it throws does not keep promises from resolving. */
   #wake(status: number, events: number): void {
     const failed = status < 0;
     if (failed) this.#polled = 0; // libuv has stopped it
@@ -104,12 +110,15 @@ export class Readiness {
     if ((happened & READABLE) !== 0 && this.#isListening()) this.#listener?.onReadable();
   }
 
-  /** A method, since TypeScript assumes that a call in between changes nothing. */
+  /** A method, since TypeScript assumes that calls in between do not change the state. */
   #isListening(): boolean {
     return this.#listening;
   }
 
-  /** Level-triggered: what nobody wants must not be polled for. Every change costs a system call or two. */
+  /**
+   * Starts or stops the poll. It is level-triggered, so unwanted events must not be polled for. Every change costs a system
+   * call or two.
+   */
   #update(): void {
     if (this.#closed) return;
     let wanted = this.#listening ? READABLE : 0;
@@ -130,13 +139,13 @@ export class Readiness {
     this.#polled = wanted;
   }
 
-  /** The poll, which is opened when it is needed for the first time. */
+  /** The poll, opened on first use. */
   #ready(): Poll {
     if (this.#poll !== undefined) return this.#poll;
     if (!canWait) {
       throw new SocketError(
         'ERR_UNSUPPORTED',
-        'This runtime cannot wait for a socket (uv_poll ends the process on Bun). Calls that do not wait work.',
+        'This runtime cannot wait for sockets (uv_poll ends the process on Bun). Only calls that do not wait are supported.',
       );
     }
     const poll = new (native().Poll)(this.#onEvent);

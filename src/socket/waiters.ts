@@ -1,4 +1,4 @@
-// Waiters: promises that wait for one of poll's events each. Whoever has the poll says which have happened.
+// Waiters: promises that each wait for an event of a poll. The owner of the poll reports the events.
 import { abortSignal } from '../arguments.js';
 import { AbortError, SyscallError } from '../errors.js';
 import { EBADF } from '../kernel/numbers.js';
@@ -13,7 +13,7 @@ export class Waiters {
   readonly #waiting = new Set<Waiter>();
   readonly #onChange: () => void;
 
-  /** @param onChange somebody waits, or no longer does: `events` may have changed */
+  /** @param onChange called when waiting starts or ends: `events` may have changed */
   constructor(onChange: () => void) {
     this.#onChange = onChange;
   }
@@ -22,21 +22,24 @@ export class Waiters {
     return this.#waiting.size;
   }
 
-  /** What is waited for. */
+  /** The events that are waited for. */
   get events(): number {
     let events = 0;
     for (const waiter of this.#waiting) events |= waiter.events;
     return events;
   }
 
-  /** Resolves when one of the events has happened. @param signal checked, and not aborted yet @throws AbortError; EBADF when closed */
+  /**
+   * Resolves when one of the events has occurred. @param signal checked, and not aborted yet @throws AbortError; EBADF when
+   * closed
+   */
   async wait(events: number, signal: AbortSignal | undefined): Promise<void> {
     let abort: (() => void) | undefined;
     try {
       await new Promise<void>((resolve, reject) => {
         const waiter: Waiter = { events, resolve, reject };
         abort = () => {
-          // Its event, or the close, may have been first.
+          // Its event, or the close, may have come first.
           if (signal === undefined || !this.#waiting.delete(waiter)) return;
           this.#onChange();
           reject(new AbortError(signal));
@@ -55,7 +58,7 @@ export class Waiters {
     }
   }
 
-  /** Resolves those who wait for one of the events. The caller looks at `events` next: `onChange` is not called. */
+  /** Resolves the waits for one of the events. `onChange` is not called: the caller reads `events` afterwards. */
   wake(events: number): void {
     for (const waiter of this.#waiting) {
       if ((waiter.events & events) === 0) continue;
@@ -64,7 +67,7 @@ export class Waiters {
     }
   }
 
-  /** The descriptor is closed: EBADF for all. */
+  /** Rejects all waits with EBADF, when the descriptor is closed. */
   close(): void {
     for (const waiter of this.#waiting) waiter.reject(new SyscallError('poll', EBADF));
     this.#waiting.clear();
