@@ -1,5 +1,5 @@
-// Finds out why a system call failed: the row of the table (src/reasons.ts) that fits what was asked for, its remedy with the
-// names and numbers of this case, and for an exhausted range what holds the ports.
+// Explains why a system call failed: finds the matching row of the table (src/reasons.ts), fills in its remedy, and for an
+// exhausted range finds out what holds the ports.
 import { SocketError, SyscallError, type ExhaustedBy, type SyscallContext } from '../errors.js';
 import { EADDRNOTAVAIL, SOCK_DGRAM } from '../kernel/numbers.js';
 import { native } from '../binding.js';
@@ -16,21 +16,21 @@ import { Endpoint } from '../wire/endpoint.js';
 import { familyNumber, type Family } from '../wire/families.js';
 import { isWildcard } from '../wire/wildcard.js';
 
-/** Who asked, for what a remedy advises. */
+/** The calling API, which the remedy depends on. */
 export type Caller = 'connect' | 'reserve' | 'listen' | 'UdpSocket' | 'NativeSocket';
 
-/** What was asked for when a call failed, as far as it is known. */
+/** The context of a failed call, as far as known. */
 export interface Asked {
   readonly by: Caller;
-  /** Of the socket. */
+  /** The family of the socket. */
   readonly family: Family;
   /** @default 'tcp' */
   readonly protocol?: 'tcp' | 'mptcp' | 'udp' | undefined;
-  /** The local address, with its zone; undefined where the kernel picks it. */
+  /** The local address, with its zone; undefined if the kernel picks it. */
   readonly local?: string | undefined;
-  /** The local port, 0 where the kernel picks it. */
+  /** The local port; 0 if the kernel picks it. */
   readonly port: number;
-  /** The socket had its port before the call that failed, whoever picked it. @default port !== 0 */
+  /** Whether the socket had a port before the failed call. @default port !== 0 */
   readonly portBound?: boolean | undefined;
   readonly remote?: Endpoint | undefined;
   /** The ports to pick from. @default all */
@@ -40,12 +40,12 @@ export interface Asked {
   readonly inWorker?: boolean | undefined;
 }
 
-/** Why, and what to do. */
+/** The reason and the remedy of a failure. */
 export interface Explanation {
   readonly reason?: FailureReason | undefined;
   /** One or more sentences, without the last full stop. */
   readonly remedy?: string | undefined;
-  /** With 'portRangeExhausted': the search that found no port. Asking what holds the ports takes time, see `evidenceOf`. */
+  /** With 'portRangeExhausted': the failed search. Finding out what holds the ports takes time, see `evidenceOf`. */
   readonly search?: FailedSearch | undefined;
 }
 
@@ -64,16 +64,16 @@ export function explain(call: ExplainedCall, errno: number, asked: Asked, option
 }
 
 /**
- * The error of a call that failed. Where a range is exhausted it has evidence, which takes up to some 75 ms: it is for an error
- * that somebody is about to get.
+ * The error of a failed call. For an exhausted range it includes evidence, which takes up to 75 ms to gather, so call this
+ * only for errors that are returned to the user.
  */
 export function callError(call: ExplainedCall, errno: number, asked: Asked, more: ErrorDetails = {}): SyscallError {
   return errorOf(call, errno, asked, more, withEvidence(explain(call, errno, asked, more.option)));
 }
 
 /**
- * The same for calls that try all ports there are: an exhausted range is ERR_PORT_RANGE_EXHAUSTED, with the kernel's error as
- * its `cause`.
+ * As callError, for calls that try all ports: an exhausted range is ERR_PORT_RANGE_EXHAUSTED, with the kernel's error as
+ * `cause`.
  */
 export function outerError(call: ExplainedCall, errno: number, asked: Asked, more: ErrorDetails = {}): Error {
   const explanation = explain(call, errno, asked, more.option);
@@ -88,13 +88,13 @@ export function outerError(call: ExplainedCall, errno: number, asked: Asked, mor
   );
 }
 
-/** What an error has beyond its call and what was asked for. */
+/** Further properties of an error. */
 export interface ErrorDetails {
-  /** What `syscall` says, where Node names another call than the one that failed. */
+  /** The `syscall` of the error, if Node reports another call than the failed one. */
   readonly syscall?: string | undefined;
-  /** Of setsockopt. */
+  /** The option of setsockopt. */
   readonly option?: EncodedOption | undefined;
-  /** The address and port that the error names, where they are not the call's own. */
+  /** The address and port of the error, if they are not those of the call. */
   readonly ends?: { readonly address: string; readonly port: number } | undefined;
 }
 
@@ -112,7 +112,7 @@ export function errorOf(
   });
 }
 
-/** What holds the ports of a search that failed: part of an error's context. */
+/** What holds the ports of a failed search, for an error's context. */
 export function withEvidence({
   reason,
   remedy,
@@ -124,8 +124,8 @@ export function withEvidence({
 }
 
 /**
- * What holds the ports of a search that failed, and what to do: one sentence without its full stop. From the kernel's list
- * of sockets, as long as reading it does not take more than its share of the time.
+ * What holds the ports of a failed search, and what to do: one sentence without the full stop. Reads the kernel's list of
+ * sockets, within a time budget.
  */
 export function evidenceOf(search: FailedSearch): { readonly remedy: string; readonly exhaustedBy?: ExhaustedBy } {
   const found = recentExhaustion(search);
@@ -139,7 +139,7 @@ export function evidenceOf(search: FailedSearch): { readonly remedy: string; rea
   return { remedy };
 }
 
-/** The command that makes an address that is on no interface one of this host's (AnyIP). */
+/** The command that routes an address to this host (AnyIP). */
 export function localRoute(address: string): string {
   const bare = withoutZone(address);
   return bare.includes(':') ? `ip -6 route add local ${bare}/128 dev lo` : `ip route add local ${bare}/32 dev lo`;
@@ -168,12 +168,12 @@ function isAny(local: string | undefined): boolean {
   return local === undefined || isWildcard({ address: local });
 }
 
-/** A link-local address that does not say on which link. */
+/** Whether this is a link-local address without a zone. */
 function lacksZone(address: string | undefined): boolean {
   return address !== undefined && /^fe[89ab][\da-f]:/i.test(address) && !address.includes('%');
 }
 
-/** As an Endpoint shows it: without a zone, and a mapped address as the IPv4 address. */
+/** The address as in Endpoint, but without a zone; a mapped address as IPv4. */
 function plainAddress(address: string): string {
   return Endpoint.from({ address: withoutZone(address), port: 0 }).address;
 }
@@ -182,21 +182,21 @@ function isRoutedHere(address: string): boolean {
   try {
     return isLocal(address);
   } catch {
-    return true; // AF_NETLINK is forbidden, or no descriptor is left: nothing is known
+    return true; // unknown: AF_NETLINK is forbidden, or no descriptor is left
   }
 }
 
-/** Does this host have an address to send from? A UDP connect picks one as TCP's does, and sends nothing. */
+/** Whether this host has a source address for the destination. A UDP connect picks one as TCP does, and sends nothing. */
 function hasSource(remote: Endpoint): boolean {
   const family = remote.family === 'ipv6' || remote.mapped ? 'ipv6' : 'ipv4';
   const handle = new (native().Handle)();
-  if (handle.socket(familyNumber(family), SOCK_DGRAM, 0) < 0) return true; // nothing is known then
+  if (handle.socket(familyNumber(family), SOCK_DGRAM, 0) < 0) return true; // unknown
   const connected = handle.connect(remote.transientSockaddr(family));
   handle.close();
   return connected !== EADDRNOTAVAIL;
 }
 
-/** What the braces of a remedy stand for. */
+/** The values of the placeholders in a remedy. */
 function fill(remedy: string, asked: Asked): string {
   return remedy.replace(/\{(\w+)\}/g, (whole, name: string) => PLACES[name]?.(asked) ?? whole);
 }
@@ -215,7 +215,7 @@ function localOrAny({ local }: Asked): string {
   return local === undefined || isWildcard({ address: local }) ? 'any address' : local;
 }
 
-/** How one binds to an address that is not local. */
+/** How to bind to an address that is not local, for each caller. */
 const FREEBIND: Readonly<Record<Caller, string>> = {
   connect: 'connect with freebind: true',
   reserve: 'reserve with freebind: true',
@@ -224,10 +224,10 @@ const FREEBIND: Readonly<Record<Caller, string>> = {
   NativeSocket: 'set IP_FREEBIND or IPV6_FREEBIND before',
 };
 
-/** Nothing is added for listen: everybody knows EADDRINUSE. */
+/** Nothing is added for listen, where EADDRINUSE is well known. */
 const PORT_IN_USE: Readonly<Record<Caller, string>> = {
   connect: 'Another socket holds the port: let the kernel pick one (no localPort), or share it (localPortRange)',
-  reserve: 'Another socket holds the port, and this reservation was to have it alone',
+  reserve: 'Another socket holds the port, and shareLocalPort is false',
   listen: '',
   UdpSocket: 'Another socket holds the port: reuseAddr or reusePort shares it, if that socket has the same option',
   NativeSocket: 'Another socket holds the port',
@@ -237,7 +237,7 @@ function searchOf(call: ExplainedCall, { protocol = 'tcp', local, remote, range 
   const udp = protocol === 'udp';
   return {
     protocol: udp ? 'udp' : 'tcp',
-    // bind(2) looks for a port that is free toward all, and so does UDP always.
+    // bind(2), and UDP in general, needs a port that is free toward all destinations.
     remote: call === 'bind' || call === 'listen' || udp || remote === undefined ? ANYWHERE : remote,
     local: isAny(local) ? undefined : local,
     range,
@@ -245,7 +245,7 @@ function searchOf(call: ExplainedCall, { protocol = 'tcp', local, remote, range 
   };
 }
 
-/** Which addresses an error names. */
+/** The addresses of an error. */
 function endsOf(call: ExplainedCall, { local, port, remote }: Asked): SyscallContext {
   const localPort = port === 0 ? undefined : port;
   switch (call) {

@@ -1,4 +1,4 @@
-// The options of a local end as steps of a recipe: one order, one set of names, for every kind of socket that has one.
+// The options of a local end as steps of a recipe, in the same order for every kind of socket.
 import { boolean, integer, invalidValue, string } from '../arguments.js';
 import { ENOPROTOOPT } from '../kernel/numbers.js';
 import type { PortRange } from '../kernel/sysctl.js';
@@ -7,13 +7,13 @@ import { byFamily } from '../options/by-family.js';
 import type { Family } from '../wire/families.js';
 import type { Step } from './recipe.js';
 
-/** What of a local end is set by options. */
+/** The parts of a local end that are socket options. */
 export interface LocalOptions {
-  /** IP_BIND_ADDRESS_NO_PORT: connect(2) picks the port. 'ifAvailable' does without on a kernel that lacks it (4.2). */
+  /** IP_BIND_ADDRESS_NO_PORT: connect(2) picks the port. 'ifAvailable' ignores the error of kernels before 4.2, which lack it. */
   readonly portAtConnect?: boolean | 'ifAvailable' | undefined;
   /** IP_LOCAL_PORT_RANGE */
   readonly range?: PortRange | undefined;
-  /** Without it a kernel that has no port range serves as well: only its search is slower. */
+  /** If not set, a kernel without port ranges is accepted: only its search is slower. */
   readonly rangeWanted?: boolean | undefined;
   readonly freebind?: boolean | undefined;
   readonly transparent?: boolean | undefined;
@@ -21,7 +21,7 @@ export interface LocalOptions {
   readonly device?: string | undefined;
 }
 
-/** Options that every kind of local end has, as callers name them. */
+/** Options of every kind of local end, as given by callers. */
 export interface GivenLocalOptions {
   readonly freebind?: boolean | undefined;
   readonly transparent?: boolean | undefined;
@@ -29,7 +29,7 @@ export interface GivenLocalOptions {
   readonly device?: string | undefined;
 }
 
-/** The same, checked, with their defaults. */
+/** The same, checked, with defaults. */
 export interface CheckedLocalOptions {
   readonly freebind: boolean;
   readonly transparent: boolean;
@@ -37,7 +37,7 @@ export interface CheckedLocalOptions {
   readonly device: string | undefined;
 }
 
-/** Each is read once. @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
+/** Checks the options; each is read once. @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
 export function checkLocalOptions(options: GivenLocalOptions): CheckedLocalOptions {
   const { freebind = false, transparent = false, mark, device } = options;
   boolean('options.freebind', freebind);
@@ -52,7 +52,7 @@ export function checkLocalOptions(options: GivenLocalOptions): CheckedLocalOptio
   return { freebind, transparent, mark, device };
 }
 
-/** In the order in which they are set. */
+/** The steps in the order in which the options are set. */
 export function localSteps(local: LocalOptions, family: Family): Step[] {
   const { portAtConnect, range, rangeWanted, freebind, transparent, mark, device } = local;
   const steps: Step[] = [];
@@ -70,7 +70,7 @@ export function localSteps(local: LocalOptions, family: Family): Step[] {
   return steps;
 }
 
-/** Options as steps, none of which may fail. */
+/** Options as required steps. */
 export function optionSteps(options: readonly EncodedOption[]): Step[] {
   return options.map((option) => setOption(option));
 }

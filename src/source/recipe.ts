@@ -1,4 +1,4 @@
-// A socket's making as data: the system calls in their order, encoded into one arena, and run by one native call.
+// Recipe: the system calls that create a socket, encoded into one arena and run by one native call.
 import type { Handle } from '../binding.js';
 import { IPPROTO_TCP, TCP_INFO } from '../kernel/numbers.js';
 import type { EncodedOption } from '../options/access.js';
@@ -6,22 +6,22 @@ import { TCP_INFO_PROOF_SIZE } from '../options/deferred.js';
 import { SOCKADDR_SIZE } from '../wire/endpoint.js';
 import { familyNumber, type Family } from '../wire/families.js';
 
-/** One system call. The addresses of bind and connect are given before a run, since they are what varies. */
+/** One system call. The addresses of bind and connect are set before each run. */
 export type Step =
   | { readonly call: 'socket'; readonly family: Family; readonly type: number; readonly protocol: number }
-  /** `tolerates`: a negative errno with which the recipe goes on, as if the option had not been asked for. */
+  /** `tolerates`: a negative errno that is ignored, as if the option had not been requested. */
   | { readonly call: 'setsockopt'; readonly option: EncodedOption; readonly tolerates?: number | undefined }
   | { readonly call: 'bind' }
   | { readonly call: 'connect' }
   | { readonly call: 'listen'; readonly backlog: number }
-  /** Reads the local address back: `Recipe.name`. */
+  /** Reads the local address into `Recipe.name`. */
   | { readonly call: 'getsockname' }
-  /** Reads TCP_INFO back: `Recipe.info`. */
+  /** Reads TCP_INFO into `Recipe.info`. */
   | { readonly call: 'getsockopt'; readonly option: 'TCP_INFO' };
 
 /**
- * The steps that make one socket. A recipe is encoded once and may be run any number of times, each time for one socket: a
- * run writes its read-backs over those of the run before.
+ * The steps that create a socket. A recipe is encoded once and may be run any number of times, for one socket each; a run
+ * overwrites the values read by the previous one.
  */
 export class Recipe {
   readonly steps: readonly Step[];
@@ -31,7 +31,7 @@ export class Recipe {
   readonly info: Uint8Array;
   readonly #arena: Uint8Array;
   readonly #words: Int32Array;
-  /** Where the words of a step begin, 0 for a step that the recipe has not. */
+  /** The offset of each step's words; 0 if the recipe does not have the step. */
   readonly #bind: number;
   readonly #connect: number;
   readonly #name: number;
@@ -39,7 +39,7 @@ export class Recipe {
   #boundTo: Uint8Array | undefined;
   #connectedTo: Uint8Array | undefined;
 
-  /** @param steps a socket step first, and at most one of bind, connect, getsockname and getsockopt each */
+  /** @param steps a socket step first, and at most one each of bind, connect, getsockname and getsockopt */
   constructor(steps: readonly Step[]) {
     this.steps = steps;
     const payload = HEADER_BYTES + steps.length * STEP_BYTES;
@@ -59,14 +59,14 @@ export class Recipe {
     this.info = this.#memory(this.#info);
   }
 
-  /** Where the bind step binds to. @param sockaddr of the socket's family, which nobody writes to any more */
+  /** Sets the address of the bind step. @param sockaddr of the socket's family; must not change afterwards */
   bindTo(sockaddr: Uint8Array): void {
-    if (sockaddr === this.#boundTo) return; // sockets in a row have the same
+    if (sockaddr === this.#boundTo) return; // consecutive sockets often have the same
     this.#setAddress(this.#bind, sockaddr);
     this.#boundTo = sockaddr;
   }
 
-  /** Where the connect step connects to. @param sockaddr of the socket's family, which nobody writes to any more */
+  /** Sets the address of the connect step. @param sockaddr of the socket's family; must not change afterwards */
   connectTo(sockaddr: Uint8Array): void {
     if (sockaddr === this.#connectedTo) return;
     this.#setAddress(this.#connect, sockaddr);
@@ -74,8 +74,8 @@ export class Recipe {
   }
 
   /**
-   * Makes the socket, in an empty Handle. 0, or the negative errno of the step that failed (`failed`): then the Handle is
-   * empty as before.
+   * Creates the socket in an empty Handle. Returns 0, or the negative errno of the failed step (`failed`), after which the
+   * Handle is still empty.
    */
   run(handle: Handle): number {
     return handle.make(this.#arena);
@@ -94,10 +94,10 @@ export class Recipe {
     return this.#result(this.#info);
   }
 
-  /** Of the last run: is the local address the one that the bind step asked for, whatever the port? */
+  /** Whether the last run got the local address of the bind step, ignoring the port. */
   keptAddress(): boolean {
     const [offset, length] = [this.#words[this.#bind + OFFSET] ?? 0, this.#words[this.#bind + LENGTH] ?? 0];
-    // sockaddr_in has its address at 4 to 7, sockaddr_in6 at 8 to 23.
+    // The address is at bytes 4 to 7 of sockaddr_in, and 8 to 23 of sockaddr_in6.
     const [from, to] = length === SOCKADDR_SIZE ? [8, 24] : [4, 8];
     for (let i = from; i < to; i++) if (this.name[i] !== this.#arena[offset + i]) return false;
     return true;
@@ -154,7 +154,7 @@ export class Recipe {
   }
 }
 
-/** Bytes of the arena that a step needs beside its words. */
+/** Bytes of the arena that a step needs in addition to its words. */
 function roomOf(step: Step): number {
   switch (step.call) {
     case 'bind':
@@ -176,7 +176,7 @@ function align(bytes: number): number {
 
 const NOTHING = new Uint8Array(0);
 
-// The arena as native/recipe.h has it: RecipeHeader (steps, failed), then a Step of eight words each, then memory.
+// The layout of the arena, as in native/recipe.h: RecipeHeader (steps, failed), then a Step of eight words each, then memory.
 const HEADER_WORDS = 2;
 const STEP_WORDS = 8;
 const HEADER_BYTES = HEADER_WORDS * 4;

@@ -1,5 +1,5 @@
-// Recipes of one kind of socket, found again: sources come in a row that differ in their address alone, and encoding the steps
-// costs more than some of them.
+// A cache of the recipes of one kind of socket: consecutive sources often differ only in their address, and encoding the
+// steps costs more than running some of them.
 import { BoundedMap } from '../bounded-map.js';
 import type { Family } from '../wire/families.js';
 import { Recipe, type Step } from './recipe.js';
@@ -9,7 +9,7 @@ import { boundAddress, type Source } from './source.js';
 export interface Shape {
   readonly source: Source;
   readonly family: Family;
-  /** There is an address for bind(2). */
+  /** Whether there is an address for bind(2). */
   readonly binds: boolean;
 }
 
@@ -18,16 +18,16 @@ export class Recipes {
   readonly #known = new BoundedMap<string, Recipe>(MAX_RECIPES);
   #latest: (Shape & { readonly recipe: Recipe }) | undefined;
 
-  /** @param steps the steps for a shape; they do not depend on the source's address, nor on its port but for being one */
+  /** @param steps returns the steps for a shape; they must not depend on the source's address or port number */
   constructor(steps: (shape: Shape) => readonly Step[]) {
     this.#steps = steps;
   }
 
-  /** The recipe for a source, its addresses to be set. It is good until the next call. */
+  /** The recipe for a source, before its addresses are set. Valid until the next call. */
   of(source: Source, family: Family): Recipe {
     const binds = boundAddress(source, family) !== undefined;
     const latest = this.#latest;
-    // Even a key to look it up by costs more than a system call.
+    // Even computing a lookup key costs more than a system call.
     if (latest?.family === family && latest.binds === binds && alike(latest.source, source)) return latest.recipe;
     const recipe = this.#find({ source, family, binds });
     this.#latest = { source, family, binds, recipe };
