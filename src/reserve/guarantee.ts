@@ -1,5 +1,5 @@
-// Options that would take a reservation's guarantee away, measured on Linux 6.18: each lets a second socket have the
-// same 4-tuple, or bind and listen on the port.
+// Options that would break a reservation's guarantee, measured on Linux 6.18: each lets a second socket get the same
+// 4-tuple, or bind and listen on the port.
 import { bothFamilies } from '../options/by-family.js';
 import { LEVELS } from '../options/row.js';
 import { OPTIONS } from '../options/table.js';
@@ -7,28 +7,28 @@ import { OPTIONS } from '../options/table.js';
 const REASONS = [
   ['SO_REUSEADDR', 'another socket with SO_REUSEADDR could then bind the reserved port, and listen on it'],
   ['SO_REUSEPORT', 'another socket with SO_REUSEPORT could then bind the reserved port, and listen on it'],
-  ['SO_BINDTODEVICE', 'a socket that is not tied to the device could then get the same 4-tuple'],
-  ['SO_BINDTOIFINDEX', 'a socket that is not tied to the device could then get the same 4-tuple'],
+  ['SO_BINDTODEVICE', 'a socket that is not bound to the device could then get the same 4-tuple'],
+  ['SO_BINDTOIFINDEX', 'a socket that is not bound to the device could then get the same 4-tuple'],
 ] as const;
 
 export const LOSES_GUARANTEE: ReadonlyMap<string, string> = new Map(REASONS);
 
-/** The same by an option's numbers. */
+/** The same for an option given by its numbers. */
 export function losesGuarantee(level: number, name: number): string | undefined {
   return REASONS.find(([option]) => LEVELS[OPTIONS[option].level] === level && OPTIONS[option].name === name)?.[1];
 }
 
-/** Options that make a reservation, which `reserve` sets itself. */
+/** Options that `reserve` sets itself. */
 export const SET_BY_RESERVE: ReadonlyMap<string, string> = ownOptions('reserve', [
   'TCP_FASTOPEN_CONNECT',
   'TCP_FASTOPEN_NO_COOKIE',
 ]);
 
-/** Those of `reserveUdp`, and what a socket of `toUdpSocket` decides. */
+/** Options that `reserveUdp` or `toUdpSocket` sets. */
 export const SET_BY_RESERVE_UDP: ReadonlyMap<string, string> = new Map([
   ...ownOptions('reserveUdp', []),
-  ['UDP_GRO', 'toUdpSocket({ gro: true }) sets it, and makes room for it'],
-  ['UDP_SEGMENT', 'toUdpSocket({ segmentSize }) sets it'],
+  ['UDP_GRO', 'use toUdpSocket({ gro: true }), which also makes room for merged datagrams'],
+  ['UDP_SEGMENT', 'use toUdpSocket({ segmentSize })'],
 ]);
 
 function ownOptions(call: string, more: readonly string[]): ReadonlyMap<string, string> {

@@ -1,11 +1,12 @@
-// The handshake of a deferred connect, without data: a send of nothing starts it, writability ends it, SO_ERROR judges it.
+// Performs the handshake of a deferred connect without data: an empty send starts it, writability ends it, and SO_ERROR has
+// its result.
 import type { Handle } from '../binding.js';
 import { AbortError } from '../errors.js';
 import { WRITABLE, type Readiness } from '../socket/readiness.js';
 import { takeError } from '../kernel/int-option.js';
 import { EINPROGRESS, ETIMEDOUT } from '../kernel/numbers.js';
 
-/** Resolves with 0, or the negative errno of connect(2): ETIMEDOUT also when `timeout` milliseconds were not enough. */
+/** Resolves with 0, or the negative errno of connect(2): ETIMEDOUT also after `timeout` milliseconds. */
 export async function handshake(
   handle: Handle,
   readiness: Readiness,
@@ -25,7 +26,7 @@ export async function handshake(
   try {
     await readiness.wait(WRITABLE, signal === undefined ? deadline.signal : AbortSignal.any([signal, deadline.signal]));
   } catch (error) {
-    // The one that was first: `signal` has been seen before the wait, so an abort of it is what `error` says.
+    // Whichever came first: `signal` was checked before the wait, so an abort is reported by `error`.
     if (error instanceof AbortError && error.cause === TIMED_OUT) return ETIMEDOUT;
     throw error;
   } finally {

@@ -1,10 +1,10 @@
-// A reservation on its way to another thread, TCP's or UDP's: structured clone and JSON keep it.
+// A TCP or UDP reservation as plain data, for moving it to another thread with structured clone or JSON.
 import { integer, invalidType } from '../arguments.js';
 import { native } from '../binding.js';
 import { SocketError } from '../errors.js';
 import { Endpoint, SOCKADDR_SIZE, type EndpointLike } from '../wire/endpoint.js';
 
-/** What `detach` returns. Whoever has it owns the descriptor. */
+/** The return value of `detach`. Its holder owns the descriptor. */
 export interface DetachedReservation {
   readonly fd: number;
   readonly local: EndpointLike;
@@ -22,7 +22,7 @@ export function checkMoved(moved: DetachedReservation): { readonly fd: number; l
   };
 }
 
-/** Is the descriptor connected to this endpoint? A copy of it is asked, which is closed again. */
+/** Whether the descriptor is connected to this endpoint, checked on a temporary duplicate. */
 export function leadsTo(fd: number, remote: Endpoint): boolean {
   const copy = new (native().Handle)();
   if (copy.duplicate(fd) < 0) return false;

@@ -1,4 +1,4 @@
-// PortReservation: a local port that the kernel keeps toward one destination, with nothing sent.
+// PortReservation: a local port that the kernel reserves toward one destination, without sending anything.
 import type { ChildProcess } from 'node:child_process';
 import { Socket } from 'node:net';
 import { inspect, type InspectOptions } from 'node:util';
@@ -25,19 +25,20 @@ import { noLongerHeld, notHeld, type DetachedReservation } from './moved.js';
 import { ignoreEmptyWrites, requireAdoption, toStream } from '../node/stream.js';
 
 /**
- * 'held': the kernel keeps the port. 'activating', 'activated': the handshake is under way, or was left to a net.Socket.
- * 'released': given back. 'detached': moved elsewhere. 'lost': the kernel took it away (`ss -K`, a simultaneous open).
+ * 'held': the port is reserved. 'activating': the handshake is in progress. 'activated': a net.Socket owns the port.
+ * 'released': the port was released. 'detached': moved elsewhere. 'lost': the kernel closed the socket (`ss -K`, a
+ * simultaneous open).
  */
 export type ReservationState = 'held' | 'activating' | 'activated' | 'released' | 'detached' | 'lost';
 
 export interface ActivateOptions {
-  /** Gives up, and gives the port back. */
+  /** Aborts the handshake and releases the port. */
   readonly signal?: AbortSignal | undefined;
-  /** Milliseconds until it fails with ETIMEDOUT; 0 leaves it to the kernel (TCP_SYNCNT). @default 0 */
+  /** Milliseconds until it fails with ETIMEDOUT; 0 uses the kernel's timeout (TCP_SYNCNT). @default 0 */
   readonly timeout?: number | undefined;
 }
 
-/** What `sendTo` sends; its descriptor goes with it as the message's handle. */
+/** The message of `sendTo`; the descriptor is sent with it as the handle. */
 export interface ReservationMessage {
   readonly type: 'linux-sockets:reservation';
   readonly local: EndpointLike;
@@ -45,9 +46,9 @@ export interface ReservationMessage {
 }
 
 /**
- * A local port toward one destination that nobody else on this machine can have, while no packet has been sent. Other
- * destinations may share the port, unless it was reserved with `shareLocalPort: false`. It lasts until `release`, or the end of the
- * process; there is no timeout. Made by `reserve`.
+ * An exclusive local port toward one destination, for which no packet has been sent. Other destinations may share the port,
+ * unless it was reserved with `shareLocalPort: false`. It lasts until `release` or the end of the process; there is no
+ * timeout. Created by `reserve`.
  */
 export class PortReservation implements OwnSocket<'stream'>, Disposable {
   declare readonly [socketType]: 'stream';
@@ -55,7 +56,7 @@ export class PortReservation implements OwnSocket<'stream'>, Disposable {
   readonly remote: Endpoint;
   #handle: Handle;
   #state: ReservationState = 'held';
-  /** While activating: it has to end before the descriptor does. */
+  /** Used while activating: must be closed before the descriptor. */
   #readiness: Readiness | undefined;
   #polled = false;
 
@@ -71,9 +72,9 @@ export class PortReservation implements OwnSocket<'stream'>, Disposable {
   }
 
   /**
-   * Takes over a reservation from another thread (what `detach` returned there) or another process (the message and the
-   * handle that `sendTo` sent there). When this throws, the descriptor still belongs to the caller.
-   * @throws ERR_INVALID_STATE when it is no reservation, or not that one; ERR_INVALID_ARG_TYPE
+   * Takes over a reservation from another thread (the return value of `detach`) or another process (the message and the
+   * handle of `sendTo`). If this throws, the caller still owns the descriptor.
+   * @throws ERR_INVALID_STATE if the descriptor does not hold that reservation; ERR_INVALID_ARG_TYPE
    */
   static adopt(moved: DetachedReservation): PortReservation;
   static adopt(message: ReservationMessage, handle: unknown): PortReservation;
@@ -87,23 +88,23 @@ export class PortReservation implements OwnSocket<'stream'>, Disposable {
     if ('fd' in moved) check('fcntl', handle.adopt(fd));
     else {
       check('fcntl', handle.duplicate(fd));
-      (sent as Socket).destroy(); // a close without a shutdown: the copy holds the port
+      (sent as Socket).destroy(); // closes without a shutdown: the duplicate holds the port
     }
     return new PortReservation(handle, local, remote);
   }
 
-  /** The descriptor; -1 once it has left this object. */
+  /** The descriptor; -1 when this object no longer owns it. */
   get fd(): number {
     return this.#handle.fd();
   }
 
-  /** Where it stands. While it is held, the kernel is asked. */
+  /** The current state. While it is held, the kernel is queried. */
   get state(): ReservationState {
     this.verify();
     return this.#state;
   }
 
-  /** Asks the kernel: is it still held (SYN_SENT), with no packet sent (tcpi_segs_out 0)? */
+  /** Checks with the kernel that it is still held (SYN_SENT), with no packet sent (tcpi_segs_out 0). */
   verify(): boolean {
     if (this.#state !== 'held') return false;
     if (isDeferred(this.#handle)) return true;
@@ -112,10 +113,10 @@ export class PortReservation implements OwnSocket<'stream'>, Disposable {
   }
 
   /**
-   * Connects, with the plain handshake, and resolves with the connected socket, which owns the port from then on. For
-   * protocols in which the server speaks first, and wherever a failure has to be told apart from one of the stream.
+   * Connects with the normal handshake, and resolves with the connected socket, which then owns the port. Use it for
+   * protocols in which the server sends first, and if connection errors must be distinguishable from stream errors.
    * @throws as a failed net.connect: ECONNREFUSED, ETIMEDOUT, … with `syscall` 'connect', `address`, `port`,
-   * `localAddress`, `localPort`; AbortError. The port is free after each. ERR_INVALID_STATE when it is not held.
+   * `localAddress`, `localPort`; AbortError. In each case the port is released. ERR_INVALID_STATE if it is not held.
    */
   async activate(options: ActivateOptions = {}): Promise<Socket> {
     checkOptions('options', options, ['signal', 'timeout']);
@@ -138,7 +139,7 @@ export class PortReservation implements OwnSocket<'stream'>, Disposable {
       const released = this.#hasState('released'); // by `release`, which has ended the wait
       this.release();
       throw released
-        ? new SocketError('ERR_INVALID_STATE', 'The reservation was released while it was activated.')
+        ? new SocketError('ERR_INVALID_STATE', 'The reservation was released while it was being activated.')
         : error;
     } finally {
       this.#readiness = undefined;
@@ -146,10 +147,11 @@ export class PortReservation implements OwnSocket<'stream'>, Disposable {
   }
 
   /**
-   * A net.Socket whose handshake starts with its first write: the SYN carries the data. It counts as connected at once,
-   * so there is no 'connect' event, and a refusal shows as ECONNREFUSED of 'read' or 'write'. Until something is
-   * written nothing is sent, and `end()` before any write is an ECONNRESET of 'read': where the server speaks first it waits for ever, and `activate` is what you want.
-   * @throws ERR_INVALID_STATE when it is not held
+   * Returns a net.Socket whose handshake starts with its first write: the SYN carries the data. It counts as connected at
+   * once, so there is no 'connect' event, and a refused connection is an ECONNREFUSED of 'read' or 'write'. Nothing is sent
+   * until the first write, and `end()` before any write is an ECONNRESET of 'read'. If the server sends first, it waits
+   * indefinitely; use `activate` instead.
+   * @throws ERR_INVALID_STATE if it is not held
    */
   toSocket(): Socket {
     requireAdoption();
@@ -159,10 +161,10 @@ export class PortReservation implements OwnSocket<'stream'>, Disposable {
     return socket;
   }
 
-  /** Gives the port back; nothing is sent. Without effect once the reservation has left this object. */
+  /** Releases the port without sending anything. Does nothing if this object no longer owns the port. */
   release(): void {
     if (this.#state === 'released' || this.#state === 'activated' || this.#state === 'detached') return;
-    // The handshake may have succeeded in this very moment: a reset leaves no TIME-WAIT, which would keep the port.
+    // The handshake may just have succeeded: a reset avoids TIME-WAIT, which would hold the port.
     if (this.#state === 'activating') this.#handle.setsockopt(RESET.level, RESET.name, RESET.value);
     this.#state = 'released';
     this.#readiness?.close();
@@ -176,7 +178,10 @@ export class PortReservation implements OwnSocket<'stream'>, Disposable {
     this.release();
   }
 
-  /** Gives the descriptor away, for `adopt` in another thread. The port stays reserved. @throws ERR_INVALID_STATE when it is not held */
+  /**
+   * Returns the reservation as data, for `adopt` in another thread. The port stays reserved. @throws ERR_INVALID_STATE if
+   * it is not held
+   */
   detach(): DetachedReservation {
     this.#requireHeld();
     const fd = check('detach', this.#handle.detach());
@@ -185,10 +190,10 @@ export class PortReservation implements OwnSocket<'stream'>, Disposable {
   }
 
   /**
-   * Moves the reservation to a child process made by fork. There,
-   * `process.on('message', (message, handle) => PortReservation.adopt(message, handle))`. Resolves when the descriptor is
-   * on its way; when sending fails the reservation is still held here.
-   * @throws ERR_INVALID_STATE when it is not held; what `child.send` reports
+   * Moves the reservation to a child process created by fork. In the child, call
+   * `process.on('message', (message, handle) => PortReservation.adopt(message, handle))`. Resolves when the message has
+   * been written; if sending fails, the reservation is still held here.
+   * @throws ERR_INVALID_STATE if it is not held; the error of `child.send`
    */
   async sendTo(child: ChildProcess): Promise<void> {
     if (typeof child !== 'object' || child === null || typeof child.send !== 'function') {
@@ -207,7 +212,7 @@ export class PortReservation implements OwnSocket<'stream'>, Disposable {
       this.#state = 'held';
       throw error;
     } finally {
-      carrier.destroy(); // a close without a shutdown: what the child has, or this object, holds the port
+      carrier.destroy(); // closes without a shutdown: the child, or this object, holds the port
     }
     this.#handle.close();
   }
@@ -227,7 +232,7 @@ export class PortReservation implements OwnSocket<'stream'>, Disposable {
     return `PortReservation ${inspectValue({ state, local, remote, fd }, options)}`;
   }
 
-  /** For after an await, since TypeScript believes that the state is still what was assigned before it. */
+  /** For use after an await, since TypeScript assumes that the state has not changed. */
   #hasState(state: ReservationState): boolean {
     return this.#state === state;
   }
@@ -249,7 +254,7 @@ export class PortReservation implements OwnSocket<'stream'>, Disposable {
   }
 }
 
-/** Resolves when the message is written; rejects when it was not, and never will be. */
+/** Resolves when the message has been written; rejects if it never will be. */
 async function sendHandle(child: ChildProcess, message: ReservationMessage, carrier: Socket): Promise<void> {
   let gone: (() => void) | undefined;
   try {
@@ -258,7 +263,7 @@ async function sendHandle(child: ChildProcess, message: ReservationMessage, carr
         if (error === null) resolve();
         else reject(error);
       });
-      // Node sends one handle at a time, and forgets those that still wait when the child goes, without a word to them.
+      // Node sends one handle at a time, and silently drops those that are queued when the child exits.
       if (!child.connected) return;
       gone = () => reject(new SocketError('ERR_INVALID_STATE', 'The child ended before the reservation was sent.'));
       child.once('disconnect', gone).once('exit', gone);
@@ -268,7 +273,7 @@ async function sendHandle(child: ChildProcess, message: ReservationMessage, carr
   }
 }
 
-/** A reservation that came from elsewhere: is it what it says? */
+/** Checks that an adopted descriptor holds the reservation. */
 function requireHeld(fd: number, local: Endpoint): void {
   const access = accessOf(fd);
   const actual = Endpoint.decode(scratchAddress, access.getsockname(scratchAddress));
@@ -276,7 +281,7 @@ function requireHeld(fd: number, local: Endpoint): void {
   throw notHeld(fd, local);
 }
 
-/** The descriptor that came with a message: it stays the net.Socket's, so it will be copied. */
+/** The descriptor received with a message: the net.Socket owns it, so it is duplicated. */
 function sentDescriptor(sent: unknown): number {
   const fd = sent instanceof Socket ? descriptorOf(sent) : undefined;
   if (fd === undefined) throw invalidType('handle', 'the net.Socket that came with the message', sent);

@@ -1,4 +1,4 @@
-// reserveAsync: reserve, waiting for a local port when all are taken.
+// reserveAsync: as reserve, but waits for a local port if all are taken.
 import { abortSignal, invalidType } from '../arguments.js';
 import { AbortError } from '../errors.js';
 import type { FailedSearch } from '../ports/evidence.js';
@@ -10,16 +10,16 @@ import { PortReservation } from './port-reservation.js';
 import { attempt, failureOf, planOf, type RefusedStep, type ReserveOptions, type ReservePlan } from './reserve.js';
 
 export interface ReserveAsyncOptions extends ReserveOptions {
-  /** Wait for a local port when all are taken, and for how long at most. @default true: 60,000 ms */
+  /** Whether to wait for a local port if all are taken, and how long. @default true: 60,000 ms */
   readonly waitForLocalPort?: WaitForLocalPort | undefined;
-  /** Ends the wait. */
+  /** Aborts the wait. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * As `reserve`, but waits for a local port when all are taken: until one is released or its TIME-WAIT is over, for
- * `waitForLocalPort` at most, and not at all where none can become free in that time.
- * @throws (rejects) as reserve: ERR_PORT_RANGE_EXHAUSTED when the time is over; AbortError
+ * As `reserve`, but waits for a local port if all are taken, until one is released or its TIME-WAIT is over. It waits at
+ * most for `waitForLocalPort`, and not at all if no port can become free in that time.
+ * @throws (rejects) as reserve: ERR_PORT_RANGE_EXHAUSTED after the timeout; AbortError
  */
 export async function reserveAsync(options: ReserveAsyncOptions): Promise<PortReservation> {
   if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
@@ -40,17 +40,17 @@ interface Waiting {
   readonly key: string;
   readonly policy: WaitPolicy;
   readonly signal: AbortSignal | undefined;
-  /** How the last attempt failed; undefined when there was none, since others wait already. */
+  /** The error of the last attempt; undefined if there was none because others already wait. */
   readonly last: RefusedStep | undefined;
 }
 
-/** One search for all who wait for the same ports: those before are served first. */
+/** Callers that need the same ports share one search; those that came first are served first. */
 async function waitInLine(plan: ReservePlan, { key, policy, signal, last: first }: Waiting): Promise<PortReservation> {
   let abort: (() => void) | undefined;
   try {
     return await new Promise<PortReservation>((resolve, reject) => {
       let last = first;
-      /** False: no port is free, still. */
+      /** Returns false if still no port is free. */
       const settle = (): boolean => {
         try {
           const outcome = attempt(plan);
@@ -72,7 +72,7 @@ async function waitInLine(plan: ReservePlan, { key, policy, signal, last: first 
         failed: last === undefined ? undefined : searchBehind(last, plan),
         search: settle,
         expire: () => {
-          if (last === undefined && settle()) return; // it has waited in line, and never looked
+          if (last === undefined && settle()) return; // it waited in the queue and never searched
           if (last !== undefined) reject(failureOf(last, plan));
         },
       });
@@ -87,7 +87,7 @@ async function waitInLine(plan: ReservePlan, { key, policy, signal, last: first 
   }
 }
 
-/** The search that found no port; undefined when something else went wrong. */
+/** The failed search; undefined if the failure had another cause. */
 function searchBehind({ errno, step }: RefusedStep, { source, family, remote }: ReservePlan): FailedSearch | undefined {
   if (step?.call !== 'bind' && step?.call !== 'connect') return undefined;
   return explain(step.call, errno, askedFor(source, 'reserve', family, remote)).search;

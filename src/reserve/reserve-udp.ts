@@ -1,5 +1,5 @@
-// reserveUdp: a local UDP port toward one destination, held by a socket that is connected there. Nothing is sent: connect(2) of
-// a datagram socket only says whom it is for.
+// reserveUdp: reserves a local UDP port toward one destination, with a socket that is connected to it. Nothing is sent:
+// connect(2) of a datagram socket only sets the peer.
 import { boolean, invalidValue, options as checkOptions } from '../arguments.js';
 import { native } from '../binding.js';
 import { EADDRNOTAVAIL, SOCK_DGRAM } from '../kernel/numbers.js';
@@ -18,30 +18,30 @@ import { LOSES_GUARANTEE, SET_BY_RESERVE_UDP } from './guarantee.js';
 import { UdpReservation } from './udp-reservation.js';
 
 export interface ReserveUdpOptions {
-  /** The destination. Its port is not 0. An IPv4-mapped address makes an IPv6 socket. */
+  /** The destination. Its port is not 0. An IPv4-mapped address results in an IPv6 socket. */
   readonly remote: EndpointLike;
-  /** The own address, and perhaps the port; without it the kernel picks the address by route, and a port. */
+  /** The local address, optionally with a port; by default the kernel picks the address by route, and a port. */
   readonly local?: LocalEndpointLike | undefined;
   /** The ports to pick from, both ends included, inside net.ipv4.ip_local_port_range. @default all of those */
   readonly localPortRange?: PortRange | undefined;
-  /** True is refused: Linux cannot reserve one UDP port toward several destinations. @default false */
+  /** `true` is refused: Linux cannot reserve one UDP port toward several destinations. @default false */
   readonly shareLocalPort?: boolean | undefined;
-  /** Let `local` be an address that this host does not have (IP_FREEBIND, IPV6_FREEBIND). @default false */
+  /** Allow `local` to be an address that this host does not have (IP_FREEBIND, IPV6_FREEBIND). @default false */
   readonly freebind?: boolean | undefined;
-  /** Send from an address of others (IP_TRANSPARENT, IPV6_TRANSPARENT); CAP_NET_ADMIN or CAP_NET_RAW. @default false */
+  /** Send from an address of another host (IP_TRANSPARENT, IPV6_TRANSPARENT); CAP_NET_ADMIN or CAP_NET_RAW. @default false */
   readonly transparent?: boolean | undefined;
   /** The mark of the packets, for routing rules (SO_MARK); CAP_NET_ADMIN or CAP_NET_RAW. */
   readonly mark?: number | undefined;
-  /** Set before bind. Not those that would take the guarantee away: SO_REUSEADDR, SO_REUSEPORT, SO_BINDTODEVICE; nor UDP_GRO. */
+  /** Set before bind. Not SO_REUSEADDR, SO_REUSEPORT and SO_BINDTODEVICE, which would break the guarantee, nor UDP_GRO. */
   readonly sockopts?: DatagramSocketOptions | undefined;
 }
 
 /**
- * Reserves a local UDP port toward `remote`, with nothing sent: no other socket gets the port on this address, or on all
- * addresses, whatever options it has, and from now on datagrams from `remote` wait for `toUdpSocket`, while those of others
- * are refused. Unlike TCP's `reserve` a port is not shared: UDP has one destination for each, and as many reservations as
- * there are ports on an address.
- * @throws ERR_PORT_RANGE_EXHAUSTED when no port is free, with the kernel's error (EAGAIN of connect) as `cause`; SyscallError:
+ * Reserves a local UDP port toward `remote` without sending anything: no other socket can bind the port on this address, or
+ * on all addresses, whatever its options. From now on datagrams from `remote` are queued for `toUdpSocket`, and others are
+ * rejected. Unlike with TCP's `reserve`, a port is not shared between destinations, so an address has room for as many
+ * reservations as there are ports.
+ * @throws ERR_PORT_RANGE_EXHAUSTED if no port is free, with the kernel's error (EAGAIN of connect) as `cause`; SyscallError:
  * EADDRINUSE (the port of `local` is taken), EADDRNOTAVAIL (not an address of this host, or a broadcast or multicast one),
  * ENETUNREACH, EHOSTUNREACH, EACCES, EPERM (transparent), EMFILE; ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE
  */
@@ -80,7 +80,7 @@ function planOf(options: ReserveUdpOptions): Plan {
     throw invalidValue(
       'options.shareLocalPort',
       shareLocalPort,
-      'a UDP port has one destination: Linux cannot reserve it for several',
+      'Linux cannot reserve a UDP port for several destinations',
     );
   }
   const { freebind, transparent, mark } = checkLocalOptions(options);
@@ -89,7 +89,7 @@ function planOf(options: ReserveUdpOptions): Plan {
   const range = options.localPortRange === undefined ? undefined : choice.range;
   const recipe = new Recipe([
     { call: 'socket', family, type: SOCK_DGRAM, protocol: 0 },
-    // So that the port is picked when the destination is known. An older kernel picks it in bind, with the same result.
+    // So that the port is picked when the destination is known. Older kernels pick it in bind, with the same result.
     ...localSteps({ portAtConnect: 'ifAvailable', range, rangeWanted: true, freebind, transparent, mark }, family),
     ...optionSteps(sockopts),
     ...(local === undefined ? [] : [{ call: 'bind' } as const]),

@@ -1,5 +1,6 @@
-// reserve and reserveMany: a local port toward a destination, kept by the kernel, with nothing sent. The recipe of the
-// talk "What makes the panda sad?" (Linux Plumbers 2024): a TCP Fast Open connect that waits for its first data.
+// reserve and reserveMany: reserve a local port toward a destination in the kernel, without sending anything. Uses the
+// method of the talk "What makes the panda sad?" (Linux Plumbers 2024): a TCP Fast Open connect that waits for its first
+// data.
 import { boolean, integer, options as checkOptions } from '../arguments.js';
 import type { Handle } from '../binding.js';
 import { SocketError } from '../errors.js';
@@ -25,37 +26,37 @@ import { LOSES_GUARANTEE, SET_BY_RESERVE } from './guarantee.js';
 import { PortReservation } from './port-reservation.js';
 
 export interface ReserveOptions {
-  /** The destination. Its port is not 0. An IPv4-mapped address makes an IPv6 socket. */
+  /** The destination. Its port is not 0. An IPv4-mapped address results in an IPv6 socket. */
   readonly remote: EndpointLike;
   /**
-   * The own address; without it the kernel picks one by route. A `port` that lies in net.ipv4.ip_local_port_range is
-   * taken as the range [port, port] and shared between destinations; any other needs `shareLocalPort: false`.
+   * The local address; by default the kernel picks one by route. A `port` inside net.ipv4.ip_local_port_range is treated as
+   * the range [port, port] and shared between destinations; any other port needs `shareLocalPort: false`.
    */
   readonly local?: LocalEndpointLike | undefined;
   /** The ports to pick from, both ends included, inside net.ipv4.ip_local_port_range. @default all of those */
   readonly localPortRange?: PortRange | undefined;
   /**
-   * Let reservations and connections to other destinations have the same local port (IP_BIND_ADDRESS_NO_PORT). False: the
-   * port is for this destination alone, and bind(2) takes it. @default true
+   * Whether reservations and connections to other destinations may use the same local port (IP_BIND_ADDRESS_NO_PORT).
+   * `false`: the port is exclusive to this destination, and assigned by bind(2). @default true
    */
   readonly shareLocalPort?: boolean | undefined;
-  /** Let `local` be an address that this host does not have (IP_FREEBIND, IPV6_FREEBIND). @default false */
+  /** Allow `local` to be an address that this host does not have (IP_FREEBIND, IPV6_FREEBIND). @default false */
   readonly freebind?: boolean | undefined;
-  /** Send from an address of others (IP_TRANSPARENT, IPV6_TRANSPARENT); CAP_NET_ADMIN or CAP_NET_RAW. @default false */
+  /** Send from an address of another host (IP_TRANSPARENT, IPV6_TRANSPARENT); CAP_NET_ADMIN or CAP_NET_RAW. @default false */
   readonly transparent?: boolean | undefined;
   /** The mark of the packets, for routing rules (SO_MARK); CAP_NET_ADMIN or CAP_NET_RAW. */
   readonly mark?: number | undefined;
-  /** Set before bind. Not those that would take the guarantee away: SO_REUSEADDR, SO_REUSEPORT, SO_BINDTODEVICE. */
+  /** Set before bind. Not SO_REUSEADDR, SO_REUSEPORT and SO_BINDTODEVICE, which would break the guarantee. */
   readonly sockopts?: StreamSocketOptions | undefined;
 }
 
 /**
- * Reserves a local port toward `remote`: no other socket of this network namespace gets the same 4-tuple, or binds the
- * port on this address, and no packet is sent. Verified: SYN_SENT with tcpi_segs_out 0, and the port in the range.
- * @throws ERR_PORT_RANGE_EXHAUSTED when no port is free, with the kernel's error as `cause`, and `exhaustedBy`: what has the
- * ports, where that is known; SyscallError: ENOTSUP (bit 1 of net.ipv4.tcp_fastopen is off), EADDRNOTAVAIL of bind (not an
- * address of this host, or a broadcast or multicast one), EADDRINUSE, ENETUNREACH, EHOSTUNREACH, EACCES (no route), EPERM
- * (transparent), EMFILE; ERR_NOT_DEFERRED when the kernel sent a SYN after all; ERR_INVALID_ARG_TYPE,
+ * Reserves a local port toward `remote`: no other socket of this network namespace can get the same 4-tuple, or bind the
+ * port on this address, and no packet is sent. This is verified: SYN_SENT with tcpi_segs_out 0, and the port in the range.
+ * @throws ERR_PORT_RANGE_EXHAUSTED if no port is free, with the kernel's error as `cause`, and `exhaustedBy`, what holds
+ * the ports, if known; SyscallError: ENOTSUP (bit 1 of net.ipv4.tcp_fastopen is off), EADDRNOTAVAIL of bind (not an address
+ * of this host, or a broadcast or multicast one), EADDRINUSE, ENETUNREACH, EHOSTUNREACH, EACCES (no route), EPERM
+ * (transparent), EMFILE; ERR_NOT_DEFERRED if the kernel sent a SYN after all; ERR_INVALID_ARG_TYPE,
  * ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE
  */
 export function reserve(options: ReserveOptions): PortReservation {
@@ -80,12 +81,12 @@ export function reserveMany(count: number, options: ReserveOptions): PortReserva
   return reservations;
 }
 
-/** What was asked for, checked and encoded: once, for however many reservations. */
+/** The checked and encoded options, shared by any number of reservations. */
 export interface ReservePlan {
   readonly remote: Endpoint;
   readonly family: Family;
   readonly source: Source;
-  /** What bind(2) is given; undefined where nothing is bound. */
+  /** The address for bind(2); undefined if the socket is not bound. */
   readonly bind: Endpoint | undefined;
 }
 
@@ -118,13 +119,13 @@ function reserveOne(plan: ReservePlan): PortReservation {
   throw failureOf(reservation, plan);
 }
 
-/** The kernel has refused a step. */
+/** A step that the kernel refused. */
 export interface RefusedStep {
   readonly errno: number;
   readonly step: Step | undefined;
 }
 
-/** One run of the recipe. @throws where the kernel has made something else than what was asked for; it is closed */
+/** Runs the recipe once. @throws if the result is not what was requested; the socket is then closed */
 export function attempt(plan: ReservePlan): PortReservation | RefusedStep {
   const { family, source, bind, remote } = plan;
   const recipe = RECIPES.of(source, family);
@@ -147,7 +148,7 @@ export function attempt(plan: ReservePlan): PortReservation | RefusedStep {
   }
 }
 
-/** socket, options, bind, connect, and the proof. */
+/** The steps: socket, options, bind, connect, and reading back the result. */
 function stepsOf({ source, family, binds }: Shape): Step[] {
   const { range, rangeWanted, shareLocalPort, freebind, transparent, mark, sockopts } = source;
   return [
@@ -162,7 +163,7 @@ function stepsOf({ source, family, binds }: Shape): Step[] {
   ];
 }
 
-/** bind(2) to port 0 has found no free port, but may not have looked at the last one. */
+/** bind(2) to port 0 found no free port, but may not have tried the last one. */
 function retryOnLast(recipe: Recipe, handle: Handle, { source, family }: ReservePlan, bind: Endpoint): number {
   const last = passedOver(source.rangeWanted ? source.range : undefined);
   if (last === undefined) return EADDRINUSE;
@@ -170,7 +171,7 @@ function retryOnLast(recipe: Recipe, handle: Handle, { source, family }: Reserve
   return recipe.run(handle);
 }
 
-/** The error of a run, with evidence where no port was free. */
+/** The error of a run, with evidence if no port was free. */
 export function failureOf({ errno, step }: RefusedStep, { source, family, bind, remote }: ReservePlan): Error {
   const asked = askedFor(source, 'reserve', family, remote);
   switch (step?.call) {
@@ -179,19 +180,19 @@ export function failureOf({ errno, step }: RefusedStep, { source, family, bind, 
     case 'connect':
       return errno === EINPROGRESS ? notDeferred(remote) : outerError('connect', errno, asked);
     case 'bind':
-      // For IPv6 multicast the kernel says EINVAL, and for IPv4 nothing: the fact is the same.
+      // For multicast addresses the kernel fails with EINVAL for IPv6, and accepts IPv4: report the same error for both.
       return outerError('bind', bind !== undefined && !isUnicast(bind.address) ? EADDRNOTAVAIL : errno, asked);
     default:
       return outerError('socket', errno, asked);
   }
 }
 
-/** What the kernel did, compared with what was asked for before anybody sees the socket. Returns the local end. */
+/** Checks the result against what was requested, before the socket is exposed. Returns the local end. */
 function verified(recipe: Recipe, { source, family, bind, remote }: ReservePlan): Endpoint {
   if (!saysDeferred(recipe.info, recipe.infoLength)) throw notDeferred(remote);
   const { name } = recipe;
   const bound = bind === undefined || isWildcard(bind) ? undefined : bind;
-  // The kernel took the address, and would send from another one.
+  // The kernel accepted the address, but would send from another one.
   if (bound !== undefined && !recipe.keptAddress()) {
     throw outerError('bind', EADDRNOTAVAIL, askedFor(source, 'reserve', family, remote));
   }

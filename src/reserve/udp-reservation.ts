@@ -1,4 +1,4 @@
-// UdpReservation: a local UDP port toward one destination, held by a connected socket.
+// UdpReservation: a reserved local UDP port toward one destination, held by a connected socket.
 import { inspect, type InspectOptions } from 'node:util';
 import { invalidType, invalidValue } from '../arguments.js';
 import { native, type Handle } from '../binding.js';
@@ -22,20 +22,23 @@ import type { Family } from '../wire/families.js';
 import { losesGuarantee, SET_BY_RESERVE_UDP } from './guarantee.js';
 import { checkMoved, leadsTo, noLongerHeld, notHeld, type DetachedReservation } from './moved.js';
 
-/** The two ends of a reservation that is held. */
+/** The two ends of a reservation. */
 export interface HeldEnds {
   readonly family: Family;
   readonly local: Endpoint;
   readonly remote: Endpoint;
 }
 
-/** 'held': the port is kept. 'released': given back. 'converted': a UdpSocket has it. 'detached': moved elsewhere. */
+/**
+ * 'held': the port is reserved. 'released': the port was released. 'converted': a UdpSocket owns it. 'detached': moved
+ * elsewhere.
+ */
 export type UdpReservationState = 'held' | 'released' | 'converted' | 'detached';
 
-/** What `toUdpSocket` takes: what is not decided when the port is reserved. */
+/** The options of `toUdpSocket`: those that are not fixed when the port is reserved. */
 export type ReservedSocketOptions = Omit<UdpSocketOptions, (typeof DECIDED)[number]>;
 
-/** A local UDP port toward one destination. It lasts until `release`, or the end of the process. Made by `reserveUdp`. */
+/** A local UDP port toward one destination. It lasts until `release` or the end of the process. Created by `reserveUdp`. */
 export class UdpReservation implements OwnSocket<'dgram'>, Disposable {
   declare readonly [socketType]: 'dgram';
   readonly local: Endpoint;
@@ -57,9 +60,9 @@ export class UdpReservation implements OwnSocket<'dgram'>, Disposable {
   }
 
   /**
-   * Takes over a reservation from another thread: what `detach` returned there. When this throws, the descriptor still
-   * belongs to the caller.
-   * @throws ERR_INVALID_STATE when the descriptor does not hold that reservation; ERR_INVALID_ARG_TYPE
+   * Takes over a reservation from another thread: the return value of `detach`. If this throws, the caller still owns the
+   * descriptor.
+   * @throws ERR_INVALID_STATE if the descriptor does not hold that reservation; ERR_INVALID_ARG_TYPE
    */
   static adopt(moved: DetachedReservation): UdpReservation {
     const { fd, local, remote } = checkMoved(moved);
@@ -72,7 +75,7 @@ export class UdpReservation implements OwnSocket<'dgram'>, Disposable {
     return new UdpReservation(handle, { family: domain === AF_INET6 ? 'ipv6' : 'ipv4', local, remote });
   }
 
-  /** The descriptor; -1 once it has left this object. */
+  /** The descriptor; -1 when this object no longer owns it. */
   get fd(): number {
     return this.#state === 'held' ? this.#handle.fd() : -1;
   }
@@ -82,15 +85,15 @@ export class UdpReservation implements OwnSocket<'dgram'>, Disposable {
   }
 
   /**
-   * The connected socket, which owns the port from now on; what has come meanwhile is there to be read. When this throws the
-   * port is still held.
-   * @throws ERR_INVALID_STATE when it is not held; as UdpSocket.create
+   * Returns the connected socket, which then owns the port; datagrams that arrived in the meantime can be read from it. If
+   * this throws, the port is still reserved.
+   * @throws ERR_INVALID_STATE if it is not held; as UdpSocket.create
    */
   toUdpSocket(options: ReservedSocketOptions = {}): UdpSocket {
     if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
     for (const name of DECIDED) {
       const value = (options as Partial<UdpSocketOptions>)[name];
-      if (value !== undefined) throw invalidValue(`options.${name}`, value, 'it is decided when the port is reserved');
+      if (value !== undefined) throw invalidValue(`options.${name}`, value, 'it is fixed when the port is reserved');
     }
     this.#requireHeld();
     const socket = fromReservation(this.#handle, { ...options, family: this.#family }, this.remote);
@@ -98,7 +101,10 @@ export class UdpReservation implements OwnSocket<'dgram'>, Disposable {
     return socket;
   }
 
-  /** Gives the descriptor away, for `adopt` in another thread. The port stays reserved. @throws ERR_INVALID_STATE when it is not held */
+  /**
+   * Returns the reservation as data, for `adopt` in another thread. The port stays reserved. @throws ERR_INVALID_STATE if
+   * it is not held
+   */
   detach(): DetachedReservation {
     this.#requireHeld();
     const fd = check('detach', this.#handle.detach());
@@ -106,7 +112,7 @@ export class UdpReservation implements OwnSocket<'dgram'>, Disposable {
     return { fd, local: this.local, remote: this.remote };
   }
 
-  /** Gives the port back. Without effect once it has left this object. */
+  /** Releases the port. Does nothing if this object no longer owns it. */
   release(): void {
     if (this.#state !== 'held') return;
     this.#state = 'released';
