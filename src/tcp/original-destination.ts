@@ -1,5 +1,5 @@
-// originalDestination: what a client dialled that a firewall rule has brought here. Under TPROXY it is the socket's own
-// address; under REDIRECT and DNAT connection tracking remembers it.
+// originalDestination: the address that a redirected client connected to. With TPROXY it is the socket's local address;
+// with REDIRECT and DNAT it is read from connection tracking.
 import type { Socket } from 'node:net';
 import { SocketError, SyscallError } from '../errors.js';
 import { TCP_STATES } from '../kernel/tcp-states.js';
@@ -19,24 +19,25 @@ import {
 } from '../kernel/numbers.js';
 
 export interface OriginalDestination {
-  /** A literal without zone; an IPv4-mapped address is shown as the IPv4 address that it is. */
+  /** An IP address without a zone; an IPv4-mapped address is shown as IPv4. */
   readonly address: string;
   readonly port: number;
   readonly family: Family;
   /**
-   * 'redirect': a REDIRECT or DNAT rule has changed it, and connection tracking tells what it was. 'local': nothing has,
-   * and it is the socket's own address: TPROXY, AnyIP, or a client that dialled this host itself.
+   * 'redirect': a REDIRECT or DNAT rule changed the destination, and this is the one from connection tracking. 'local': it
+   * was not changed, and this is the socket's local address: TPROXY, AnyIP, or a client that connected to this host
+   * directly.
    */
   readonly method: 'redirect' | 'local';
 }
 
 /**
- * Where the client of an accepted connection wanted to go: under TPROXY, REDIRECT and DNAT, for IPv4, IPv6 and IPv4 on
- * IPv6 sockets. Ask soon: connection tracking forgets.
+ * The address that the client of an accepted connection connected to, with TPROXY, REDIRECT and DNAT, for IPv4, IPv6 and
+ * IPv4 on IPv6 sockets. Call it soon after accepting: connection tracking entries expire.
  *
- * A proxy that connects there connects to itself when a client dials the proxy: compare it with `server.address()` first
- * (docs/listen.md).
- * @param socket accepted: a net.Socket, a tls.TLSSocket or a NativeSocket
+ * If a client connects to the proxy directly, this is the proxy itself: compare it with `server.address()` first to avoid a
+ * loop (docs/listen.md).
+ * @param socket an accepted net.Socket, tls.TLSSocket or NativeSocket
  * @throws ERR_INVALID_ARG_TYPE; ERR_INVALID_STATE for a socket that is not connected; SyscallError (EBADF)
  */
 export function originalDestination(socket: Socket | NativeSocket): OriginalDestination {
@@ -52,20 +53,20 @@ function requireConnected(access: OptionAccess): void {
   const length = access.getsockopt(IPPROTO_TCP, TCP_INFO, state);
   if (length < 0) throw new SyscallError('getsockopt', length, { option: 'TCP_INFO' });
   const name = TCP_STATES[state[0] ?? 0];
-  // A connection that was reset since still has its addresses.
+  // A connection that has since been reset still has its addresses.
   if (name !== 'LISTEN' && name !== 'SYN_SENT') return;
-  throw new SocketError('ERR_INVALID_STATE', `The socket is no accepted connection (${name}).`);
+  throw new SocketError('ERR_INVALID_STATE', `The socket is not an accepted connection (${name}).`);
 }
 
 function localOf(access: OptionAccess): Endpoint {
   const local = localEndpoint(access);
   if (local.port !== 0) return local;
-  throw new SocketError('ERR_INVALID_STATE', 'The socket is no accepted connection: it has no address.');
+  throw new SocketError('ERR_INVALID_STATE', 'The socket is not an accepted connection: it has no address.');
 }
 
-/** SO_ORIGINAL_DST; undefined without connection tracking, or where it knows nothing of the connection. */
+/** SO_ORIGINAL_DST; undefined without connection tracking, or if it has no entry for the connection. */
 function trackedDestination(access: OptionAccess, local: Endpoint): Endpoint | undefined {
-  const v6 = local.family === 'ipv6'; // a mapped connection is one of IPv4
+  const v6 = local.family === 'ipv6'; // a mapped connection is an IPv4 one
   const into = v6 ? address : address.subarray(0, 16);
   const length = access.getsockopt(v6 ? IPPROTO_IPV6 : IPPROTO_IP, SO_ORIGINAL_DST, into);
   if (length === ENOENT || length === ENOPROTOOPT) return undefined;
@@ -73,7 +74,7 @@ function trackedDestination(access: OptionAccess, local: Endpoint): Endpoint | u
   return Endpoint.decode(into, length);
 }
 
-/** Of a connection that this side has made, the destination is the peer: nobody dialled us. */
+/** The destination of an outgoing connection is the peer, so nothing was redirected. */
 function isPeer(socket: Socket | NativeSocket, tracked: Endpoint): boolean {
   if (socket instanceof NativeSocket) return socket.remote !== undefined && same(tracked, socket.remote);
   const { remoteAddress, remotePort } = socket;

@@ -1,5 +1,5 @@
-// One attempt of Node's, with the one handle that Node made for it: where a descriptor is made and bound, the candidates
-// are gone through, and the local end is compared with what was asked, before Node goes on.
+// Attempt: one connection attempt of Node, with its handle. Creates and binds a descriptor, tries the candidates in turn,
+// and checks the local end, before Node continues.
 import { type WaitPolicy } from '../../ports/wait-policy.js';
 import { inspect } from 'node:util';
 import { native } from '../../binding.js';
@@ -41,30 +41,30 @@ import {
 import type { Job } from './job.js';
 import { isDeferredConnect } from './options.js';
 
-/** Who is notified when the descriptor of a candidate is closed, and what connect(2) said. */
+/** The callback for when the descriptor of a candidate is closed, and the result of connect(2). */
 interface Taken {
   readonly answer: (error?: Error, reset?: boolean) => void;
   refusal?: Error;
 }
 
 /**
- * Where an attempt stands. What makes the state change:
+ * The state of an attempt. Transitions:
  * 'new' → bind → 'bound' or 'portless' → connect → 'waiting' for a port, or 'connecting' → close → 'closed', at any time.
  */
 type State =
   | { readonly at: 'new' }
-  /** The descriptor is set up and bound, by Node's call of bind. */
+  /** Node called bind: the descriptor is set up and bound. */
   | { readonly at: 'bound' }
-  /** Node's call of bind found no port, and connect is to wait for one. */
+  /** Node called bind and no port was found; connect will wait for one. */
   | { readonly at: 'portless'; readonly failure: Failure | undefined }
   | { readonly at: 'waiting'; readonly wait: Wait }
-  /** connect(2) has been called, from a candidate if there is `taken`. */
+  /** connect(2) has been called; from a candidate if `taken` is set. */
   | { readonly at: 'connecting'; readonly taken: Taken | undefined }
   | { readonly at: 'closed' };
 
 export class Attempt implements HandleHooks {
   readonly #handle: TcpHandle;
-  /** Node's own methods of the handle. */
+  /** Node's methods of the handle. */
   readonly #base: TcpHandle;
   readonly #job: Job;
   #state: State = NEW;
@@ -75,18 +75,18 @@ export class Attempt implements HandleHooks {
     this.#job = job;
   }
 
-  /** Comes before connect when `localAddress` or `localPort` were given. */
+  /** Called before connect if `localAddress` or `localPort` was given. */
   bind(address: string, port: number, family: Family): number {
     const { from, policy, failures } = this.#job;
     if (this.#state.at === 'waiting') return 0; // connect refuses
-    // Bound already: the kernel has its own answer to that.
+    // Already bound: leave the error to the kernel.
     if (isOpen(this.#handle)) return bindByNode(this.#handle, this.#base, family, address, port);
     const local = { address, port };
     const mine = typeof from !== 'function' && boundAddress(from, family) === address && from.port === port;
     if (!mine) return failures.report(otherSourceFailure(address, port), local);
     const its: Family = address.includes(':') ? 'ipv6' : 'ipv4';
     if (its !== family) return failures.report(familyFailure(address, family, from), local);
-    // Others wait for the same ports: connect waits, too, and searches when it is its turn.
+    // Others wait for the same ports: connect waits as well, and searches in turn.
     if (policy !== undefined && searchesAtBind(from, family) && isAwaited(this.#keyOf(family, '', 0))) {
       this.#state = { at: 'portless', failure: undefined };
       return 0;
@@ -105,7 +105,7 @@ export class Attempt implements HandleHooks {
     const target: ConnectTarget = { request, address, port, family };
     const { at } = this.#state;
     if (at === 'waiting') return EALREADY;
-    // A second connect on the same handle: the kernel has its own answer to that.
+    // A second connect on the same handle: leave the error to the kernel.
     if (at === 'connecting') return connectByNode(this.#handle, this.#base, target);
     const { policy, failures, socket } = this.#job;
     failures.begin(target);
@@ -140,12 +140,12 @@ export class Attempt implements HandleHooks {
     if (this.#state.at === 'waiting') this.#state.wait.unref();
   }
 
-  /** Code of the user's runs during an attempt (strategies, subscribers), and may destroy the socket. */
+  /** User code that runs during an attempt (strategies, subscribers) may destroy the socket. */
   get #closed(): boolean {
     return this.#state.at === 'closed';
   }
 
-  /** Undefined when it is under way, or when nobody waits for it any more. */
+  /** Returns undefined if the connect is in progress, or the socket was destroyed. */
   #try(target: ConnectTarget): Failure | undefined {
     const { from } = this.#job;
     const failure =
@@ -164,15 +164,15 @@ export class Attempt implements HandleHooks {
     if (failure !== undefined) return failure;
     const connected = connectByNode(this.#handle, this.#base, target);
     if (connected < 0) {
-      if (this.#state.at === 'bound') this.#state = NEW; // and the next try makes another descriptor
+      if (this.#state.at === 'bound') this.#state = NEW; // the next attempt creates another descriptor
       return callFailure('connect', connected, askedFor(source, 'connect', family, endpointOrNone(target)));
     }
     if (this.#isFrom(source, family)) return undefined;
-    abandonRequest(request); // whoever called connect gets the failure now
+    abandonRequest(request); // the caller of connect gets the failure now
     return elsewhereFailure({ address: target.address, port: target.port }, this.#local(), source);
   }
 
-  /** One candidate after the other, until one is taken or there is none left. */
+  /** Tries one candidate after the other until one succeeds or none is left. */
   #tryCandidates(candidates: Candidates, target: ConnectTarget): Failure | undefined {
     let last: Failure | undefined;
     try {
@@ -218,7 +218,7 @@ export class Attempt implements HandleHooks {
     if (isDeferredConnect(source) && socket !== undefined) ignoreEmptyWrites(socket);
   }
 
-  /** The attempt goes on, as far as Node knows: its request is completed by the connect that succeeds, or here. */
+  /** Waits for a port. For Node the attempt is in progress: its request is completed by a later connect, or here. */
   #waitFor(key: unknown, policy: WaitPolicy, failed: Failure | undefined, target: ConnectTarget): void {
     let last = failed;
     const fail = (): void => {
@@ -249,7 +249,7 @@ export class Attempt implements HandleHooks {
       },
       expire: () => {
         this.#state = NEW;
-        last ??= this.#try(target); // it has waited in line, and never looked
+        last ??= this.#try(target); // it waited in the queue and never searched
         if (last !== undefined) fail();
       },
     });
@@ -263,7 +263,7 @@ export class Attempt implements HandleHooks {
     return { remote: { address, port }, local: from.address, range: from.range, search };
   }
 
-  /** Attempts with the same key need the same ports. A pool knows by itself which of its sources are used up. */
+  /** Attempts with the same key need the same ports. A pool tracks its exhausted sources itself. */
   #keyOf(family: Family, address: string, port: number): unknown {
     const { from } = this.#job;
     if (typeof from === 'function') return this;
@@ -273,7 +273,7 @@ export class Attempt implements HandleHooks {
     return JSON.stringify([family, local, toward, options]);
   }
 
-  /** Has the kernel taken the address and the port that were asked for? */
+  /** Whether the kernel used the requested address and port. */
   #isFrom(source: Source, family: Family): boolean {
     if (source.address === undefined && source.port === 0 && !source.rangeWanted) return true;
     const length = native().getsockname(descriptorIn(this.#handle), local);
@@ -291,7 +291,7 @@ export class Attempt implements HandleHooks {
   }
 }
 
-/** A zone's interface may be gone by now; it is not part of the address. */
+/** Removes the zone, whose interface may no longer exist. */
 function withoutZone(address: string): string {
   return address.split('%', 1)[0] ?? address;
 }

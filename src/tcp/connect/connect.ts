@@ -1,4 +1,5 @@
-// connect: net.connect with a source. Node resolves, connects and reports as it always does; the descriptors are ours.
+// connect: net.connect from a given source. Node resolves names, connects and reports errors as usual, but on descriptors
+// created here.
 import { type WaitForLocalPort, waitPolicyOf } from '../../ports/wait-policy.js';
 import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
 import {
@@ -24,23 +25,23 @@ import {
 import { ConnectingSocket, requireHooked, requireHooks } from '../../node/connecting-socket.js';
 import type { Candidates, Source } from '../../source/source.js';
 
-/** A Unix domain socket: what net.connect takes with a `path`, and no option of a TCP source. */
+/** Options of a Unix domain socket: those of net.connect with a `path`, without options of a TCP source. */
 export type PathConnectOptions = IpcNetConnectOpts &
   Readonly<Partial<Record<Exclude<keyof ConnectOptions, keyof IpcNetConnectOpts>, undefined>>>;
 
 /**
- * Connects over TCP from the source that is asked for: all of net.connect's options, events, errors and forms, and
- * those of `ConnectOptions`. Every address that is tried, every later attempt, and a `socket.connect()` after the end
- * leave from that source or fail. Without `localPortRange` the kernel's whole range is set, which keeps the search for a port
- * fast in a full range; see docs/connect.md. A `path` goes to net.connect as it is.
+ * Connects over TCP from the requested source, with all options, events, errors and signatures of net.connect, and the
+ * options of `ConnectOptions`. Every address that is tried, and a later `socket.connect()`, uses that source or fails.
+ * Without `localPortRange` the kernel's whole range is set, which keeps the search for a port fast in a nearly full range;
+ * see docs/connect.md. A `path` is passed to net.connect unchanged.
  *
- * Errors of the socket are Node's, with the kernel's `code`, and `reason`: 'portRangeExhausted' (then `exhaustedBy` says
- * by what: 'connections', 'timeWait', 'boundPorts', 'reservedPorts', 'mixed'; it is not always known), 'portInUse',
- * 'addressNotLocal', 'notUnicast', 'sourceNotLocal', 'familyMismatch', 'noSourceAddress', 'noRoute', 'noZone', 'notPermitted',
- * 'noDevice', 'fastopenClientOff', 'unsupported', 'otherSource'.
- * @param options or a port of localhost, or a path
+ * Errors of the socket are Node's, with the kernel's `code`, and `reason`: 'portRangeExhausted' (with `exhaustedBy` if
+ * known: 'connections', 'timeWait', 'boundPorts', 'reservedPorts', 'mixed'), 'portInUse', 'addressNotLocal', 'notUnicast',
+ * 'sourceNotLocal', 'familyMismatch', 'noSourceAddress', 'noRoute', 'noZone', 'notPermitted', 'noDevice',
+ * 'fastopenClientOff', 'unsupported', 'otherSource'.
+ * @param options the options, or a port of localhost, or a path
  * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE; as net.connect does; ERR_UNSUPPORTED on Bun and
- * Deno, whose net.Socket would connect from elsewhere
+ * Deno, whose net.Socket would connect from another source
  */
 export function connect(options: ConnectOptions | PathConnectOptions | number | string, listener?: () => void): Socket;
 export function connect(port: number, host?: string, listener?: () => void): Socket;
@@ -52,7 +53,7 @@ export function connect(...args: readonly unknown[]): Socket {
 }
 
 /**
- * `connect` for options that carry keys of others, as those of a request do: none looks misspelt.
+ * As `connect`, for options with foreign keys, such as those of a request: no key is refused as misspelt.
  * @internal
  */
 export function connectAs(options: ConnectOptions, listener?: () => void): Socket {
@@ -61,20 +62,20 @@ export function connectAs(options: ConnectOptions, listener?: () => void): Socke
   requireHooks();
   const source = sourceOf(options);
   const job = new Job(source, waitPolicyOf(options.waitForLocalPort));
-  // A shared port is connect(2)'s to take: Node would look for it after bind.
+  // A shared port is assigned by connect(2), but Node would read it after bind.
   const forNode = source.port === 0 && options.localPort !== undefined ? { ...options, localPort: undefined } : options;
   const socket = make(forNode, job);
   if (isDeferredConnect(source)) ignoreEmptyWrites(socket);
   return run(socket, forNode, listener);
 }
 
-/** What a pool gives to `connectFrom`: the sources are its own. */
+/** The options of `connectFrom`, where a pool provides the sources. */
 export type PoolConnectOptions = Omit<TcpNetConnectOpts, 'localAddress' | 'localPort'> & {
   readonly waitForLocalPort?: WaitForLocalPort | undefined;
 };
 
 /**
- * As `connect`, each attempt from one of the candidates that there are for its address.
+ * As `connect`, but each attempt uses one of the candidates for its address.
  * @internal
  */
 export function connectFrom(options: PoolConnectOptions, candidates: Candidates, listener?: () => void): Socket {
@@ -85,7 +86,7 @@ export function connectFrom(options: PoolConnectOptions, candidates: Candidates,
   return run(make(options, job), options, listener);
 }
 
-/** With a signal that is aborted already, Node emits the end, connects nevertheless, and nobody closes the descriptor. */
+/** With an already aborted signal, Node destroys the socket but still connects, and never closes the descriptor. */
 function make(options: SocketConstructorOpts, job: Job): ConnectingSocket {
   const { signal } = options;
   if (signal?.aborted !== true) return new ConnectingSocket(options, job);
@@ -94,7 +95,10 @@ function make(options: SocketConstructorOpts, job: Job): ConnectingSocket {
   return new ConnectingSocket(unsignalled, job).destroy(new AbortError(signal));
 }
 
-/** Lets another socket throw what net.connect throws. It looks up no name, and is gone before it makes an attempt. */
+/**
+ * Throws what net.connect throws for these options, using another socket that resolves no name and is destroyed before it
+ * connects.
+ */
 function checkAsNode(options: TcpNetConnectOpts, job: Job): void {
   const { lookup } = options;
   const none = lookup === undefined || lookup === null || typeof lookup === 'function' ? () => undefined : lookup;
@@ -107,7 +111,7 @@ function checkAsNode(options: TcpNetConnectOpts, job: Job): void {
 }
 
 /**
- * A socket that has not connected. Its `connect()` asks for a source; for whoever calls that by himself.
+ * Creates a socket whose `connect()` uses the source, for callers that call it themselves.
  * @internal
  */
 export function socketFrom(
@@ -121,7 +125,7 @@ export function socketFrom(
   return new ConnectingSocket(options, new Job(from, waitPolicyOf(wait)));
 }
 
-/** The rest of what net.connect does with a socket. */
+/** The remaining steps of net.connect. */
 function run(socket: ConnectingSocket, options: object, listener: (() => void) | undefined): Socket {
   if (socket.destroyed) return socket;
   const { timeout } = options as TcpNetConnectOpts;
@@ -144,8 +148,8 @@ function run(socket: ConnectingSocket, options: object, listener: (() => void) |
 }
 
 /**
- * Tells the subscribers of the socket once: net.connect does so in Node 20, Socket.connect since. Which of them is seen
- * when it is told for the first time.
+ * Publishes the socket to the diagnostics channel once: net.connect does so in Node 20, Socket.connect in later versions.
+ * Which applies is detected at the first publication.
  */
 function announced(socket: Socket, start: () => void): void {
   if (connectTells === false) {
@@ -168,7 +172,7 @@ function announced(socket: Socket, start: () => void): void {
 }
 
 /**
- * As net.connect takes its arguments.
+ * Converts the arguments of net.connect to options.
  * @internal
  */
 export function optionsOf([first, second]: readonly unknown[]): ConnectOptions {
@@ -183,24 +187,29 @@ export function listenerOf(args: readonly unknown[]): (() => void) | undefined {
   return typeof last === 'function' ? (last as () => void) : undefined;
 }
 
-/** A pipe, or a descriptor that is there already: there is nothing for us to make. */
+/** Whether it is a pipe or an existing descriptor, for which no descriptor is created here. */
 function isNodesAlone(options: ConnectOptions): boolean {
   const { path, fd, handle } = options as { path?: unknown; fd?: unknown; handle?: unknown };
-  if (!path && fd === undefined && !handle) return false; // which net.Socket takes for one, and which not
+  if (!path && fd === undefined && !handle) return false; // the same conditions as in net.Socket
   const { localAddress, localPort } = options;
   if (path && (localAddress !== undefined || localPort !== undefined)) {
     throw invalidValue('options.path', path, 'a Unix socket has no local address and port');
   }
   if (!asksForMore(options)) return true;
-  if (path) throw invalidValue('options.path', path, "a pipe has no source: only net.connect's own options go with it");
+  if (path)
+    throw invalidValue(
+      'options.path',
+      path,
+      "a pipe has no source: only net.connect's own options can be used with it",
+    );
   throw invalidValue(
     fd === undefined ? 'options.handle' : 'options.fd',
     fd ?? handle,
-    "connect makes the descriptor itself: only net.connect's own options go with it",
+    "connect creates the descriptor itself: only net.connect's own options can be used with it",
   );
 }
 
-/** Does Socket.connect tell of itself? Unknown as long as nobody listened. */
+/** Whether Socket.connect publishes itself. Unknown until there was a subscriber. */
 let connectTells: boolean | undefined;
 const NAME = 'net.client.socket';
 const CLIENT_SOCKETS = channel(NAME);

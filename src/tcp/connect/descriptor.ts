@@ -1,4 +1,4 @@
-// The descriptor of one attempt: made for its family, set up and bound for its source, then handed to Node's handle.
+// Creates the descriptor of an attempt, sets it up and binds it for its source, and gives it to Node's handle.
 import type { Handle } from '../../binding.js';
 import { BoundedMap } from '../../bounded-map.js';
 import { EADDRINUSE, EADDRNOTAVAIL, ENODEV, IPPROTO_MPTCP, SOCK_STREAM } from '../../kernel/numbers.js';
@@ -17,8 +17,8 @@ import { callFailure, failureOf, familyFailure, type Failure } from './failure.j
 import { SyscallError } from '../../errors.js';
 
 /**
- * Makes a descriptor for the source and gives it to the handle, in the place of the one that it has.
- * @param mapped the destination is an IPv4 address on an IPv6 socket, and so may the source be
+ * Creates a descriptor for the source and gives it to the handle, replacing the one it has.
+ * @param mapped the destination is an IPv4-mapped address on an IPv6 socket, so the source may be one as well
  */
 export function install(into: TcpHandle, source: Source, family: Family, mapped: boolean): Failure | undefined {
   const handle = takeHandle();
@@ -29,7 +29,7 @@ export function install(into: TcpHandle, source: Source, family: Family, mapped:
   }
 }
 
-/** The descriptor moves to Node's handle, or replaces the one that it has. */
+/** Moves the descriptor to Node's handle, replacing the one it has. */
 function pass(handle: Handle, into: TcpHandle): Failure | undefined {
   if (!isOpen(into)) return give(handle, into);
   const replaced = handle.dup3(descriptorIn(into));
@@ -47,7 +47,7 @@ function give(handle: Handle, into: TcpHandle): Failure | undefined {
   return refusal;
 }
 
-/** Runs the recipe: socket, options, bind. Connecting is Node's. */
+/** Runs the recipe: socket, options, bind. Node connects. */
 function make(handle: Handle, source: Source, family: Family, mapped: boolean): Failure | undefined {
   const recipe = RECIPES.of(source, family);
   const address = boundAddress(source, family);
@@ -56,12 +56,12 @@ function make(handle: Handle, source: Source, family: Family, mapped: boolean): 
   try {
     endpoint = sourceEndpoint(address);
   } catch {
-    // The zone's interface was there when the address was given.
+    // The interface of the zone no longer exists.
     return callFailure('bind', ENODEV, askedFor(source, 'connect', family));
   }
   const its: Family = endpoint.family === 'ipv6' || endpoint.mapped ? 'ipv6' : 'ipv4';
   if (its !== family && !(mapped && its === 'ipv4' && family === 'ipv6')) return familyFailure(address, family, source);
-  // A socket that is bound to such an address would leave from another one.
+  // A socket bound to such an address would send from another one.
   if (!isUnicast(endpoint.address, source.device)) {
     return callFailure('bind', EADDRNOTAVAIL, askedFor(source, 'connect', family));
   }
@@ -84,13 +84,13 @@ function run(recipe: Recipe, handle: Handle, source: Source, family: Family): Fa
     : callFailure(failed?.call === 'bind' ? 'bind' : 'socket', errno, asked);
 }
 
-/** But for the address of bind. */
+/** The steps, without the address of bind. */
 function stepsOf({ source, family, binds }: Shape): Step[] {
   const { port, range, rangeWanted, shareLocalPort, freebind, transparent, mark, device, protocol, sockopts } = source;
   const ownPort = port !== 0;
   return [
     { call: 'socket', family, type: SOCK_STREAM, protocol: protocol === 'mptcp' ? IPPROTO_MPTCP : 0 },
-    // As libuv's bind does: a port of one's own choice may be in TIME-WAIT, or have a connection to elsewhere.
+    // As in libuv's bind: an explicit port may be in TIME-WAIT, or used by a connection to another destination.
     ...(ownPort ? optionSteps([encodeOption('SO_REUSEADDR', true)]) : []),
     ...localSteps(
       {
@@ -107,13 +107,13 @@ function stepsOf({ source, family, binds }: Shape): Step[] {
 
 /**
  * The endpoint of a source's address, with port 0.
- * @throws ERR_INVALID_ARG_VALUE: there is no interface of the zone's name, or not any more
+ * @throws ERR_INVALID_ARG_VALUE if the zone's interface does not exist
  */
 export function sourceEndpoint(address: string, name = 'address'): Endpoint {
   let endpoint = endpoints.get(address);
   if (endpoint === undefined) {
     endpoint = Endpoint.from({ address, port: 0 }, name);
-    if (endpoint.scopeId === 0) endpoints.set(address, endpoint); // an interface may get another number
+    if (endpoint.scopeId === 0) endpoints.set(address, endpoint); // the index of an interface may change
   }
   return endpoint;
 }

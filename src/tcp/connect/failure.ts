@@ -1,4 +1,4 @@
-// Why an attempt failed: the errno for Node, and the error that the caller gets.
+// Failures of an attempt: the errno for Node, and what is added to the error that the caller gets.
 import { SyscallError, type SyscallContext } from '../../errors.js';
 import { EADDRNOTAVAIL, EBADF, EINVAL } from '../../kernel/numbers.js';
 import type { EncodedOption } from '../../options/access.js';
@@ -9,17 +9,17 @@ import type { Source } from '../../source/source.js';
 import { Endpoint } from '../../wire/endpoint.js';
 import type { Family } from '../../wire/families.js';
 
-/** What a system call said. Node is given the errno, makes an error of it, and that one is explained. */
+/** A failed system call. Node gets the errno and creates an error from it, which is then explained. */
 export interface Failure {
   readonly errno: number;
   readonly error: Error;
-  /** What the error's message ends with. */
+  /** The end of the error message. */
   readonly remedy?: string | undefined;
-  /** The search that found no port: when somebody gets the error, the kernel is asked what holds the ports. */
+  /** The failed search: when the error is returned, the kernel is queried for what holds the ports. */
   readonly search?: FailedSearch | undefined;
-  /** No port is free: another source, or a wait, may help. */
+  /** Whether no port is free: another source, or waiting, may help. */
   readonly exhausted: boolean;
-  /** Not another candidate after this: connect(2) has been called. */
+  /** Whether no further candidate may be tried, because connect(2) has been called. */
   readonly final: boolean;
 }
 
@@ -28,22 +28,22 @@ export function callFailure(call: ExplainedCall, errno: number, asked: Asked, op
   const { reason, remedy, search } = explain(call, errno, asked, option);
   const error = errorOf(call, errno, asked, { option }, { reason, remedy });
   if (search !== undefined) searches.set(error, search);
-  // A port in TIME-WAIT, or one that a connection to there has, becomes free as those of a range do.
+  // A single port that is in TIME-WAIT or used by a connection to the destination becomes free like those of a range.
   const exhausted = search !== undefined || (call === 'connect' && errno === EADDRNOTAVAIL && reason === 'portInUse');
   return { errno, error, remedy, search, exhausted, final: false };
 }
 
-/** An error that says all by itself. */
+/** A failure with its own complete error. */
 export function failureOf(errno: number, error: Error, exhausted = false): Failure {
   return { errno, error, exhausted, final: false };
 }
 
-/** The socket was destroyed in the middle of the attempt: nobody is notified of it. */
+/** The socket was destroyed during the attempt; this is not reported. */
 export function abandoned(): Failure {
   return refusal('open', EBADF, {});
 }
 
-/** `localAddress` or a candidate is of one family, the destination of the other: Node says EINVAL of bind, and so do we. */
+/** The source and the destination have different families: EINVAL of bind, as in Node. */
 export function familyFailure(address: string, family: Family, source: Source): Failure {
   const [wanted, its] = family === 'ipv6' ? ['IPv6', 'IPv4'] : ['IPv4', 'IPv6'];
   return refusal('bind', EINVAL, {
@@ -51,22 +51,22 @@ export function familyFailure(address: string, family: Family, source: Source): 
     port: source.port === 0 ? undefined : source.port,
     reason: 'familyMismatch',
     remedy:
-      `The destination is ${wanted}, and this source ${its}: use a source of its family, or ` +
-      `\`family: ${its === 'IPv4' ? '4' : '6'}\` to look up the other`,
+      `The destination is ${wanted}, but this source is ${its}: use a source of the same family, or ` +
+      `\`family: ${its === 'IPv4' ? '4' : '6'}\` to resolve to ${its}`,
   });
 }
 
-/** connect() once more on a socket that was made for one source: another one must not be taken silently. */
+/** A repeated connect() on a socket that was created for one source must not silently use another one. */
 export function otherSourceFailure(address: string, port: number): Failure {
   return refusal('bind', EINVAL, {
     address,
     port: port === 0 ? undefined : port,
     reason: 'otherSource',
-    remedy: 'This socket was made to leave from another source, and keeps it: make a new one with connect()',
+    remedy: 'This socket was created for another source, which cannot be changed: create a new one with connect()',
   });
 }
 
-/** The kernel has connected from elsewhere than was asked; the descriptor is closed before anybody sees it. */
+/** The kernel connected from a source other than requested; the descriptor is closed before it is exposed. */
 export function elsewhereFailure(remote: Remote, local: Endpoint | undefined, source: Source): Failure {
   const from = local?.toString() ?? 'an address that cannot be read';
   const wanted = source.rangeWanted ? `port ${source.range.join('-')}` : `port ${String(source.port)}`;
@@ -82,13 +82,13 @@ export function elsewhereFailure(remote: Remote, local: Endpoint | undefined, so
   return { ...failure, final: true };
 }
 
-/** Where an attempt goes. */
+/** The destination of an attempt. */
 export interface Remote {
   readonly address: string;
   readonly port: number;
 }
 
-/** As the table of reasons has it for others: these are not the kernel's. */
+/** Failures that are not the kernel's, in the form of the table of reasons. */
 function refusal(syscall: string, errno: number, context: SyscallContext & { reason?: FailureReason }): Failure {
   return {
     errno,
@@ -99,12 +99,12 @@ function refusal(syscall: string, errno: number, context: SyscallContext & { rea
   };
 }
 
-/** The search that an error is about, so that whoever has only the error, as a pool has, can be told more. */
+/** The failed search of an error, so that it can be explained when only the error is known, as in a pool. */
 export function searchBehind(error: object): FailedSearch | undefined {
   return searches.get(error);
 }
 
-/** An Endpoint for the explanation; undefined for what is not an address. */
+/** An Endpoint for the explanation; undefined if it is not an address. */
 export function endpointOrNone({ address, port }: Remote): Endpoint | undefined {
   try {
     return Endpoint.from({ address, port });

@@ -1,32 +1,32 @@
-// How the attempts of one connect() failed, for the errors that Node makes of the bare errnos: each attempt has an address and
-// a port, and so has Node's error for it.
+// Records how the attempts of one connect() failed, to explain the errors that Node creates from errnos; they are matched
+// by address and port.
 import type { Socket } from 'node:net';
 import { SyscallError } from '../../errors.js';
 import { evidenceOf, withEvidence } from '../../source/explain.js';
 import { searchBehind, type Failure, type Remote } from './failure.js';
 
 export class Failures {
-  /** By destination, the last attempt's. Seldom made: most connections succeed. */
+  /** The last failure for each destination. Created on demand, since most connections succeed. */
   #failures: Map<string, Failure> | undefined;
-  /** A pool has been given the error already, so that very one is what the caller gets. */
+  /** The error was already passed to a pool, so the caller must get the same object. */
   readonly #replaceAll: boolean;
 
   constructor(replaceAll: boolean) {
     this.#replaceAll = replaceAll;
   }
 
-  /** Another attempt toward the same destination: what Node says of it is not about the one before. */
+  /** Forgets the failure of an earlier attempt to the same destination. */
   begin(remote: Remote): void {
     this.#failures?.delete(keyOf(remote));
   }
 
-  /** Returns the errno for Node, which makes an error of it with this address and port. */
+  /** Records a failure, and returns the errno for Node, which creates an error from it with this address and port. */
   report(failure: Failure, remote: Remote): number {
     (this.#failures ??= new Map()).set(keyOf(remote), failure);
     return failure.errno;
   }
 
-  /** Node emits the next failed attempt with its own error, before anything can take its place. */
+  /** Node emits 'connectionAttemptFailed' with its own error, before it can be replaced. */
   explainNextAttempt(socket: Socket): void {
     socket.prependOnceListener('connectionAttemptFailed', (_address: string, _port: number, _family: number, error) => {
       const failure = this.#failureOf(error);
@@ -36,7 +36,7 @@ export class Failures {
     });
   }
 
-  /** The error that the caller gets for Node's: the same one with more in it, or another. */
+  /** Maps an error of Node to the one that the caller gets: the same error with added properties, or another. */
   explain(error: Error): Error {
     if (this.#failures === undefined) return error;
     const errors: unknown = (error as Partial<AggregateError>).errors;
@@ -55,7 +55,7 @@ export class Failures {
     return error;
   }
 
-  /** Of an error of bind the address is the local one, under which the failure was reported too. */
+  /** An error of bind has the local address, under which the failure was recorded as well. */
   #failureOf({ address, port = 0, errno }: NodeError): Failure | undefined {
     if (address === undefined) return undefined;
     const failure = this.#failures?.get(keyOf({ address, port }));
@@ -67,7 +67,7 @@ export class Failures {
   }
 }
 
-/** As Node makes them: exceptionWithHostPort. */
+/** Errors as created by Node's exceptionWithHostPort. */
 type NodeError = Error &
   Partial<Record<'errno' | 'port' | 'localPort', number>> &
   Partial<Record<'code' | 'syscall' | 'address', string>>;
@@ -76,10 +76,10 @@ function keyOf({ address, port }: Remote): string {
   return `${address} ${String(port)}`;
 }
 
-/** Errors that say more already. */
+/** Errors that have already been explained. */
 const explained = new WeakSet<Error>();
 
-/** Node's own message stays the start of it, and all of its properties what they are. */
+/** Adds to the message and properties of Node's error; what it already has is kept. */
 function enrich(error: NodeError, failure: Failure): void {
   if (explained.has(error)) return; // the event came first
   explained.add(error);
@@ -93,7 +93,7 @@ function enrich(error: NodeError, failure: Failure): void {
   }
 }
 
-/** What takes the place of Node's error, with its evidence: a kernel's error, or a pool's, whose cause is the kernel's. */
+/** The replacement for Node's error, with evidence: an error of the kernel, or of a pool, whose cause is the kernel's. */
 function completed(error: Error): Error {
   const inner = error.cause instanceof SyscallError ? error.cause : error;
   if (inner instanceof SyscallError) addEvidence(inner);
@@ -104,12 +104,12 @@ function completed(error: Error): Error {
   return error;
 }
 
-/** Once: a pool has the same error for as long as an address is in its cooldown. */
+/** Done once: a pool reuses the same error for as long as an address is in its cooldown. */
 function addEvidence(error: SyscallError): void {
   const search = searchBehind(error);
   if (search === undefined || error.exhaustedBy !== undefined) return;
   const { remedy, exhaustedBy } = evidenceOf(search);
-  if (exhaustedBy === undefined) return; // there was no time for it: the next one who gets the error may have it
+  if (exhaustedBy === undefined) return; // the time budget was used up; tried again the next time that the error is returned
   setMessage(error, `${error.message}. ${remedy}`);
   define(error, 'exhaustedBy', exhaustedBy);
 }
@@ -122,7 +122,7 @@ function become(error: NodeError, other: Error): void {
   for (const [key, value] of Object.entries(other)) define(error, key, value);
 }
 
-/** An error's stack begins with its message as it was when it was made. */
+/** The stack of an error starts with its original message. */
 function setMessage(error: Error, message: string): void {
   const { stack, message: before } = error;
   define(error, 'message', message, false);

@@ -1,4 +1,4 @@
-// What all attempts of one connect() have in common, as Node's handles ask for it.
+// The state that all attempts of one connect() share.
 import { type WaitPolicy } from '../../ports/wait-policy.js';
 import type { Socket } from 'node:net';
 import type { SocketHooks } from '../../node/connecting-socket.js';
@@ -8,12 +8,12 @@ import { Attempt } from './attempt.js';
 import { Failures } from './failures.js';
 
 export class Job implements SocketHooks {
-  /** The one source that was asked for, or what a pool offers. */
+  /** The requested source, or the candidates of a pool. */
   readonly from: Source | Candidates;
-  /** Whether to wait for a port. */
+  /** Whether and how long to wait for a port. */
   readonly policy: WaitPolicy | undefined;
   readonly failures: Failures;
-  /** The socket that connects. */
+  /** The connecting socket. */
   socket?: Socket | undefined;
 
   constructor(from: Source | Candidates, policy: WaitPolicy | undefined) {

@@ -1,4 +1,4 @@
-// What `connect` is asked for beyond net.connect, checked before anything is made.
+// The options of `connect` in addition to those of net.connect: types and checks.
 import { isIP, type TcpNetConnectOpts } from 'node:net';
 import { boolean, integer, invalidValue, oneOf } from '../../arguments.js';
 import type { PortRange } from '../../kernel/sysctl.js';
@@ -14,51 +14,50 @@ import type { Source } from '../../source/source.js';
 export interface SourceOptions {
   /**
    * The local ports to pick from, both ends included, inside net.ipv4.ip_local_port_range (IP_LOCAL_PORT_RANGE).
-   * @default [1, 65535], of which the kernel takes those of its sysctl
+   * @default [1, 65535], limited by the kernel to its sysctl's range
    */
   readonly localPortRange?: PortRange | undefined;
-  /** Let `localAddress` be one that this host does not have (IP_FREEBIND, IPV6_FREEBIND). @default false */
+  /** Allow `localAddress` to be an address that this host does not have (IP_FREEBIND, IPV6_FREEBIND). @default false */
   readonly freebind?: boolean | undefined;
-  /** Send from an address of others (IP_TRANSPARENT, IPV6_TRANSPARENT); CAP_NET_ADMIN or CAP_NET_RAW. @default false */
+  /** Send from an address of another host (IP_TRANSPARENT, IPV6_TRANSPARENT); CAP_NET_ADMIN or CAP_NET_RAW. @default false */
   readonly transparent?: boolean | undefined;
   /** The mark of the packets, for routing rules (SO_MARK); CAP_NET_ADMIN or CAP_NET_RAW. */
   readonly mark?: number | undefined;
-  /** The interface to leave by (SO_BINDTODEVICE). */
+  /** The interface to send from (SO_BINDTODEVICE). */
   readonly device?: string | undefined;
   /**
-   * Let connections to other destinations have the same local port (IP_BIND_ADDRESS_NO_PORT).
+   * Whether connections to other destinations may use the same local port (IP_BIND_ADDRESS_NO_PORT).
    * @default true, but false with `localPort`
    */
   readonly shareLocalPort?: boolean | undefined;
   /**
-   * 'mptcp' connects with Multipath TCP, and falls back to TCP where the other side does not speak it; it needs
+   * 'mptcp' connects with Multipath TCP, and falls back to TCP if the other side does not support it; it needs
    * net.mptcp.enabled, and refuses some options in `sockopts`. @default 'tcp'
    */
   readonly protocol?: StreamProtocol | undefined;
-  /** Any other option by its kernel name, set before bind. Not those of the options above, nor SO_BINDTOIFINDEX. */
+  /** Any other socket options by kernel name, set before bind, except those of the options above and SO_BINDTOIFINDEX. */
   readonly sockopts?: StreamSocketOptions | undefined;
 }
 
-/** All that net.connect takes for TCP, and the source. */
+/** The TCP options of net.connect, and those of the source. */
 export interface ConnectOptions extends TcpNetConnectOpts, SourceOptions {
-  /** Wait for a local port when all are taken. @default false: fail at once */
+  /** Whether to wait for a local port if all are taken. @default false: fail at once */
   readonly waitForLocalPort?: WaitForLocalPort | undefined;
 }
 
-/** The options of a request have `protocol: 'https:'`, which is not the transport's. */
+/** The options of an HTTP request have `protocol: 'https:'`, which is not the transport protocol. */
 export function withoutUrlProtocol<O extends object>(options: O): O {
   const { protocol, ...others } = options as O & { readonly protocol?: unknown };
   return typeof protocol === 'string' && protocol.endsWith(':') ? (others as unknown as O) : options;
 }
 
-/** Are there options of the source, which net.connect does not have? */
+/** Whether there are options of the source, which net.connect does not have. */
 export function asksForMore(options: object): boolean {
   return OWN.some((name) => (options as Record<string, unknown>)[name] !== undefined);
 }
 
 /**
- * A misspelt option of the source would be ignored as a key that net.connect does not know, and with it the range or the
- * address that was asked for.
+ * Refuses misspelt options of the source: net.connect would ignore them, and with them the requested range or address.
  * @throws ERR_INVALID_ARG_VALUE for a key that looks like one of ours
  */
 export function refuseMisspelt(options: object): void {
@@ -74,7 +73,7 @@ export function refuseMisspelt(options: object): void {
   }
 }
 
-/** Short names are like many words. */
+/** Shorter names are too similar to unrelated words. */
 function isLike(key: string, name: string): boolean {
   return name.length >= 8 && Math.abs(key.length - name.length) <= MAX_EDITS && edits(key, name) <= MAX_EDITS;
 }
@@ -93,7 +92,7 @@ function edits(a: string, b: string): number {
   return row.at(-1) ?? 0;
 }
 
-/** Does the first write start the handshake? */
+/** Whether the first write starts the handshake. */
 export function isDeferredConnect({ sockopts }: Source): boolean {
   return sockopts.some(({ option, value }) => option === 'TCP_FASTOPEN_CONNECT' && value === 1);
 }
@@ -115,7 +114,7 @@ export function sourceOf(options: SourceOptions & Pick<ConnectOptions, 'localAdd
   };
 }
 
-/** Node itself refuses what is not an address. */
+/** Node itself refuses anything but an address. */
 function addressOf(address: unknown): string | undefined {
   if (typeof address !== 'string' || isIP(address) === 0) return undefined;
   sourceEndpoint(address, 'options.localAddress'); // throws for a zone that does not exist
@@ -139,12 +138,12 @@ const OWN = [
   'waitForLocalPort',
 ] as const satisfies readonly (keyof SourceOptions | 'waitForLocalPort')[];
 
-/** A key of others that looks like one of ours: what http and ws call a list of protocols. */
+/** A foreign key that looks like one of ours: the list of protocols in http and ws. */
 const NOT_MISSPELT: ReadonlySet<string> = new Set(['protocols']);
 const MAX_EDITS = 2;
 const PROTOCOLS = ['tcp', 'mptcp'] as const;
 
-/** What the source depends on: set behind its back, it could not be verified. */
+/** Options that determine the source: if set through `sockopts`, the source could not be verified. */
 const OF_THEIR_OWN: ReadonlyMap<string, string> = new Map([
   ['IP_BIND_ADDRESS_NO_PORT', 'use `shareLocalPort`'],
   ['IP_LOCAL_PORT_RANGE', 'use `localPortRange`'],

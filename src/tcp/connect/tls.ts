@@ -1,4 +1,4 @@
-// tls.connect from a source.
+// Connects TLS sockets from a source.
 import { type WaitForLocalPort, waitPolicyOf } from '../../ports/wait-policy.js';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { native } from '../../binding.js';
@@ -8,15 +8,15 @@ import { hookTls, laterLookup, requireTlsHooks } from '../../node/tls-socket.js'
 import type { Candidates, Source } from '../../source/source.js';
 import { Job } from './job.js';
 
-/** What of the options matters here; the others are Node's. */
+/** The options that are used here; the others are passed to Node. */
 export interface TlsOptions extends ConnectionOptions {
   readonly waitForLocalPort?: WaitForLocalPort | undefined;
 }
 
 /**
- * Makes a TLS socket that connects from the source, or from one of the candidates of each address.
- * @param make calls tls.connect with the options that it is given, and returns what that returns
- * @throws what `make` throws; ERR_UNSUPPORTED where Node's internals are not the known ones
+ * Creates a TLS socket that connects from the source, or from one of the candidates for each address.
+ * @param make calls tls.connect with the given options and returns the result
+ * @throws what `make` throws; ERR_UNSUPPORTED if Node's internals are not as expected
  */
 export function secureFrom<O extends TlsOptions>(
   options: O,

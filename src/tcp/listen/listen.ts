@@ -1,4 +1,4 @@
-// listen: a Node server on a socket with options that come before bind(2).
+// listen: makes a Node server listen on a socket with options that must be set before bind(2).
 import cluster from 'node:cluster';
 import { Server } from 'node:net';
 import { invalidType } from '../../arguments.js';
@@ -17,18 +17,18 @@ import { serve } from '../../node/server.js';
 import { IPPROTO_MPTCP, SOCK_STREAM } from '../../kernel/numbers.js';
 
 /**
- * Lets a server listen: net.Server, tls.Server, http.Server, https.Server, the servers of node:http2. As
- * `server.listen(options, listener)` does: it returns the server, and 'listening' or 'error' follows, never before it has
- * returned. SO_REUSEADDR is set, as Node does for every listener; `sockopts: { SO_REUSEADDR: false }` takes it away.
+ * Starts a server: net.Server, tls.Server, http.Server, https.Server, or a server of node:http2. Like
+ * `server.listen(options, listener)`, it returns the server, and 'listening' or 'error' is emitted after it has returned.
+ * SO_REUSEADDR is set, as Node does for every listener; `sockopts: { SO_REUSEADDR: false }` turns it off.
  *
- * In cluster workers and worker threads each server has a listening socket of its own: they share a port with
- * `reusePort`, and where `port` is 0 each gets another one. `server.close()` closes the socket.
+ * In cluster workers and worker threads each server has its own listening socket: they share a port with `reusePort`, and
+ * with port 0 each gets a different one. `server.close()` closes the socket.
  * @param listener added for 'listening', once
  * @throws ERR_SERVER_ALREADY_LISTEN; ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE; ERR_UNSUPPORTED
  *
  * 'error' has a SyscallError with `code`, `syscall`, `address`, `port` in Node's shape, and `reason`:
  * EADDRNOTAVAIL 'addressNotLocal', EADDRINUSE 'portInUse', EACCES 'notPermitted' (all of 'listen'); EPERM
- * 'notPermitted' of 'setsockopt' for `transparent`. The server may be asked to listen again.
+ * 'notPermitted' of 'setsockopt' for `transparent`. The server can be told to listen again.
  */
 export function listen<S extends Server>(server: S, options: ListenOptions = {}, listener?: () => void): S {
   if (!(server instanceof Server)) throw invalidType('server', 'a server of net, tls, http, https or http2', server);
@@ -45,7 +45,7 @@ export function listen<S extends Server>(server: S, options: ListenOptions = {},
   } catch (error) {
     stopListening();
     if (!(error instanceof SyscallError)) throw error;
-    if (listener !== undefined) server.once('listening', listener); // as Node: for the next try
+    if (listener !== undefined) server.once('listening', listener); // as Node does: also called for a later attempt
     process.nextTick(() => server.emit('error', error));
     return server;
   }
@@ -57,10 +57,10 @@ export function listen<S extends Server>(server: S, options: ListenOptions = {},
 /** Node's own error, with its code. */
 function refuseSecond(server: Server): never {
   server.listen();
-  throw new SocketError('ERR_INVALID_STATE', 'The server listens already.');
+  throw new SocketError('ERR_INVALID_STATE', 'The server is already listening.');
 }
 
-/** As Node does with `signal`; an aborted one closes the server before it emits 'listening'. */
+/** Closes the server on abort, as Node does; an aborted signal closes it before it emits 'listening'. */
 function closeOnAbort(server: Server, signal: AbortSignal | undefined): () => void {
   if (signal === undefined) return () => undefined;
   const close = (): void => void server.close();
@@ -82,7 +82,7 @@ function closeOnAbort(server: Server, signal: AbortSignal | undefined): () => vo
   };
 }
 
-/** A descriptor that listens. @throws SyscallError */
+/** Opens a listening descriptor. @throws SyscallError */
 function openListener(plan: Plan): Handle {
   if (plan.endpoint !== undefined) return openOn(plan.endpoint, plan);
   try {
@@ -102,7 +102,7 @@ function openOn(endpoint: Endpoint, plan: Plan): Handle {
     ...localSteps(plan, family),
     ...optionSteps(plan.sockopts),
     { call: 'bind' },
-    // Here and not by Node, so that its errors are explained; and a listener joins its reuseport group by it.
+    // Done here and not by Node, so that its errors are explained, and because listen(2) adds the socket to its reuseport group.
     { call: 'listen', backlog: plan.backlog },
     ...optionSteps(plan.steering === undefined ? [] : [encodeOption('SO_ATTACH_REUSEPORT_CBPF', plan.steering)]),
   ]);
@@ -114,7 +114,7 @@ function openOn(endpoint: Endpoint, plan: Plan): Handle {
   return handle;
 }
 
-/** bind(2) and listen(2) are both `syscall: 'listen'`, which servers' error handlers look for: as Node has it. */
+/** Errors of bind(2) and listen(2) both have `syscall: 'listen'`, as in Node, since error handlers of servers check for it. */
 function failureOf(errno: number, step: Step | undefined, endpoint: Endpoint, plan: Plan): SyscallError {
   const asked: Asked = {
     ...{ by: 'listen', family: socketFamily(endpoint), protocol: plan.protocol, transparent: plan.transparent },
@@ -131,9 +131,9 @@ function failureOf(errno: number, step: Step | undefined, endpoint: Endpoint, pl
   }
 }
 
-/** The kernel has accepted what will be without effect. */
+/** Warns about settings that the kernel accepted but that have no effect. */
 function warnWhenInVain(plan: Plan, endpoint: Endpoint): void {
-  // With transparent a TPROXY rule may bring what is routed elsewhere.
+  // With transparent a TPROXY rule may deliver connections to other addresses.
   if (plan.freebind && !plan.transparent && isUnreachable(endpoint)) {
     warn(
       'LINUX_SOCKETS_NOT_LOCAL',
@@ -145,7 +145,7 @@ function warnWhenInVain(plan: Plan, endpoint: Endpoint): void {
   if (plan.fastOpen > 0 && (fastOpen & FASTOPEN_SERVER) === 0) {
     warn(
       'LINUX_SOCKETS_FASTOPEN_OFF',
-      'fastOpen is without effect: bit 2 of net.ipv4.tcp_fastopen, TCP Fast Open for servers, is off ' +
+      'fastOpen has no effect: bit 2 of net.ipv4.tcp_fastopen, TCP Fast Open for servers, is off ' +
         `(sysctl -w net.ipv4.tcp_fastopen=${String(fastOpen | FASTOPEN_SERVER)}).`,
     );
   }
@@ -155,7 +155,7 @@ function isUnreachable(endpoint: Endpoint): boolean {
   try {
     return !isLocal(endpoint);
   } catch {
-    return false; // AF_NETLINK is forbidden here: nothing is known
+    return false; // unknown: AF_NETLINK is forbidden
   }
 }
 

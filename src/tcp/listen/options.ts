@@ -1,4 +1,4 @@
-// What `listen` may be asked for, checked before the kernel is touched, and as the options that it sets.
+// The options of `listen`: types, checks, and the socket options that follow from them.
 import { isIP } from 'node:net';
 import {
   abortSignal,
@@ -21,59 +21,62 @@ import type { Family } from '../../wire/families.js';
 
 export interface ListenOptions {
   /**
-   * An IP address; names are not resolved. @default '::', which takes IPv4 as well; '0.0.0.0' on a host without
-   * IPv6. As in Node.
+   * An IP address; names are not resolved. @default '::', which accepts IPv4 as well; '0.0.0.0' on a host without IPv6. As
+   * in Node.
    */
   readonly host?: string | undefined;
-  /** 0 lets the kernel pick one: `server.address().port`. @default 0 */
+  /** 0 lets the kernel pick one; see `server.address().port`. @default 0 */
   readonly port?: number | undefined;
-  /** Connections that wait to be accepted, 1 to 2147483647; the kernel cuts it to net.core.somaxconn. @default 511 */
+  /** Maximum number of connections that wait to be accepted, 1 to 2147483647; limited by net.core.somaxconn. @default 511 */
   readonly backlog?: number | undefined;
   /**
-   * Listen on an address that this host does not have, or not yet (IP_FREEBIND, IPV6_FREEBIND). Connections come only
-   * when it is routed here: if it is not, a process warning says so (LINUX_SOCKETS_NOT_LOCAL). @default false
+   * Listen on an address that this host does not have, or not yet (IP_FREEBIND, IPV6_FREEBIND). Connections arrive only if
+   * it is routed to this host; otherwise a process warning is emitted (LINUX_SOCKETS_NOT_LOCAL). @default false
    */
   readonly freebind?: boolean | undefined;
-  /** Accept for addresses of others, as a TPROXY rule brings (IP_TRANSPARENT); CAP_NET_ADMIN or CAP_NET_RAW. @default false */
+  /**
+   * Accept connections to addresses of other hosts, redirected by a TPROXY rule (IP_TRANSPARENT); CAP_NET_ADMIN or
+   * CAP_NET_RAW. @default false
+   */
   readonly transparent?: boolean | undefined;
   /** The mark of the packets of all accepted connections (SO_MARK); CAP_NET_ADMIN or CAP_NET_RAW. */
   readonly mark?: number | undefined;
-  /** Accept only what comes by this interface (SO_BINDTODEVICE). */
+  /** Accept only connections that arrive on this interface (SO_BINDTODEVICE). */
   readonly device?: string | undefined;
   /**
-   * Share the port with other listeners of the same user, each in a process or thread of its own (SO_REUSEPORT). The
-   * kernel spreads connections by a hash of the flow, or as `steering` says. @default false
+   * Share the port with other listeners of the same user, in other processes or threads (SO_REUSEPORT). The kernel
+   * distributes connections by a hash of the flow, or by `steering`. @default false
    */
   readonly reusePort?: boolean | ReusePort | undefined;
   /**
-   * Take data that comes with the SYN (TCP_FASTOPEN). A number is how many such connections may wait for the end of
-   * their handshake; true takes `backlog`. Needs bit 2 of net.ipv4.tcp_fastopen; without it a process warning says so
+   * Accept data in the SYN (TCP_FASTOPEN). A number limits how many such connections may wait for the end of their
+   * handshake; `true` uses `backlog`. Needs bit 2 of net.ipv4.tcp_fastopen; without it a process warning is emitted
    * (LINUX_SOCKETS_FASTOPEN_OFF). @default false
    */
   readonly fastOpen?: boolean | number | undefined;
-  /** Seconds to wait for a client's first data before the server hears of it (TCP_DEFER_ACCEPT), 0 to 32767. @default 0 */
+  /** Seconds to wait for the client's first data before the connection is accepted (TCP_DEFER_ACCEPT), 0 to 32767. @default 0 */
   readonly deferAccept?: number | undefined;
-  /** No IPv4 on an IPv6 socket (IPV6_V6ONLY). @default false */
+  /** Do not accept IPv4 on an IPv6 socket (IPV6_V6ONLY). @default false */
   readonly ipv6Only?: boolean | undefined;
   /**
    * 'mptcp' listens for Multipath TCP and plain TCP; it needs net.mptcp.enabled, and refuses some options in `sockopts`.
    * @default 'tcp'
    */
   readonly protocol?: StreamProtocol | undefined;
-  /** Set before bind, after all of the above, so that they win. */
+  /** Socket options set before bind, after all of the above, so that they take precedence. */
   readonly sockopts?: StreamSocketOptions | undefined;
   /** Closes the server. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Every listener of this function is its own process's or thread's, also in a cluster worker, as with Node's
-   * `exclusive: true`: true says what is so anyway, and false is refused in a cluster worker.
+   * Listeners of this function are never shared with the primary of a cluster, as with Node's `exclusive: true`. `true` has
+   * no effect, and `false` is refused in a cluster worker.
    */
   readonly exclusive?: boolean | undefined;
 }
 
-/** What was asked for, checked. */
+/** The checked options. */
 export interface Plan extends CheckedLocalOptions {
-  /** Undefined: '::', or '0.0.0.0' where there is no IPv6. */
+  /** Undefined for '::', or '0.0.0.0' without IPv6. */
   readonly endpoint: Endpoint | undefined;
   readonly port: number;
   readonly backlog: number;
@@ -103,7 +106,7 @@ export function planOf(options: ListenOptions, inWorker: boolean): Plan {
     throw invalidValue(
       'options.exclusive',
       exclusive,
-      'a cluster worker listens with a socket of its own here; share the port with reusePort, or listen in the primary',
+      'a cluster worker always listens with its own socket; share the port with reusePort, or listen in the primary',
     );
   }
   return {
@@ -123,8 +126,8 @@ export function planOf(options: ListenOptions, inWorker: boolean): Plan {
 }
 
 /**
- * What is set before bind, but for `sockopts`; TCP_FASTOPEN could come after listen(2) as well. SO_REUSEADDR and IPV6_V6ONLY are what Node's own
- * listeners have.
+ * The options that are set before bind, without `sockopts`. SO_REUSEADDR and IPV6_V6ONLY are set as for Node's own
+ * listeners.
  */
 export function socketOptionsOf(plan: Plan, family: Family): EncodedOption[] {
   const v6 = family === 'ipv6';
@@ -137,7 +140,7 @@ export function socketOptionsOf(plan: Plan, family: Family): EncodedOption[] {
   ];
 }
 
-/** An IPv4 address that is written as an IPv6 one goes to an IPv6 socket. */
+/** An IPv4-mapped address needs an IPv6 socket. */
 export function socketFamily(endpoint: Endpoint): Family {
   return endpoint.mapped ? 'ipv6' : endpoint.family;
 }
