@@ -91,6 +91,17 @@ export function options<T extends object>(name: string, value: T | undefined, kn
   return value;
 }
 
+/**
+ * A copy of an options object, inherited options among it: each is read once, so that one with a getter cannot pass a check
+ * and be another value later. What is not an object is returned as it is, for the check that follows.
+ */
+export function readOnce<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || value instanceof AbortSignal) return value;
+  const copy: Record<string, unknown> = {};
+  for (const key in value) copy[key] = value[key];
+  return copy as T;
+}
+
 export function abortSignal(name: string, value: unknown): AbortSignal | undefined {
   if (value === undefined) return undefined;
   if (!isAbortSignal(value)) throw invalidType(name, 'an instance of AbortSignal', value);

@@ -48,6 +48,8 @@ export type FailureReason =
   | 'unsupported'
   /** The kernel took another local end than the one that was asked for; the socket is closed. */
   | 'otherSource'
+  /** A loopback address cannot be the source toward another host. */
+  | 'loopbackSource'
   /** The process or the host has no file descriptor left. */
   | 'descriptorLimit';
 
@@ -61,6 +63,10 @@ export const CONDITIONS = {
   notUnicast: 'the local address is a broadcast or multicast address',
   noZone: 'a link-local address has no zone: the local one of bind, the remote one of connect and send',
   noSourceAddress: 'nothing was bound, and the host has no address to send from',
+  loopbackSource: 'the local address is a loopback address, and the remote one is not',
+  remoteNotUnicast: 'the destination is a broadcast or multicast address, and the socket is TCP',
+  broadcast: 'the destination is a broadcast address, and the socket is UDP',
+  mappedRouted: 'an IPv6 socket has an IPv4 destination, toward which there is a route',
   sourceNotLocal: 'the local address is an IPv4 address that is not routed to this host, without `transparent`',
   inWorker: 'a worker of a cluster listens',
   privileged: 'the option needs a capability',
@@ -201,6 +207,34 @@ export const REASONS: readonly ReasonRow[] = [
   },
   {
     call: 'connect',
+    errno: [ENETUNREACH, EACCES, EINVAL],
+    when: ['remoteNotUnicast'],
+    reason: 'notUnicast',
+    remedy: 'TCP cannot connect to a broadcast or multicast address',
+  },
+  {
+    call: ['connect', 'sendmsg'],
+    errno: EACCES,
+    when: ['broadcast'],
+    reason: 'notPermitted',
+    remedy: 'Sending to a broadcast address needs the option SO_BROADCAST',
+  },
+  {
+    call: ['connect', 'sendmsg'],
+    errno: ENETUNREACH,
+    when: ['mappedRouted'],
+    reason: 'familyMismatch',
+    remedy: 'The socket is IPv6 only (IPV6_V6ONLY), or bound to an IPv6 address, and cannot reach an IPv4 destination',
+  },
+  {
+    call: ['connect', 'sendmsg'],
+    errno: EINVAL,
+    when: ['loopbackSource'],
+    reason: 'loopbackSource',
+    remedy: 'The source {local} is a loopback address, which only reaches this host: use an address of an interface',
+  },
+  {
+    call: ['connect', 'sendmsg'],
     errno: EADDRNOTAVAIL,
     when: ['noSourceAddress'],
     reason: 'noSourceAddress',
@@ -243,7 +277,7 @@ export const REASONS: readonly ReasonRow[] = [
     remedy: 'The route to {remote} is unreachable: see `ip route get {remote}`',
   },
   {
-    call: 'connect',
+    call: ['connect', 'sendmsg'],
     errno: EACCES,
     reason: 'noRoute',
     remedy: 'A route prohibits {remote}, or it is a broadcast address: see `ip route get {remote}`',

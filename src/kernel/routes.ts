@@ -1,5 +1,15 @@
 // Route lookups: rtnetlink(7), RTM_GETROUTE. Needs no privilege.
-import { AF_INET, AF_INET6 } from './numbers.js';
+import {
+  AF_INET,
+  AF_INET6,
+  EACCES,
+  EAFNOSUPPORT,
+  EHOSTUNREACH,
+  EINVAL,
+  ENETUNREACH,
+  ENODEV,
+  ENOTSUP,
+} from './numbers.js';
 import { isIPv4, isIPv6 } from 'node:net';
 import { integer, invalidType, invalidValue } from '../arguments.js';
 import { SyscallError } from '../errors.js';
@@ -154,12 +164,4 @@ const UDP = Uint8Array.of(17);
 const EMPTY = new Uint8Array(0);
 
 /** Answers, not failures: no route (EACCES is a prohibit route, EINVAL a black hole), unknown interface or family. */
-const UNROUTED: readonly number[] = [
-  -13, // EACCES
-  -19, // ENODEV
-  -22, // EINVAL
-  -95, // EOPNOTSUPP
-  -97, // EAFNOSUPPORT
-  -101, // ENETUNREACH
-  -113, // EHOSTUNREACH
-];
+const UNROUTED: readonly number[] = [EACCES, ENODEV, EINVAL, ENOTSUP, EAFNOSUPPORT, ENETUNREACH, EHOSTUNREACH];

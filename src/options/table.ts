@@ -25,6 +25,9 @@ export const OPTIONS = {
   ...UDP_OPTIONS,
 };
 
+// It is exported: whoever changed a row would change what every socket of the process is set to.
+freeze(OPTIONS);
+
 export type OptionName = keyof typeof OPTIONS;
 
 /** The types of socket that take an option: its row's `types`. */
@@ -78,4 +81,11 @@ export type ReadableOptionName<T extends SocketType = SocketType, F extends Fami
 /** The row of a name; undefined for unknown names. */
 export function findOption(name: string): OptionRow | undefined {
   return Object.hasOwn(OPTIONS, name) ? OPTIONS[name as OptionName] : undefined;
+}
+
+function freeze(value: object): void {
+  Object.freeze(value);
+  for (const inner of Object.values(value) as unknown[]) {
+    if (typeof inner === 'object' && inner !== null && !Object.isFrozen(inner)) freeze(inner);
+  }
 }

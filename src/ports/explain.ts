@@ -5,7 +5,8 @@ import { gatherEvidence, type Evidence, type FailedSearch, type PortCounts } fro
 
 export interface Exhaustion {
   readonly reason: 'portRangeExhausted';
-  readonly by: ExhaustedBy;
+  /** Undefined where most ports are free by now. */
+  readonly by: ExhaustedBy | undefined;
   readonly counts: PortCounts;
   /**
    * Milliseconds until the first port becomes free by itself; 0 if one has become free in the meantime, undefined if none
@@ -35,8 +36,17 @@ export function explainExhaustion(search: FailedSearch): Exhaustion | undefined 
   return { reason: 'portRangeExhausted', by, counts, retryAfterMs, remedy: remedyFor(by, evidence, search, settings) };
 }
 
-function mainCause({ ports, established, timeWait, finWait2, bound, reserved, free }: PortCounts): ExhaustedBy {
-  const enough = (ports - free) * MAIN_SHARE;
+function mainCause({
+  ports,
+  established,
+  timeWait,
+  finWait2,
+  bound,
+  reserved,
+  free,
+}: PortCounts): ExhaustedBy | undefined {
+  const enough = ports * MAIN_SHARE;
+  if (ports - free < enough) return undefined; // most are free by now: what holds the others does not explain it
   if (established >= enough && established > 0) return 'connections';
   if (timeWait + finWait2 >= enough && timeWait + finWait2 > 0) return 'timeWait';
   if (bound >= enough && bound > 0) return 'boundPorts';
@@ -44,12 +54,17 @@ function mainCause({ ports, established, timeWait, finWait2, bound, reserved, fr
   return 'mixed';
 }
 
-function remedyFor(by: ExhaustedBy, evidence: Evidence, search: FailedSearch, settings: TimeWaitSettings): string {
+function remedyFor(
+  by: ExhaustedBy | undefined,
+  evidence: Evidence,
+  search: FailedSearch,
+  settings: TimeWaitSettings,
+): string {
   const { counts } = evidence;
   const [lo, hi] = evidence.range;
   const ofAll = `Of the ${counted(counts.ports, 'port')} of ${String(lo)}-${String(hi)}, `;
   const elsewhere = 'use another source address, or a wider range (net.ipv4.ip_local_port_range)';
-  if (search.protocol === 'udp') {
+  if (search.protocol === 'udp' && by !== 'reservedPorts') {
     const held = are(counts.established + counts.bound);
     return `${ofAll}${held} held by other sockets, and a UDP port of an address has one socket: close some, ${elsewhere}`;
   }
@@ -66,6 +81,7 @@ function remedyFor(by: ExhaustedBy, evidence: Evidence, search: FailedSearch, se
     case 'reservedPorts':
       return `${ofAll}${are(counts.reserved)} in net.ipv4.ip_local_reserved_ports: take some out of it, or ${elsewhere}`;
     case 'mixed':
+    case undefined:
       return `${ofAll}${summary(counts)}: ${elsewhere}`;
   }
 }

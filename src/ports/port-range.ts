@@ -78,6 +78,7 @@ export function outsideRange(picked: number, wanted: PortRange): Error {
   return new SocketError(
     'ERR_UNSUPPORTED',
     `The kernel picked port ${String(picked)}, outside the range ${wanted.join('-')}; the socket is closed.`,
+    { reason: 'otherSource' },
   );
 }
 

@@ -9,9 +9,9 @@ import { encodeSockopts } from '../options/sockopts.js';
 import type { DatagramSocketOptions } from '../options/table.js';
 import { choosePort, contains, outsideRange, type PortChoice } from '../ports/port-range.js';
 import { endsOf } from '../source/ends.js';
-import { outerError, type Asked } from '../source/explain.js';
+import { failedCall, outerError, type Asked } from '../source/explain.js';
 import { checkLocalOptions, localSteps, optionSteps } from '../source/local-steps.js';
-import { Recipe, type Step } from '../source/recipe.js';
+import { Recipe } from '../source/recipe.js';
 import { Endpoint, type EndpointLike, type LocalEndpointLike } from '../wire/endpoint.js';
 import type { Family } from '../wire/families.js';
 import { LOSES_GUARANTEE, SET_BY_RESERVE_UDP } from './guarantee.js';
@@ -51,7 +51,10 @@ export function reserveUdp(options: ReserveUdpOptions): UdpReservation {
   if (local !== undefined && !isUnicast(local)) throw outerError('bind', EADDRNOTAVAIL, asked);
   const handle = new (native().Handle)();
   const errno = recipe.run(handle);
-  if (errno !== 0) throw failureOf(errno, recipe.failed, asked);
+  if (errno !== 0) {
+    const { call, ...details } = failedCall(recipe.failed);
+    throw outerError(call, errno, asked, details);
+  }
   try {
     const held = Endpoint.decode(recipe.name, recipe.nameLength);
     if (held === undefined || (choice.rangeWanted && !contains(choice.range, held.port))) {
@@ -75,7 +78,7 @@ interface Plan {
 function planOf(options: ReserveUdpOptions): Plan {
   checkOptions('options', options, KNOWN);
   const { family, remote, local } = endsOf(options);
-  const { shareLocalPort = false } = options;
+  const { shareLocalPort = false, localPortRange } = options;
   if (boolean('options.shareLocalPort', shareLocalPort)) {
     throw invalidValue(
       'options.shareLocalPort',
@@ -85,8 +88,8 @@ function planOf(options: ReserveUdpOptions): Plan {
   }
   const { freebind, transparent, mark } = checkLocalOptions(options);
   const sockopts = encodeSockopts(options.sockopts, REFUSED);
-  const choice = choosePort(local?.port ?? 0, options.localPortRange, false, 'options.local.port');
-  const range = options.localPortRange === undefined ? undefined : choice.range;
+  const choice = choosePort(local?.port ?? 0, localPortRange, false, 'options.local.port');
+  const range = localPortRange === undefined ? undefined : choice.range;
   const recipe = new Recipe([
     { call: 'socket', family, type: SOCK_DGRAM, protocol: 0 },
     // So that the port is picked when the destination is known. Older kernels pick it in bind, with the same result.
@@ -103,18 +106,6 @@ function planOf(options: ReserveUdpOptions): Plan {
     ...{ local: local?.address, port: local?.port ?? 0 },
   };
   return { family, remote, choice, recipe, asked };
-}
-
-function failureOf(errno: number, step: Step | undefined, asked: Asked): Error {
-  switch (step?.call) {
-    case 'setsockopt':
-      return outerError('setsockopt', errno, asked, { option: step.option });
-    case 'bind':
-    case 'connect':
-      return outerError(step.call, errno, asked);
-    default:
-      return outerError('socket', errno, asked);
-  }
 }
 
 const KNOWN = [

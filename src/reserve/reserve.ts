@@ -13,7 +13,7 @@ import { encodeSockopts } from '../options/sockopts.js';
 import type { StreamSocketOptions } from '../options/table.js';
 import { choosePort, contains, outsideRange, passedOver } from '../ports/port-range.js';
 import { endsOf } from '../source/ends.js';
-import { outerError } from '../source/explain.js';
+import { failedCall, outerError } from '../source/explain.js';
 import { giveBack, takeHandle } from '../source/handles.js';
 import { checkLocalOptions, localSteps, optionSteps } from '../source/local-steps.js';
 import type { Recipe, Step } from '../source/recipe.js';
@@ -174,17 +174,11 @@ function retryOnLast(recipe: Recipe, handle: Handle, { source, family }: Reserve
 /** The error of a run, with evidence if no port was free. */
 export function failureOf({ errno, step }: RefusedStep, { source, family, bind, remote }: ReservePlan): Error {
   const asked = askedFor(source, 'reserve', family, remote);
-  switch (step?.call) {
-    case 'setsockopt':
-      return outerError('setsockopt', errno, asked, { option: step.option });
-    case 'connect':
-      return errno === EINPROGRESS ? notDeferred(remote) : outerError('connect', errno, asked);
-    case 'bind':
-      // For multicast addresses the kernel fails with EINVAL for IPv6, and accepts IPv4: report the same error for both.
-      return outerError('bind', bind !== undefined && !isUnicast(bind.address) ? EADDRNOTAVAIL : errno, asked);
-    default:
-      return outerError('socket', errno, asked);
-  }
+  const { call, ...details } = failedCall(step);
+  if (call === 'connect' && errno === EINPROGRESS) return notDeferred(remote);
+  // For IPv6 multicast the kernel says EINVAL, and for IPv4 nothing: the fact is the same.
+  const notUnicast = call === 'bind' && bind !== undefined && !isUnicast(bind.address);
+  return outerError(call, notUnicast ? EADDRNOTAVAIL : errno, asked, details);
 }
 
 /** Checks the result against what was requested, before the socket is exposed. Returns the local end. */

@@ -3,7 +3,7 @@ import { inspect, type InspectOptions } from 'node:util';
 import { invalidType, invalidValue } from '../arguments.js';
 import { native, type Handle } from '../binding.js';
 import { check } from '../errors.js';
-import { requireIntOption } from '../kernel/int-option.js';
+import { intOption } from '../kernel/int-option.js';
 import { AF_INET6, IPPROTO_UDP, SO_DOMAIN, SO_PROTOCOL, SOL_SOCKET } from '../kernel/numbers.js';
 import { localEndpoint } from '../options/local-endpoint.js';
 import {
@@ -67,8 +67,8 @@ export class UdpReservation implements OwnSocket<'dgram'>, Disposable {
   static adopt(moved: DetachedReservation): UdpReservation {
     const { fd, local, remote } = checkMoved(moved);
     const access = accessOf(fd);
-    const domain = requireIntOption(access, SOL_SOCKET, SO_DOMAIN, 'SO_DOMAIN');
-    const isUdp = requireIntOption(access, SOL_SOCKET, SO_PROTOCOL, 'SO_PROTOCOL') === IPPROTO_UDP;
+    const domain = intOption(access, SOL_SOCKET, SO_DOMAIN);
+    const isUdp = intOption(access, SOL_SOCKET, SO_PROTOCOL) === IPPROTO_UDP;
     const handle = new (native().Handle)();
     if (!isUdp || !localEndpoint(access).equals(local) || !leadsTo(fd, remote)) throw notHeld(fd, local);
     check('fcntl', handle.adopt(fd));

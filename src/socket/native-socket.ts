@@ -7,7 +7,7 @@ import { isDeferred } from '../options/deferred.js';
 import { localContext, localEndpoint, portAssigned } from '../options/local-endpoint.js';
 import { IPPROTO_MPTCP } from '../kernel/numbers.js';
 import { encodeSockopts } from '../options/sockopts.js';
-import { callError, type Asked } from '../source/explain.js';
+import { callError, failedCall, type Asked } from '../source/explain.js';
 import { optionSteps } from '../source/local-steps.js';
 import { Recipe } from '../source/recipe.js';
 import type { SocketType } from '../options/row.js';
@@ -153,10 +153,8 @@ export class NativeSocket<T extends SocketType = SocketType> implements OwnSocke
       port: 0,
       ...(protocol === IPPROTO_MPTCP && { protocol: 'mptcp' }),
     };
-    const { failed } = recipe;
-    throw failed?.call === 'setsockopt'
-      ? callError('setsockopt', errno, asked, { option: failed.option })
-      : callError('socket', errno, asked);
+    const { call, ...details } = failedCall(recipe.failed);
+    throw callError(call, errno, asked, details);
   }
 
   /**
@@ -211,7 +209,12 @@ export class NativeSocket<T extends SocketType = SocketType> implements OwnSocke
     const local = Endpoint.fromLocal(endpoint);
     const errno = this.#handle.bind(local.transientSockaddr(this.family));
     if (errno < 0)
-      throw callError('bind', errno, { ...this.#asked(), local: local.address, port: local.port }, { ends: local });
+      throw callError(
+        'bind',
+        errno,
+        { ...this.#asked(), ...localContext(this.#handle), local: local.address, port: local.port },
+        { ends: local },
+      );
     this.#state = 'bound';
   }
 

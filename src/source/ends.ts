@@ -19,7 +19,8 @@ export interface Ends {
 export function endsOf(options: WantedEnds): Ends {
   const remote = Endpoint.from(options.remote, 'options.remote');
   if (remote.port === 0) throw outOfRange('options.remote.port', '>= 1 and <= 65535', 0);
-  const local = options.local === undefined ? undefined : Endpoint.fromLocal(options.local, 'options.local');
+  const { local: given } = options;
+  const local = given === undefined ? undefined : Endpoint.fromLocal(given, 'options.local');
   if (local !== undefined && local.family !== remote.family) {
     throw invalidValue(
       'options.local',

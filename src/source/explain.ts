@@ -3,7 +3,7 @@
 import { SocketError, SyscallError, type ExhaustedBy, type SyscallContext } from '../errors.js';
 import { EADDRNOTAVAIL, SOCK_DGRAM } from '../kernel/numbers.js';
 import { native } from '../binding.js';
-import { isLocal } from '../kernel/routes.js';
+import { isLocal, routeTo } from '../kernel/routes.js';
 import { capacity, readSysctl, type PortRange } from '../kernel/sysctl.js';
 import { isUnicast } from '../kernel/unicast.js';
 import type { EncodedOption } from '../options/access.js';
@@ -12,6 +12,7 @@ import { effectiveRange, type FailedSearch } from '../ports/evidence.js';
 import { WHOLE_RANGE } from '../ports/port-range.js';
 import { recentExhaustion } from '../ports/recent.js';
 import { findReason, type Condition, type ExplainedCall, type FailureReason } from '../reasons.js';
+import type { Step } from './recipe.js';
 import { Endpoint } from '../wire/endpoint.js';
 import { familyNumber, type Family } from '../wire/families.js';
 import { isWildcard } from '../wire/wildcard.js';
@@ -88,6 +89,20 @@ export function outerError(call: ExplainedCall, errno: number, asked: Asked, mor
   );
 }
 
+/** The call of the step that failed in a recipe, as the table has it, and the option that it set. */
+export function failedCall(step: Step | undefined): { readonly call: ExplainedCall; readonly option?: EncodedOption } {
+  switch (step?.call) {
+    case 'setsockopt':
+      return { call: 'setsockopt', option: step.option };
+    case 'bind':
+    case 'connect':
+    case 'listen':
+      return { call: step.call };
+    default:
+      return { call: 'socket' };
+  }
+}
+
 /** Further properties of an error. */
 export interface ErrorDetails {
   /** The `syscall` of the error, if Node reports another call than the failed one. */
@@ -127,16 +142,27 @@ export function withEvidence({
  * What holds the ports of a failed search, and what to do: one sentence without the full stop. Reads the kernel's list of
  * sockets, within a time budget.
  */
-export function evidenceOf(search: FailedSearch): { readonly remedy: string; readonly exhaustedBy?: ExhaustedBy } {
+export function evidenceOf(search: FailedSearch): {
+  readonly remedy: string;
+  readonly exhaustedBy?: ExhaustedBy | undefined;
+} {
   const found = recentExhaustion(search);
   if (found !== undefined) return { remedy: found.remedy, exhaustedBy: found.by };
   const [lo, hi] = effectiveRange(search.range);
   const count = capacity([lo, hi]);
+  if (search.protocol === 'udp') {
+    const each = 'each is held by another socket, and a UDP port of an address has one socket: close some, use another';
+    return { remedy: `Of the ${counted(count)} of ${String(lo)}-${String(hi)}, ${each} address, or a wider range` };
+  }
   const remedy =
-    `Of the ${count === 1 ? '1 port' : `${String(count)} ports`} of ${String(lo)}-${String(hi)}, each is taken by a ` +
+    `Of the ${counted(count)} of ${String(lo)}-${String(hi)}, each is taken by a ` +
     'connection or a reservation to that destination, by TIME-WAIT, or by a socket bound to it: use another source ' +
     'address, or a wider range (net.ipv4.ip_local_port_range)';
   return { remedy };
+}
+
+function counted(ports: number): string {
+  return ports === 1 ? '1 port' : `${String(ports)} ports`;
 }
 
 /** The command that routes an address to this host (AnyIP). */
@@ -153,6 +179,12 @@ const TESTS: Readonly<Record<Condition, Test>> = {
   notUnicast: ({ local, device }) => local !== undefined && !isUnicast(plainAddress(local), device),
   noZone: ({ local, remote }, call) => lacksZone(call === 'bind' ? local : remote?.address),
   noSourceAddress: ({ local, remote }) => isAny(local) && remote !== undefined && !hasSource(remote),
+  loopbackSource: ({ local, remote }) => isLoopback(local) && remote !== undefined && !isLoopback(remote.address),
+  remoteNotUnicast: ({ protocol, remote }) =>
+    protocol !== 'udp' && remote !== undefined && !isUnicast(withoutZone(remote.address)),
+  broadcast: ({ protocol, remote }) =>
+    protocol === 'udp' && remote !== undefined && !isUnicast(withoutZone(remote.address)),
+  mappedRouted: ({ family, remote }) => family === 'ipv6' && remote?.family === 'ipv4' && isRouted(remote.address),
   sourceNotLocal: ({ local, transparent }) =>
     !isAny(local) && local?.includes(':') === false && transparent !== true && !isRoutedHere(local),
   inWorker: ({ inWorker }) => inWorker === true,
@@ -170,12 +202,24 @@ function isAny(local: string | undefined): boolean {
 
 /** Whether this is a link-local address without a zone. */
 function lacksZone(address: string | undefined): boolean {
-  return address !== undefined && /^fe[89ab][\da-f]:/i.test(address) && !address.includes('%');
+  return address !== undefined && /^(fe[89ab][\da-f]|ff[\da-f]2):/i.test(address) && !address.includes('%');
 }
 
 /** The address as in Endpoint, but without a zone; a mapped address as IPv4. */
 function plainAddress(address: string): string {
   return Endpoint.from({ address: withoutZone(address), port: 0 }).address;
+}
+
+function isLoopback(address: string | undefined): boolean {
+  return address !== undefined && (address.startsWith('127.') || address === '::1');
+}
+
+function isRouted(address: string): boolean {
+  try {
+    return routeTo(address).errno === 0;
+  } catch {
+    return false; // AF_NETLINK is forbidden, or no descriptor is left: nothing is known
+  }
 }
 
 function isRoutedHere(address: string): boolean {
@@ -228,7 +272,7 @@ const FREEBIND: Readonly<Record<Caller, string>> = {
 const PORT_IN_USE: Readonly<Record<Caller, string>> = {
   connect: 'Another socket holds the port: let the kernel pick one (no localPort), or share it (localPortRange)',
   reserve: 'Another socket holds the port, and shareLocalPort is false',
-  listen: '',
+  listen: 'Another socket holds the port; sockets of one user that all have reusePort: true share it',
   UdpSocket: 'Another socket holds the port: reuseAddr or reusePort shares it, if that socket has the same option',
   NativeSocket: 'Another socket holds the port',
 };

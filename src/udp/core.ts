@@ -144,7 +144,12 @@ export class UdpCore {
   bind(local: Endpoint): void {
     const result = this.handle.bind(local.transientSockaddr(this.family));
     if (result < 0)
-      throw callError('bind', result, { ...this.#asked(), local: local.address, port: local.port }, { ends: local });
+      throw callError(
+        'bind',
+        result,
+        { ...this.#asked(), ...localContext(this.handle), local: local.address, port: local.port },
+        { ends: local },
+      );
     this.#bound = true;
     this.replier.moved();
     // After bind: a socket that already has a program cannot join a group that has one.

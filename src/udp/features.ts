@@ -133,6 +133,8 @@ export function bufferSteps(feature: BufferFeature, bytes: number): OptionStep[]
 export class Features {
   readonly #access: OptionAccess;
   readonly #found: Record<FeatureName, Feature>;
+  /** Made when all options are set. */
+  #shown: Readonly<Record<FeatureName, Feature>> | undefined;
 
   constructor(access: OptionAccess) {
     this.#access = access;
@@ -140,9 +142,11 @@ export class Features {
     this.#found = Object.fromEntries(names.map((name) => [name, OFF])) as Record<FeatureName, Feature>;
   }
 
-  /** All features, by name. */
+  /** All features, by name. They are frozen: callers see them, too. */
   get found(): Readonly<Record<FeatureName, Feature>> {
-    return this.#found;
+    return (this.#shown ??= Object.freeze(
+      Object.fromEntries(Object.entries(this.#found).map(([name, feature]) => [name, Object.freeze(feature)])),
+    ) as Readonly<Record<FeatureName, Feature>>);
   }
 
   /** The features that were requested and are not on. */
@@ -209,5 +213,5 @@ function failed(errno: number, option: WritableOptionName): Feature {
   return { on: false, reason, code: errnoName(errno), errno, option };
 }
 
-const OFF: Feature = { on: false };
+const OFF: Feature = Object.freeze({ on: false });
 const scratch = new Uint8Array(4);

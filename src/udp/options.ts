@@ -114,7 +114,7 @@ export interface UdpSocketOptions extends SenderOptions, EgressOptions {
   /** The size of the send buffer in bytes, as `recvBufferSize`; the limit is net.core.wmem_max. */
   readonly sendBufferSize?: number | undefined;
   /** Any other socket options, set after those above, except UDP_GRO (use `gro`) and UDP_SEGMENT (use `segmentSize`). */
-  readonly sockopts?: DatagramSocketOptions | undefined;
+  readonly sockopts?: Omit<DatagramSocketOptions, 'UDP_GRO' | 'UDP_SEGMENT'> | undefined;
 
   /** Datagrams per system call, 1 to 256. @default 64 */
   readonly slots?: number | undefined;

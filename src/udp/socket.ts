@@ -1,7 +1,7 @@
 // UdpSocket: a UDP socket with control messages, batches and segmentation offload, as an alternative to Node's dgram.
 import { createSocket } from './create.js';
 import { inspect, type InspectOptions } from 'node:util';
-import { integer, invalidType, options as checkOptions } from '../arguments.js';
+import { integer, invalidType, options as checkOptions, readOnce } from '../arguments.js';
 import { native, type Handle } from '../binding.js';
 import { check, SocketError } from '../errors.js';
 import {
@@ -55,7 +55,8 @@ export class UdpSocket extends UdpEmitter implements OwnSocket<'dgram'>, AsyncDi
    * @throws SyscallError of socket or setsockopt; ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE,
    *   ERR_UNSUPPORTED (gso: 'require')
    */
-  static create(options: UdpSocketOptions): UdpSocket {
+  static create(given: UdpSocketOptions): UdpSocket {
+    const options = readOptions(given);
     checkUdpOptions(options);
     const { handle, features } = createSocket(options);
     try {
@@ -387,6 +388,14 @@ export class UdpSocket extends UdpEmitter implements OwnSocket<'dgram'>, AsyncDi
     const open = this.#core.handle.getsockname(scratchAddress) >= 0;
     return `UdpSocket ${inspectValue(open ? { family, fd, local: this.local, remote } : { family, closed: true }, options)}`;
   }
+}
+
+/** Each option is read once, and each of `sockopts`. */
+function readOptions(given: UdpSocketOptions): UdpSocketOptions {
+  const options = readOnce(given);
+  return typeof options === 'object' && options !== null && options.sockopts !== undefined
+    ? { ...options, sockopts: readOnce(options.sockopts) }
+    : options;
 }
 
 // What a call writes is read before the next call.

@@ -9,7 +9,7 @@ import {
   type SocketConstructorOpts,
   type TcpNetConnectOpts,
 } from 'node:net';
-import { invalidValue } from '../../arguments.js';
+import { invalidValue, readOnce } from '../../arguments.js';
 import { native } from '../../binding.js';
 import { AbortError } from '../../errors.js';
 import { ignoreEmptyWrites, requireAdoption } from '../../node/stream.js';
@@ -47,7 +47,7 @@ export function connect(options: ConnectOptions | PathConnectOptions | number | 
 export function connect(port: number, host?: string, listener?: () => void): Socket;
 export function connect(...args: readonly unknown[]): Socket {
   native(); // throws on other platforms
-  const options = withoutUrlProtocol(optionsOf(args));
+  const options = withoutUrlProtocol(readOnce(optionsOf(args)));
   refuseMisspelt(options);
   return isNodesAlone(options) ? netConnect(...(args as [TcpNetConnectOpts])) : connectAs(options, listenerOf(args));
 }

@@ -7,6 +7,7 @@ import { descriptorIn, isOpen, type TcpHandle } from '../../node/tcp-handle.js';
 import { encodeOption } from '../../options/access.js';
 import { passedOver } from '../../ports/port-range.js';
 import { giveBack, takeHandle } from '../../source/handles.js';
+import { failedCall } from '../../source/explain.js';
 import { localSteps, optionSteps } from '../../source/local-steps.js';
 import type { Recipe, Step } from '../../source/recipe.js';
 import { Recipes, type Shape } from '../../source/recipes.js';
@@ -77,11 +78,8 @@ function make(handle: Handle, source: Source, family: Family, mapped: boolean): 
 function run(recipe: Recipe, handle: Handle, source: Source, family: Family): Failure | undefined {
   const errno = recipe.run(handle);
   if (errno === 0) return undefined;
-  const { failed } = recipe;
-  const asked = askedFor(source, 'connect', family);
-  return failed?.call === 'setsockopt'
-    ? callFailure('setsockopt', errno, asked, failed.option)
-    : callFailure(failed?.call === 'bind' ? 'bind' : 'socket', errno, asked);
+  const { call, option } = failedCall(recipe.failed);
+  return callFailure(call, errno, askedFor(source, 'connect', family), option);
 }
 
 /** The steps, without the address of bind. */

@@ -44,6 +44,7 @@ export class Failures {
     for (const [i, one] of errors.entries()) {
       if (one instanceof Error) errors[i] = this.#explainOne(one);
     }
+    shareReason(error, errors as readonly NodeError[]);
     return error;
   }
 
@@ -67,10 +68,18 @@ export class Failures {
   }
 }
 
+/** When all attempts failed for the same reason, it is the reason of the whole. */
+function shareReason(error: Error, errors: readonly NodeError[]): void {
+  for (const key of ['reason', 'exhaustedBy'] as const) {
+    const value = errors[0]?.[key];
+    if (value !== undefined && errors.every((one) => one[key] === value)) define(error, key, value);
+  }
+}
+
 /** Errors as created by Node's exceptionWithHostPort. */
 type NodeError = Error &
   Partial<Record<'errno' | 'port' | 'localPort', number>> &
-  Partial<Record<'code' | 'syscall' | 'address', string>>;
+  Partial<Record<'code' | 'syscall' | 'address' | 'reason' | 'exhaustedBy', string>>;
 
 function keyOf({ address, port }: Remote): string {
   return `${address} ${String(port)}`;

@@ -61,9 +61,9 @@ export function asksForMore(options: object): boolean {
  * @throws ERR_INVALID_ARG_VALUE for a key that looks like one of ours
  */
 export function refuseMisspelt(options: object): void {
-  for (const key of Object.keys(options)) {
-    if ((OWN as readonly string[]).includes(key) || NOT_MISSPELT.has(key)) continue;
-    const meant = OWN.find((name) => isLike(key, name));
+  for (const key in options) {
+    if ((NAMES as readonly string[]).includes(key) || NOT_MISSPELT.has(key)) continue;
+    const meant = NAMES.find((name) => isLike(key, name));
     if (meant === undefined) continue;
     throw invalidValue(
       `options.${key}`,
@@ -75,7 +75,9 @@ export function refuseMisspelt(options: object): void {
 
 /** Shorter names are too similar to unrelated words. */
 function isLike(key: string, name: string): boolean {
-  return name.length >= 8 && Math.abs(key.length - name.length) <= MAX_EDITS && edits(key, name) <= MAX_EDITS;
+  if (name.length < 8) return false;
+  const plain = key.replaceAll('_', '').toLowerCase(); // local_port_range, LOCALPORTRANGE
+  return Math.abs(plain.length - name.length) <= MAX_EDITS && edits(plain, name.toLowerCase()) <= MAX_EDITS;
 }
 
 /** Levenshtein's distance. */
@@ -141,6 +143,8 @@ const OWN = [
 /** A foreign key that looks like one of ours: the list of protocols in http and ws. */
 const NOT_MISSPELT: ReadonlySet<string> = new Set(['protocols']);
 const MAX_EDITS = 2;
+/** Of the local end, net's among them. */
+const NAMES = [...OWN, 'localAddress', 'localPort'] as const;
 const PROTOCOLS = ['tcp', 'mptcp'] as const;
 
 /** Options that determine the source: if set through `sockopts`, the source could not be verified. */

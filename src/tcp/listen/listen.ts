@@ -5,10 +5,10 @@ import { invalidType } from '../../arguments.js';
 import { native, type Handle } from '../../binding.js';
 import { SocketError, SyscallError } from '../../errors.js';
 import { isLocal } from '../../kernel/routes.js';
-import { readSysctl } from '../../kernel/sysctl.js';
-import { encodeOption } from '../../options/access.js';
+import { readSysctl, type PortRange } from '../../kernel/sysctl.js';
+import { encodeOption, type EncodedOption } from '../../options/access.js';
 import { Endpoint } from '../../wire/endpoint.js';
-import { callError, localRoute, type Asked } from '../../source/explain.js';
+import { callError, failedCall, localRoute, type Asked } from '../../source/explain.js';
 import { localSteps, optionSteps } from '../../source/local-steps.js';
 import { Recipe, type Step } from '../../source/recipe.js';
 import { requireAdoption } from '../../node/stream.js';
@@ -119,16 +119,17 @@ function failureOf(errno: number, step: Step | undefined, endpoint: Endpoint, pl
   const asked: Asked = {
     ...{ by: 'listen', family: socketFamily(endpoint), protocol: plan.protocol, transparent: plan.transparent },
     ...{ local: endpoint.address, port: endpoint.port, inWorker: cluster.isWorker },
+    range: rangeAmong(plan.sockopts),
   };
-  switch (step?.call) {
-    case 'setsockopt':
-      return callError('setsockopt', errno, asked, { option: step.option });
-    case 'bind':
-    case 'listen':
-      return callError(step.call, errno, asked, { syscall: 'listen', ends: endpoint });
-    default:
-      return callError('socket', errno, asked, { ends: endpoint });
-  }
+  const { call, option } = failedCall(step);
+  if (call === 'setsockopt') return callError(call, errno, asked, { option });
+  return callError(call, errno, asked, { syscall: call === 'socket' ? call : 'listen', ends: endpoint });
+}
+
+/** A range of its own, which the search of bind(2) keeps to. */
+function rangeAmong(options: readonly EncodedOption[]): PortRange | undefined {
+  const value = options.find(({ option }) => option === 'IP_LOCAL_PORT_RANGE')?.value;
+  return typeof value === 'number' && value !== 0 ? [value & 0xffff || 1, value >>> 16 || 65535] : undefined;
 }
 
 /** Warns about settings that the kernel accepted but that have no effect. */

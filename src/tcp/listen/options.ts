@@ -8,6 +8,7 @@ import {
   invalidValue,
   oneOf,
   options as checkOptions,
+  readOnce,
   string,
 } from '../../arguments.js';
 import { encodeOption, type EncodedOption } from '../../options/access.js';
@@ -91,7 +92,8 @@ export interface Plan extends CheckedLocalOptions {
 }
 
 /** @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
-export function planOf(options: ListenOptions, inWorker: boolean): Plan {
+export function planOf(given: ListenOptions, inWorker: boolean): Plan {
+  const options = readOnce(given);
   checkOptions('options', options, KNOWN);
   const { backlog = 511, ipv6Only = false, deferAccept = 0 } = options;
   const { port = 0, exclusive = true, protocol = 'tcp' } = options;

@@ -100,8 +100,9 @@ function meaning(errno: number, failed: Failed, mtu: number | undefined): Omit<S
  * was free.
  */
 function askedFor({ handle, destination, ipv4 }: Failed): Asked {
-  const family = ipv4 ? 'ipv4' : 'ipv6';
-  return { by: 'UdpSocket', family, protocol: 'udp', ...localContext(handle), remote: destination };
+  const context = localContext(handle);
+  const family = !ipv4 || context.local?.includes(':') === true ? 'ipv6' : 'ipv4';
+  return { by: 'UdpSocket', family, protocol: 'udp', ...context, remote: destination };
 }
 
 function tooLong({ length }: Failed, mtu: number | undefined): string {

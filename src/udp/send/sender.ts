@@ -100,8 +100,8 @@ export class Sender implements BatchOwner {
   /** `UdpSocket.trySend` */
   trySend(data: SendData, options: SendOptions = NOTHING): number {
     const checked = checkData(data);
-    const length = lengthOf(checked);
     this.envelope.read(options); // first, since getters of the options run the caller's code, which may send as well
+    const length = lengthNow(checked, options);
     if (length === 0 && this.envelope.namesSegmentSize) throw nothingToCut();
     return this.#backlog.size > 0 ? 0 : this.#attempt(checked, length);
   }
@@ -113,7 +113,7 @@ export class Sender implements BatchOwner {
   tryReply(data: SendData, options: ReplyOptions, route: ReplyRoute, lost: (error: unknown) => void): number {
     const checked = checkData(data);
     this.envelope.readReply(options, route);
-    const length = lengthOf(checked);
+    const length = lengthNow(checked, options);
     if (length === 0 && this.envelope.namesSegmentSize) throw nothingToCut();
     if (this.#backlog.size > 0) return 0;
     const sent = this.#attempt(checked, length);
@@ -128,8 +128,8 @@ export class Sender implements BatchOwner {
   send(data: SendData, options: SendOptions = NOTHING): Promise<void> {
     try {
       const checked = checkData(data);
-      const length = lengthOf(checked);
       this.envelope.read(options);
+      const length = lengthNow(checked, options);
       if (length === 0 && this.envelope.namesSegmentSize) throw nothingToCut();
       const sent = this.#backlog.size > 0 ? 0 : this.#attempt(checked, length);
       return isWhole(sent, length) ? Promise.resolve() : this.#backlog.push(checked, length, sent);
@@ -333,3 +333,8 @@ const EMPTY = new Uint8Array(0);
 const PLAIN = ADDRESS_ROOM + SEGMENT_CONTROL;
 /** Messages per call of sendmmsg. */
 const CHUNK = 64;
+
+/** Getters of the options run the caller's code, which may have detached the data's buffer, or shrunk it. */
+function lengthNow(data: SendData, options: object): number {
+  return lengthOf(options === NOTHING ? data : checkData(data));
+}

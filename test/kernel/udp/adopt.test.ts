@@ -125,7 +125,12 @@ describe('UdpSocket.adopt refuses, and leaves the descriptor to the caller as it
     ['reusePort of a bound one', () => boundUdp(), { reusePort: true }, { code: 'ERR_INVALID_ARG_VALUE' }],
     ['freebind of a bound one', () => boundUdp(), { freebind: true }, { code: 'ERR_INVALID_ARG_VALUE' }],
     ['a misspelt option', () => boundUdp(), { reuseAdr: true } as never, { code: 'ERR_INVALID_ARG_VALUE' }],
-    ['UDP_SEGMENT in sockopts', () => boundUdp(), { sockopts: { UDP_SEGMENT: 4 } }, { code: 'ERR_INVALID_ARG_VALUE' }],
+    [
+      'UDP_SEGMENT in sockopts',
+      () => boundUdp(),
+      { sockopts: { ['UDP_SEGMENT' as string]: 4 } },
+      { code: 'ERR_INVALID_ARG_VALUE' },
+    ],
     [
       'an option that the kernel refuses, after others have been set',
       () => boundUdp('ipv4', { UDP_SEGMENT: 7, IP_TOS: 8, SO_RCVBUF: 5000 }),

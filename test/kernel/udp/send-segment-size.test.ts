@@ -165,7 +165,9 @@ describe('UDP_SEGMENT as an option of a UdpSocket', () => {
   });
 
   test('is refused in sockopts, which names segmentSize instead', async () => {
-    const error = await errorOf(() => UdpSocket.create({ family: 'ipv4', sockopts: { UDP_SEGMENT: 100 } }));
+    const error = await errorOf(() =>
+      UdpSocket.create({ family: 'ipv4', sockopts: { ['UDP_SEGMENT' as string]: 100 } }),
+    );
     expect(error).toMatchObject({
       code: 'ERR_INVALID_ARG_VALUE',
       message: expect.stringContaining('segmentSize') as unknown,
