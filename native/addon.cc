@@ -1,4 +1,4 @@
-// The module: what src/binding.ts sees. Context-aware, with all state in the environment that loads it.
+// The module as used by src/binding.ts. Context-aware: all state is in the environment that loads it.
 #include <napi.h>
 
 #include "args.h"
@@ -36,6 +36,6 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
 
 }  // namespace linux_sockets
 
-// The macro makes a function of this name at file scope.
+// The macro needs a function of this name at file scope.
 static Napi::Object InitLinuxSockets(Napi::Env env, Napi::Object exports) { return linux_sockets::Init(env, exports); }
 NODE_API_MODULE(linux_sockets, InitLinuxSockets)

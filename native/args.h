@@ -1,6 +1,6 @@
 // Decoding of arguments. Anything but an int32, a Uint8Array or an array of those is a TypeError: napi's own
-// conversions turn NaN into 0 and 2**32 + 5 into 5, and close(0) is somebody's standard input.
-// With C++ exceptions off a pending JavaScript exception stops nothing: decode everything, return on false, then call.
+// conversions turn NaN into 0 and 2**32 + 5 into 5, and close(0) would close standard input. With C++ exceptions off a
+// pending JavaScript exception stops nothing: decode everything, return on false, then call.
 #ifndef LINUX_SOCKETS_NATIVE_ARGS_H_
 #define LINUX_SOCKETS_NATIVE_ARGS_H_
 
@@ -15,12 +15,13 @@
 namespace linux_sockets {
 
 [[gnu::cold, gnu::noinline]] inline bool Refuse(const Napi::CallbackInfo& info, const char* message) {
-  // When this fails an exception is pending already, or the environment is going down: the caller returns either way.
+  // If this fails, an exception is already pending or the environment is being torn down: the caller returns in both
+  // cases.
   (void)napi_throw_type_error(info.Env(), "ERR_INVALID_ARG_TYPE", message);
   return false;
 }
 
-// False for NaN, fractions and what does not fit.
+// False for NaN, fractions and values out of range.
 inline bool ToInt32(double value, int32_t* out) {
   if (!(value >= INT32_MIN && value <= INT32_MAX)) return false;
   *out = static_cast<int32_t>(value);
@@ -40,8 +41,8 @@ inline bool IsDetached(napi_env env, napi_value array) {
          napi_is_detached_arraybuffer(env, buffer, &detached) != napi_ok || detached;
 }
 
-// The memory of one Uint8Array. A detached buffer is refused: it reads as an empty one, and an empty send is not
-// nothing.
+// The memory of one Uint8Array. A detached buffer is refused: it looks like an empty one, and sending an empty datagram
+// has an effect.
 inline bool BytesOf(const Napi::CallbackInfo& info, napi_value value, Bytes* out) {
   napi_env env = info.Env();
   napi_typedarray_type type = napi_int8_array;
@@ -64,7 +65,7 @@ inline bool ReadBytes(const Napi::CallbackInfo& info, size_t index, Bytes* out) 
   return BytesOf(info, info[index], out);
 }
 
-// An option's value: an int, given as a number (most options are one), or the bytes of whatever it is.
+// An option's value: an int, given as a number (as for most options), or bytes.
 class OptionValue {
  public:
   bool Read(const Napi::CallbackInfo& info, size_t index) {

@@ -1,5 +1,5 @@
-// Sending without an object per datagram: one buffer by sendmsg(2), many by sendmmsg(2) over flat memory. The loops
-// here decide nothing: who sends what, and what follows from an error, is TypeScript's to say.
+// Sending without an object per datagram: one buffer with sendmsg(2), many with sendmmsg(2) from flat memory.
+// TypeScript decides what is sent and how errors are handled.
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -12,7 +12,7 @@
 namespace linux_sockets {
 
 // sendto(2): data, or data and address. sendmsg(2): data, memory with the address at its start, the length of the
-// address, and where the control messages lie in it. Each argument that is not there is time saved.
+// address, and the position of the control messages in it. Fewer arguments are faster.
 Napi::Value Handle::SendTo(const Napi::CallbackInfo& info) {
   Bytes data;
   Bytes beside;
@@ -20,7 +20,7 @@ Napi::Value Handle::SendTo(const Napi::CallbackInfo& info) {
   int32_t control = 0;
   int32_t control_length = 0;
   if (!ReadBytes(info, 0, &data) || (info.Length() > 1 && !ReadBytes(info, 1, &beside))) return {};
-  if (info.Length() <= 2) {  // a msghdr would have to be copied into the kernel first
+  if (info.Length() <= 2) {  // avoids copying a msghdr into the kernel
     const auto sent = Retry(
         [&] { return ::sendto(fd_.get(), data.data, data.size, MSG_NOSIGNAL, beside.address(), beside.length()); });
     return Result(info, sent);
@@ -57,7 +57,7 @@ Napi::Value Handle::SendMMsg(const Napi::CallbackInfo& info) {  // sendmmsg(2): 
     Refuse(info, "expected as many records as are to be sent");
     return {};
   }
-  // Not by libc: musl's sendmmsg is a loop of sendmsg.
+  // Not with libc: musl's sendmmsg is a loop of sendmsg.
   const auto send = [&](mmsghdr* messages, uint32_t length) {
     return Retry([&] { return ::syscall(SYS_sendmmsg, fd_.get(), messages, length, MSG_NOSIGNAL); });
   };

@@ -1,4 +1,4 @@
-// Memory of a caller's Uint8Array. Nothing here knows JavaScript: what decodes such memory is fuzzed without an engine.
+// Memory of a caller's Uint8Array. Independent of JavaScript, so that its decoders can be fuzzed without an engine.
 #ifndef LINUX_SOCKETS_NATIVE_BYTES_H_
 #define LINUX_SOCKETS_NATIVE_BYTES_H_
 
@@ -17,10 +17,10 @@ struct Bytes {
   sockaddr* address() const { return reinterpret_cast<sockaddr*>(data); }
   socklen_t length() const { return static_cast<socklen_t>(size); }
 
-  // Is this range inside? No sum of the two can overflow.
+  // Whether this range is inside. Written so that the sum cannot overflow.
   bool Contains(uint32_t offset, uint32_t length) const { return offset <= size && length <= size - offset; }
 
-  // The start of a range that is inside; nullptr for an empty one.
+  // The start of a range inside; nullptr for an empty one.
   void* At(uint32_t offset, uint32_t length) const { return length == 0 ? nullptr : data + offset; }
 };
 

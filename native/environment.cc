@@ -36,7 +36,7 @@ Handle* Environment::HandleOf(napi_env env, napi_value value) {
   if (napi_get_reference_value(env, identify_, &identify) != napi_ok || identify == nullptr) return nullptr;
   if (napi_call_function(env, value, identify, 0, nullptr, nullptr) == napi_pending_exception) {
     napi_value ignored = nullptr;
-    (void)napi_get_and_clear_last_exception(env, &ignored);  // the caller has an error of its own
+    (void)napi_get_and_clear_last_exception(env, &ignored);  // the caller reports its own error
     return nullptr;
   }
   return found_;
@@ -51,7 +51,7 @@ void Environment::ReportLeak(napi_env env, int fd) {
       napi_create_int32(env, fd, &argument) != napi_ok) {
     return;
   }
-  // An environment that is going down runs no JavaScript any more, and closing what it held is no leak.
+  // An environment that is being torn down no longer runs JavaScript, and its open descriptors are not leaks.
   if (napi_call_function(env, receiver, reporter, 1, &argument, nullptr) == napi_pending_exception) {
     ReportUncaught(env);
   }

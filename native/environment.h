@@ -1,4 +1,4 @@
-// What the addon keeps for one JavaScript environment (the main thread, or a worker). There is no state beside it.
+// The state of the addon for one JavaScript environment (the main thread or a worker). There is no other state.
 #ifndef LINUX_SOCKETS_NATIVE_ENVIRONMENT_H_
 #define LINUX_SOCKETS_NATIVE_ENVIRONMENT_H_
 
@@ -10,19 +10,19 @@ class Handle;
 
 class Environment {
  public:
-  // Attaches a new one to the environment; it goes when the environment does. False with an exception pending.
+  // Attaches a new one to the environment, which owns it. False with an exception pending.
   static bool Attach(napi_env env);
   // nullptr while the environment is being torn down.
   static Environment* Of(napi_env env);
 
-  // The function that hears of every descriptor that only the garbage collector closed.
+  // The function that is called for every descriptor that the garbage collector closed.
   bool SetLeakReporter(napi_env env, napi_value reporter);
   void ReportLeak(napi_env env, int fd);
 
-  // The method of Handle that answers Found with its receiver.
+  // The method of Handle that passes its receiver to Found.
   bool SetIdentify(napi_env env, napi_value identify);
   void Found(Handle* handle) { found_ = handle; }
-  // The Handle that a value is, nullptr when it is none.
+  // The value as a Handle; nullptr if it is not one.
   Handle* HandleOf(napi_env env, napi_value value);
 
  private:

@@ -1,4 +1,4 @@
-// A classic BPF program goes to the kernel as a struct with a pointer, which JavaScript cannot write.
+// Passes classic BPF programs to the kernel, as a struct with a pointer, which JavaScript cannot write.
 #include "filter.h"
 
 #include <linux/filter.h>
@@ -46,7 +46,7 @@ int AttachProgram(int fd, int level, int name, const uint8_t* program, size_t si
 int64_t ReadOption(int fd, int level, int name, uint8_t* value, size_t size) {
   const socklen_t unit = level == SOL_SOCKET && name == SO_GET_FILTER ? sizeof(sock_filter) : 1;
   socklen_t length = static_cast<socklen_t>(size) / unit;
-  // No room for one unit is no room: the kernel then tells the length that it wants.
+  // If there is no room for one instruction, pass 0: the kernel then returns the required length.
   const int result = ::getsockopt(fd, level, name, length == 0 ? nullptr : value, &length);
   return result < 0 ? result : static_cast<int64_t>(length) * unit;
 }

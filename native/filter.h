@@ -1,4 +1,4 @@
-// Classic BPF filters: the two calls on options that are not made of bytes alone.
+// Classic BPF filters: the two calls for options that contain pointers.
 #ifndef LINUX_SOCKETS_NATIVE_FILTER_H_
 #define LINUX_SOCKETS_NATIVE_FILTER_H_
 

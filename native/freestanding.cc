@@ -1,5 +1,5 @@
-// What little of libstdc++ the headers ask for, so that one binary serves glibc and musl and every Node: it is linked
-// against nothing. A sanitizer build links the real library instead.
+// The few functions of libstdc++ that the headers need, so that one binary, linked against nothing, works with glibc,
+// musl and every Node version. A sanitizer build links the real library instead.
 #ifndef LINUX_SOCKETS_HOSTED
 
 #include <cstddef>
@@ -25,7 +25,7 @@ namespace std {
 [[noreturn]] void __throw_length_error(const char*) { std::abort(); }
 }  // namespace std
 
-// A virtual call on an object under construction or destruction: never, but the tables name it.
+// A virtual call on an object under construction or destruction: never happens, but vtables reference it.
 extern "C" [[noreturn]] void __cxa_pure_virtual() { std::abort(); }
 // NOLINTEND(cert-dcl58-cpp,bugprone-reserved-identifier)
 

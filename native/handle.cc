@@ -1,4 +1,5 @@
-// The system calls, one a method: decode the arguments, call, return a result >= 0 or -errno. Nothing is decided here.
+// The system calls, one per method: decode the arguments, call, return a result >= 0 or -errno. No decisions are made
+// here.
 #include "handle.h"
 
 #include <fcntl.h>
@@ -14,7 +15,7 @@ namespace linux_sockets {
 
 namespace {
 
-// What recvmsg(2) writes beside the data, in the order in which TypeScript reads it.
+// The results of recvmsg(2) other than the data, in the order in which TypeScript reads them.
 struct ReceiveResult {
   uint32_t name_length;
   uint32_t control_length;
@@ -49,8 +50,8 @@ Napi::Value SockName(const Napi::CallbackInfo& info, int fd, size_t first) {
   return Result(info, result < 0 ? result : static_cast<int64_t>(length));
 }
 
-// A plain callback, since setting an int is what options do most: a CallbackInfo costs as much as decoding two
-// arguments. Whatever is not four int32 takes the long way.
+// A plain callback, since most options are ints: a CallbackInfo costs as much as decoding two arguments. Anything but
+// four int32 takes the slow path.
 napi_value BorrowedSetSockOpt(napi_env env, napi_callback_info raw) {
   napi_value arguments[4];
   size_t count = 4;
@@ -122,7 +123,7 @@ bool Handle::Define(Napi::Env env, Napi::Object exports) {
   napi_value prototype = nullptr;
   napi_value identify = nullptr;
   napi_value name = nullptr;
-  // The method is for us alone: it leaves the class again.
+  // The method is internal, so it is removed from the class.
   return napi_set_named_property(env, exports, "Handle", constructor) == napi_ok &&
          napi_get_named_property(env, constructor, "prototype", &prototype) == napi_ok &&
          napi_create_string_utf8(env, "identify", NAPI_AUTO_LENGTH, &name) == napi_ok &&
@@ -138,8 +139,8 @@ Napi::Value Handle::Identify(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// V8 checks receivers, so the argument becomes the receiver of a method that does nothing else. A type tag would do as
-// well, but every Handle would pay for one, a third of its making, and few are ever passed.
+// V8 checks receivers, so the argument becomes the receiver of a method that does nothing else. A type tag would work
+// as well, but costs a third of the creation of every Handle, and few are ever passed.
 Handle* Handle::FromArgument(const Napi::CallbackInfo& info, size_t index) {
   Handle* handle = Environment::Of(info.Env())->HandleOf(info.Env(), info[index]);
   if (handle == nullptr) Refuse(info, "expected a Handle");
@@ -170,7 +171,7 @@ Napi::Value Handle::Socket(const Napi::CallbackInfo& info) {  // socket(2)
   return Result(info, 0);
 }
 
-Napi::Value Handle::Adopt(const Napi::CallbackInfo& info) {  // fcntl(2): the descriptor becomes ours, as if made here
+Napi::Value Handle::Adopt(const Napi::CallbackInfo& info) {  // fcntl(2): takes ownership, and sets the usual flags
   int32_t fd = 0;
   if (!ReadInt32(info, 0, &fd)) return {};
   if (fd_.valid()) return Failure(info, EBUSY);
@@ -182,7 +183,7 @@ Napi::Value Handle::Adopt(const Napi::CallbackInfo& info) {  // fcntl(2): the de
   return Result(info, 0);
 }
 
-Napi::Value Handle::Duplicate(const Napi::CallbackInfo& info) {  // fcntl(2), F_DUPFD_CLOEXEC: a second name for it
+Napi::Value Handle::Duplicate(const Napi::CallbackInfo& info) {  // fcntl(2), F_DUPFD_CLOEXEC: a duplicate
   int32_t fd = 0;
   if (!ReadInt32(info, 0, &fd)) return {};
   if (fd_.valid()) return Failure(info, EBUSY);
@@ -206,7 +207,7 @@ Napi::Value Handle::Detach(const Napi::CallbackInfo& info) {  // gives the descr
   return Result(info, fd_.Release());
 }
 
-Napi::Value Handle::Close(const Napi::CallbackInfo& info) {  // close(2); again and again, if you like
+Napi::Value Handle::Close(const Napi::CallbackInfo& info) {  // close(2); idempotent
   EndPoll();
   return Result(info, fd_.Close());
 }

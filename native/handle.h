@@ -16,17 +16,17 @@ class Handle : public Napi::ObjectWrap<Handle> {
   static bool Define(Napi::Env env, Napi::Object exports);
   explicit Handle(const Napi::CallbackInfo& info);
 
-  // The Handle that an argument is, or nullptr with a TypeError pending. Receivers need no such check: V8 has made it.
+  // The argument as a Handle, or nullptr with a TypeError pending. Receivers need no such check: V8 does it.
   static Handle* FromArgument(const Napi::CallbackInfo& info, size_t index);
 
   int fd() const { return fd_.get(); }
 
-  // The Poll that watches the descriptor, nullptr for none: it has to end before the descriptor does, since libuv would
-  // go on with the number, whoever has it then.
+  // The Poll that watches the descriptor, nullptr for none. It must end before the descriptor is closed, since libuv
+  // would continue to use the number, which may then be reused.
   Poll* poll() const { return poll_; }
   void set_poll(Poll* poll) { poll_ = poll; }
 
-  // The net under a Handle that was never closed: closes it and tells TypeScript, which warns.
+  // Finalizer of a Handle that was never closed: closes it and notifies TypeScript, which emits a warning.
   void Finalize(Napi::Env env) override;
 
  private:
@@ -62,7 +62,7 @@ class Handle : public Napi::ObjectWrap<Handle> {
   Poll* poll_ = nullptr;
 };
 
-// The same calls on a descriptor that somebody else owns: setsockopt, getsockopt, attachFilter, getsockname by number.
+// The same calls on a descriptor that is not owned here: setsockopt, getsockopt, attachFilter, getsockname by number.
 void DefineBorrowed(Napi::Env env, Napi::Object exports);
 
 }  // namespace linux_sockets

@@ -1,4 +1,4 @@
-// if_nametoindex(3) and if_indextoname(3): sysfs would answer for the namespace that mounted it, not for ours.
+// if_nametoindex(3) and if_indextoname(3): sysfs shows the namespace that mounted it, not ours.
 #include "interfaces.h"
 
 #include <net/if.h>

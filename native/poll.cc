@@ -1,5 +1,5 @@
-// Poll over uv_poll_t. The libuv handle lives in a Watcher of its own, because libuv needs it until its close callback
-// has run, which may be after the JavaScript object is gone.
+// Poll over uv_poll_t. The libuv handle is in a separate Watcher, because libuv needs it until its close callback has
+// run, which may be after the JavaScript object was collected.
 #include "poll.h"
 
 #include <uv.h>
@@ -19,14 +19,15 @@ constexpr int kEvents = UV_READABLE | UV_WRITABLE | UV_DISCONNECT | UV_PRIORITIZ
 
 }  // namespace
 
-// Owns a uv_poll_t, and ends in one way only: Close, then libuv's close callback deletes it. When the environment goes
-// down first (a worker is terminated), its cleanup hook closes it, and the environment waits until that is done.
+// Owns a uv_poll_t. It always ends in the same way: Close, then libuv's close callback deletes it. If the environment
+// is torn down first (a worker is terminated), its cleanup hook closes it, and the environment waits until that is
+// done.
 class Watcher {
  public:
   // 0 and *out, or a negative errno.
   static int Create(napi_env env, Poll* owner, int fd, Watcher** out) {
     uv_loop_t* loop = nullptr;
-    // libuv's own size: the one of the Node that this was compiled with may differ.
+    // the size at run time: that of the Node headers used to compile this may differ.
     auto* poll = static_cast<uv_poll_t*>(std::calloc(1, uv_handle_size(UV_POLL)));
     if (poll == nullptr) return UV_ENOMEM;
     if (napi_get_uv_event_loop(env, &loop) != napi_ok) {
@@ -125,8 +126,8 @@ void Poll::OnEvent(int status, int events) {
   const bool ready = !callback.IsEmpty() && napi_get_global(env, &receiver) == napi_ok &&
                      napi_create_int32(env, status, &arguments[0]) == napi_ok &&
                      napi_create_int32(env, events, &arguments[1]) == napi_ok;
-  // make_callback drains nextTicks and microtasks. In an environment that is being terminated it runs nothing and says
-  // so. The callback may close this Poll: after it, `this` is not touched any more.
+  // make_callback drains nextTicks and microtasks. In an environment that is being terminated it runs nothing and
+  // fails. The callback may close this Poll, so `this` must not be used afterwards.
   if (ready && napi_make_callback(env, nullptr, receiver, callback, 2, arguments, nullptr) == napi_pending_exception) {
     ReportUncaught(env);
   }
@@ -153,12 +154,12 @@ Napi::Value Poll::Open(const Napi::CallbackInfo& info) {  // uv_poll_init
   return Result(info, 0);
 }
 
-Napi::Value Poll::Start(const Napi::CallbackInfo& info) {  // uv_poll_start; again with other events, if you like
+Napi::Value Poll::Start(const Napi::CallbackInfo& info) {  // uv_poll_start; may be repeated with other events
   int32_t events = 0;
   if (!ReadInt32(info, 0, &events)) return {};
   if (watcher_ == nullptr) return Failure(info, EBADF);
   if ((events & ~kEvents) != 0) return Failure(info, EINVAL);        // libuv would end the process
-  if (callback_.Value().IsEmpty()) return Failure(info, ECANCELED);  // collected: the reference counts no more
+  if (callback_.Value().IsEmpty()) return Failure(info, ECANCELED);  // the callback was garbage-collected
   const int error = watcher_->Start(events);
   if (error < 0) return Failure(info, -error);
   Hold();
@@ -180,7 +181,7 @@ Napi::Value Poll::KeepAlive(const Napi::CallbackInfo& info) {  // uv_ref for 1, 
   return Result(info, 0);
 }
 
-Napi::Value Poll::Close(const Napi::CallbackInfo& info) {  // uv_close; again and again, if you like
+Napi::Value Poll::Close(const Napi::CallbackInfo& info) {  // uv_close; idempotent
   End();
   return Result(info, 0);
 }

@@ -10,8 +10,8 @@ class Handle;
 class Watcher;
 
 // new Poll(callback), then open(handle). callback(status, events) is uv_poll's: status 0 and the events that are ready
-// (1 readable, 2 writable), or a negative status when the socket has an error, and libuv has then stopped the poll.
-// While it is started, a Poll keeps itself and its callback alive; while it is not, its owner does.
+// (1 readable, 2 writable), or a negative status if the socket has an error, in which case libuv has stopped the poll.
+// A started Poll keeps itself and its callback alive; otherwise its owner must.
 class Poll : public Napi::ObjectWrap<Poll> {
  public:
   static Napi::Function Define(Napi::Env env);
@@ -19,9 +19,9 @@ class Poll : public Napi::ObjectWrap<Poll> {
   ~Poll() override;
 
   void OnEvent(int status, int events);
-  // The watcher is closing, by whichever way.
+  // Called when the watcher is closing, for any reason.
   void OnWatcherGone();
-  // Stops for good; the Handle's descriptor may be closed then.
+  // Stops permanently; the Handle's descriptor may be closed afterwards.
   void End();
 
  private:

@@ -1,4 +1,5 @@
-// recvmmsg(2): datagrams into the slots of flat arenas, with no object for any of them. Nothing is decoded here.
+// recvmmsg(2): receives datagrams into the slots of flat arenas, without an object per datagram. Nothing is decoded
+// here.
 #include <sys/socket.h>
 
 #include "args.h"

@@ -1,5 +1,5 @@
-// Flat arenas, divided into slots of equal size, for recvmmsg(2). Nothing here knows JavaScript: the fuzzer runs it
-// over a kernel of its own.
+// Flat arenas, divided into slots of equal size, for recvmmsg(2). Independent of JavaScript: the fuzzer runs it with a
+// fake kernel.
 #ifndef LINUX_SOCKETS_NATIVE_RECEIVE_SLOTS_H_
 #define LINUX_SOCKETS_NATIVE_RECEIVE_SLOTS_H_
 
@@ -13,7 +13,7 @@
 
 namespace linux_sockets {
 
-// What a message was, in the order in which TypeScript reads it.
+// The result of one message, in the order in which TypeScript reads it.
 struct SlotResult {
   uint32_t data_length;
   uint32_t name_length;
@@ -25,8 +25,8 @@ constexpr size_t kMaxSlots = 256;
 
 class ReceiveSlots {
  public:
-  // `out` has one SlotResult for each slot, and thereby says how many there are; `count` of them are used. Returns
-  // nullptr, or what is wrong.
+  // `out` has one SlotResult for each slot, which determines the number of slots; `count` of them are used. Returns
+  // nullptr, or an error message.
   const char* Set(int32_t count, const Bytes& data, const Bytes& names, const Bytes& control, const Bytes& out) {
     const size_t slots = out.size / sizeof(SlotResult);
     if (slots < 1 || slots > kMaxSlots || out.size % sizeof(SlotResult) != 0) {
@@ -41,8 +41,8 @@ class ReceiveSlots {
     return nullptr;
   }
 
-  // To be called before each call of the kernel, which overwrites the lengths. Only what is used is written: clearing
-  // all of it would cost more than a datagram.
+  // Must be called before each system call, which overwrites the lengths. Only the used fields are written: clearing
+  // everything would cost more than receiving a datagram.
   void Prepare() {
     for (size_t i = 0; i < count_; ++i) {
       vectors_[i].iov_base = data_.data + i * data_.size;
@@ -72,7 +72,7 @@ class ReceiveSlots {
   }
 
  private:
-  // The sizes are those of one slot.
+  // The sizes are per slot.
   Bytes data_;
   Bytes names_;
   Bytes control_;

@@ -1,5 +1,5 @@
-// A socket's making as data: steps in one flat arena, written by TypeScript and run in their order. Nothing here
-// decides anything, and nothing here knows JavaScript: the fuzzer runs it over a kernel of its own.
+// The creation of a socket as data: steps in a flat arena, written by TypeScript and run in order. It makes no
+// decisions and is independent of JavaScript: the fuzzer runs it with a fake kernel.
 #ifndef LINUX_SOCKETS_NATIVE_RECIPE_H_
 #define LINUX_SOCKETS_NATIVE_RECIPE_H_
 
@@ -29,7 +29,7 @@ struct Step {
   int32_t c;
   uint32_t offset;  // in the arena, in bytes
   uint32_t length;
-  int32_t tolerated;  // a positive errno with which the recipe goes on; 0 for none
+  int32_t tolerated;  // a positive errno that is ignored; 0 for none
   int32_t result;     // written: 0, the length that was read, or a negative errno that was tolerated
 };
 
@@ -40,8 +40,8 @@ struct RecipeHeader {
 
 constexpr size_t kMaxSteps = 256;
 
-// A copy of the steps, checked as a whole before the first of them runs: the arena may be written to by the kernel
-// meanwhile (read-backs).
+// A copy of the steps, all checked before the first one runs: the kernel may write to the arena during the run (values
+// read back).
 class Recipe {
  public:
   // False when the arena is not a recipe: a socket first and nowhere else, known calls, and memory inside the arena.
@@ -63,8 +63,8 @@ class Recipe {
     return true;
   }
 
-  // Returns 0, or -1 with errno set and `failed` the step. `Kernel` has one method for each call, and -1 with errno set
-  // is its failure.
+  // Returns 0, or -1 with errno set and `failed` the step. `Kernel` has one method for each call, which returns -1 with
+  // errno set on failure.
   template <typename Kernel>
   int Run(uint8_t* arena, Kernel* kernel) {
     for (failed_ = 0; failed_ < count_; ++failed_) {
@@ -76,7 +76,7 @@ class Recipe {
     return 0;
   }
 
-  // Writes what the run found out into the arena: the step that failed, and the results of those before it.
+  // Writes the results of the run to the arena: the failed step, and the results of those before it.
   void WriteBack(uint8_t* arena) const {
     const auto failed = static_cast<uint32_t>(failed_);
     __builtin_memcpy(arena + offsetof(RecipeHeader, failed), &failed, sizeof(failed));
@@ -109,7 +109,7 @@ class Recipe {
       case Call::kGetSockOpt:
         return kernel->GetOption(step.a, step.b, data, step.length);
     }
-    errno = EINVAL;  // 0 is no call
+    errno = EINVAL;  // 0 is not a call
     return -1;
   }
 

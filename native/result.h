@@ -1,4 +1,4 @@
-// What a native method returns: a result >= 0, or -errno. EAGAIN is a value like any other.
+// The return value of a native method: a result >= 0, or -errno, including -EAGAIN.
 #ifndef LINUX_SOCKETS_NATIVE_RESULT_H_
 #define LINUX_SOCKETS_NATIVE_RESULT_H_
 
@@ -9,8 +9,8 @@
 
 namespace linux_sockets {
 
-// Calls a system call again for as long as a signal interrupts it. Not for close(2) and connect(2), which have
-// taken effect by then.
+// Repeats a system call while a signal interrupts it. Not for close(2) and connect(2), which have taken effect when
+// interrupted.
 template <typename Call>
 auto Retry(Call call) {
   auto result = call();

@@ -1,5 +1,5 @@
-// The records of a batch of datagrams, as TypeScript writes them into flat memory, and their way to sendmmsg(2).
-// Nothing here decides anything, and nothing here knows JavaScript: the fuzzer runs it over a kernel of its own.
+// Sends a batch of datagrams with sendmmsg(2) from records that TypeScript writes into flat memory. It makes no
+// decisions and is independent of JavaScript: the fuzzer runs it with a fake kernel.
 #ifndef LINUX_SOCKETS_NATIVE_SEND_BATCH_H_
 #define LINUX_SOCKETS_NATIVE_SEND_BATCH_H_
 
@@ -14,7 +14,7 @@
 
 namespace linux_sockets {
 
-// One message. `data` is an offset in the data; `address` and `control` are offsets in the memory beside it.
+// One message. `data` is an offset in the data; `address` and `control` are offsets in the second memory area.
 struct SendRecord {
   uint32_t data;
   uint32_t data_length;
@@ -23,13 +23,13 @@ struct SendRecord {
   uint32_t control;
   uint32_t control_length;
   uint32_t tail;    // 1: a zero byte follows the data
-  uint32_t unused;  // TypeScript's own
+  uint32_t unused;  // used by TypeScript only
 };
 
-// So many messages go to the kernel at once; it would take 1024 (UIO_MAXIOV).
+// Messages per system call; the kernel accepts 1024 (UIO_MAXIOV).
 constexpr uint32_t kSendChunk = 64;
 
-// A result of SendBatch::Run: the first record that was to be sent names memory outside of what was given.
+// A result of SendBatch::Run: the first record refers to memory outside the given areas.
 constexpr int64_t kRecordOutside = -2;
 
 struct SendBatch {
@@ -44,8 +44,8 @@ struct SendBatch {
 
   // Sends `count` records from `first` on, for which HasRecords is true. `send(messages, length)` is sendmmsg(2): how
   // many were sent, or -1. Returns how many were sent in all; send's negative result when the first call fails; or
-  // kRecordOutside. A later failure, or a later record outside, is not reported: whoever goes on with the rest meets it
-  // again.
+  // kRecordOutside. A later failure, or a later invalid record, is not reported: it occurs again when the caller
+  // continues with the rest.
   template <typename Send>
   int64_t Run(uint32_t first, uint32_t count, Send send) const {
     mmsghdr messages[kSendChunk];
@@ -65,9 +65,9 @@ struct SendBatch {
   }
 
  private:
-  // False when the record names memory outside.
+  // False if the record refers to memory outside.
   bool Prepare(uint32_t index, mmsghdr* message, iovec* vectors) const {
-    // One copy is checked and used: the memory may be shared with another thread, which may write to it meanwhile.
+    // The same copy is checked and used, since another thread may write to shared memory at the same time.
     SendRecord record;
     __builtin_memcpy(&record, records.data + (index * sizeof(record)), sizeof(record));  // aligned in any way
     if (!data.Contains(record.data, record.data_length) || record.tail > 1 ||
@@ -88,7 +88,7 @@ struct SendBatch {
     return true;
   }
 
-  // Only read from, though iovec has no way to say so.
+  // Only read from, although iovec is not const.
   static constexpr uint8_t kTail = 0;
 };
 

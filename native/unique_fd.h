@@ -1,4 +1,4 @@
-// The one owner of a file descriptor: it is in here, or it has been released, and never both. 0 is a valid descriptor.
+// The owner of a file descriptor. 0 is a valid descriptor.
 #ifndef LINUX_SOCKETS_NATIVE_UNIQUE_FD_H_
 #define LINUX_SOCKETS_NATIVE_UNIQUE_FD_H_
 
@@ -18,7 +18,7 @@ class UniqueFd {
   int get() const { return fd_; }
   bool valid() const { return fd_ >= 0; }
 
-  // Takes ownership. The caller has made sure that nothing is owned yet.
+  // Takes ownership. Must be empty.
   void Own(int fd) { fd_ = fd; }
 
   // Gives ownership away.
@@ -28,8 +28,8 @@ class UniqueFd {
     return fd;
   }
 
-  // close(2); 0 when there was nothing to close. Linux frees the number even when it answers EINTR, so it is never
-  // retried: by then the number may belong to somebody else.
+  // close(2); 0 when there was nothing to close. Linux frees the number even if it fails with EINTR, so it is never
+  // retried: the number may already be reused.
   int Close() {
     const int fd = Release();
     return fd < 0 ? 0 : ::close(fd);

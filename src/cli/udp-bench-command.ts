@@ -1,4 +1,4 @@
-// `linux-sockets udp-bench`: how many datagrams this machine sends and receives, by each of the ways that there are.
+// `linux-sockets udp-bench`: measures how many datagrams this machine sends and receives per second, in each mode.
 import { cpus, release } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
 import { measure, type Measurement, type Way } from './udp-bench/measure.js';
@@ -17,7 +17,7 @@ interface Row {
 
 export function udpBenchCommand(): Command {
   return new Command('udp-bench')
-    .description('Measure how fast this machine sends and receives UDP over loopback, one datagram a call and many.')
+    .description('Measure how fast this machine sends and receives UDP over loopback, one datagram per call and many.')
     .option('--seconds <N>', 'how long each of the four rows is measured', parseSeconds, 1)
     .option('--size <BYTES>', 'of a datagram, without headers', parseSize, 1200)
     .option('--json', 'print one JSON object')
@@ -39,7 +39,7 @@ export function udpBenchCommand(): Command {
     });
 }
 
-/** A line that the row is written over. */
+/** A progress line, which the row then overwrites. */
 function show(json: true | undefined, title: string, rate: number): void {
   if (!json && process.stdout.isTTY) process.stdout.write(`${clear()}${columns([title, thousands(rate)])} …`);
 }
@@ -92,8 +92,8 @@ function parseSeconds(text: string): number {
 
 function parseSize(text: string): number {
   const size = Number(text);
-  if (!/^\d+$/.test(text) || size < 1 || size > LARGEST) {
-    throw new InvalidArgumentError(`Wanted bytes, from 1 to ${LARGEST}.`);
+  if (!/^\d+$/.test(text) || size < 1 || size > MAX_SIZE) {
+    throw new InvalidArgumentError(`Wanted bytes, from 1 to ${MAX_SIZE}.`);
   }
   return size;
 }
@@ -117,4 +117,4 @@ const HEADINGS = [
 ] as const;
 const TITLE_WIDTH = 22;
 /** Bytes: one datagram of IPv4. */
-const LARGEST = 65_472;
+const MAX_SIZE = 65_472;

@@ -94,7 +94,7 @@ describe.each(Object.entries(MAKERS))('%s', (name, make) => {
         expect(getOption(socket, 'SO_BINDTODEVICE')).toBe('lo');
       });
     };
-    // A socket that is not tied to the device could get the same 4-tuple.
+    // A socket that is not bound to the device could get the same 4-tuple.
     if (name.startsWith('reserve')) expect((await errorOf(made)).code).toBe('ERR_INVALID_ARG_VALUE');
     else await made();
   });

@@ -1,4 +1,4 @@
-// The example dns-anyip, asked by c-ares from behind a veth pair: on addresses that are nobody's but by a route.
+// examples/dns-anyip, queried by c-ares over a veth pair, on addresses that are only routed locally.
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import packet from 'dns-packet';
@@ -42,7 +42,7 @@ async function ask(servers: readonly string[]): Promise<unknown[]> {
   return JSON.parse(answers) as unknown[];
 }
 
-test('answers from the address that was asked, whichever of the prefix it is, IPv4 and IPv6', async () => {
+test('dns-anyip answers from the address that was queried, for any address of the prefix, IPv4 and IPv6', async () => {
   const four = ['192.0.2.1', '192.0.2.77', '192.0.2.254'];
   const six = ['2001:db8:53::1', '2001:db8:53:ffff::abcd'];
   const answers = await ask([
@@ -55,12 +55,12 @@ test('answers from the address that was asked, whichever of the prefix it is, IP
   ]);
 });
 
-test('an address of this host that is not of the prefixes is refused', async () => {
+test('dns-anyip refuses queries to an address outside the prefixes', async () => {
   const [answer] = await ask(['192.0.3.1:5353']);
   expect(answer).toMatchObject({ a: 'EREFUSED' });
 });
 
-test('what is no question is not answered, and ends nothing', async () => {
+test('dns-anyip ignores datagrams that are not queries', async () => {
   await using dns = startNode(DNS, { args: ['--json', '--port', '5353', '--prefix', '127.0.0.0/8'] });
   await dns.printed(/"local"/);
   await using client = UdpSocket.create({ family: 'ipv4' });
@@ -77,7 +77,7 @@ test('what is no question is not answered, and ends nothing', async () => {
   expect(answers).toEqual([7]);
 });
 
-test('--help prints its usage, and how to make a prefix local', async () => {
+test('dns-anyip --help prints its usage, and how to make a prefix local', async () => {
   const { stdout } = await runNode(DNS, { args: ['--help'] });
   expect(stdout).toMatch(/^Usage: node examples\/dns-anyip[^]*ip route add local 192\.0\.2\.0\/24 dev lo/);
 });
@@ -97,7 +97,7 @@ test.each(
   expect(stderr).toMatch(/^dns-anyip: .*\n$/);
 });
 
-test('a port in use is one line and status 1', async () => {
+test('dns-anyip prints one line and exits with status 1 for a port in use', async () => {
   const taken = UdpSocket.create({ family: 'ipv6' });
   taken.bind({ address: '::', port: 0 });
   const args = [...PREFIXES, '--port', String(taken.local.port)];

@@ -1,4 +1,4 @@
-// The example udp-echo, asked by dgram clients from behind a veth pair.
+// examples/udp-echo, with dgram clients over a veth pair.
 import { expect, test } from 'vitest';
 import { runNode, startNode } from '../support/child.js';
 import { NetworkNamespace } from '../support/namespace.js';
@@ -47,18 +47,18 @@ test.each([
   });
 });
 
-test('--help prints its usage', async () => {
+test('udp-echo --help prints its usage', async () => {
   const { stdout } = await runNode(ECHO, { args: ['--help'] });
   expect(stdout).toMatch(/^Usage: node examples\/udp-echo/);
 });
 
-test('wrong use is one line and status 2', async () => {
+test('udp-echo prints one line and exits with status 2 for wrong arguments', async () => {
   const { code, stderr } = await runNode(ECHO, { args: ['--bind', 'x'], allowFailure: true });
   expect(code).toBe(2);
   expect(stderr).toMatch(/^udp-echo: .*\n$/);
 });
 
-test('an address of others is one line and status 1', async () => {
+test('udp-echo prints one line and exits with status 1 for an address that is not local', async () => {
   const { code, stderr } = await runNode(ECHO, { args: ['--bind', '9.9.9.9:7'], allowFailure: true });
   expect(code).toBe(1);
   expect(stderr).toMatch(/^udp-echo: bind EADDRNOTAVAIL.*\n$/);

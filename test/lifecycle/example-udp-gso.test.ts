@@ -38,7 +38,7 @@ async function exchange(to: string, sender: readonly string[], receiver: readonl
   return { sent, received: lines(stdout).at(-1)! };
 }
 
-test.each(['10.40.0.2:7000', '[fd40::2]:7000'])('each datagram to %s is counted once', async (to) => {
+test.each(['10.40.0.2:7000', '[fd40::2]:7000'])('udp-receiver counts each datagram to %s once', async (to) => {
   const { sent, received } = await exchange(to, []);
   expect(sent).toMatchObject({ total: true, datagramsPerCall: 54 });
   expect(received).toMatchObject({ total: true, datagrams: sent.datagrams, drops: 0 });
@@ -46,12 +46,12 @@ test.each(['10.40.0.2:7000', '[fd40::2]:7000'])('each datagram to %s is counted 
   expect(received.datagramsPerCall).toBeGreaterThan(1);
 });
 
-test('without segmentation offload and without GRO as well', async () => {
+test('udp-receiver counts each datagram once without segmentation offload and GRO', async () => {
   const { sent, received } = await exchange('10.40.0.2:7000', ['--gso', 'off'], ['--no-gro']);
   expect(received).toMatchObject({ datagrams: sent.datagrams, drops: 0 });
 });
 
-test('a line for people says how fast it goes, and what it cost', async () => {
+test('udp-gso-sender prints a line with the rate and the CPU time', async () => {
   const { stdout } = await runNode(SENDER, { args: ['--to', '127.0.0.1:9', '--seconds', '0.2', '--rate', '0.01'] });
   expect(stdout).toMatch(
     /^in all {2}[\d,]+ datagrams\/s {2}\d+\.\d\d Gbit\/s {2}CPU \d+ % {2}0 dropped {2}\d+\.\d datagrams\/call\n$/,

@@ -1,4 +1,4 @@
-// `linux-sockets udp-bench` as somebody at a shell meets it.
+// `linux-sockets udp-bench` on the command line.
 import { expect, test } from 'vitest';
 import { runNode, startNode } from '../support/child.js';
 
@@ -23,7 +23,7 @@ interface Report {
   }[];
 }
 
-test('--json prints one object: what was sent and received in each way, and what it cost', async () => {
+test('udp-bench --json prints one object with the results of each mode', async () => {
   const { code, stdout, stderr } = await run('--json', '--seconds', '0.2');
   expect(stderr).toBe('');
   expect(code).toBe(0);
@@ -44,14 +44,14 @@ test('--json prints one object: what was sent and received in each way, and what
   }
 });
 
-test('the table has a line for each way', async () => {
+test('udp-bench prints a table with a line for each mode', async () => {
   const { stdout } = await run('--seconds', '0.1', '--size', '100');
   expect(stdout).toMatch(/^UDP over loopback, 100 bytes a datagram\. Linux .*\n\n/);
   expect(stdout).toMatch(/^one a call +[\d,]+ +\d+\.\d\d +\d+\.\d\d +[\d,]+ +\d+\.\d\d +\d+\.\d\d +\d+ % +1$/m);
   expect(stdout).toMatch(/^GSO, receiver with GRO .* 64$/m);
 });
 
-test('Ctrl-C ends it and the process that receives', async () => {
+test('Ctrl-C ends udp-bench and its receiving process', async () => {
   await using running = startNode(CLI, { args: ['udp-bench', '--seconds', '60'] });
   await running.printed(/sent per call/);
   running.child.kill('SIGINT');
@@ -73,7 +73,7 @@ test.each([
   expect(stderr).toMatch(/^linux-sockets: .*\n$/);
 });
 
-test('--help says what the columns mean', async () => {
+test('udp-bench --help explains the columns', async () => {
   const { code, stdout } = await run('--help');
   expect(code).toBe(0);
   expect(stdout).toMatch(/CPU is microseconds a datagram/);

@@ -1,4 +1,4 @@
-// The net under forgotten UdpSockets: the garbage collector closes them, with a warning, and never one that listens or waits.
+// Unreferenced UdpSockets: the garbage collector closes them, with a warning, but never one that listens or waits.
 import { expect, test } from 'vitest';
 import { runNode } from '../support/child.js';
 
@@ -74,7 +74,7 @@ test.each([
   expect([kept, early, got]).toEqual([true, 0, ['heard']]);
 });
 
-test('closed ones make no warning, and their memory is given back', async () => {
+test('closed UdpSockets are collected without a warning, and their memory is freed', async () => {
   const [codes, external] = await run(`
     for (let i = 0; i < 200; i++) {
       const udp = UdpSocket.create({ family: 'ipv4', slots: 1 + (i % 100) });

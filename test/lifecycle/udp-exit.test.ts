@@ -1,4 +1,4 @@
-// What keeps a process with UdpSockets alive, and what does not. Each script ends by itself, or the test times out.
+// What keeps a process with UdpSockets alive, and what does not. Each script exits by itself, or the test times out.
 import { expect, test } from 'vitest';
 import { runNode } from '../support/child.js';
 
@@ -59,7 +59,7 @@ test.each([
   expect(await output(script)).toBe('heard\n');
 });
 
-test('a listener that nobody sends to sleeps', async () => {
+test('a listener that receives nothing uses no CPU time', async () => {
   const text = await output(`
     udp.on('batch', () => {});
     const before = [performance.eventLoopUtilization(), process.cpuUsage()];
@@ -70,7 +70,7 @@ test('a listener that nobody sends to sleeps', async () => {
   expect(text).toBe('true true\n');
 });
 
-test('a rejected wait of a closed socket, and a refusal, end no process that handles its own', async () => {
+test('rejected waits and refused sends do not end a process that handles them', async () => {
   const text = await output(`
     process.on('unhandledRejection', () => console.log('unhandled')).on('uncaughtException', () => console.log('uncaught'));
     const c = UdpSocket.create({ family: 'ipv4' });
@@ -87,7 +87,7 @@ test('a rejected wait of a closed socket, and a refusal, end no process that han
   expect(text).toBe('true\n');
 });
 
-test('where the runtime cannot wait, what needs no waiting works, and the rest says so', async () => {
+test('on a runtime that cannot wait for sockets, only calls that wait throw', async () => {
   const { stdout } = await runNode(`
     Object.defineProperty(process, 'versions', { value: { ...process.versions, bun: '1.0.0' } });
     const { UdpSocket } = await import('linux-sockets');

@@ -1,5 +1,5 @@
-// What a peer can send, and what it can have the network say: garbage, nothing, far too much, ICMP errors of every kind with
-// absurd MTUs. A process that handles none of it, and one whose callbacks throw, live on, and every socket still works.
+// Hostile peers: garbage, empty datagrams, floods, ICMP errors of every kind with absurd MTUs. A process that handles none
+// of it, and one whose callbacks throw, keep running, and every socket still works.
 import { expect, test } from 'vitest';
 import { Endpoint, NativeSocket, UdpSocket, type Family } from '../../src/index.js';
 import { startNode } from '../support/child.js';
@@ -121,7 +121,7 @@ test.each<[Family, string]>([
         try {
           attacker.trySend(data, { to: target, ...(segmentSize !== undefined && { segmentSize }) });
         } catch (error) {
-          // The MTU of the path is what the attacker has made it.
+          // The path MTU is the one that the attacker has set.
           if (!(error instanceof Error && 'code' in error && error.code === 'EMSGSIZE')) throw error;
         }
       };
@@ -171,11 +171,11 @@ function errors(family: Family, port: number, peerPort: number): Buffer[] {
   }
   const quoted = quote(family, port, peerPort);
   return kinds.flatMap(([type, code, word]) =>
-    // Whole, cut behind the ports, in the middle of the header, and with nothing at all.
+    // Complete, truncated after the ports, truncated in the header, and empty.
     [quoted.length, quoted.length - 12, 12, 0].map((length) => {
       const message = Buffer.concat([Buffer.from([type, code, 0, 0]), Buffer.alloc(4), quoted.subarray(0, length)]);
       message.writeUInt32BE(word, 4);
-      // The kernel sums ICMPv6 by itself.
+      // The kernel computes the checksum of ICMPv6.
       if (family === 'ipv4') message.writeUInt16BE(checksum(message), 2);
       return message;
     }),

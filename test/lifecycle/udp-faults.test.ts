@@ -1,5 +1,5 @@
-// The end in the middle of things: workers that are terminated, processes that exit, sockets that are forgotten, while sends
-// wait, flow, fail or are told of. No descriptor is leaked, nothing crashes, and what was promised is sent.
+// Workers that are terminated, processes that exit and sockets that are collected while sends are queued, in progress,
+// failing or being reported. No descriptor is leaked, nothing crashes, and queued data is sent where that is guaranteed.
 import { execFileSync } from 'node:child_process';
 import { afterEach, describe, expect, test } from 'vitest';
 import { runNode } from '../support/child.js';
@@ -34,7 +34,7 @@ const TOOLS = `
   const data = Buffer.alloc(3000);
   const blocked = (count = 20) => {
     const udp = make({ sockopts: { SO_SNDBUF: 8192 }, sendHighWaterMark: 1000 });
-    // A machine that has other things to do may have sent it all meanwhile.
+    // On a busy machine everything may have been sent in the meantime.
     for (let i = 0; i < count || (count > 0 && !udp.writableNeedDrain); i++) {
       if (i === 10_000) throw new Error('nothing waits');
       udp.send(data, { to, segmentSize: 1000 }).catch(() => {});
@@ -225,13 +225,13 @@ describe('process.exit', () => {
   ])('%s', async (_, script) => {
     slowLoopback('4mbit');
     slow = true;
-    // The collector may warn of a socket that the script has forgotten, which is not what this is about.
+    // The collector may warn about an unreferenced socket of the script, which is not tested here.
     const options = { allowFailure: true, execArgv: ['--no-warnings'] };
     const { code, signal, stdout, stderr } = await runNode(`${PROLOGUE} ${script}`, options);
     expect([stderr, code, signal, stdout]).toEqual(['', 7, null, '']);
   });
 
-  test('by an error that nobody handles, in a callback while sends wait', async () => {
+  test('an unhandled error in a callback ends the process while sends are queued', async () => {
     slowLoopback('4mbit');
     slow = true;
     const { code, signal, stderr } = await runNode(
@@ -243,7 +243,7 @@ describe('process.exit', () => {
   });
 });
 
-describe('a send that nobody looks at', () => {
+describe('a send whose promise is ignored', () => {
   const run = async (script: string): Promise<unknown> => {
     const { stdout } =
       await runNode(`import { once } from 'node:events'; import { UdpSocket } from 'linux-sockets'; ${TOOLS}
@@ -252,7 +252,7 @@ describe('a send that nobody looks at', () => {
     return JSON.parse(stdout);
   };
 
-  test('does not end the process when a peer has made it fail: a source port of 0, a queue that is full', async () => {
+  test('an ignored send does not end the process when a peer makes it fail: a source port of 0, a full queue', async () => {
     slowLoopback('4mbit');
     slow = true;
     const told = await run(`
@@ -273,7 +273,7 @@ describe('a send that nobody looks at', () => {
     expect(told).toEqual(['EINVAL']);
   });
 
-  test('does not end the process when the socket closes: the rest of a reply', async () => {
+  test('the queued rest of a reply does not end the process when the socket closes', async () => {
     slowLoopback('8mbit');
     slow = true;
     const told = await run(`
@@ -291,7 +291,7 @@ describe('a send that nobody looks at', () => {
     expect(told).toEqual([true, true, 1]);
   });
 
-  test('but a mistake of the caller is not passed over', async () => {
+  test('an ignored send with wrong arguments is an unhandled rejection', async () => {
     const { code, stderr } = await runNode(
       `import { UdpSocket } from 'linux-sockets'; ${TOOLS} make().send('text', { to });`,
       { allowFailure: true },
@@ -300,7 +300,7 @@ describe('a send that nobody looks at', () => {
   });
 });
 
-describe('a socket that is forgotten', () => {
+describe('an unreferenced socket', () => {
   const run = async (script: string): Promise<unknown> => {
     const { stdout } = await runNode(
       `
@@ -324,7 +324,7 @@ describe('a socket that is forgotten', () => {
     return JSON.parse(stdout);
   };
 
-  test('sends what waits, and is closed then', async () => {
+  test('an unreferenced socket sends its queue, and is then closed', async () => {
     slowLoopback('20mbit');
     slow = true;
     const [waited, sentWhenClosed, numbers, codes] = (await run(`
@@ -376,7 +376,7 @@ describe('a socket that is forgotten', () => {
     ).toEqual(['LINUX_SOCKETS_NOT_CLOSED']);
   });
 
-  test('ten thousand of them leave nothing behind', async () => {
+  test('ten thousand unreferenced sockets leave nothing behind', async () => {
     const [left, count] = (await run(`
       const { readdirSync } = await import('node:fs');
       const sockets = () => readdirSync('/proc/self/fd').length;

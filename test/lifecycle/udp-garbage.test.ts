@@ -1,4 +1,4 @@
-// Garbage per datagram on the batch path: none but what is asked for. The gate is 16 bytes.
+// Garbage per datagram on the batch path: only what is requested. The limit is 16 bytes.
 import { expect, test } from 'vitest';
 import { runNode } from '../support/child.js';
 
@@ -22,7 +22,7 @@ async function garbage(read: string, options = ''): Promise<number> {
         import('linux-sockets').then(({ UdpSocket }) => {
           const udp = UdpSocket.create({ family: 'ipv4' });
           udp.connect({ address: '127.0.0.1', port: workerData });
-          // 64 arrive at a time: each wake-up of the loop costs some bytes of Node's own, and is not what is measured.
+          // 64 arrive at a time: each wake-up of the event loop allocates some bytes in Node, which are not measured here.
           const data = new Uint8Array(64 * 200);
           (function send() {
             udp.trySend(data, { segmentSize: 200 });

@@ -1,4 +1,4 @@
-// A worker that is terminated while its UdpSockets work leaks no descriptor, and takes nothing down with it.
+// A worker that is terminated while its UdpSockets are in use leaks no descriptor, and does not crash the process.
 import { expect, test } from 'vitest';
 import { runWorker } from '../support/child.js';
 import { repeats } from '../support/repeats.js';
@@ -57,7 +57,7 @@ const states: Record<string, string> = {
 
 const often = ['in batch callbacks that never stop', 'busy inside a batch callback', 'receiving without a pause'];
 
-test.each(Object.entries(states))('terminated again and again while %s', async (name, state) => {
+test.each(Object.entries(states))('a worker is terminated repeatedly while %s', async (name, state) => {
   const times = repeats(often.includes(name) ? 60 : 20);
   expect(await terminateWorkers(HOLD + state, { times, held: 100 })).toEqual(NOTHING_LEFT);
 });

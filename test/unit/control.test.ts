@@ -1,4 +1,4 @@
-// Control messages: a list to the bytes of msg_control and back. Exact widths, alignment, and bytes that nobody would send.
+// Control messages: encoding a list as the bytes of msg_control, and decoding. Exact sizes, alignment, and invalid bytes.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Endpoint, type ControlMessage } from '../../src/index.js';
@@ -208,7 +208,7 @@ describe('decoding', () => {
     }
   });
 
-  test('the data is a copy: what is received next does not change it', () => {
+  test('decodeControl copies the data, so that later messages do not change it', () => {
     const control = Uint8Array.from([...header(3, 41, 54), 1, 2, 3, 0, 0, 0, 0, 0, ...header(2, 9999, 1), 4, 5]);
     const messages = decodeControl(control);
     control.fill(0xff);
@@ -218,7 +218,7 @@ describe('decoding', () => {
     ]);
   });
 
-  test('only the first bytes are read, as many as the kernel says', () => {
+  test('decodeControl reads only the given number of bytes', () => {
     const control = encodeControl([
       { type: 'IP_TTL', value: 1 },
       { type: 'IP_TOS', value: 2 },
@@ -243,7 +243,7 @@ describe('decoding', () => {
     },
   );
 
-  test('an address in a zone that no interface can have is none the less an address', () => {
+  test('decodeControl decodes an address with an impossible zone', () => {
     const data = Endpoint.from('[fe80::1]:53').sockaddr().slice().fill(0xff, 24);
     expect(decodeControl(Uint8Array.from([...header(28, 41, 74), ...data]))).toMatchObject([
       { type: 'IPV6_ORIGDSTADDR', value: { address: 'fe80::1%4294967295', port: 53, scopeId: 0xffff_ffff } },

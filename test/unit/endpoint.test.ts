@@ -64,7 +64,7 @@ describe('IPv6', () => {
     );
   });
 
-  test('every way to write an address is read, and comes out the same', () => {
+  test('all spellings of an IPv6 address are read as the same address', () => {
     fc.assert(
       fc.property(notMapped, fc.boolean(), fc.boolean(), (bytes, upper, padded) => {
         const groups = Array.from({ length: 8 }, (_, i) => ((bytes[2 * i]! << 8) | bytes[2 * i + 1]!).toString(16));
@@ -150,7 +150,7 @@ describe('IPv6', () => {
 });
 
 describe('a mapped address', () => {
-  test('is shown unmapped, marked, and goes to an IPv6 socket', () => {
+  test('a mapped address is shown as IPv4 with mapped: true, and has a sockaddr for an IPv6 socket', () => {
     fc.assert(
       fc.property(bytes4, ports, (bytes, port) => {
         const address = bytes.join('.');
@@ -184,7 +184,7 @@ test.each([
   }
 });
 
-test('the sockaddr is by family, made once, and right in whatever order it is asked for', () => {
+test('sockaddr() is cached, and correct for each family in any order', () => {
   fc.assert(
     fc.property(
       bytes4,
@@ -208,7 +208,7 @@ test('an IPv6 address has no sockaddr for an IPv4 socket', () => {
   );
 });
 
-test('the sockaddr that dissolves a connection is AF_UNSPEC', () => {
+test('the sockaddr that disconnects a socket is AF_UNSPEC', () => {
   expect(UNSPECIFIED).toEqual(new Uint8Array(16));
   expect(Endpoint.decode(UNSPECIFIED)).toBeUndefined();
 });
@@ -241,7 +241,7 @@ test('inspect shows the text, and that it is mapped', () => {
   expect(String(Endpoint.from('[::1]:80'))).toBe('[::1]:80');
 });
 
-describe('what is no endpoint', () => {
+describe('invalid endpoints', () => {
   test.each<[unknown, string]>([
     ...[
       '',

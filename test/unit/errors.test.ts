@@ -1,4 +1,4 @@
-// Errors have the shape of Node's own, compared with errors that Node makes in this process.
+// Errors have the same shape as Node's, compared with errors that Node creates in this process.
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo } from 'node:net';
@@ -76,14 +76,14 @@ describe('SyscallError', () => {
     expect(errnoName(errno)).toBe(code);
   });
 
-  test('has a code for an errno that Node does not know', () => {
+  test('a SyscallError has a code for an errno that Node does not know', () => {
     expect(new SyscallError('connect', -4242)).toMatchObject({
       errno: -4242,
       code: expect.stringContaining('4242') as string,
     });
   });
 
-  test('has only the fields that apply', () => {
+  test('a SyscallError has only the fields that apply', () => {
     expect(Object.keys(new SyscallError('socket', -24)).sort()).toEqual(['code', 'errno', 'name', 'syscall']);
     const full = new SyscallError('setsockopt', -1, {
       ...{ address: 'a', port: 0, localAddress: 'b', localPort: 0, option: 'SO_MARK', reason: 'why' },

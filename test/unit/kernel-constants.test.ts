@@ -1,5 +1,5 @@
-// Every constant of the kernel stands once: in src/kernel/numbers.ts, in a row of the option table, or in the one file that
-// a structure of the kernel is written or read in.
+// Every constant of the kernel is defined once: in src/kernel/numbers.ts, in a row of the option table, or in the one file
+// that encodes or decodes a structure.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

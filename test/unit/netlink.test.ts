@@ -1,4 +1,4 @@
-// Netlink against a fake Handle: what this kernel cannot be made to answer. Real answers are in test/kernel.
+// Netlink with a fake Handle: answers that this kernel cannot be made to give. Real answers are tested in test/kernel.
 import { describe, expect, test } from 'vitest';
 import type { Handle } from '../../src/binding.js';
 import { askKernel, attribute, attributes, type NetlinkAnswer, type NetlinkRequest } from '../../src/kernel/netlink.js';
@@ -19,7 +19,7 @@ const EAGAIN = -11;
 /** A datagram, or the errno of recvmsg. */
 type Step = number | { readonly bytes: Uint8Array; readonly from?: number };
 
-/** Plays what recvmsg gives, one list for each socket, and counts what is open. */
+/** Simulates recvmsg, with one list of answers for each socket, and counts open sockets. */
 class FakeKernel {
   readonly sent: Uint8Array[] = [];
   open = 0;
@@ -103,26 +103,26 @@ test('a request is a header and its body, in one message', () => {
 });
 
 describe('a dump', () => {
-  test('goes on over datagrams until it is done', () => {
+  test('a dump continues over datagrams until it is done', () => {
     const kernel = new FakeKernel([
       [datagram(message(ROW, 1), message(ROW, 2)), datagram(message(ROW, 3)), datagram(message(DONE, 0))],
     ]);
     expect(kernel.ask(DUMP)).toEqual({ errno: 0, rows: [1, 2, 3], consistent: true });
   });
 
-  test('that is done with an error has this errno and no rows', () => {
+  test('a dump that ends with an error has this errno and no rows', () => {
     const kernel = new FakeKernel([[datagram(message(ROW, 1)), datagram(message(DONE, -12))]]);
     expect(kernel.ask(DUMP)).toEqual({ errno: -12, rows: [], consistent: true });
   });
 
-  test('takes messages of any length, also odd ones', () => {
+  test('a dump accepts messages of any length, including odd ones', () => {
     const kernel = new FakeKernel([
       [datagram(message(ROW, 1, MULTI, 1, 7), message(ROW, 2, MULTI, 1, 100_000), message(DONE, 0))],
     ]);
     expect(kernel.ask(DUMP).rows).toEqual([1, 2]);
   });
 
-  test('ignores other sequence numbers, other senders, and NLMSG_NOOP', () => {
+  test('a dump ignores other sequence numbers, other senders, and NLMSG_NOOP', () => {
     const kernel = new FakeKernel([
       [
         { ...datagram(message(ROW, 9), message(DONE, 0)), from: 4711 },
@@ -133,7 +133,7 @@ describe('a dump', () => {
     expect(kernel.ask(DUMP).rows).toEqual([1]);
   });
 
-  test('that was interrupted is asked for again on a new socket', () => {
+  test('an interrupted dump is repeated on a new socket', () => {
     const kernel = new FakeKernel([
       [datagram(message(ROW, 1, MULTI | INTERRUPTED)), datagram(message(DONE, 0))],
       [datagram(message(ROW, 2), message(DONE, 0))],
@@ -142,14 +142,14 @@ describe('a dump', () => {
     expect(kernel.made).toBe(2);
   });
 
-  test('that is interrupted again and again is given as it is, and says so', () => {
+  test('a dump that is interrupted repeatedly is returned, and marked as inconsistent', () => {
     const interrupted = [datagram(message(ROW, 1, MULTI | INTERRUPTED), message(DONE, 0))];
     const kernel = new FakeKernel([interrupted, interrupted, interrupted, interrupted]);
     expect(kernel.ask(DUMP)).toEqual({ errno: 0, rows: [1], consistent: false });
     expect(kernel.made).toBe(3);
   });
 
-  test('of which a part was lost is asked for again', () => {
+  test('a dump of which a part was lost is repeated', () => {
     const kernel = new FakeKernel([
       [datagram(message(ROW, 1)), ENOBUFS],
       [datagram(message(ROW, 1), message(ROW, 2), message(DONE, 0))],
@@ -157,18 +157,18 @@ describe('a dump', () => {
     expect(kernel.ask(DUMP).rows).toEqual([1, 2]);
   });
 
-  test('of which a part is always lost fails', () => {
+  test('a dump of which a part is always lost fails', () => {
     const kernel = new FakeKernel([[ENOBUFS], [ENOBUFS], [ENOBUFS], [ENOBUFS]]);
     expect(thrown(() => kernel.ask(DUMP))).toMatchObject({ code: 'ENOBUFS', syscall: 'recvmsg' });
     expect(kernel.made).toBe(3);
   });
 
-  test('that breaks off fails instead of waiting', () => {
+  test('an unfinished dump fails instead of waiting', () => {
     const kernel = new FakeKernel([[datagram(message(ROW, 1))]]);
     expect(thrown(() => kernel.ask(DUMP))).toMatchObject({ code: 'EAGAIN', syscall: 'recvmsg' });
   });
 
-  test.each([0, 3, 15, 17, 0xffffffff])('with a length of %i in a header ends at it', (length) => {
+  test.each([0, 3, 15, 17, 0xffffffff])('a dump ends at a header with a length of %i', (length) => {
     const broken = message(ROW, 2);
     new DataView(broken.buffer).setUint32(0, length, LITTLE_ENDIAN);
     const kernel = new FakeKernel([[datagram(message(ROW, 1), broken.subarray(0, 16)), datagram(message(DONE, 0))]]);
@@ -177,32 +177,32 @@ describe('a dump', () => {
 });
 
 describe('one answer', () => {
-  test('is the first message', () => {
+  test('a single answer is the first message', () => {
     expect(new FakeKernel([[datagram(message(ROW, 5, 0))]]).ask(ONE)).toMatchObject({ errno: 0, rows: [5] });
   });
 
-  test('may be an errno', () => {
+  test('a single answer may be an errno', () => {
     expect(new FakeKernel([[datagram(message(ERROR, -101, 0))]]).ask(ONE)).toMatchObject({ errno: -101, rows: [] });
   });
 
-  test('may be an acknowledgement', () => {
+  test('a single answer may be an acknowledgement', () => {
     expect(new FakeKernel([[datagram(message(ERROR, 0, 0))]]).ask(ONE)).toMatchObject({ errno: 0, rows: [] });
   });
 });
 
-test('a process that may not use AF_NETLINK gets the error of socket()', () => {
+test('netlink throws the error of socket() if AF_NETLINK is forbidden', () => {
   const kernel = new FakeKernel([], { socket: -97 });
   const error = thrown(() => kernel.ask(ONE));
   expect(error).toMatchObject({ code: 'EAFNOSUPPORT', syscall: 'socket' });
   expect(error.message).toContain('AF_NETLINK');
 });
 
-test('a question that cannot be sent is a failure, and the socket is closed', () => {
+test('netlink throws if the request cannot be sent, and closes the socket', () => {
   const kernel = new FakeKernel([[]], { sendmsg: -1 });
   expect(thrown(() => kernel.ask(ONE))).toMatchObject({ code: 'EPERM', syscall: 'sendmsg' });
 });
 
-test('attributes are read as they are written, and end at one that is cut', () => {
+test('attributes are read as written, and end at a truncated one', () => {
   const bytes = Buffer.concat([attribute(1, Uint8Array.of(1, 2, 3)), attribute(0x8002, Uint8Array.of(4))]);
   expect(bytes).toHaveLength(16);
   const read = (length: number): [number, number[]][] =>

@@ -1,4 +1,4 @@
-// How data is cut into messages: within the kernel's limits, in whole segments, nothing left over.
+// How data is cut into messages: within the kernel's limits, and in whole segments.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { fitsOneMessage, hasEqualTail, messageBytes, payloadLimit, segmentCount } from '../../src/udp/send/segments.js';
@@ -24,7 +24,7 @@ describe('messageBytes', () => {
     expect(messageBytes(size, most, payloadLimit(ipv4), tail)).toBe(bytes);
   });
 
-  test('whatever the numbers, whole segments within both limits', () => {
+  test('messageBytes is a number of whole segments within both limits', () => {
     const numbers = fc.tuple(fc.integer({ min: 1, max: 65_535 }), fc.integer({ min: 2, max: 128 }));
     fc.assert(
       fc.property(numbers, fc.boolean(), fc.boolean(), ([size, most], ipv4, tail) => {

@@ -1,4 +1,4 @@
-// One row of `linux-sockets udp-bench`: sends as fast as it goes to a receiving process, and reads both ends' counters.
+// Measures one row of `linux-sockets udp-bench`: sends as fast as possible to a receiving process, and reads the counters of both.
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -7,7 +7,7 @@ import { Endpoint } from '../../wire/endpoint.js';
 import { UdpSocket } from '../../udp/socket.js';
 import type { ReceiverOptions, ReceiverReady, ReceiverSample } from './receiver.js';
 
-/** How the datagrams are sent: one a call, a batch a call, or cut out of long messages by the kernel (UDP_SEGMENT). */
+/** How the datagrams are sent: one per call, a batch per call, or long messages that the kernel cuts (UDP_SEGMENT). */
 export type Way = 'single' | 'batch' | 'gso';
 
 export interface Measurement {
@@ -16,18 +16,18 @@ export interface Measurement {
   readonly gro: boolean;
   readonly sent: Figures;
   readonly received: Figures;
-  /** Part of what was sent that did not arrive, 0 to 1. */
+  /** Fraction of the sent datagrams that did not arrive, 0 to 1. */
   readonly lost: number;
-  /** Datagrams a system call, of the sender. */
+  /** Datagrams per system call of the sender. */
   readonly perCall: number;
 }
 
 export interface Figures {
-  /** Datagrams a second. */
+  /** Datagrams per second. */
   readonly rate: number;
-  /** Of payload. */
+  /** Gigabits per second of payload. */
   readonly gbits: number;
-  /** Microseconds of CPU time a datagram. */
+  /** Microseconds of CPU time per datagram. */
   readonly cpu: number;
 }
 
@@ -38,7 +38,7 @@ interface Counters {
 
 /**
  * @param size bytes of a datagram
- * @param progress called with the datagrams a second so far, some times a second
+ * @param progress called several times per second with the rate so far, in datagrams per second
  */
 export async function measure(
   way: Way,
@@ -76,7 +76,7 @@ export async function measure(
   }
 }
 
-/** Sends some, and counts it; false when the kernel takes no more for now. */
+/** Sends some datagrams and counts them; returns false if the send buffer is full. */
 type Send = () => boolean;
 
 const senders: Readonly<Record<Way, (udp: UdpSocket, size: number, counters: Counters) => Send>> = {
@@ -108,7 +108,7 @@ const senders: Readonly<Record<Way, (udp: UdpSocket, size: number, counters: Cou
   },
 
   gso(udp, size, counters) {
-    const segments = Math.min(MOST_SEGMENTS, Math.floor(LONGEST_MESSAGE / size));
+    const segments = Math.min(MAX_SEGMENTS, Math.floor(MAX_MESSAGE / size));
     const message = new Uint8Array(segments * size);
     return () => {
       const sent = udp.trySend(message, { segmentSize: size });
@@ -119,7 +119,7 @@ const senders: Readonly<Record<Way, (udp: UdpSocket, size: number, counters: Cou
   },
 };
 
-/** Lets go of the event loop now and then, for signals and the progress line. */
+/** Yields to the event loop from time to time, for signals and the progress line. */
 async function repeat(send: Send, seconds: number, turn: () => void = () => undefined): Promise<void> {
   const until = performance.now() + seconds * 1000;
   for (let now = performance.now(); now < until; now = performance.now()) {
@@ -143,11 +143,11 @@ function figures(before: ReceiverSample, after: ReceiverSample, size: number, se
   return { rate, gbits: (rate * size * 8) / 1e9, cpu: datagrams === 0 ? 0 : (after.cpu - before.cpu) / datagrams };
 }
 
-/** Its next message. Fails when it ends instead: it has said why on standard error. */
+/** The next message of the receiver. Rejects if it exits instead; it has then printed why to standard error. */
 async function answer(receiver: ChildProcess): Promise<unknown> {
   const gone = new AbortController();
   const ended = once(receiver, 'exit', { signal: gone.signal }).then(() => {
-    throw new Error('The receiving process ended.');
+    throw new Error('The receiving process exited.');
   });
   try {
     const message = once(receiver, 'message', { signal: gone.signal }) as Promise<[unknown]>;
@@ -163,6 +163,6 @@ const WARM_UP_SECONDS = 0.5;
 const TURN = 20;
 const CALLS_BETWEEN_LOOKS = 64;
 const BATCH = 64;
-const MOST_SEGMENTS = 64;
-/** Bytes: what a super-packet may have on loopback. */
-const LONGEST_MESSAGE = 65_472;
+const MAX_SEGMENTS = 64;
+/** Bytes: the maximum size of a GSO packet on loopback. */
+const MAX_MESSAGE = 65_472;

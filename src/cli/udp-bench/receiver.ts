@@ -1,23 +1,23 @@
-// The receiving process of `linux-sockets udp-bench`: counts what arrives, says so when it is asked, and ends with its
-// parent. A process of its own, so that each end's CPU time is its own, too.
+// The receiving process of `linux-sockets udp-bench`: counts received datagrams, reports them on request, and exits with
+// its parent. A separate process, so that the CPU time of each end can be measured.
 import { UdpSocket } from '../../udp/socket.js';
 
-/** What it is told, by its arguments. */
+/** Its options, passed as arguments. */
 export interface ReceiverOptions {
   readonly gro: boolean;
 }
 
-/** What it says first. */
+/** Its first message. */
 export interface ReceiverReady {
   readonly port: number;
-  /** Whether the kernel merges datagrams, as was wanted. */
+  /** Whether the kernel merges datagrams as requested. */
   readonly gro: boolean;
 }
 
-/** What it answers to any message. */
+/** Its answer to any message. */
 export interface ReceiverSample {
   readonly datagrams: number;
-  /** Microseconds of this process, user and system. */
+  /** CPU time of this process in microseconds, user and system. */
   readonly cpu: number;
 }
 

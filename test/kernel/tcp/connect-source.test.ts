@@ -229,7 +229,7 @@ describe.each(BOTH)('connect() over $family', (addresses) => {
     await closed(socket);
     const error = await failing(socket.connect({ host: loopback, port: server.port, localAddress: loopback }));
     expect(error).toMatchObject({ code: 'EINVAL', syscall: 'bind', reason: 'otherSource' });
-    expect(() => socket.connect({ path: '/nowhere' })).toThrow(/connect over TCP/);
+    expect(() => socket.connect({ path: '/nowhere' })).toThrow(/created by connect\(\) of linux-sockets for TCP/);
     await closed(socket);
     expect(server.seen).toHaveLength(1);
   });

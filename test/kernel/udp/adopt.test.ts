@@ -1,4 +1,4 @@
-// UdpSocket.adopt and detach: a descriptor changes its owner, with what is set on it; when that fails, nothing has changed.
+// UdpSocket.adopt and detach: a descriptor changes its owner and keeps its options; a failure changes nothing.
 import { openSync, closeSync, readFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
 import {
@@ -79,7 +79,7 @@ describe.each<Family>(['ipv4', 'ipv6'])('UdpSocket.adopt of an %s socket', (fami
   });
 });
 
-test('UdpSocket.adopt takes descriptor flags as create has them: non-blocking and close-on-exec', () => {
+test('UdpSocket.adopt makes the descriptor non-blocking and close-on-exec, as create does', () => {
   const udp = keep(UdpSocket.adopt(boundUdp().detach()));
   const flags = Number.parseInt(
     /flags:\t(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${udp.fd}`, 'utf8'))?.[1] ?? '',
@@ -88,7 +88,7 @@ test('UdpSocket.adopt takes descriptor flags as create has them: non-blocking an
   expect([flags & 0o4000, flags & 0o2000000]).toEqual([0o4000, 0o2000000]);
 });
 
-test('UdpSocket.adopt with gro takes a descriptor that has UDP_GRO on', () => {
+test('UdpSocket.adopt with gro accepts a descriptor that has UDP_GRO on', () => {
   const socket = boundUdp('ipv4', { UDP_GRO: true });
   const udp = keep(UdpSocket.adopt(socket.detach(), { gro: true }));
   expect(udp.features.gro).toEqual({ on: true });
@@ -177,7 +177,7 @@ describe('UdpSocket.adopt refuses, and leaves the descriptor to the caller as it
 });
 
 describe('UdpSocket.detach', () => {
-  test("gives the descriptor away, closes the rest and emits 'close'", async () => {
+  test("detach() returns the descriptor, closes the rest and emits 'close'", async () => {
     const udp = receiver({ family: 'ipv4', ttl: true });
     const { local, fd } = udp;
     const closed = new Promise((resolve) => udp.on('close', () => resolve('closed')));
@@ -192,7 +192,7 @@ describe('UdpSocket.detach', () => {
     expect(await errorOf(() => udp.detach())).toMatchObject({ ...EBADF, syscall: 'detach' });
   });
 
-  test('and adopt hand a socket over with the datagrams that wait', async () => {
+  test('detach() and adopt() keep the datagrams in the receive buffer', async () => {
     const first = receiver({ family: 'ipv4' });
     using peer = plainUdp();
     send(peer, first, 'waits');
@@ -200,10 +200,10 @@ describe('UdpSocket.detach', () => {
     expect(await nextBatch(second, texts)).toEqual(['waits']);
   });
 
-  test('is refused while sends are queued, and the socket goes on', async () => {
+  test('detach() throws while sends are queued, and the socket stays usable', async () => {
     const udp = keep(receiver({ family: 'ipv4', sendBufferSize: 0 }));
     await using sink = receiver({ family: 'ipv4', recvBufferSize: 1 << 22 });
-    // More than the smallest send buffer takes before the receiver has the datagrams: some of it may wait.
+    // More than fits into the smallest send buffer, so that some of it may be queued.
     const sends: Promise<void>[] = [];
     while (udp.queuedBytes === 0 && sends.length < 10_000)
       sends.push(udp.send(Buffer.alloc(60_000), { to: sink.local }));
@@ -217,7 +217,7 @@ describe('UdpSocket.detach', () => {
     expect(back.fd).toBeGreaterThan(2);
   });
 
-  test('is refused while messages were read and are not delivered, until they are', async () => {
+  test('detach() throws while messages have been read but not delivered', async () => {
     const udp = keep(receiver({ family: 'ipv4' }));
     using peer = plainUdp();
     for (const text of ['a', 'b', 'c']) send(peer, udp, text);
@@ -236,7 +236,7 @@ describe('UdpSocket.detach', () => {
     expect(back.fd).toBeGreaterThan(2);
   });
 
-  test('of a socket with an error queue ends its iterators', async () => {
+  test('detach() of a socket with an error queue ends its iterators', async () => {
     const udp = keep(receiver({ family: 'ipv4', errorQueue: true }));
     const next = udp.errorQueue[Symbol.asyncIterator]().next();
     using back = NativeSocket.adopt(udp.detach());

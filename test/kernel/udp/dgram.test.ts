@@ -1,4 +1,4 @@
-// node:dgram: options on its sockets, and sockets of this package that become its own.
+// node:dgram: options on its sockets, and conversion of sockets of this package to a dgram.Socket.
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -36,7 +36,7 @@ async function next(socket: Socket): Promise<[string, number]> {
   return [data.toString(), port];
 }
 
-test('options of a dgram.Socket: once it is bound, and what comes of them', async () => {
+test('options can be set on a bound dgram.Socket and take effect', async () => {
   const socket = kept(createSocket('udp4'));
   expect((await errorOf(() => setOption(socket, 'IP_TOS', 8))).code).toBe('ERR_INVALID_STATE');
   await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
@@ -58,7 +58,7 @@ describe.each<[string, Family, string, Partial<UdpSocketOptions>]>([
   ['freebind', 'ipv4', '192.0.2.1', { freebind: true }],
   ['with more that is told', 'ipv4', '127.0.0.1', { pktinfo: true, ecn: true, errorQueue: true, timestamps: true }],
 ])('%s', (_, family, address, options) => {
-  test('a UdpSocket becomes a dgram.Socket: the port, the options and what has come already', async () => {
+  test('toDgram keeps the port, the options and the receive buffer', async () => {
     await expectNoNewFds(async () => {
       const udp = make({ family, ...options }, address);
       const { local, fd } = udp;
@@ -84,7 +84,7 @@ describe.each<[string, Family, string, Partial<UdpSocketOptions>]>([
   });
 });
 
-test.each(['ipv4', 'ipv6'] as const)('a socket that is not bound is bound to all addresses: %s', async (family) => {
+test.each(['ipv4', 'ipv6'] as const)('toDgram binds an unbound socket to all addresses: %s', async (family) => {
   const udp = UdpSocket.create({ family });
   const socket = kept(toDgram(udp));
   const { address, port } = socket.address();
@@ -95,25 +95,25 @@ test.each(['ipv4', 'ipv6'] as const)('a socket that is not bound is bound to all
   expect(await next(socket)).toEqual(['x', peer.local.port]);
 });
 
-test("libuv's SO_REUSEADDR is undone: nobody else can take the port", async () => {
+test("toDgram undoes libuv's SO_REUSEADDR, so that no other socket can take the port", async () => {
   const udp = make();
   const { port } = udp.local;
   const socket = kept(toDgram(udp));
   expect(getOption(socket, 'SO_REUSEADDR')).toBe(false);
   using thief = NativeSocket.create({ family: 'ipv4', type: 'dgram', sockopts: { SO_REUSEADDR: true } });
   expect((await errorOf(() => thief.bind({ address: '127.0.0.1', port }))).code).toBe('EADDRINUSE');
-  // What dgram does by itself.
+  // What dgram does on its own.
   const native = boundUdp();
   const plain = createSocket('udp4');
   plain.bind({ fd: native.fd });
   expect(getOption(plain, 'SO_REUSEADDR')).toBe(true);
   native.detach();
   kept(plain);
-  // Who wanted it keeps it.
+  // It is kept if it was set before.
   expect(getOption(kept(toDgram(make({ reuseAddr: true }))), 'SO_REUSEADDR')).toBe(true);
 });
 
-test("'listening' is emitted inside of the call, and the socket is bound when it returns", async () => {
+test("toDgram emits 'listening' inside the call, and the socket is bound when it returns", async () => {
   const socket = kept(toDgram(make()));
   expect(socket.address().port).toBeGreaterThan(0);
   let listening = 0;
@@ -148,7 +148,7 @@ test.each<[string, Family, string]>([
   expect(peer.recvmsg({ buffers: [Buffer.alloc(9)] })).toMatchObject({ bytes: 5, source: { port } });
 });
 
-test('the error queue is turned off: dgram would not read it', async () => {
+test('toDgram turns off the error queue, which dgram does not read', async () => {
   const udp = make({ errorQueue: true });
   const socket = kept(toDgram(udp));
   expect(getOption(socket, 'IP_RECVERR')).toBe(false);
@@ -157,7 +157,7 @@ test('the error queue is turned off: dgram would not read it', async () => {
 });
 
 describe('adoptDgram', () => {
-  test('takes a NativeSocket, or a descriptor', async () => {
+  test('adoptDgram accepts a NativeSocket or a descriptor', async () => {
     for (const how of ['socket', 'descriptor']) {
       const native = boundUdp();
       const { port } = native.local;
@@ -171,7 +171,7 @@ describe('adoptDgram', () => {
     }
   });
 
-  test('what cannot be adopted stays whose it was', async () => {
+  test('adoptDgram leaves a socket that it refuses to its owner', async () => {
     await expectNoNewFds(async () => {
       using stream = tcp();
       using gro = boundUdp('ipv4', { UDP_GRO: true });
@@ -202,7 +202,7 @@ describe('adoptDgram', () => {
   });
 });
 
-test('messages that were read and not delivered are not lost: it says so', async () => {
+test('toDgram throws if messages have been read but not delivered', async () => {
   const udp = make();
   open.push(udp);
   using peer = boundUdp();

@@ -1,4 +1,4 @@
-// The error queue: what ICMP and the kernel itself say of datagrams that were sent, read also when nobody wants it.
+// The error queue: errors for sent datagrams from ICMP and from the kernel, which are always read.
 import { execFileSync } from 'node:child_process';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -41,7 +41,7 @@ async function first(udp: UdpSocket): Promise<NetworkError> {
 }
 
 describe.each(PATHS)('$path', ({ family, from, address }) => {
-  test('says who could not be reached, who said so, and with what', async () => {
+  test('an entry has the destination, the offender and the data of the datagram', async () => {
     const udp = make({ family });
     const port = closedPort(from);
     const to = { address: family === from ? address : `::ffff:${address}`, port };
@@ -58,7 +58,7 @@ describe.each(PATHS)('$path', ({ family, from, address }) => {
     expect(udp.stats.errorQueue).toEqual({ entries: 1, dropped: 0 });
   });
 
-  test('errors of others stand in the way of no send: each datagram arrives, and nothing is thrown', async () => {
+  test('errors for other peers do not affect sends: each datagram arrives, and nothing is thrown', async () => {
     const udp = make({ family });
     const target = boundUdp(from);
     open.push(target);
@@ -81,7 +81,7 @@ describe.each(PATHS)('$path', ({ family, from, address }) => {
   });
 });
 
-test('return() of an iterator that is over does not end the one after it', async () => {
+test('return() of a finished iterator does not end a later one', async () => {
   const udp = make({ pathMtuDiscovery: 'do' });
   const over = udp.errorQueue[Symbol.asyncIterator]();
   await over.return?.();
@@ -91,8 +91,8 @@ test('return() of an iterator that is over does not end the one after it', async
   expect(await next).toMatchObject({ done: false, value: { code: 'EMSGSIZE' } });
 });
 
-describe('nobody iterates', () => {
-  test('the queue is read all the same, and then nobody is woken', async () => {
+describe('an error queue without an iterator', () => {
+  test('an error queue without an iterator is drained, and then does not wake the event loop', async () => {
     const drain = vi.spyOn(ErrorEntries.prototype, 'drain');
     const udp = make({ pathMtuDiscovery: 'do' });
     for (let i = 0; i < 10; i++) tooLong(udp);
@@ -101,7 +101,7 @@ describe('nobody iterates', () => {
     expect(calls).toBeLessThan(5);
     await wait(50);
     expect(drain.mock.calls.length).toBe(calls);
-    // Also while it listens.
+    // Also while the socket listens.
     udp.on('message', () => undefined);
     for (let i = 0; i < 10; i++) tooLong(udp);
     while (udp.stats.errorQueue.entries < 20) await wait(1);
@@ -109,7 +109,7 @@ describe('nobody iterates', () => {
     expect(drain.mock.calls.length - calls).toBeLessThan(5);
   });
 
-  test('the newest 128 are kept, in their order', async () => {
+  test('the newest 128 entries are kept, in order', async () => {
     using _burst = setSysctl('net.ipv4.icmp_msgs_burst', 100_000);
     using _rate = setSysctl('net.ipv4.icmp_msgs_per_sec', 100_000);
     const udp = make();
@@ -125,7 +125,7 @@ describe('nobody iterates', () => {
     expect(kept).toEqual(Array.from({ length: 128 }, (_, i) => `${72 + i}`));
   });
 
-  test('a queue that is full in the kernel does not spin, and sends go on', async () => {
+  test('a full error queue in the kernel does not spin, and sends continue', async () => {
     const drain = vi.spyOn(ErrorEntries.prototype, 'drain');
     const udp = make({ pathMtuDiscovery: 'do', recvBufferSize: 0 });
     for (let i = 0; i < 1000; i++) tooLong(udp);
@@ -141,7 +141,7 @@ describe('nobody iterates', () => {
   });
 });
 
-test('errors that this host makes have the MTU, also of sockets that are not connected', async () => {
+test('EMSGSIZE entries of this host have the MTU, also for unconnected sockets', async () => {
   const udp = make({ pathMtuDiscovery: 'do' });
   tooLong(udp);
   expect(await first(udp)).toMatchObject({
@@ -149,7 +149,7 @@ test('errors that this host makes have the MTU, also of sockets that are not con
   });
 });
 
-test('one iterator at a time; close and return end it', async () => {
+test('an error queue has one iterator at a time, which close() and return() end', async () => {
   const udp = make();
   const iterator = udp.errorQueue[Symbol.asyncIterator]();
   expect((await errorOf(() => udp.errorQueue[Symbol.asyncIterator]())).code).toBe('ERR_INVALID_STATE');
@@ -167,7 +167,7 @@ test('one iterator at a time; close and return end it', async () => {
   expect(await second.next()).toEqual({ value: undefined, done: true });
 });
 
-test('without the option there is none', async () => {
+test('errorQueue throws if the socket was created without the option', async () => {
   const udp = make({ errorQueue: false });
   const error = await errorOf(() => udp.errorQueue);
   expect(error).toMatchObject({ code: 'ERR_INVALID_STATE' });
@@ -175,7 +175,7 @@ test('without the option there is none', async () => {
   expect(udp.stats.errorQueue).toEqual({ entries: 0, dropped: 0 });
 });
 
-test('watching keeps no process alive, waiting for an entry does', async () => {
+test('watching the error queue does not keep the process alive, waiting for an entry does', async () => {
   const script = (body: string) => `
     import { UdpSocket } from 'linux-sockets';
     const udp = UdpSocket.create({ family: 'ipv4', errorQueue: true });

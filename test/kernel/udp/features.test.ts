@@ -1,4 +1,4 @@
-// What became of the features that a UdpSocket was to have: told by `features` and by 'degraded', or required.
+// Requested features of a UdpSocket: reported by `features` and 'degraded', or required.
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
@@ -33,7 +33,7 @@ const SO_RCVMARK = 75;
 const IP_RECVTOS = 13;
 
 describe.each(['ipv4', 'ipv6'] as const)('over %s', (family) => {
-  test('nothing is on that was not wanted, but segmentation', async () => {
+  test('no feature is on that was not requested, except segmentation offload', async () => {
     await using udp = UdpSocket.create({ family });
     const { gso, ...others } = udp.features;
     expect(gso).toEqual({ on: true });
@@ -47,7 +47,7 @@ describe.each(['ipv4', 'ipv6'] as const)('over %s', (family) => {
     for (const feature of Object.values(others)) expect(feature).toEqual({ on: false });
   });
 
-  test.each([true, 'require'] as const)('all of them can be had on this kernel: %s', async (wanted) => {
+  test.each([true, 'require'] as const)('this kernel supports all features: %s', async (wanted) => {
     const flags = Object.fromEntries(Object.keys(FLAGS).map((name) => [name, wanted])) as Partial<UdpSocketOptions>;
     await using udp = UdpSocket.create({
       ...flags,
@@ -65,7 +65,7 @@ describe.each(['ipv4', 'ipv6'] as const)('over %s', (family) => {
   });
 });
 
-test('an IPv6 socket asks for what is told of mapped datagrams as well', async () => {
+test('an IPv6 socket also enables the options for mapped datagrams', async () => {
   await using udp = UdpSocket.create({ family: 'ipv6', ...FLAGS });
   for (const name of ['IP_RECVTOS', 'IP_RECVTTL', 'IP_RECVORIGDSTADDR', 'IP_RECVERR'] as const) {
     expect(getOption(udp, name), name).toBe(true);
@@ -73,7 +73,7 @@ test('an IPv6 socket asks for what is told of mapped datagrams as well', async (
   expect(getOption(udp, 'IP_PKTINFO'), 'IPV6_RECVPKTINFO tells both').toBe(false);
 });
 
-test("gso: 'off' and the environment's switch are no degradation", async () => {
+test("gso: 'off' and LINUX_SOCKETS_GSO=off do not emit 'degraded'", async () => {
   await using off = UdpSocket.create({ family: 'ipv4', gso: 'off' });
   expect(off.features.gso).toEqual({ on: false });
   process.env['LINUX_SOCKETS_GSO'] = 'off';
@@ -94,7 +94,7 @@ test("gso: 'off' and the environment's switch are no degradation", async () => {
   }
 });
 
-describe('on a kernel that has not got it', () => {
+describe('on a kernel without the feature', () => {
   test.each<[FeatureName, number, number, Feature]>([
     ['gro', UDP_GRO, -92, { on: false, reason: 'unsupported', code: 'ENOPROTOOPT', errno: -92, option: 'UDP_GRO' }],
     [
@@ -118,14 +118,14 @@ describe('on a kernel that has not got it', () => {
     handle.close();
   });
 
-  test('what is required is an error', async () => {
+  test('create() throws for a required feature that the kernel lacks', async () => {
     const handle = without(UDP_GRO, -92);
     const error = await errorOf(() => configure(handle, { family: 'ipv4', gro: 'require' }));
     expect(error).toMatchObject({ code: 'ENOPROTOOPT', syscall: 'setsockopt', option: 'UDP_GRO' });
     handle.close();
   });
 
-  test('segmentation is off, with the reason', () => {
+  test('gso is off, with the reason, on a kernel without UDP_SEGMENT', () => {
     const handle = datagramHandle();
     const fake = new Proxy(handle, {
       get: (target, key: keyof Handle) => (key === 'getsockopt' ? () => -92 : target[key].bind(target)),
@@ -168,7 +168,7 @@ describe('buffers', () => {
     ]);
   });
 
-  test('too small ones are what the kernel makes of them, and no degradation', async () => {
+  test("buffer sizes below the kernel's minimum are raised, without 'degraded'", async () => {
     await using udp = UdpSocket.create({ family: 'ipv4', recvBufferSize: 0 });
     expect(udp.features.recvBufferSize.on).toBe(true);
     expect(udp.features.recvBufferSize.size).toBeGreaterThan(1000);

@@ -1,5 +1,5 @@
-// Too little room for the control messages, of every size: what an accessor says is right, or it says nothing. The kernel
-// cuts the message that stands where the room ends, in the middle of a number or of an address.
+// Too little room for control messages, of every size: an accessor returns the correct value or undefined. The kernel
+// truncates the message at the end of the room, in the middle of a number or an address.
 import { describe, expect, test } from 'vitest';
 import { type ControlMessage, type ReceivedBatch } from '../../../src/index.js';
 import { LOOPBACK, udp as plainUdp } from '../../support/sockets.js';
@@ -22,7 +22,7 @@ const FEATURES = {
 const SIZES = Array.from({ length: 41 }, (_, i) => 8 * i);
 
 describe.each(PATHS)('$path', ({ family, from }) => {
-  test('every accessor says the truth, or nothing', async () => {
+  test('with truncated control messages every accessor returns the correct value or undefined', async () => {
     using sender = plainUdp(from);
     const control = (tos: number, ttl: number): ControlMessage[] =>
       from === 'ipv4'
@@ -37,7 +37,7 @@ describe.each(PATHS)('$path', ({ family, from }) => {
     const told: string[] = [];
     for (const controlLength of SIZES) {
       await using udp = receiver({ family, ...FEATURES, controlLength, slots: 2 });
-      // What the first round leaves in the memory must not be seen in the second.
+      // Data of the first round must not be visible in the second.
       for (const [tos, ttl] of [
         [1, 9],
         [0x2e, 77],
@@ -78,7 +78,7 @@ describe.each(PATHS)('$path', ({ family, from }) => {
     }
   });
 
-  test('all control messages of it are decoded without an error', async () => {
+  test('control() decodes truncated control messages without an error', async () => {
     using sender = plainUdp(from);
     for (const controlLength of SIZES) {
       await using udp = receiver({ family, ...FEATURES, controlLength, slots: 1 });

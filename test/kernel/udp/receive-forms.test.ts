@@ -1,5 +1,5 @@
-// The four forms in which a UdpSocket gives out what it receives: 'batch', 'message', for await, receiveBatch. One at a time, in order,
-// each datagram once, and whatever a consumer does.
+// The four ways to receive with a UdpSocket: 'batch', 'message', for await, receiveBatch. One at a time, and each datagram
+// is delivered once and in order.
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { getOption, UdpSocket, type NativeSocket, type ReceivedBatch } from '../../../src/index.js';
@@ -20,7 +20,7 @@ function numbers(from: number, to: number): string[] {
   return Array.from({ length: to - from }, (_, i) => `${from + i}`);
 }
 
-describe.each(PATHS)('$path: 10,000 datagrams come once each, in order', (path) => {
+describe.each(PATHS)('$path: 10,000 datagrams are each delivered once, in order', (path) => {
   const COUNT = 10_000;
 
   /** Keeps the receiver's queue filled, and never overfull. */
@@ -57,7 +57,7 @@ describe.each(PATHS)('$path: 10,000 datagrams come once each, in order', (path) 
     expect(got).toEqual(numbers(0, COUNT));
   });
 
-  test('by for await, also when it is slow', async () => {
+  test('by for await, also with a slow consumer', async () => {
     await using udp = receiver({ family: path.family });
     const got: string[] = [];
     const feeding = feed(udp, () => got.length);
@@ -87,14 +87,14 @@ describe.each(PATHS)('$path: 10,000 datagrams come once each, in order', (path) 
     expect(batch.length).toBe(0);
   });
 
-  test('by all of them in turn, changed in the middle of what has been read', async () => {
+  test('by all of them in turn, switching in the middle of a batch', async () => {
     await using udp = receiver({ family: path.family });
     using sender = plainUdp(path.from);
     const got: string[] = [];
     const rest = udp.createReceiveBatch();
     for (let start = 0; start < 1000; start += 100) {
       sendNumbers(sender, udp, start, start + 100);
-      // Of the first 64, which one system call has read, each takes some, and the last takes what is left.
+      // Each takes some of the first 64, which one system call has read, and the last takes the rest.
       got.push(...(await nextMessages(udp, 7)));
       for await (const { data } of udp) if (got.push(data.toString()) % 100 === 14) break;
       got.push(...(await nextMessages(udp, 6)));
@@ -110,10 +110,10 @@ describe.each(PATHS)('$path: 10,000 datagrams come once each, in order', (path) 
   });
 });
 
-describe('one at a time', () => {
+describe('only one consumer at a time', () => {
   const noop = (): void => undefined;
 
-  test('another form is refused while one is in use, and nothing is added', async () => {
+  test('a second kind of consumer is refused, and no listener is added', async () => {
     await using udp = receiver({ family: 'ipv4' });
     const batch = udp.createReceiveBatch();
     const forms: Record<string, () => unknown> = {
@@ -152,7 +152,7 @@ describe('one at a time', () => {
     expect(udp.receiveBatch(batch)).toBe(0);
   });
 
-  test('several listeners of one form all get it', async () => {
+  test('several listeners of the same event all get the datagrams', async () => {
     await using udp = receiver({ family: 'ipv4' });
     using sender = plainUdp();
     const got: string[] = [];
@@ -163,7 +163,7 @@ describe('one at a time', () => {
     expect(got).toEqual(['first 1', 'x']);
   });
 
-  test('what is no function is refused, and does not listen', async () => {
+  test('on() refuses anything but a function, and does not start listening', async () => {
     await using udp = receiver({ family: 'ipv4' });
     for (const event of ['batch', 'message'] as const) {
       expect((await errorOf(() => udp.on(event, 'x' as never))).code).toBe('ERR_INVALID_ARG_TYPE');
@@ -172,7 +172,7 @@ describe('one at a time', () => {
     expect(udp.receiveBatch(udp.createReceiveBatch())).toBe(0);
   });
 
-  test('nothing is read before somebody listens, nor after the last has gone', async () => {
+  test('nothing is read before the first listener is added, or after the last is removed', async () => {
     await using udp = receiver({ family: 'ipv4' });
     using sender = plainUdp();
     sendNumbers(sender, udp, 0, 3);
@@ -189,7 +189,7 @@ describe('one at a time', () => {
 });
 
 describe('receiveBatch', () => {
-  test('takes batches of createReceiveBatch only, of sockets with as many slots', async () => {
+  test('receiveBatch() accepts only batches of createReceiveBatch with the same number of slots', async () => {
     await using udp = receiver({ family: 'ipv4' });
     await using fewer = receiver({ family: 'ipv4', slots: 8 });
     for (const wrong of [undefined, null, {}, [], new Uint8Array(8)]) {
@@ -198,7 +198,7 @@ describe('receiveBatch', () => {
     expect((await errorOf(() => udp.receiveBatch(fewer.createReceiveBatch()))).code).toBe('ERR_INVALID_ARG_VALUE');
   });
 
-  test('fills several batches, each valid until it is filled again, and one for several sockets', async () => {
+  test('receiveBatch() fills several batches, each valid until it is filled again, also one batch for several sockets', async () => {
     await using udp = receiver({ family: 'ipv4', slots: 2 });
     await using other = receiver({ family: 'ipv6', slots: 2, maxDatagram: 100 });
     using sender = plainUdp();
@@ -211,7 +211,7 @@ describe('receiveBatch', () => {
     expect([udp.receiveBatch(b), b.length]).toEqual([0, 0]);
   });
 
-  test('takes new memory when the old one was given to another thread', async () => {
+  test('receiveBatch() allocates new memory if the old was transferred to another thread', async () => {
     await using udp = receiver({ family: 'ipv4' });
     using sender = plainUdp();
     const batch = udp.createReceiveBatch();
@@ -230,8 +230,8 @@ describe('receiveBatch', () => {
   });
 });
 
-describe('pause and resume', () => {
-  test.each(['batch', 'message'] as const)("lose nothing: '%s'", async (event) => {
+describe('pause() and resume()', () => {
+  test.each(['batch', 'message'] as const)("pause() and resume() lose no datagram: '%s'", async (event) => {
     await using udp = receiver({ family: 'ipv4', slots: 8 });
     using sender = plainUdp();
     const got: string[] = [];
@@ -259,7 +259,7 @@ describe('pause and resume', () => {
     expect(got).toEqual(numbers(0, 50));
   });
 
-  test('hold for await up, also in the middle of what has been read', async () => {
+  test('pause() stops for await, also in the middle of a batch', async () => {
     await using udp = receiver({ family: 'ipv4' });
     using sender = plainUdp();
     sendNumbers(sender, udp, 0, 4);
@@ -280,7 +280,7 @@ describe('pause and resume', () => {
     expect(await nextBatch(udp, texts)).toEqual(['3']);
   });
 
-  test('pause before anybody listens holds as well', async () => {
+  test('pause() works before a listener is added', async () => {
     await using udp = receiver({ family: 'ipv4' });
     using sender = plainUdp();
     udp.pause();
@@ -295,8 +295,8 @@ describe('pause and resume', () => {
   });
 });
 
-describe('what a listener throws', () => {
-  test("is an uncaughtException, and the socket goes on: 'batch'", async () => {
+describe('an error thrown by a listener', () => {
+  test("an error thrown by a 'batch' listener is an uncaughtException, and the socket continues", async () => {
     await using udp = receiver({ family: 'ipv4', slots: 4 });
     using sender = plainUdp();
     const got: string[] = [];
@@ -311,7 +311,7 @@ describe('what a listener throws', () => {
     expect(got).toEqual(numbers(0, 10));
   });
 
-  test("is an uncaughtException, and the messages behind it still come: 'message'", async () => {
+  test("an error thrown by a 'message' listener is an uncaughtException, and later messages are delivered", async () => {
     await using udp = receiver({ family: 'ipv4' });
     using sender = plainUdp();
     const got: string[] = [];
@@ -326,7 +326,7 @@ describe('what a listener throws', () => {
     expect(got).toEqual(numbers(0, 10));
   });
 
-  test("of 'pendingError' as well", async () => {
+  test("an error thrown by a 'pendingError' listener is an uncaughtException", async () => {
     await using udp = await refusedSocket();
     udp.on('pendingError', (error) => {
       throw new Error(`thrown: ${error.code}`);
@@ -337,7 +337,7 @@ describe('what a listener throws', () => {
 });
 
 describe('for await', () => {
-  test('ends when the socket closes, also for those who wait', async () => {
+  test('for await ends when the socket closes, also while next() is pending', async () => {
     const udp = receiver({ family: 'ipv4' });
     const iterator = udp[Symbol.asyncIterator]();
     const waiting = [iterator.next(), iterator.next()];
@@ -350,7 +350,7 @@ describe('for await', () => {
     expect(await iterator.next()).toEqual({ value: undefined, done: true });
   });
 
-  test('answers several next() in their order', async () => {
+  test('several pending next() resolve in order', async () => {
     await using udp = receiver({ family: 'ipv4' });
     using sender = plainUdp();
     const iterator = udp[Symbol.asyncIterator]();
@@ -360,7 +360,7 @@ describe('for await', () => {
     expect(results.map(({ value }) => value!.data.toString())).toEqual(numbers(0, 5));
   });
 
-  test('return() ends it while it waits, and gives the socket free', async () => {
+  test('return() ends the iterator while next() is pending, and allows another consumer', async () => {
     await using udp = receiver({ family: 'ipv4' });
     const iterator = udp[Symbol.asyncIterator]();
     const waiting = iterator.next();
@@ -372,7 +372,7 @@ describe('for await', () => {
     expect(await errorOf(() => udp.receiveBatch(udp.createReceiveBatch()))).toMatchObject(INVALID_STATE);
   });
 
-  test('leaves in the kernel what is not asked for', async () => {
+  test('for await leaves datagrams that were not requested in the kernel', async () => {
     await using udp = receiver({ family: 'ipv4', slots: 4 });
     using sender = plainUdp();
     sendNumbers(sender, udp, 0, 40);
@@ -383,7 +383,7 @@ describe('for await', () => {
     await iterator.return?.();
   });
 
-  test('what is given out is a copy', async () => {
+  test('for await returns copies', async () => {
     await using udp = receiver({ family: 'ipv4', slots: 1 });
     using sender = plainUdp();
     const kept: Buffer[] = [];
@@ -396,7 +396,7 @@ describe('for await', () => {
   });
 });
 
-describe('errors that a peer has caused', () => {
+describe('errors caused by a peer', () => {
   test.each(['batch', 'message', 'iterator', 'receiveBatch'] as const)(
     "are a 'pendingError' and counted, and nothing else happens: %s",
     async (form) => {
@@ -413,7 +413,7 @@ describe('errors that a peer has caused', () => {
     },
   );
 
-  test('need no listener', async () => {
+  test('errors caused by a peer need no listener', async () => {
     await using udp = await refusedSocket();
     udp.on('batch', () => undefined);
     while (udp.stats.received.errors === 0) await turns(1);
@@ -421,7 +421,7 @@ describe('errors that a peer has caused', () => {
     expect(udp.closed).toBe(false);
   });
 
-  test('wake who waits, and do not keep waking', async () => {
+  test('an error caused by a peer resolves readable() once', async () => {
     await using udp = await refusedSocket();
     await udp.readable();
     expect(udp.stats.received.errors, 'the wait has read it').toBe(1);
@@ -434,7 +434,7 @@ describe('errors that a peer has caused', () => {
     expect(again).toBe(false);
   });
 
-  test('datagrams that came after one still come', async () => {
+  test('datagrams that arrive after an error are still delivered', async () => {
     await using udp = UdpSocket.create({ family: 'ipv4' });
     udp.bind('127.0.0.1:0');
     const port = closedPort();
@@ -447,7 +447,7 @@ describe('errors that a peer has caused', () => {
     expect(udp.stats.received.errors).toBe(1);
   });
 
-  test('an error queue is drained, so that it wakes nobody again and again', async () => {
+  test('the error queue is drained, so that it does not keep waking the event loop', async () => {
     await using udp = UdpSocket.create({ family: 'ipv4', errorQueue: 'require' });
     udp.bind('127.0.0.1:0');
     udp.on('batch', () => undefined);
@@ -467,7 +467,7 @@ describe('errors that a peer has caused', () => {
   });
 });
 
-test('two sockets get their turns, however much there is for one of them', async () => {
+test('a busy socket does not starve another one', async () => {
   await using busy = receiver({ family: 'ipv4', recvBufferSize: 1 << 24 });
   await using quiet = receiver({ family: 'ipv4' });
   using sender = plainUdp();
@@ -483,7 +483,7 @@ test('two sockets get their turns, however much there is for one of them', async
   expect(order.length).toBe(Math.ceil(3000 / 64));
 });
 
-test('a consumer that never stops lets timers and others run', async () => {
+test('a consumer that never stops does not starve timers', async () => {
   await using udp = UdpSocket.create({ family: 'ipv4' });
   udp.bind('127.0.0.1:0');
   const { local } = udp;

@@ -1,4 +1,4 @@
-// UDP_GRO: datagrams that the kernel has merged, in a batch as they are, as messages cut where they were.
+// UDP_GRO: datagrams merged by the kernel, which a batch shows merged and messages split.
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import type { UdpSocket } from '../../../src/index.js';
@@ -29,7 +29,7 @@ async function nextEntries(udp: UdpSocket): Promise<{ bytes: number; segmentSize
 describe.each(PATHS)('$path on loopback', (path) => {
   const cut = (value: number) => [{ type: 'UDP_SEGMENT', value }] as const;
 
-  test('the least room for control messages is enough for the size of the segments, whatever else is told', async () => {
+  test('the minimum controlLength is enough for the segment size, whatever else is reported', async () => {
     await using udp = receiver({
       ...{ family: path.family, gro: 'require', controlLength: 216 },
       ...{ pktinfo: true, originalDestination: true, ecn: true, ttl: true },
@@ -74,7 +74,7 @@ describe.each(PATHS)('$path on loopback', (path) => {
     });
   });
 
-  test('messages and for await give each datagram for itself', async () => {
+  test('messages and for await return merged datagrams one by one', async () => {
     await using udp = receiver({ family: path.family, gro: 'require', ttl: true, ecn: true });
     using sender = plainUdp(path.from);
     const sizes = [1000, 1000, 1000, 333];
@@ -92,7 +92,7 @@ describe.each(PATHS)('$path on loopback', (path) => {
     expect(udp.stats.received).toMatchObject({ datagrams: 8, syscalls: 2 });
   });
 
-  test('a consumer that leaves in the middle of one leaves the rest of it to the next', async () => {
+  test('a consumer that stops in the middle of merged datagrams leaves the rest to the next one', async () => {
     await using udp = receiver({ family: path.family, gro: 'require' });
     using sender = plainUdp(path.from);
     send(sender, udp, 'first');
@@ -113,7 +113,7 @@ describe.each(PATHS)('$path on loopback', (path) => {
     ]);
   });
 
-  test('pause in the middle of one, and go on there', async () => {
+  test('pause() in the middle of merged datagrams, and resume() there', async () => {
     await using udp = receiver({ family: path.family, gro: 'require' });
     using sender = plainUdp(path.from);
     const got: string[] = [];
@@ -131,7 +131,7 @@ describe.each(PATHS)('$path on loopback', (path) => {
   });
 });
 
-test('without gro each datagram is an entry of its own', async () => {
+test('without gro each datagram is a separate entry', async () => {
   await using udp = receiver({ family: 'ipv4' });
   using sender = plainUdp();
   send(sender, udp, segments(100, 100, 50), [{ type: 'UDP_SEGMENT', value: 100 }]);
@@ -146,7 +146,7 @@ describe.each(['ipv4', 'ipv6'] as const)('%s over a veth pair', (family) => {
   const [here, there] = family === 'ipv4' ? ['10.77.0.1', '10.77.0.2'] : ['fd00:77::1', 'fd00:77::2'];
   const prefix = family === 'ipv4' ? 24 : 64;
 
-  test('what was sent by segmentation offload comes merged, and is cut right', async () => {
+  test('data sent with segmentation offload is received merged, and split correctly', async () => {
     await using other = await NetworkNamespace.create();
     await other.link('current', { addresses: [`${there}/${prefix}`], peerAddresses: [`${here}/${prefix}`] });
     await using udp = receiver({ family, gro: 'require', recvBufferSize: 1 << 22, pktinfo: true });
@@ -168,7 +168,7 @@ describe.each(['ipv4', 'ipv6'] as const)('%s over a veth pair', (family) => {
   });
 });
 
-test('UDP_GRO that is required and asked for in a wrong way is an error', async () => {
+test('create() throws for invalid combinations of gro with other options', async () => {
   for (const gro of ['on', 1, null]) {
     expect((await errorOf(() => receiver({ family: 'ipv4', gro: gro as never }))).code).toBe('ERR_INVALID_ARG_TYPE');
   }

@@ -1,4 +1,4 @@
-// What is told of a datagram, against what was sent: every accessor of a batch, over IPv4, over IPv6, and mapped.
+// Metadata of received datagrams, compared with what was sent: every accessor of a batch, over IPv4, IPv6, and mapped.
 import { describe, expect, test } from 'vitest';
 import {
   NativeSocket,
@@ -66,7 +66,7 @@ function control(path: Path, tos: number, ttl: number, mark: number): ControlMes
 describe.each(PATHS)('$path', (path) => {
   const mapped = path.path === 'mapped';
 
-  test('everything is told as it was sent, of each datagram in a batch', async () => {
+  test('every accessor reports what was sent, for each datagram in a batch', async () => {
     await using udp = receiver({ family: path.family, ...EVERYTHING });
     const { port } = udp.local;
     using first = boundUdp(path.from);
@@ -99,7 +99,7 @@ describe.each(PATHS)('$path', (path) => {
     for (const time of times) expect(Number(BigInt(Date.now() + 1) * 1_000_000n - time)).toBeGreaterThan(0);
   });
 
-  test("a 'message' says the same, in dgram's shape", async () => {
+  test("the info of a 'message' has the same metadata, in dgram's shape", async () => {
     await using udp = receiver({ family: path.family, ...EVERYTHING });
     using sender = boundUdp(path.from);
     send(sender, udp, 'hello', control(path, 3, 9, 5));
@@ -121,7 +121,7 @@ describe.each(PATHS)('$path', (path) => {
     });
   });
 
-  test('nothing is told that was not asked for', async () => {
+  test('no metadata is reported that was not requested', async () => {
     await using udp = receiver({ family: path.family });
     using sender = plainUdp(path.from);
     send(sender, udp, 'x');
@@ -133,7 +133,7 @@ describe.each(PATHS)('$path', (path) => {
     });
   });
 
-  test('pktinfo alone tells the address and the interface, and no port', async () => {
+  test('pktinfo alone reports the address and the interface, and no port', async () => {
     await using udp = receiver({ family: path.family, pktinfo: true });
     using sender = plainUdp(path.from);
     send(sender, udp, 'x');
@@ -141,7 +141,7 @@ describe.each(PATHS)('$path', (path) => {
     expect(row).toMatchObject({ destination: { address: path.address, port: 0, mapped }, interface: LO });
   });
 
-  test('originalDestination alone tells address and port', async () => {
+  test('originalDestination alone reports address and port', async () => {
     await using udp = receiver({ family: path.family, originalDestination: true });
     using sender = plainUdp(path.from);
     send(sender, udp, 'x');
@@ -152,7 +152,7 @@ describe.each(PATHS)('$path', (path) => {
     });
   });
 
-  test('a datagram longer than maxDatagram is cut, flagged and counted', async () => {
+  test('a datagram longer than maxDatagram is truncated, flagged and counted', async () => {
     await using udp = receiver({ family: path.family, maxDatagram: 4, ttl: true });
     using sender = plainUdp(path.from);
     for (const text of ['0123456789', '0123', '01234']) send(sender, udp, text);
@@ -171,7 +171,7 @@ describe.each(PATHS)('$path', (path) => {
     expect(info).toEqual({ size: 4, truncated: true });
   });
 
-  test('control messages beyond controlLength are cut, flagged and counted, and the data is whole', async () => {
+  test('control messages beyond controlLength are truncated, flagged and counted, and the data is complete', async () => {
     await using udp = receiver({ family: path.family, controlLength: 24, ttl: true, ecn: true });
     using sender = plainUdp(path.from);
     send(sender, udp, 'whole');
@@ -183,7 +183,7 @@ describe.each(PATHS)('$path', (path) => {
     expect(await new Promise((resolve) => udp.once('message', (_, info) => resolve(info.controlTruncated)))).toBe(true);
   });
 
-  test('without any room for control messages there is the data, and the flag', async () => {
+  test('with controlLength: 0 there are only the data and the flag', async () => {
     await using udp = receiver({ family: path.family, controlLength: 0, ttl: true });
     using sender = plainUdp(path.from);
     send(sender, udp, 'x');
@@ -191,7 +191,7 @@ describe.each(PATHS)('$path', (path) => {
     expect(row).toMatchObject({ data: 'x', controlTruncated: true, ttl: undefined });
   });
 
-  test('the longest datagram arrives whole by default', async () => {
+  test('the longest datagram is received whole by default', async () => {
     await using udp = receiver({ family: path.family, recvBufferSize: 1 << 20 });
     using sender = plainUdp(path.from);
     const data = Buffer.alloc(path.from === 'ipv4' ? 65_507 : 65_527, 'x');
@@ -213,7 +213,7 @@ describe.each(PATHS)('$path', (path) => {
     expect(udp.stats.received.drops).toBe(dropped);
   });
 
-  test('control(i) has all of it, also what no accessor is for', async () => {
+  test('control(i) has all control messages, including those without an accessor', async () => {
     await using udp = receiver({ family: path.family, ttl: true, sockopts: { SO_RCVPRIORITY: true } });
     using sender = plainUdp(path.from);
     send(sender, udp, 'x', [{ type: 'SO_PRIORITY', value: 5 }]);
@@ -250,7 +250,7 @@ test('the key of a peer is the same in every batch, and differs by address, port
   for (const sender of senders) sender.close();
 });
 
-test('more peers than are remembered are told apart all the same', async () => {
+test('more peers than the endpoint cache holds are still distinguished', async () => {
   ip('addr', 'add', '10.9.0.1/16', 'dev', 'lo');
   await using udp = receiver({ family: 'ipv4', recvBufferSize: 1 << 24 });
   using sender = NativeSocket.create({ family: 'ipv4', type: 'dgram', sockopts: { IP_FREEBIND: true } });
@@ -273,7 +273,7 @@ test('more peers than are remembered are told apart all the same', async () => {
   expect(new Set(found.values())).toEqual(expected);
 });
 
-test('of IPv4 multicast the destination is the group, and local the address of the interface', async () => {
+test('for IPv4 multicast the destination is the group, and local the address of the interface', async () => {
   await using udp = receiver({
     family: 'ipv4',
     pktinfo: true,
@@ -286,7 +286,7 @@ test('of IPv4 multicast the destination is the group, and local the address of t
   expect(row.local?.address).toMatch(/^(127\.0\.0\.1|10\.9\.0\.1)$/);
 });
 
-test('a link-local peer has its scope, and so have the own address and a group; no group is local', async () => {
+test('link-local peers, local addresses and groups have their scope; a group is never the local address', async () => {
   await using other = await NetworkNamespace.create();
   const { name, peerName } = await other.link('current', { addresses: ['fe80::1/64'], peerAddresses: ['fe80::2/64'] });
   const index = interfaceIndex(peerName)!;
@@ -332,7 +332,7 @@ describe('accessors', () => {
     ...(['controlTruncated', 'control'] as const),
   ];
 
-  test.each(NAMES)('%s wants an index that there is', async (name) => {
+  test.each(NAMES)('%s throws for an index out of range', async (name) => {
     await using udp = receiver({ family: 'ipv4' });
     using sender = plainUdp();
     send(sender, udp, 'x');
@@ -346,7 +346,7 @@ describe('accessors', () => {
     });
   });
 
-  test('say after the callback that it is over', async () => {
+  test('accessors throw after the callback', async () => {
     await using udp = receiver({ family: 'ipv4' });
     using sender = plainUdp();
     send(sender, udp, 'x');
@@ -359,7 +359,7 @@ describe('accessors', () => {
     expect(await errorOf(() => udp.receiveBatch(kept))).toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' });
   });
 
-  test('the same batch object comes again and again', async () => {
+  test('the batch object is reused', async () => {
     await using udp = receiver({ family: 'ipv4' });
     using sender = plainUdp();
     const seen = new Set<ReceivedBatch>();
@@ -372,7 +372,7 @@ describe('accessors', () => {
 });
 
 describe('debug', () => {
-  test('what was received is written over after the callback, and not used again', async () => {
+  test('with debug, received data is overwritten after the callback, and its memory is not reused', async () => {
     await using udp = UdpSocket.create({ family: 'ipv4', debug: true });
     udp.bind('127.0.0.1:0');
     using sender = plainUdp();
@@ -385,7 +385,7 @@ describe('debug', () => {
     for (const view of views) expect([...view].every((byte) => byte === 0xdb)).toBe(true);
   });
 
-  test('and so is what receiveBatch had filled, when it fills the batch again', async () => {
+  test('with debug, the data of a batch is overwritten when receiveBatch() fills it again', async () => {
     await using udp = UdpSocket.create({ family: 'ipv4', debug: true });
     udp.bind('127.0.0.1:0');
     using sender = plainUdp();

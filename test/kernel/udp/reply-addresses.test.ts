@@ -1,5 +1,5 @@
-// Replies leave from the address that was asked: hosts with several, addresses that are local by a route only (AnyIP), link-local
-// ones, mapped ones. Shown by a client that is connected to the address that it asks, which hears nobody else.
+// Replies come from the address that the datagram was sent to: hosts with several addresses, AnyIP, link-local and mapped
+// addresses. Tested with a client that is connected to that address, so that it receives from no other.
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -71,7 +71,7 @@ describe.each(PATHS)('$path', ({ family, from }) => {
     ['originalDestination', { originalDestination: true }],
     ['both', { pktinfo: true, originalDestination: true }],
   ])('with %s', (_, options) => {
-    test.each(TARGETS[from])('%s answers for itself: a message, a batch, addReply', async (address) => {
+    test.each(TARGETS[from])('a reply comes from %s: a message, a batch, addReply', async (address) => {
       const udp = server({ family, ...options });
       const peer = client(address, udp.local.port);
 
@@ -98,7 +98,7 @@ describe.each(PATHS)('$path', ({ family, from }) => {
     });
   });
 
-  test('ECN is told, and may be sent back', async () => {
+  test('the ECN bits of a message can be sent back with reply()', async () => {
     const udp = server({ family, pktinfo: true, ecn: true });
     const peer = client(TARGETS[from][2], udp.local.port);
     setOption(peer, from === 'ipv4' ? 'IP_RECVTOS' : 'IPV6_RECVTCLASS', true);
@@ -114,7 +114,7 @@ describe.each(PATHS)('$path', ({ family, from }) => {
     }
   });
 
-  test('a socket that is bound to one address needs nothing to answer from it', async () => {
+  test('reply() of a socket bound to one address needs no option', async () => {
     for (const address of TARGETS[from].slice(0, 3)) {
       const udp = server({ family }, family === from ? address : `::ffff:${address}`);
       const peer = client(address, udp.local.port);
@@ -125,7 +125,7 @@ describe.each(PATHS)('$path', ({ family, from }) => {
     }
   }, 20_000);
 
-  test('a socket on all addresses that does not tell them says what it needs', async () => {
+  test('reply() of a socket on all addresses without pktinfo throws, and the error names the options', async () => {
     const udp = server({ family });
     const peer = client(TARGETS[from][2], udp.local.port);
     peer.sendmsg({ data: Buffer.from('?') });
@@ -142,8 +142,8 @@ describe.each(PATHS)('$path', ({ family, from }) => {
   });
 });
 
-describe('what came to many', () => {
-  test('a broadcast is answered from the address of the interface', async () => {
+describe('datagrams to many receivers', () => {
+  test('a reply to a broadcast comes from the address of the interface', async () => {
     execFileSync('ip', ['link', 'add', 'br1', 'type', 'bridge']);
     execFileSync('ip', ['addr', 'add', '10.2.0.1/24', 'brd', '10.2.0.255', 'dev', 'br1']);
     execFileSync('ip', ['link', 'set', 'br1', 'up']);
@@ -161,7 +161,7 @@ describe('what came to many', () => {
   });
 });
 
-describe('what cannot be sent', () => {
+describe('replies that cannot be sent', () => {
   const failing = (udp: UdpSocket) => {
     const events: { error: SyscallError; info: ReplyInfo }[] = [];
     udp.on('sendError', (error, info) => events.push({ error, info }));
@@ -192,7 +192,7 @@ describe('what cannot be sent', () => {
     },
   );
 
-  test('nobody listens: nothing happens but the count', async () => {
+  test('a failed reply without a sendError listener is only counted', async () => {
     const udp = server({ family: 'ipv4', pktinfo: true });
     const info = {
       source: { address: '203.0.113.9', port: 9 } as never,
@@ -203,7 +203,7 @@ describe('what cannot be sent', () => {
     expect(udp.stats.replies.errors).toBe(1);
   });
 
-  test('in a batch: the others go, and sendBatch does not throw', async () => {
+  test('a failed reply in a batch does not make sendBatch() throw, and the others are sent', async () => {
     const udp = server({ family: 'ipv4', pktinfo: true });
     const peer = client('10.1.0.2', udp.local.port, '127.0.0.1');
     const events = failing(udp);
@@ -224,7 +224,7 @@ describe('what cannot be sent', () => {
     ]);
     expect(udp.sendBatch(batch)).toBe(2);
     expect(batch.position).toBe(3);
-    // What is no reply is the caller's own.
+    // Errors of messages that are not replies are thrown.
     expect((await errorOf(() => udp.sendBatch(batch))).code).toBe('ENETUNREACH');
     batch.skip();
     expect(udp.sendBatch(batch)).toBe(1);
@@ -238,7 +238,7 @@ describe('what cannot be sent', () => {
     expect((await errorOf(() => udp.sendBatch(batch))).code).toBe('ENETUNREACH');
   });
 
-  test('an option that IPv4 has not: thrown on an IPv4 socket, told on an IPv6 one with an IPv4 peer', async () => {
+  test('dontFragment of a reply to an IPv4 peer: thrown on an IPv4 socket, emitted on an IPv6 one', async () => {
     for (const { family, from } of PATHS) {
       const udp = server({ family, pktinfo: true });
       const events = failing(udp);
@@ -255,7 +255,7 @@ describe('what cannot be sent', () => {
     }
   });
 
-  test('wrong arguments are thrown, and nothing is sent or counted', async () => {
+  test('reply() throws for invalid arguments, and nothing is sent or counted', async () => {
     const udp = server({ family: 'ipv4', pktinfo: true });
     const peer = client('10.1.0.1', udp.local.port);
     peer.sendmsg({ data: Buffer.from('?') });

@@ -1,4 +1,5 @@
-// Replies of sockets on ::1: peers on this host get them whatever their address is, and nothing leaves with ::1 as its source.
+// Replies of sockets on ::1: peers on this host get them whatever their address is, and nothing is sent to other hosts with
+// ::1 as its source.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { NativeSocket, setOption, UdpSocket, type MessageInfo, type UdpSocketOptions } from '../../../src/index.js';
 import type { NetworkNamespace } from '../../support/namespace.js';
@@ -77,7 +78,7 @@ describe.each(['::1', NEAR.ipv6, 'fd66::7'])('a client at %s', (address) => {
   });
 });
 
-describe('refused is what would leave this host', () => {
+describe('a reply from ::1 that would leave this host is refused', () => {
   const refused = async (
     action: (udp: UdpSocket, info: MessageInfo) => boolean,
     from = 'fd66::7',
@@ -90,7 +91,7 @@ describe('refused is what would leave this host', () => {
     expect(answer(client)).toBeUndefined();
   };
 
-  test('the address is not this host’s any more', async () => {
+  test('a reply from ::1 is refused if the address of the peer is no longer local', async () => {
     ip('-6 addr add fd67::1/128 dev lo');
     await refused((udp, info) => {
       ip('-6 addr del fd67::1/128 dev lo');
@@ -98,22 +99,22 @@ describe('refused is what would leave this host', () => {
     }, 'fd67::1');
   });
 
-  test('the mark of the socket leads it away', async () => {
+  test('a reply from ::1 is refused if the mark of the socket routes it elsewhere', async () => {
     await refused((udp, info) => {
       setOption(udp, 'SO_MARK', 7);
       return udp.reply(info, answers);
     });
   });
 
-  test('the mark of the datagram leads it away', async () => {
+  test('a reply from ::1 is refused if the mark of the datagram routes it elsewhere', async () => {
     await refused((udp, info) => udp.reply(info, answers, { mark: 7 }));
   });
 
-  test('a rule for its port leads it away', async () => {
+  test('a reply from ::1 is refused if a rule for its port routes it elsewhere', async () => {
     await refused((udp, info) => udp.reply(info, answers), 'fd66::7', 5301);
   });
 
-  test('the socket is tied to a device', async () => {
+  test('a reply from ::1 is refused if the socket is bound to a device', async () => {
     await refused((udp, info) => {
       setOption(udp, 'SO_BINDTODEVICE', 'near');
       return udp.reply(info, answers);
@@ -121,7 +122,7 @@ describe('refused is what would leave this host', () => {
   });
 });
 
-test('wrong options are wrong also where nothing would be sent', async () => {
+test('reply() throws for invalid options even if nothing would be sent', async () => {
   const { udp, info } = await asked('fd66::7');
   for (const wrong of [null, { mark: -1 }, { misspelt: 1 }]) {
     expect((await errorOf(() => udp.reply(info, answers, wrong as never))).code).toMatch(/^ERR_/);

@@ -1,4 +1,4 @@
-// Replies to what came to an address that is not this host's, or to another port than the socket's: by sk_lookup, by TPROXY.
+// Replies to datagrams for an address that is not local, or for a port other than the socket's (sk_lookup, TPROXY).
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { NativeSocket, setOption, UdpSocket, type SyscallError, type UdpSocketOptions } from '../../../src/index.js';
 import { expectNoNewFds } from '../../support/fds.js';
@@ -17,10 +17,10 @@ const steeringTest = (name: string, body: () => Promise<void>, timeout: number):
 let peer: NetworkNamespace;
 beforeAll(async () => {
   peer = await makePeer();
-  // AnyIP: local by a route.
+  // AnyIP: routed locally.
   ip('route add local 192.0.2.0/24 dev lo');
   ip('-6 route add local 2001:db8:53::/48 dev lo');
-  // TPROXY: others' addresses, whose packets are made to be delivered here.
+  // TPROXY: addresses of other hosts, whose packets are delivered here.
   for (const family of ['-4', '-6']) {
     ip(`${family} rule add fwmark 1 lookup 100`);
     ip(`${family} route add local default dev lo table 100`);
@@ -70,13 +70,13 @@ const WAYS = [
 ] as const;
 
 describe.each(WAYS)('$way', ({ family, wildcard, loopback, any, other }) => {
-  test('AnyIP over a wire: the address that was asked answers', async () => {
+  test('AnyIP over a veth pair: the reply comes from the address that the datagram was sent to', async () => {
     const { udp } = echo({ family, pktinfo: true }, wildcard, 4000);
     expect(await ask(peer, any, 4000, ['a', 'b'])).toEqual([`a at ${any}`, `b at ${any}`]);
     expect(udp.stats.replies).toEqual({ errors: 0, sockets: 0 });
   });
 
-  test("TPROXY, the same port: an address of somebody else's answers", async () => {
+  test("TPROXY, same port: the reply comes from the other host's address", async () => {
     const { udp, errors } = echo(
       { family, pktinfo: true, originalDestination: true, transparent: true },
       wildcard,
@@ -140,7 +140,7 @@ describe.each(WAYS)('$way', ({ family, wildcard, loopback, any, other }) => {
       const left = () => capture.datagrams().filter(({ destinationPort }) => destinationPort !== 5320).length;
       expect(left()).toBe(0);
       if (loopback !== '::1') return;
-      // The kernel itself would let it go.
+      // The kernel itself would send it.
       udp.trySend(Buffer.from('leak'), { to: { address: FAR.ipv6, port: 9 } });
       expect(left()).toBe(1);
     },
@@ -161,12 +161,12 @@ describe('sockets for other ports', () => {
     destination: { address, port } as never,
   });
 
-  test('are bounded: the one that was used least lately goes', async () => {
+  test('sockets for replies from other ports are limited: the least recently used one is closed', async () => {
     await expectNoNewFds(async () => {
       const udp = proxied({ replySockets: 2 });
       for (const port of [6001, 6002, 6001, 6003]) expect(udp.reply(from(port), Buffer.from('x'))).toBe(true);
       expect(udp.stats.replies).toEqual({ errors: 0, sockets: 2 });
-      // Whose port is taken is open.
+      // Its port is in use, so the socket is open.
       const taken = [6001, 6002, 6003].filter((port) => {
         const socket = NativeSocket.create({ family: 'ipv4', type: 'dgram' });
         try {
@@ -185,7 +185,7 @@ describe('sockets for other ports', () => {
     });
   });
 
-  test('hear nothing that is for others', () => {
+  test('sockets for replies from other ports receive no datagrams', () => {
     const udp = proxied();
     const other = UdpSocket.create({ family: 'ipv4', reuseAddr: true });
     open.push(other);
@@ -198,7 +198,7 @@ describe('sockets for other ports', () => {
     expect(other.receiveBatch(other.createReceiveBatch())).toBe(2);
   });
 
-  test('are closed when nobody uses them, and made again', async () => {
+  test('sockets for replies from other ports are closed after replySocketTimeout, and created again', async () => {
     const udp = proxied({ replySocketTimeout: 20 });
     udp.reply(from(6001), Buffer.from('x'));
     expect(udp.stats.replies.sockets).toBe(1);
@@ -207,7 +207,7 @@ describe('sockets for other ports', () => {
     expect(udp.stats.replies).toEqual({ errors: 0, sockets: 1 });
   });
 
-  test('send as their socket does: marks, types of service, hop limits', () => {
+  test('sockets for replies from other ports use the mark, TOS and hop limit of the UdpSocket', () => {
     const udp = proxied({ pathMtuDiscovery: 'do', mark: 7 });
     setOption(udp, 'IP_TTL', 9);
     setOption(udp, 'IP_TOS', 46 << 2);
@@ -223,7 +223,7 @@ describe('sockets for other ports', () => {
     expect(udp.stats.replies.errors).toBe(1);
   });
 
-  test('whose port another socket has: told, and no descriptor is left', async () => {
+  test('a reply from a port that another socket holds emits sendError and leaves no descriptor open', async () => {
     const udp = proxied();
     const other = NativeSocket.create({ family: 'ipv4', type: 'dgram' });
     open.push(other);
@@ -238,7 +238,7 @@ describe('sockets for other ports', () => {
     expect(errors[0]?.message).toContain('reuseAddr');
   });
 
-  test('are not made for wrong arguments, nor when the socket is closed', async () => {
+  test('sockets for replies from other ports are not created for invalid arguments, or when the socket is closed', async () => {
     const udp = proxied();
     expect(udp.reply(from(5353), Buffer.from('x'))).toBe(true); // the own address is known from now on
     for (const [data, options] of [['text'], [Buffer.from('x'), { ttl: 256 }], [Buffer.from('x'), { misspelt: 1 }]]) {
@@ -252,7 +252,7 @@ describe('sockets for other ports', () => {
     expect(udp.stats.replies).toEqual({ errors: 0, sockets: 0 });
   });
 
-  test("without the privilege that others' addresses take: told", () => {
+  test("a reply from another host's address without the privilege emits sendError", () => {
     const udp = UdpSocket.create({ family: 'ipv4', originalDestination: true }); // not transparent
     open.push(udp);
     udp.bind({ address: '0.0.0.0', port: 5353 });
@@ -260,7 +260,7 @@ describe('sockets for other ports', () => {
     expect(udp.stats.replies.errors).toBe(1);
   });
 
-  test('batches: a reply from another port goes at once', async () => {
+  test('addReply() sends a reply from another port at once', async () => {
     const udp = proxied();
     const client = ask(peer, '198.51.100.7', 5500, ['?']);
     await udp.readable();
@@ -274,14 +274,14 @@ describe('sockets for other ports', () => {
 });
 
 describe('link-local', () => {
-  test('the address that was asked answers, on the link that it was asked on', async () => {
+  test('a reply to a link-local datagram uses the address and the link that it arrived on', async () => {
     ip('addr add fe80::77/64 dev near nodad');
     const { udp } = echo({ family: 'ipv6', pktinfo: true }, '::', 4100);
     expect(await ask(peer, 'fe80::77%far', 4100, ['a', 'b'])).toEqual(['a at fe80::77%near', 'b at fe80::77%near']);
     expect(udp.stats.replies.errors).toBe(0);
   });
 
-  test('also where the peer has asked from a global address', async () => {
+  test('a reply from a link-local address also reaches a peer with a global address', async () => {
     await peer.run('ip', '-6', 'route', 'add', 'fe80::78', 'dev', 'far', 'src', FAR.ipv6);
     ip('addr add fe80::78/64 dev near nodad');
     const { udp } = echo({ family: 'ipv6', pktinfo: true, originalDestination: true }, '::', 4100);

@@ -1,4 +1,4 @@
-// Replies of which the kernel has taken a part, and the rest waits: it may be lost, and nobody is there to catch its rejection.
+// Replies that the kernel took only in part: the queued rest may be lost, without an unhandled rejection.
 import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { UdpSocket, type SyscallError } from '../../../src/index.js';
@@ -42,7 +42,7 @@ async function unhandled(action: () => unknown): Promise<unknown[]> {
   }
 }
 
-test('closing the socket loses the rest', async () => {
+test('closing the socket drops the queued rest of a reply', async () => {
   await expectNoNewFds(async () => {
     const udp = make();
     const rejected = await unhandled(async () => {
@@ -55,7 +55,7 @@ test('closing the socket loses the rest', async () => {
   });
 });
 
-test('from another port: told, also when its socket is closed for another one', async () => {
+test('a lost rest of a reply from another port is reported, also if its socket was closed for another one', async () => {
   await using udp = make();
   const errors: SyscallError[] = [];
   udp.on('sendError', (error) => errors.push(error));

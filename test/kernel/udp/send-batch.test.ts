@@ -7,7 +7,7 @@ import { cut, pattern, play, received, testSender } from '../../support/udp-send
 const BIG = { SO_RCVBUF: 4 << 20 };
 const EAGAIN = -11;
 
-test('64 datagrams are one system call', () => {
+test('sendBatch() sends 64 datagrams with one system call', () => {
   using receiver = boundUdp('ipv4', BIG);
   using it = testSender();
   const batch = it.sender.createSendBatch();
@@ -27,7 +27,7 @@ test('64 datagrams are one system call', () => {
   expect(received(receiver)).toEqual([pattern(8)]);
 });
 
-test('1000 messages go in one call of sendBatch, in their order', () => {
+test('sendBatch() sends 1000 messages in order with one call', () => {
   using receiver = boundUdp('ipv4', BIG);
   using it = testSender('ipv4', { connect: receiver.local });
   const batch = it.sender.createSendBatch({ messages: 1000, bytes: 4000 });
@@ -36,7 +36,7 @@ test('1000 messages go in one call of sendBatch, in their order', () => {
   expect(received(receiver).map((data) => data.readUInt16LE())).toEqual(Array.from({ length: 1000 }, (_, i) => i));
 });
 
-test('many destinations, many families, each with its own options', () => {
+test('a batch has messages to several destinations and families, each with its own options', () => {
   using receiver4 = udp('ipv4', { IP_RECVTTL: true, IP_RECVTOS: true, IP_PKTINFO: true });
   receiver4.bind({ address: '0.0.0.0', port: 0 });
   using receiver6 = boundUdp('ipv6', { IPV6_RECVHOPLIMIT: true, IPV6_RECVTCLASS: true });
@@ -77,7 +77,7 @@ test('many destinations, many families, each with its own options', () => {
 });
 
 describe('memory that is written in place', () => {
-  test('reserve and commit', () => {
+  test('reserve() returns memory, and commit() adds what was written', () => {
     using receiver = boundUdp();
     using it = testSender();
     const to = receiver.local;
@@ -95,7 +95,7 @@ describe('memory that is written in place', () => {
     expect(received(receiver)).toEqual([pattern(40), ...cut(pattern(16), 8), Buffer.alloc(0)]);
   });
 
-  test('data and end, without a view of its own', () => {
+  test('commit() adds what was written to data after end', () => {
     using receiver = boundUdp();
     using it = testSender('ipv4', { connect: receiver.local });
     const batch = it.sender.createSendBatch({ bytes: 100 });
@@ -107,7 +107,7 @@ describe('memory that is written in place', () => {
     expect(received(receiver)).toEqual([pattern(4), pattern(8), pattern(12)]);
   });
 
-  test('more than was reserved, or than there is, is refused', async () => {
+  test('commit() refuses more than was reserved or is available', async () => {
     using it = testSender();
     const batch = it.sender.createSendBatch({ bytes: 100 });
     batch.reserve(10);
@@ -119,7 +119,7 @@ describe('memory that is written in place', () => {
     expect(batch.length).toBe(0);
   });
 
-  test('what is added takes the place of what was reserved and not committed', () => {
+  test('add() overwrites memory that was reserved and not committed', () => {
     using receiver = boundUdp();
     using it = testSender('ipv4', { connect: receiver.local });
     const batch = it.sender.createSendBatch({ bytes: 100 });
@@ -132,7 +132,7 @@ describe('memory that is written in place', () => {
 });
 
 describe('room', () => {
-  test('data beyond it is not added, and nothing of it', async () => {
+  test('add() adds nothing of data that does not fit', async () => {
     using it = testSender('ipv4', { connect: Endpoint.from('127.0.0.1:9') });
     const batch = it.sender.createSendBatch({ messages: 2, bytes: 100 });
     expect(batch.add(pattern(90))).toBe(true);
@@ -144,7 +144,7 @@ describe('room', () => {
     expect((await errorOf(() => batch.add(pattern(101)))).code, 'it will never fit').toBe('ERR_OUT_OF_RANGE');
   });
 
-  test('data that makes several messages needs room for all of them', async () => {
+  test('add() of data that makes several messages needs room for all of them', async () => {
     using receiver = boundUdp('ipv4', BIG);
     using it = testSender('ipv4', { connect: receiver.local });
     const batch = it.sender.createSendBatch({ messages: 3, bytes: 100_000 });
@@ -158,7 +158,7 @@ describe('room', () => {
     expect((await errorOf(() => batch.add(pattern(400), { segmentSize: 1 }))).code).toBe('ERR_OUT_OF_RANGE');
   });
 
-  test('every message may have all options, and another destination', () => {
+  test('a batch has room for all options and a different destination in every message', () => {
     using receiver = udp('ipv6');
     receiver.bind({ address: '::', port: 0 });
     using it = testSender('ipv6', { sockopts: { SO_TXTIME: { clock: 'CLOCK_MONOTONIC' } } });
@@ -185,8 +185,8 @@ describe('room', () => {
   });
 });
 
-describe('the place', () => {
-  test('is kept over calls that would block', () => {
+describe('the position of a batch', () => {
+  test('a batch keeps its position when a call would block', () => {
     const { wrap } = play({ most: 3 }, EAGAIN, EAGAIN, { most: 1 }, EAGAIN);
     using receiver = boundUdp('ipv4', BIG);
     using it = testSender('ipv4', { wrap, connect: receiver.local });
@@ -199,7 +199,7 @@ describe('the place', () => {
     expect(it.sender.stats.blocked).toBe(3);
   });
 
-  test('messages may be added behind it', () => {
+  test('messages may be added to a batch that was sent in part', () => {
     using receiver = boundUdp();
     using it = testSender('ipv4', { connect: receiver.local });
     const batch = it.sender.createSendBatch();
@@ -210,7 +210,7 @@ describe('the place', () => {
     expect(received(receiver)).toEqual([pattern(4), pattern(8)]);
   });
 
-  test('skip passes over one, and over the rest of one that was sent in part', async () => {
+  test('skip() skips a message, or the rest of one that was sent in part', async () => {
     const [EIO, EMSGSIZE] = [-5, -90];
     const { wrap } = play(EIO, { most: 2 }, EMSGSIZE, EMSGSIZE);
     using receiver = boundUdp('ipv4', BIG);
@@ -227,7 +227,7 @@ describe('the place', () => {
     expect((await errorOf(() => batch.skip())).code).toBe('ERR_INVALID_STATE');
   });
 
-  test('a batch belongs to its socket', async () => {
+  test('sendBatch() refuses a batch of another socket', async () => {
     using it = testSender();
     using other = testSender();
     const batch = other.sender.createSendBatch();
@@ -264,7 +264,7 @@ describe('Handle.sendmmsg', () => {
     expect(received(receiver)).toEqual([]);
   });
 
-  test('records anywhere in memory, and a tail', () => {
+  test('Handle.sendmmsg accepts unaligned records, and appends a tail', () => {
     using receiver = boundUdp();
     using it = testSender('ipv4', { connect: receiver.local });
     const { handle } = it;
@@ -295,7 +295,7 @@ describe('Handle.sendmmsg', () => {
   });
 });
 
-test('getters of the options that add to the batch take no room that commit has counted', async () => {
+test('getters of options that add to the batch do not use memory that commit() has counted', async () => {
   using receiver = boundUdp();
   using it = testSender();
   const batch = it.sender.createSendBatch({ bytes: 100 });

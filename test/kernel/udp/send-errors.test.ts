@@ -1,4 +1,4 @@
-// Errors of a send: what each means, what was sent before it, and that none loses or doubles a datagram.
+// Errors of a send: code, reason and bytesSent, and that no error loses or duplicates a datagram.
 import { execFileSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { type Endpoint, SyscallError, type SendOptions } from '../../../src/index.js';
@@ -36,7 +36,7 @@ describe('an ICMP error for an earlier datagram', () => {
     expect(it.events[0]?.[1]).toBeInstanceOf(SyscallError);
   });
 
-  test('several buffers lose nothing either', async () => {
+  test('an ICMP error for an earlier datagram loses nothing of a send with several buffers', async () => {
     const to = freePort();
     using it = testSender('ipv4', { connect: to });
     it.sender.trySend(pattern(4));
@@ -47,7 +47,7 @@ describe('an ICMP error for an earlier datagram', () => {
     expect(received(receiver)).toEqual([Buffer.concat([pattern(8), pattern(8)])]);
   });
 
-  test('of a batch, each may meet the error of the one before, and all go', async () => {
+  test('a batch is sent completely although each message may report the ICMP error of the one before', async () => {
     const { wrap } = play({ most: 1 }, ECONNREFUSED, { most: 1 }, ECONNREFUSED, { most: 2 }, ECONNREFUSED);
     using receiver = boundUdp();
     using it = testSender('ipv4', { connect: receiver.local, wrap });
@@ -60,7 +60,7 @@ describe('an ICMP error for an earlier datagram', () => {
     expect(it.events, 'one event a turn, however many there are').toHaveLength(1);
   });
 
-  test('nobody listens, and sending goes on', async () => {
+  test('sending continues after ICMP errors without a listener', async () => {
     using it = testSender('ipv4', { connect: freePort() });
     const batch = it.sender.createSendBatch();
     for (let i = 0; i < 64; i++) batch.add(pattern(4));
@@ -82,7 +82,7 @@ describe('an ICMP error for an earlier datagram', () => {
     expect(it.sender.stats.pendingErrors).toBe(0);
   });
 
-  test('a peer cannot end the process by a promise that nobody looks at', async () => {
+  test('a rejection of send() caused by a peer does not count as unhandled', async () => {
     const unhandled: unknown[] = [];
     const listener = (reason: unknown) => unhandled.push(reason);
     process.on('unhandledRejection', listener);
@@ -99,7 +99,7 @@ describe('an ICMP error for an earlier datagram', () => {
   });
 });
 
-test('no route is ENETUNREACH, with the destination', async () => {
+test('a send without a route fails with ENETUNREACH, and the error has the destination', async () => {
   using it = testSender();
   const to = '192.0.2.1:9';
   for (const attempt of [() => it.sender.trySend(pattern(4), { to }), () => it.sender.send(pattern(4), { to })]) {
@@ -135,38 +135,41 @@ testWith({ tools: ['nft'] })('what a firewall drops is EPERM, and the next goes'
   }
 });
 
-describe('longer than the path takes', () => {
-  test.each(['ipv4', 'ipv6'] as const)('over %s it is EMSGSIZE with the MTU, and not fatal', async (family) => {
-    const headers = family === 'ipv4' ? 28 : 48;
-    execFileSync('ip', ['link', 'set', 'lo', 'mtu', '1500']);
-    using receiver = boundUdp(family);
-    using it = testSender(family, { connect: receiver.local });
-    const most = 1500 - headers;
-    expect(it.sender.trySend(pattern(2 * most), { segmentSize: most })).toBe(2 * most);
-    const error = await errorOf(() => it.sender.trySend(pattern(2 * most), { segmentSize: most + 1 }));
-    expect(error).toMatchObject({ code: 'EMSGSIZE', reason: 'tooLong', mtu: 1500, port: receiver.local.port });
-    expect(error.message).toContain('1500');
-    const batch = it.sender.createSendBatch({ bytes: 9000 });
-    batch.add(pattern(2000), { segmentSize: 1000 });
-    batch.add(pattern(4000), { segmentSize: 2000 });
-    batch.add(pattern(1000));
-    expect(it.sender.sendBatch(batch)).toBe(1);
-    expect(await errorOf(() => it.sender.sendBatch(batch))).toMatchObject({ code: 'EMSGSIZE', mtu: 1500 });
-    expect(batch.position).toBe(1);
-    batch.skip();
-    expect(it.sender.sendBatch(batch)).toBe(1);
-    expect(received(receiver)).toEqual([...cut(pattern(2 * most), most), ...cut(pattern(2000), 1000), pattern(1000)]);
-    expect(it.events, 'no reason to give up offload').toEqual([]);
-    // An ordinary datagram is cut into fragments, unless that is forbidden.
-    expect(it.sender.trySend(pattern(4000))).toBe(4000);
-    if (family === 'ipv6') {
-      const strict = await errorOf(() => it.sender.trySend(pattern(4000), { dontFragment: true }));
-      expect(strict).toMatchObject({ code: 'EMSGSIZE', mtu: 1500 });
-      expect(it.sender.trySend(pattern(4000), { dontFragment: false })).toBe(4000);
-    }
-  });
+describe('a datagram longer than the path MTU', () => {
+  test.each(['ipv4', 'ipv6'] as const)(
+    'a datagram longer than the path MTU fails with EMSGSIZE and the MTU, and the socket stays usable: %s',
+    async (family) => {
+      const headers = family === 'ipv4' ? 28 : 48;
+      execFileSync('ip', ['link', 'set', 'lo', 'mtu', '1500']);
+      using receiver = boundUdp(family);
+      using it = testSender(family, { connect: receiver.local });
+      const most = 1500 - headers;
+      expect(it.sender.trySend(pattern(2 * most), { segmentSize: most })).toBe(2 * most);
+      const error = await errorOf(() => it.sender.trySend(pattern(2 * most), { segmentSize: most + 1 }));
+      expect(error).toMatchObject({ code: 'EMSGSIZE', reason: 'tooLong', mtu: 1500, port: receiver.local.port });
+      expect(error.message).toContain('1500');
+      const batch = it.sender.createSendBatch({ bytes: 9000 });
+      batch.add(pattern(2000), { segmentSize: 1000 });
+      batch.add(pattern(4000), { segmentSize: 2000 });
+      batch.add(pattern(1000));
+      expect(it.sender.sendBatch(batch)).toBe(1);
+      expect(await errorOf(() => it.sender.sendBatch(batch))).toMatchObject({ code: 'EMSGSIZE', mtu: 1500 });
+      expect(batch.position).toBe(1);
+      batch.skip();
+      expect(it.sender.sendBatch(batch)).toBe(1);
+      expect(received(receiver)).toEqual([...cut(pattern(2 * most), most), ...cut(pattern(2000), 1000), pattern(1000)]);
+      expect(it.events, 'no reason to give up offload').toEqual([]);
+      // An ordinary datagram is fragmented, unless that is forbidden.
+      expect(it.sender.trySend(pattern(4000))).toBe(4000);
+      if (family === 'ipv6') {
+        const strict = await errorOf(() => it.sender.trySend(pattern(4000), { dontFragment: true }));
+        expect(strict).toMatchObject({ code: 'EMSGSIZE', mtu: 1500 });
+        expect(it.sender.trySend(pattern(4000), { dontFragment: false })).toBe(4000);
+      }
+    },
+  );
 
-  test('without a connection the MTU is not known', async () => {
+  test('EMSGSIZE of an unconnected socket has no MTU', async () => {
     using it = testSender();
     const error = await errorOf(() => it.sender.trySend(pattern(70_000), { to: '127.0.0.1:9' }));
     expect(error).toMatchObject({ code: 'EMSGSIZE' });
@@ -174,7 +177,7 @@ describe('longer than the path takes', () => {
   });
 });
 
-test('no free port is an error, since waiting would not help', async () => {
+test('a send without a free local port fails, since waiting would not help', async () => {
   using _ = setSysctl('net.ipv4.ip_local_port_range', '50000 50000');
   using taken = udp();
   taken.bind({ address: LOOPBACK.ipv4, port: 50000 });
@@ -244,13 +247,13 @@ describe('arguments', () => {
     expect(it.sender.stats.syscalls).toBe(0);
   });
 
-  test('an unknown key of the source', async () => {
+  test('send refuses an unknown key in from', async () => {
     using it = testSender();
     const from = { address: '127.0.0.2', iface: 'lo' };
     expect((await errorOf(() => it.sender.trySend(data, { to, from }))).message).toContain('iface');
   });
 
-  test('a detached buffer is refused', async () => {
+  test('send refuses a detached buffer', async () => {
     using it = testSender();
     const buffer = new ArrayBuffer(8);
     const view = new Uint8Array(buffer);
@@ -259,7 +262,7 @@ describe('arguments', () => {
     expect((await errorOf(() => it.sender.trySend([view], { to }))).code).toBe('ERR_INVALID_ARG_VALUE');
   });
 
-  test('getters that send in between do not change what is sent', () => {
+  test('getters of options that send do not change what is sent', () => {
     using receiver = boundUdp();
     using other = boundUdp();
     using it = testSender();

@@ -1,5 +1,5 @@
-// What follows when segmentation offload is refused: every datagram arrives once, in its order, and the destination is
-// remembered. EIO is real (UDP-Lite); what this kernel cannot answer in the middle of a batch is played.
+// Fallbacks when segmentation offload is refused: every datagram arrives once and in order, and the destination is
+// remembered. EIO is real (UDP-Lite); errors that this kernel cannot produce in the middle of a batch are simulated.
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Handle } from '../../../src/binding.js';
 import { Endpoint, NativeSocket, setOption, type Family } from '../../../src/index.js';
@@ -36,7 +36,7 @@ describe.each<Family>(['ipv4', 'ipv6'])('a real EIO over %s (UDP-Lite)', (family
     return { ...it, receiver, to: receiver.local, [Symbol.dispose]: dispose };
   };
 
-  test('all datagrams go one by one, and the event says why', async () => {
+  test('after EIO all datagrams are sent one by one, and gsoDisabled has the reason', async () => {
     using it = lite();
     const data = pattern(10_000);
     expect(it.sender.trySend(data, { to: it.to, segmentSize: 999 })).toBe(10_000);
@@ -49,7 +49,7 @@ describe.each<Family>(['ipv4', 'ipv6'])('a real EIO over %s (UDP-Lite)', (family
     expect(it.sender.stats).toMatchObject({ datagrams: 11, bytes: 10_000, syscalls: 3, gsoFallbacks: 1 });
   });
 
-  test('the destination is remembered, then tried again', () => {
+  test('a destination that refused offload is remembered, then tried again', () => {
     using it = lite({ gsoRetryAfter: 5000 });
     const { wrap, calls } = play();
     using watched = lite({ gsoRetryAfter: 5000, wrap });
@@ -69,7 +69,7 @@ describe.each<Family>(['ipv4', 'ipv6'])('a real EIO over %s (UDP-Lite)', (family
     expect(received(it.receiver)).toHaveLength(10);
   });
 
-  test('other destinations are not meant, other ports are', () => {
+  test('a refusal applies to all ports of the address, and to no other address', () => {
     const { wrap, calls } = play();
     using it = lite({ wrap });
     using other = lite();
@@ -83,7 +83,7 @@ describe.each<Family>(['ipv4', 'ipv6'])('a real EIO over %s (UDP-Lite)', (family
     if (family === 'ipv4') expect(calls[0], 'it is tried').toEqual(['sendto', 1, EIO]);
   });
 
-  test('in a batch: only that message is taken apart', () => {
+  test('in a batch only the refused message is sent one by one', () => {
     using it = lite();
     using plain = lite();
     const batch = it.sender.createSendBatch();
@@ -99,7 +99,7 @@ describe.each<Family>(['ipv4', 'ipv6'])('a real EIO over %s (UDP-Lite)', (family
     expect(it.sender.stats.datagrams).toBe(10);
   });
 
-  test("'require' throws instead, and nothing is sent", async () => {
+  test("gso: 'require' throws instead of falling back, and nothing is sent", async () => {
     using it = lite({ gso: 'require' });
     const error = await errorOf(() => it.sender.trySend(pattern(20), { to: it.to, segmentSize: 10 }));
     expect(error).toMatchObject({ code: 'EIO', syscall: 'sendmsg', reason: 'gsoRefused' });
@@ -110,7 +110,7 @@ describe.each<Family>(['ipv4', 'ipv6'])('a real EIO over %s (UDP-Lite)', (family
     expect(it.events).toEqual([]);
   });
 
-  test("'off' never tries", () => {
+  test("gso: 'off' never uses offload", () => {
     const { wrap, calls } = play();
     using it = lite({ gso: 'off', wrap });
     expect(it.sender.trySend(pattern(3000), { to: it.to, segmentSize: 1000 })).toBe(3000);
@@ -118,7 +118,7 @@ describe.each<Family>(['ipv4', 'ipv6'])('a real EIO over %s (UDP-Lite)', (family
     expect(received(it.receiver)).toEqual(cut(pattern(3000), 1000));
   });
 
-  test('with the other control messages kept', () => {
+  test('the fallback keeps the other control messages', () => {
     using it = lite();
     setOption(it.receiver, family === 'ipv4' ? 'IP_RECVTTL' : 'IPV6_RECVHOPLIMIT', true);
     it.sender.trySend(pattern(20), { to: it.to, segmentSize: 10, ttl: 7 });
@@ -140,7 +140,7 @@ describe.each<Family>(['ipv4', 'ipv6'])('a real EIO over %s (UDP-Lite)', (family
 });
 
 describe('a real EINVAL', () => {
-  test('of a socket without checksums: one by one, and the event says so', async () => {
+  test('EINVAL of a socket without checksums: sent one by one, and gsoDisabled is emitted', async () => {
     using receiver = boundUdp();
     using it = testSender('ipv4', { sockopts: { SO_NO_CHECK: true } });
     const to = receiver.local;
@@ -150,7 +150,7 @@ describe('a real EINVAL', () => {
     expect(it.events).toMatchObject([['gsoDisabled', { reason: 'refused', code: 'EINVAL', destination: to }]]);
   });
 
-  test('of another control message is that, and offload stays on', async () => {
+  test('EINVAL caused by another control message is thrown, and offload stays on', async () => {
     const { wrap, calls } = play();
     using receiver = boundUdp('ipv6');
     using it = testSender('ipv6', { wrap });
@@ -167,7 +167,7 @@ describe('a real EINVAL', () => {
 });
 
 describe('a kernel that takes fewer segments', () => {
-  test('gets 64 at once, and is remembered', () => {
+  test('a kernel that accepts fewer segments gets 64 at once, and this is remembered', () => {
     const { wrap, calls } = play(EINVAL, EINVAL);
     using receiver = boundUdp('ipv4', BIG);
     using it = testSender('ipv4', { wrap });
@@ -215,7 +215,7 @@ describe.each<[string, Step[], { counts: number[]; code?: string; position?: num
     { counts: [1, -1, 2], code: 'EMSGSIZE', position: 1 },
   ],
 ])('played in a batch: %s', (_, steps, { counts, code, position }) => {
-  test('every datagram arrives once', async () => {
+  test('with errors in the middle of a batch every datagram arrives once', async () => {
     const { wrap } = play(...steps);
     using receiver = boundUdp('ipv4', BIG);
     using it = testSender('ipv4', { wrap });
@@ -247,7 +247,7 @@ describe.each<[string, Step[], number[]]>([
   ['EIO, then one at a time', [EIO, EIO, { most: 1 }, { most: 1 }, { most: 1 }], [4900]],
   ['EIO, then ENOBUFS behind the third', [EIO, EIO, { most: 3 }, ENOBUFS], [3000, 1900]],
 ])('played in trySend: %s', (_, steps, counts) => {
-  test('what is returned has been sent, and the rest goes with the next calls', () => {
+  test('sendBatch() returns what was sent, and the next calls send the rest', () => {
     const { wrap } = play(...steps);
     using receiver = boundUdp('ipv4', BIG);
     using it = testSender('ipv4', { wrap });
@@ -263,7 +263,7 @@ describe.each<[string, Step[], number[]]>([
   });
 });
 
-test('more destinations than are remembered: the oldest is forgotten, nothing grows', () => {
+test('the number of remembered destinations is limited: the oldest is forgotten', () => {
   const { wrap, calls } = play();
   using it = testSender('ipv4', { protocol: UDPLITE, now, wrap });
   const send = (i: number) => {
@@ -279,7 +279,7 @@ test('more destinations than are remembered: the oldest is forgotten, nothing gr
   expect(send(1024), 'remembered').toBe(1);
 });
 
-test('the environment switches it off', async () => {
+test('LINUX_SOCKETS_GSO=off turns offload off', async () => {
   process.env['LINUX_SOCKETS_GSO'] = 'off';
   try {
     const { wrap, calls } = play();
@@ -293,7 +293,7 @@ test('the environment switches it off', async () => {
   }
 });
 
-test('a kernel without UDP_SEGMENT is never given it', async () => {
+test('UDP_SEGMENT is never passed to a kernel without it', async () => {
   const { wrap, calls } = play();
   const without = (handle: Handle): Handle => {
     const played = wrap(handle);
@@ -335,7 +335,7 @@ test.each<TestSenderOptions>([{ gso: 'off' }, { gsoEqualTail: 'separate' }])(
   },
 );
 
-test('segments of one byte have no shorter tail: they go one by one with the sentinel', () => {
+test("gsoEqualTail: 'sentinel' sends segments of one byte one by one", () => {
   using receiver = boundUdp('ipv4', BIG);
   const { wrap, calls } = play();
   using it = testSender('ipv4', { gsoEqualTail: 'sentinel', wrap });

@@ -1,4 +1,4 @@
-// send: in order, bounded, each promise by its own fate, nothing overtakes.
+// send: ordered, of bounded size, with an independent result for each promise.
 import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Handle } from '../../../src/binding.js';
@@ -41,7 +41,7 @@ async function isPending(promise: Promise<unknown>): Promise<boolean> {
   return await Promise.race([promise.then(() => false), Promise.resolve(true)]);
 }
 
-test('what the kernel takes at once is sent at once', async () => {
+test('send() sends at once if the kernel has room', async () => {
   using it = blockable([]);
   const sent = it.sender.send(pattern(3000), { to: it.to, segmentSize: 1000 });
   expect(received(it.receiver)).toEqual(cut(pattern(3000), 1000));
@@ -51,7 +51,7 @@ test('what the kernel takes at once is sent at once', async () => {
   expect(it.waiting, 'nobody waits').toEqual([]);
 });
 
-test('what waits leaves in its order, and nothing overtakes it', async () => {
+test('queued sends are sent in order, and later ones do not overtake them', async () => {
   using it = blockable([EAGAIN]);
   const { to } = it;
   const first = it.sender.send(pattern(4), { to });
@@ -100,7 +100,7 @@ describe.each<[string, Step[], number]>([
   });
 });
 
-test('an error rejects its own send only, and says what was sent before', async () => {
+test('an error rejects only its own send, with bytesSent', async () => {
   using it = blockable([EIO, EIO, { most: 2 }, EAGAIN, ENOBUFS, ENOBUFS]);
   const { to } = it;
   const failing = it.sender.send(pattern(4900), { to, segmentSize: 1000 });
@@ -112,7 +112,7 @@ test('an error rejects its own send only, and says what was sent before', async 
   expect(received(it.receiver)).toEqual([...cut(pattern(2000), 1000), pattern(12)]);
 });
 
-test('the options are those of the call, whatever becomes of the object', async () => {
+test('send() uses the options as they were at the call', async () => {
   using it = blockable([EAGAIN]);
   using other = boundUdp();
   const from = { address: '127.0.0.7' };
@@ -128,8 +128,8 @@ test('the options are those of the call, whatever becomes of the object', async 
   expect(received(other)).toEqual([]);
 });
 
-describe('the bound', () => {
-  test("'drain' comes when what was too much is gone", async () => {
+describe('the bounds of the send queue', () => {
+  test("'drain' is emitted when the queue was filled beyond its mark and is empty", async () => {
     using it = blockable([EAGAIN], { sendHighWaterMark: 1000 });
     const { to } = it;
     const sends = [it.sender.send(pattern(400), { to })];
@@ -143,7 +143,7 @@ describe('the bound', () => {
     expect(it.sender.writableNeedDrain).toBe(false);
   });
 
-  test("'drain' does not come while more has been sent", async () => {
+  test("'drain' is not emitted while more sends are queued", async () => {
     using it = blockable([EAGAIN, 'ok', EAGAIN], { sendHighWaterMark: 1000 });
     const { to } = it;
     const first = it.sender.send(pattern(1000), { to });
@@ -159,7 +159,7 @@ describe('the bound', () => {
     expect([it.events, it.sender.writableNeedDrain]).toEqual([[['drain']], false]);
   });
 
-  test('no drain without need', async () => {
+  test("'drain' is not emitted if the queue stayed below its mark", async () => {
     using it = blockable([EAGAIN]);
     const sent = it.sender.send(pattern(400), { to: it.to });
     it.open();
@@ -168,7 +168,7 @@ describe('the bound', () => {
     expect(it.events).toEqual([]);
   });
 
-  test('beyond maxQueueBytes a send is refused whole, and empty ones are counted as well', async () => {
+  test('a send beyond maxQueueBytes is refused as a whole, and empty sends count as well', async () => {
     using it = blockable([EAGAIN], { maxQueueBytes: 1000 });
     const { to } = it;
     const sends = [it.sender.send(pattern(400), { to }), it.sender.send(new Uint8Array(0), { to })];
@@ -179,7 +179,7 @@ describe('the bound', () => {
     expect(received(it.receiver)).toEqual([pattern(400), Buffer.alloc(0)]);
   });
 
-  test('one send may be longer, when nothing waits', async () => {
+  test('a send may exceed maxQueueBytes if the queue is empty', async () => {
     using it = blockable([EAGAIN], { maxQueueBytes: 1000 });
     const sent = it.sender.send(pattern(5000), { to: it.to, segmentSize: 1000 });
     expect(await errorOf(() => it.sender.send(pattern(4), { to: it.to }))).toMatchObject({
@@ -190,7 +190,7 @@ describe('the bound', () => {
     expect(received(it.receiver)).toEqual(cut(pattern(5000), 1000));
   });
 
-  test('many sends in a queue are taken in turns of the event loop', async () => {
+  test('a long queue is sent over several turns of the event loop', async () => {
     using it = blockable([EAGAIN], { maxQueueBytes: 2 ** 30 });
     const data = pattern(60_000);
     const sends = Array.from({ length: 40 }, () => it.sender.send(data, { to: it.to }));
@@ -205,7 +205,7 @@ describe('the bound', () => {
     expect(received(it.receiver)).toHaveLength(40);
   });
 
-  test('10,000 that wait leave in order', async () => {
+  test('10,000 queued sends are sent in order', async () => {
     using it = blockable([EAGAIN]);
     const sends = Array.from({ length: 10_000 }, (_, i) => it.sender.send(Buffer.from([i, i >> 8]), { to: it.to }));
     const seen: number[] = [];
@@ -240,7 +240,7 @@ test.each([
   expect(received(it.receiver)).toEqual([pattern(12)]);
 });
 
-test('close rejects what waits, once each', async () => {
+test('close() rejects each queued send once', async () => {
   const it = blockable([EAGAIN], { sendHighWaterMark: 1 });
   const sends = [it.sender.send(pattern(4), { to: it.to }), it.sender.send(pattern(4), { to: it.to })];
   it[Symbol.dispose]();
@@ -273,7 +273,7 @@ test.each([
   expect(received(receiver)).toHaveLength(2);
 });
 
-test('when waiting fails all that waits fails with it', async () => {
+test('if waiting for the socket fails, all queued sends fail', async () => {
   const { wrap } = play(EAGAIN);
   using it = testSender('ipv4', { wrap, writable: () => Promise.reject(new Error('cannot wait')) });
   it.socket.bind('127.0.0.1:0');
@@ -283,38 +283,41 @@ test('when waiting fails all that waits fails with it', async () => {
   await it.sender.send(pattern(4), { to }); // and the next is a new start
 });
 
-describe('a buffer of the kernel that is full, for real', () => {
-  // A slow queue holds what was sent, and with it the buffer; loopback alone never does.
+describe('a full send buffer of the kernel', () => {
+  // A slow queueing discipline keeps the send buffer full; loopback alone never does.
   const slow = (rate: string) => execFileSync('tc', ['qdisc', 'replace', 'dev', 'lo', 'root', ...rate.split(' ')]);
   const options = { sockopts: { SO_SNDBUF: 32 << 10 } };
   beforeAll(() => slow('tbf rate 40mbit burst 16kb limit 16mb'));
   afterAll(() => execFileSync('tc', ['qdisc', 'del', 'dev', 'lo', 'root']));
 
-  test.each([undefined, 1000])('send: everything arrives once, in order (segments: %s)', async (segmentSize) => {
-    using receiver = boundUdp('ipv4', { SO_RCVBUF: 8 << 20 });
-    using it = testSender('ipv4', { ...options, connect: receiver.local });
-    const size = segmentSize === undefined ? 1000 : 10_000;
-    const sends = [];
-    for (let i = 0; i < 300; i++) {
-      sends.push(it.sender.send(Buffer.alloc(size, i), segmentSize === undefined ? {} : { segmentSize }));
-    }
-    expect(it.sender.queuedBytes, 'it was full').toBeGreaterThan(0);
-    const seen: number[] = [];
-    const collect = () => received(receiver).forEach((data) => seen.push(data[999]!));
-    for (const sent of sends) {
-      await sent;
-      collect();
-    }
-    const expected = Array.from({ length: (300 * size) / 1000 }, (_, i) => Math.floor((i * 1000) / size) & 255);
-    while (seen.length < expected.length) {
-      await receiver.readable();
-      collect();
-    }
-    expect(seen).toEqual(expected);
-    expect(it.sender.stats.blocked).toBeGreaterThan(0);
-  });
+  test.each([undefined, 1000])(
+    'send() with a full send buffer: everything arrives once, in order (segments: %s)',
+    async (segmentSize) => {
+      using receiver = boundUdp('ipv4', { SO_RCVBUF: 8 << 20 });
+      using it = testSender('ipv4', { ...options, connect: receiver.local });
+      const size = segmentSize === undefined ? 1000 : 10_000;
+      const sends = [];
+      for (let i = 0; i < 300; i++) {
+        sends.push(it.sender.send(Buffer.alloc(size, i), segmentSize === undefined ? {} : { segmentSize }));
+      }
+      expect(it.sender.queuedBytes, 'it was full').toBeGreaterThan(0);
+      const seen: number[] = [];
+      const collect = () => received(receiver).forEach((data) => seen.push(data[999]!));
+      for (const sent of sends) {
+        await sent;
+        collect();
+      }
+      const expected = Array.from({ length: (300 * size) / 1000 }, (_, i) => Math.floor((i * 1000) / size) & 255);
+      while (seen.length < expected.length) {
+        await receiver.readable();
+        collect();
+      }
+      expect(seen).toEqual(expected);
+      expect(it.sender.stats.blocked).toBeGreaterThan(0);
+    },
+  );
 
-  test('a batch: the same', async () => {
+  test('sendBatch() with a full send buffer: everything arrives once, in order', async () => {
     using receiver = boundUdp('ipv4', { SO_RCVBUF: 8 << 20 });
     using it = testSender('ipv4', { ...options, connect: receiver.local });
     const batch = it.sender.createSendBatch({ messages: 600, bytes: 2 << 20 });
@@ -341,7 +344,7 @@ describe('a buffer of the kernel that is full, for real', () => {
   });
 });
 
-test('the options of a queued send are read and encoded once, however often it is tried again', async () => {
+test('the options of a queued send are read and encoded once, however often it is retried', async () => {
   let [reads, asked] = [0, 0];
   const { wrap } = play(EAGAIN, EAGAIN, EAGAIN);
   const counting = (handle: Handle): Handle =>

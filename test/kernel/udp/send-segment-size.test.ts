@@ -1,5 +1,5 @@
-// `segmentSize` as an option of the socket: the default of sends that name none, in every form of sending; and UDP_SEGMENT, which
-// a UdpSocket refuses as an option.
+// `segmentSize` as an option of the socket: the default for every form of sending; and UDP_SEGMENT, which a UdpSocket
+// refuses as an option.
 import { describe, expect, test } from 'vitest';
 import { getOption, setOption, UdpSocket, type Endpoint, type Family, type SendOptions } from '../../../src/index.js';
 import type { Sender } from '../../../src/udp/send/sender.js';
@@ -51,7 +51,7 @@ describe.each<Family>(['ipv4', 'ipv6'])('over %s', (family) => {
       expect(it.sender.stats).toMatchObject({ bytes: length, datagrams: expected.length });
     });
 
-    test('with a segment size of its own overrides the one of the socket', () => {
+    test('segmentSize of a send overrides that of the socket', () => {
       using receiver = boundUdp(family, BIG);
       using it = testSender(family, { segmentSize: 100 });
       for (const segmentSize of [30, 200, 1000]) {
@@ -60,7 +60,7 @@ describe.each<Family>(['ipv4', 'ipv6'])('over %s', (family) => {
       }
     });
 
-    test('with segmentSize: 0 sends one datagram, also on a socket with a segment size', () => {
+    test('segmentSize: 0 sends one datagram, also on a socket with a segment size', () => {
       using receiver = boundUdp(family, BIG);
       for (const segmentSize of [0, 100]) {
         using it = testSender(family, { segmentSize });

@@ -1,4 +1,4 @@
-// UdpSocket: making one, its addresses, its end. What it receives and sends has files of its own.
+// UdpSocket: create, bind, connect, options and close. Receiving and sending are tested in separate files.
 import { once } from 'node:events';
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
@@ -24,7 +24,7 @@ const EBADF = { code: 'EBADF', errno: -9 };
 describe.each(['ipv4', 'ipv6'] as const)('over %s', (family) => {
   const [loopback, wildcard] = family === 'ipv4' ? ['127.0.0.1', '0.0.0.0'] : ['::1', '::'];
 
-  test('a socket is made, bound and closed', async () => {
+  test('a UdpSocket is created, bound and closed', async () => {
     const udp = UdpSocket.create({ family });
     expect(udp).toMatchObject({ family, remote: undefined, closed: false });
     expect([udp.isPaused(), udp.hasRef()]).toEqual([false, true]);
@@ -38,14 +38,14 @@ describe.each(['ipv4', 'ipv6'] as const)('over %s', (family) => {
     expect(udp).toMatchObject({ fd: -1, closed: true });
   });
 
-  test('bind without an address is to all addresses, on a port of its own', async () => {
+  test('bind() without an address binds to all addresses, on a free port', async () => {
     await using udp = UdpSocket.create({ family });
     udp.bind();
     expect(udp.local.address).toBe(wildcard);
     expect(udp.local.port).toBeGreaterThan(0);
   });
 
-  test('a connected socket hears its peer only, and after disconnect everybody', async () => {
+  test('a connected socket receives from its peer only, and after disconnect() from everyone', async () => {
     await using udp = UdpSocket.create({ family });
     udp.bind({ address: loopback, port: 0 });
     using peer = boundUdp(family);
@@ -64,7 +64,7 @@ describe.each(['ipv4', 'ipv6'] as const)('over %s', (family) => {
     expect(await nextBatch(udp, texts)).toEqual(['heard now']);
   });
 
-  test('a port that connect has picked is given back by disconnect', async () => {
+  test('disconnect() releases a port that connect() assigned', async () => {
     await using udp = UdpSocket.create({ family });
     udp.connect({ address: loopback, port: 9 });
     expect(udp.local).toMatchObject({ address: loopback });
@@ -75,7 +75,7 @@ describe.each(['ipv4', 'ipv6'] as const)('over %s', (family) => {
     udp.bind({ address: loopback, port: 0 });
   });
 
-  test('a port that a send has picked stays after connect and disconnect: answers to it come', async () => {
+  test('disconnect() keeps a port that a send assigned', async () => {
     await using udp = UdpSocket.create({ family });
     using asked = boundUdp(family);
     udp.trySend(Buffer.from('?'), { to: asked.local });
@@ -88,7 +88,7 @@ describe.each(['ipv4', 'ipv6'] as const)('over %s', (family) => {
     expect(await nextBatch(udp, texts)).toEqual(['late']);
   });
 
-  test('connect may be repeated, and goes to the last', async () => {
+  test('connect() may be repeated; the last peer counts', async () => {
     await using udp = UdpSocket.create({ family });
     using first = boundUdp(family);
     using second = boundUdp(family);
@@ -102,7 +102,7 @@ describe.each(['ipv4', 'ipv6'] as const)('over %s', (family) => {
   });
 });
 
-test('an address is taken in every form, and a bad one refused before the kernel is asked', async () => {
+test('bind() and connect() accept an address in every form, and refuse an invalid one', async () => {
   await using udp = UdpSocket.create({ family: 'ipv4' });
   expect((await errorOf(() => udp.connect('127.0.0.1'))).code).toMatch(/^ERR_INVALID_ARG/);
   for (const wrong of ['localhost', 'localhost:1', { address: '127.0.0.1', port: -1 }, null, 7]) {
@@ -115,7 +115,7 @@ test('an address is taken in every form, and a bad one refused before the kernel
   expect(udp.local.address).toBe('127.0.0.1');
 });
 
-test('errors of bind and connect say where', async () => {
+test('errors of bind() and connect() have the address and the port', async () => {
   await using udp = UdpSocket.create({ family: 'ipv4' });
   using taken = boundUdp();
   const { address, port } = taken.local;
@@ -234,7 +234,7 @@ describe('options', () => {
     });
   });
 
-  test('an option that the kernel refuses fails, and leaves nothing open', async () => {
+  test('create() throws for an option that the kernel refuses, and leaves no descriptor open', async () => {
     await expectNoNewFds(async () => {
       const options: UdpSocketOptions = { family: 'ipv4', sockopts: { SO_BINDTODEVICE: 'no-such-if' } };
       expect(await errorOf(() => UdpSocket.create(options))).toMatchObject({
@@ -243,7 +243,7 @@ describe('options', () => {
     });
   });
 
-  test('freebind takes an address that is not local', async () => {
+  test('freebind allows bind() to an address that is not local', async () => {
     await using four = UdpSocket.create({ family: 'ipv4', freebind: true });
     await using six = UdpSocket.create({ family: 'ipv6', freebind: true });
     four.bind('192.0.2.9:0');
@@ -251,7 +251,7 @@ describe('options', () => {
     expect([four.local.address, six.local.address]).toEqual(['192.0.2.9', '2001:db8::9']);
   });
 
-  test('an IPv6 socket hears IPv4 as well, unless it is ipv6Only', async () => {
+  test('an IPv6 socket also receives IPv4, unless it is ipv6Only', async () => {
     await using dual = receiver({ family: 'ipv6' });
     using sender = plainUdp('ipv4');
     send(sender, dual, 'mapped');
@@ -264,7 +264,7 @@ describe('options', () => {
     four.bind({ address: '0.0.0.0', port: only.local.port }); // the port is free for others
   });
 
-  test('reusePort shares a port, and its program says who gets a datagram', async () => {
+  test('reusePort shares a port, and its steering program selects the receiver', async () => {
     const constant = (k: number) => [{ code: 0x06, jt: 0, jf: 0, k }]; // BPF_RET | BPF_K
     await using first = UdpSocket.create({ family: 'ipv4', reusePort: { steering: constant(1) } });
     first.bind('127.0.0.1:0');
@@ -294,7 +294,7 @@ test.each(['cpu', 'random', 'hash'] as const)(
 );
 
 describe('setOption', () => {
-  test('works on it, but for UDP_GRO: waiting data would lose its borders', async () => {
+  test('setOption() works on a UdpSocket, except for UDP_GRO', async () => {
     await using udp = UdpSocket.create({ family: 'ipv4', gro: true });
     setOption(udp, 'IP_TTL', 9);
     expect(getOption(udp, 'IP_TTL')).toBe(9);
@@ -317,7 +317,7 @@ describe('setOption', () => {
     expect(getOption(plain, 'IP_TTL')).toBe(9);
   });
 
-  test('what it turns on later is told as well', async () => {
+  test('metadata that setOption() turns on later is reported', async () => {
     await using udp = receiver({ family: 'ipv4' });
     setOption(udp, 'IP_RECVTTL', true);
     using sender = plainUdp();
@@ -327,7 +327,7 @@ describe('setOption', () => {
 });
 
 describe('close', () => {
-  test("is one promise, emits 'close' once, and may be called again", async () => {
+  test("close() may be called again, returns the same promise, and emits 'close' once", async () => {
     const udp = receiver({ family: 'ipv4' });
     let closes = 0;
     udp.on('close', () => closes++);
@@ -341,7 +341,7 @@ describe('close', () => {
     expect(closes).toBe(1);
   });
 
-  test('ends what waits', async () => {
+  test('close() rejects pending waits', async () => {
     const udp = receiver({ family: 'ipv4' });
     const waits = [udp.readable(), udp.readable({ signal: new AbortController().signal })];
     await turns(1);
@@ -349,7 +349,7 @@ describe('close', () => {
     for (const wait of waits) await expect(wait).rejects.toMatchObject({ ...EBADF, syscall: 'poll' });
   });
 
-  test('later calls are EBADF, and listening is nothing', async () => {
+  test('calls after close() fail with EBADF, and listening has no effect', async () => {
     const udp = receiver({ family: 'ipv4' });
     const batch = udp.createReceiveBatch();
     await udp.close();
@@ -369,7 +369,7 @@ describe('close', () => {
       .ref()
       .unref();
     for await (const _ of udp) throw new Error('there is nothing');
-    // What is wrong is wrong whatever the state.
+    // Invalid arguments are refused in any state.
     for (const wrong of [7, null, '127.0.0.1:', '[::1]:9']) {
       expect((await errorOf(() => udp.bind(wrong as never))).code).toMatch(/^ERR_INVALID_ARG/);
       expect((await errorOf(() => udp.connect(wrong as never))).code).toMatch(/^ERR_INVALID_ARG/);
@@ -378,7 +378,7 @@ describe('close', () => {
     expect(inspect(udp)).toBe("UdpSocket { family: 'ipv4', closed: true }");
   });
 
-  test('keeps the counters', async () => {
+  test('close() keeps the counters', async () => {
     const udp = receiver({ family: 'ipv4' });
     using sender = plainUdp();
     send(sender, udp, 'four');
@@ -406,7 +406,7 @@ describe('close', () => {
     expect(events).toEqual(['close']);
   });
 
-  test("comes after 'degraded'", async () => {
+  test("'close' comes after 'degraded'", async () => {
     const udp = UdpSocket.create({ family: 'ipv4', txTime: true });
     const events: string[] = [];
     for (const event of ['degraded', 'close'] as const) udp.on(event, () => events.push(event));
@@ -436,21 +436,21 @@ describe('close', () => {
   );
 });
 
-test('inspect shows where it stands', async () => {
+test('util.inspect shows the state of a UdpSocket', async () => {
   await using udp = receiver({ family: 'ipv4' });
   expect(inspect(udp, { breakLength: Infinity })).toMatch(
     /^UdpSocket \{ family: 'ipv4', fd: \d+, local: Endpoint '0\.0\.0\.0:\d+', remote: undefined \}$/,
   );
 });
 
-test('ref and unref are remembered, and may be called again and again', async () => {
+test('ref() and unref() are remembered, and may be repeated', async () => {
   await using udp = receiver({ family: 'ipv4' });
   expect(udp.unref().unref().hasRef()).toBe(false);
   udp.on('batch', () => undefined);
   expect(udp.ref().ref().hasRef()).toBe(true);
 });
 
-test('a wait can be aborted, and another one goes on', async () => {
+test('aborting one wait does not affect another', async () => {
   await using udp = receiver({ family: 'ipv4' });
   const controller = new AbortController();
   const [aborted, kept] = [udp.readable({ signal: controller.signal }), udp.readable()];
