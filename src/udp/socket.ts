@@ -393,7 +393,7 @@ export class UdpSocket extends UdpEmitter implements OwnSocket<'dgram'>, AsyncDi
 /** Each option is read once, and each of `sockopts`. */
 function readOptions(given: UdpSocketOptions): UdpSocketOptions {
   const options = readOnce(given);
-  return typeof options === 'object' && options !== null && options.sockopts !== undefined
+  return typeof options === 'object' && options?.sockopts !== undefined
     ? { ...options, sockopts: readOnce(options.sockopts) }
     : options;
 }

@@ -46,7 +46,7 @@ test('connect() accepts every key of net.connect, and keys that resemble none of
     ...{ lookup: undefined, blockList: undefined, typeOfService: 0 },
   };
   const foreign = {
-    ...{ servername: 'example.org', agentKey: 1, transport: 'tcp', localPorts: [1, 2], binding: true, ports: 5 },
+    ...{ servername: 'example.org', agentKey: 1, transport: 'tcp', portRange: [1, 2], binding: true, ports: 5 },
     ...{ sharedPool: true, waitForConnections: true, protocolVersion: 13, localHostname: 'a', socketPath: undefined },
     ...{ marks: 7, devices: ['lo'] }, // too short to be told from others
   };

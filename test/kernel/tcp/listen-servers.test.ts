@@ -71,7 +71,9 @@ describe('listen()', () => {
       const own = await failure(net.createServer(), { host: '127.0.0.1', port });
       const [nodes] = (await once(net.createServer().listen(port, '127.0.0.1'), 'error')) as [Error];
       for (const [key, value] of Object.entries(nodes)) expect(own[key as keyof typeof own], key).toBe(value);
-      expect(own.message).toBe(nodes.message);
+      expect(own.message).toBe(
+        `${nodes.message}. Another socket holds the port; sockets of one user that all have reusePort: true share it`,
+      );
       expect(own).toMatchObject({
         code: 'EADDRINUSE',
         syscall: 'listen',
