@@ -1,6 +1,7 @@
 // The options of `connect` in addition to those of net.connect: types and checks.
 import { isIP, type TcpNetConnectOpts } from 'node:net';
 import { boolean, integer, invalidValue, oneOf } from '../../arguments.js';
+import { BoundedMap } from '../../bounded-map.js';
 import type { PortRange } from '../../kernel/sysctl.js';
 import { encodeSockopts, type StreamProtocol } from '../../options/sockopts.js';
 import type { StreamSocketOptions } from '../../options/table.js';
@@ -62,22 +63,28 @@ export function asksForMore(options: object): boolean {
  */
 export function refuseMisspelt(options: object): void {
   for (const key in options) {
-    if ((NAMES as readonly string[]).includes(key) || NOT_MISSPELT.has(key)) continue;
-    const meant = NAMES.find((name) => isLike(key, name));
-    if (meant === undefined) continue;
-    throw invalidValue(
-      `options.${key}`,
-      (options as Record<string, unknown>)[key],
-      `unknown option; did you mean "${meant}"?`,
-    );
+    if (known.has(key)) continue;
+    const meant = similarName(key);
+    if (meant !== undefined) {
+      throw invalidValue(
+        `options.${key}`,
+        (options as Record<string, unknown>)[key],
+        `unknown option; did you mean "${meant}"?`,
+      );
+    }
+    known.set(key, true); // compared once, not at each connect
   }
 }
 
-/** Shorter names are too similar to unrelated words. */
-function isLike(key: string, name: string): boolean {
-  if (name.length < 8) return false;
+/** The option that a key is likely to mean. Shorter names are too similar to unrelated words. */
+function similarName(key: string): string | undefined {
   const plain = key.replaceAll('_', '').toLowerCase(); // local_port_range, LOCALPORTRANGE
-  return Math.abs(plain.length - name.length) <= MAX_EDITS && edits(plain, name.toLowerCase()) <= MAX_EDITS;
+  return NAMES.find(
+    (name) =>
+      name.length >= 8 &&
+      Math.abs(plain.length - name.length) <= MAX_EDITS &&
+      edits(plain, name.toLowerCase()) <= MAX_EDITS,
+  );
 }
 
 /** Levenshtein's distance. */
@@ -140,11 +147,12 @@ const OWN = [
   'waitForLocalPort',
 ] as const satisfies readonly (keyof SourceOptions | 'waitForLocalPort')[];
 
-/** A foreign key that looks like one of ours: the list of protocols in http and ws. */
-const NOT_MISSPELT: ReadonlySet<string> = new Set(['protocols']);
 const MAX_EDITS = 2;
 /** Of the local end, net's among them. */
 const NAMES = [...OWN, 'localAddress', 'localPort'] as const;
+/** Keys that are not misspelt. `protocols`, a list in http and ws, only looks like one of ours. */
+const known = new BoundedMap<string, true>(256);
+for (const name of [...NAMES, 'protocols']) known.set(name, true);
 const PROTOCOLS = ['tcp', 'mptcp'] as const;
 
 /** Options that determine the source: if set through `sockopts`, the source could not be verified. */
