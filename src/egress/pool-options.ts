@@ -1,14 +1,12 @@
 // Options of an EgressPool and of its connections, and its statistics.
 import { type WaitForLocalPort } from '../ports/wait-policy.js';
-import type { PortRange } from '../kernel/sysctl.js';
-import type { StreamProtocol } from '../options/sockopts.js';
-import type { StreamSocketOptions } from '../options/table.js';
-import type { ConnectOptions } from '../tcp/connect/options.js';
+import type { ConnectOptions, SourceOptions } from '../tcp/connect/options.js';
 import type { EgressKey } from './egress-key.js';
 import type { SourceStats } from './pool-source.js';
 import type { Strategy } from './strategy.js';
 
-export interface EgressPoolOptions {
+/** The options of the source are those of `connect`; `localAddress` comes from `sources`. */
+export interface EgressPoolOptions extends SourceOptions {
   /**
    * Where connections leave from: addresses and prefixes, IPv4 and IPv6; each is one source. Any address of a prefix may
    * be used, the first and the last included. Sources must not overlap.
@@ -16,8 +14,6 @@ export interface EgressPoolOptions {
   readonly sources: readonly string[];
   /** How the next source is chosen. @default 'round-robin' */
   readonly strategy?: Strategy | undefined;
-  /** The ports to choose from, both ends included, inside net.ipv4.ip_local_port_range. @default the whole range */
-  readonly localPortRange?: PortRange | undefined;
   /** Maximum number of connections per source; a prefix is one source. @default no limit */
   readonly limit?: number | undefined;
   /** Maximum number of connections per address of a prefix. @default no limit */
@@ -32,25 +28,6 @@ export interface EgressPoolOptions {
    * @default true for IPv6 prefixes, which can be routed here without it but not bound; otherwise false
    */
   readonly freebind?: boolean | undefined;
-  /**
-   * IP_TRANSPARENT, IPV6_TRANSPARENT: sources may be addresses of other hosts; needs CAP_NET_ADMIN or CAP_NET_RAW.
-   * @default false
-   */
-  readonly transparent?: boolean | undefined;
-  /** SO_MARK; needs CAP_NET_ADMIN or CAP_NET_RAW. */
-  readonly mark?: number | undefined;
-  /** SO_BINDTODEVICE: the name of an interface. */
-  readonly device?: string | undefined;
-  /**
-   * Connections to different destinations may have the same local port (IP_BIND_ADDRESS_NO_PORT). False: bind(2) chooses a
-   * port that is free toward all destinations, so a source has at most as many connections as ports.
-   * @default true
-   */
-  readonly shareLocalPort?: boolean | undefined;
-  /** 'mptcp': Multipath TCP if the peer supports it; see `connect`. @default 'tcp' */
-  readonly protocol?: StreamProtocol | undefined;
-  /** Options for each descriptor, set before bind. */
-  readonly sockopts?: StreamSocketOptions | undefined;
   /**
    * Whether connections wait for a local port when no source has one; `connect` may override it.
    * @default false: they fail

@@ -10,14 +10,15 @@ import type { DatagramSocketOptions } from '../options/table.js';
 import { choosePort, contains, outsideRange, type PortChoice } from '../ports/port-range.js';
 import { endsOf } from '../source/ends.js';
 import { failedCall, outerError, type Asked } from '../source/explain.js';
-import { checkLocalOptions, localSteps, optionSteps } from '../source/local-steps.js';
+import { checkLocalOptions, type LocalOptions } from '../source/local-options.js';
+import { localSteps, optionSteps } from '../source/local-steps.js';
 import { Recipe } from '../source/recipe.js';
 import { Endpoint, type EndpointLike, type LocalEndpointLike } from '../wire/endpoint.js';
 import type { Family } from '../wire/families.js';
 import { LOSES_GUARANTEE, SET_BY_RESERVE_UDP } from './guarantee.js';
 import { UdpReservation } from './udp-reservation.js';
 
-export interface ReserveUdpOptions {
+export interface ReserveUdpOptions extends LocalOptions {
   /** The destination. Its port is not 0. An IPv4-mapped address results in an IPv6 socket. */
   readonly remote: EndpointLike;
   /** The local address, optionally with a port; by default the kernel picks the address by route, and a port. */
@@ -26,12 +27,6 @@ export interface ReserveUdpOptions {
   readonly localPortRange?: PortRange | undefined;
   /** `true` is refused: Linux cannot reserve one UDP port toward several destinations. @default false */
   readonly shareLocalPort?: boolean | undefined;
-  /** Allow `local` to be an address that this host does not have (IP_FREEBIND, IPV6_FREEBIND). @default false */
-  readonly freebind?: boolean | undefined;
-  /** Send from an address of another host (IP_TRANSPARENT, IPV6_TRANSPARENT); CAP_NET_ADMIN or CAP_NET_RAW. @default false */
-  readonly transparent?: boolean | undefined;
-  /** The mark of the packets, for routing rules (SO_MARK); CAP_NET_ADMIN or CAP_NET_RAW. */
-  readonly mark?: number | undefined;
   /** Set before bind. Not SO_REUSEADDR, SO_REUSEPORT and SO_BINDTODEVICE, which would break the guarantee, nor UDP_GRO. */
   readonly sockopts?: DatagramSocketOptions | undefined;
 }

@@ -15,7 +15,8 @@ import { choosePort, contains, outsideRange, passedOver } from '../ports/port-ra
 import { endsOf } from '../source/ends.js';
 import { failedCall, outerError } from '../source/explain.js';
 import { giveBack, takeHandle } from '../source/handles.js';
-import { checkLocalOptions, localSteps, optionSteps } from '../source/local-steps.js';
+import { checkLocalOptions, type LocalOptions } from '../source/local-options.js';
+import { localSteps, optionSteps } from '../source/local-steps.js';
 import type { Recipe, Step } from '../source/recipe.js';
 import { Recipes, type Shape } from '../source/recipes.js';
 import { askedFor, boundAddress, type Source } from '../source/source.js';
@@ -25,7 +26,7 @@ import { isWildcard } from '../wire/wildcard.js';
 import { LOSES_GUARANTEE, SET_BY_RESERVE } from './guarantee.js';
 import { PortReservation } from './port-reservation.js';
 
-export interface ReserveOptions {
+export interface ReserveOptions extends LocalOptions {
   /** The destination. Its port is not 0. An IPv4-mapped address results in an IPv6 socket. */
   readonly remote: EndpointLike;
   /**
@@ -40,12 +41,6 @@ export interface ReserveOptions {
    * `false`: the port is exclusive to this destination, and assigned by bind(2). @default true
    */
   readonly shareLocalPort?: boolean | undefined;
-  /** Allow `local` to be an address that this host does not have (IP_FREEBIND, IPV6_FREEBIND). @default false */
-  readonly freebind?: boolean | undefined;
-  /** Send from an address of another host (IP_TRANSPARENT, IPV6_TRANSPARENT); CAP_NET_ADMIN or CAP_NET_RAW. @default false */
-  readonly transparent?: boolean | undefined;
-  /** The mark of the packets, for routing rules (SO_MARK); CAP_NET_ADMIN or CAP_NET_RAW. */
-  readonly mark?: number | undefined;
   /** Set before bind. Not SO_REUSEADDR, SO_REUSEPORT and SO_BINDTODEVICE, which would break the guarantee. */
   readonly sockopts?: StreamSocketOptions | undefined;
 }

@@ -1,5 +1,4 @@
 // The options of a local end as steps of a recipe, in the same order for every kind of socket.
-import { boolean, integer, invalidValue, string } from '../arguments.js';
 import { ENOPROTOOPT } from '../kernel/numbers.js';
 import type { PortRange } from '../kernel/sysctl.js';
 import { encodeOption, type EncodedOption } from '../options/access.js';
@@ -8,7 +7,7 @@ import type { Family } from '../wire/families.js';
 import type { Step } from './recipe.js';
 
 /** The parts of a local end that are socket options. */
-export interface LocalOptions {
+export interface LocalParts {
   /** IP_BIND_ADDRESS_NO_PORT: connect(2) picks the port. 'ifAvailable' ignores the error of kernels before 4.2, which lack it. */
   readonly portAtConnect?: boolean | 'ifAvailable' | undefined;
   /** IP_LOCAL_PORT_RANGE */
@@ -21,39 +20,8 @@ export interface LocalOptions {
   readonly device?: string | undefined;
 }
 
-/** Options of every kind of local end, as given by callers. */
-export interface GivenLocalOptions {
-  readonly freebind?: boolean | undefined;
-  readonly transparent?: boolean | undefined;
-  readonly mark?: number | undefined;
-  readonly device?: string | undefined;
-}
-
-/** The same, checked, with defaults. */
-export interface CheckedLocalOptions {
-  readonly freebind: boolean;
-  readonly transparent: boolean;
-  readonly mark: number | undefined;
-  readonly device: string | undefined;
-}
-
-/** Checks the options; each is read once. @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
-export function checkLocalOptions(options: GivenLocalOptions): CheckedLocalOptions {
-  const { freebind = false, transparent = false, mark, device } = options;
-  boolean('options.freebind', freebind);
-  boolean('options.transparent', transparent);
-  if (mark !== undefined) integer('options.mark', mark, 0, 0xffffffff);
-  if (device !== undefined) {
-    if (string('options.device', device) === '') {
-      throw invalidValue('options.device', device, 'it must be the name of an interface');
-    }
-    encodeOption('SO_BINDTODEVICE', device, 'options.device');
-  }
-  return { freebind, transparent, mark, device };
-}
-
 /** The steps in the order in which the options are set. */
-export function localSteps(local: LocalOptions, family: Family): Step[] {
+export function localSteps(local: LocalParts, family: Family): Step[] {
   const { portAtConnect, range, rangeWanted, freebind, transparent, mark, device } = local;
   const steps: Step[] = [];
   if (portAtConnect !== undefined && portAtConnect !== false) {

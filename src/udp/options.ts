@@ -12,7 +12,7 @@ import {
 import { applyOptions, encodeOption, type EncodedOption } from '../options/access.js';
 import type { TransmitTime } from '../options/kinds/timestamping.js';
 import { steeringOf, type ReusePort } from '../options/reuse-port.js';
-import { checkLocalOptions } from '../source/local-steps.js';
+import { checkLocalOptions, type LocalOptions } from '../source/local-options.js';
 import { encodeSockopts } from '../options/sockopts.js';
 import type { DatagramSocketOptions } from '../options/table.js';
 import type { OptionAccess } from '../options/target.js';
@@ -41,7 +41,7 @@ import { IPPROTO_UDP, IPPROTO_UDPLITE, UDP_GRO, UDP_SEGMENT } from '../kernel/nu
  * otherwise `udp.features` and the 'degraded' event report that it is not on) or 'require' (`create` throws if it is not
  * supported).
  */
-export interface UdpSocketOptions extends SenderOptions, EgressOptions {
+export interface UdpSocketOptions extends SenderOptions, EgressOptions, LocalOptions {
   /** 'ipv6' also receives IPv4 unless `ipv6Only` is set. Mapped addresses are shown as IPv4 with `mapped: true`. */
   readonly family: Family;
 
@@ -94,10 +94,6 @@ export interface UdpSocketOptions extends SenderOptions, EgressOptions {
    * applies to the whole group: use the same one for all of its sockets. @default false
    */
   readonly reusePort?: boolean | ReusePort | undefined;
-  /** Allow bind to an address that is not (or not yet) local (IP_FREEBIND, IPV6_FREEBIND). @default false */
-  readonly freebind?: boolean | undefined;
-  /** The mark of outgoing packets (SO_MARK), 0 to 2^32 - 1; needs CAP_NET_ADMIN or CAP_NET_RAW. @default none */
-  readonly mark?: number | undefined;
   /** The interface to receive and send by (SO_BINDTODEVICE). @default any */
   readonly device?: string | undefined;
   /**

@@ -8,22 +8,16 @@ import type { StreamSocketOptions } from '../../options/table.js';
 import { choosePort } from '../../ports/port-range.js';
 import { sourceEndpoint } from './descriptor.js';
 import type { WaitForLocalPort } from '../../ports/wait-policy.js';
-import { checkLocalOptions } from '../../source/local-steps.js';
+import { checkLocalOptions, type LocalOptions } from '../../source/local-options.js';
 import type { Source } from '../../source/source.js';
 
 /** Options of the source, which net.connect does not have. */
-export interface SourceOptions {
+export interface SourceOptions extends LocalOptions {
   /**
    * The local ports to pick from, both ends included, inside net.ipv4.ip_local_port_range (IP_LOCAL_PORT_RANGE).
    * @default [1, 65535], limited by the kernel to its sysctl's range
    */
   readonly localPortRange?: PortRange | undefined;
-  /** Allow `localAddress` to be an address that this host does not have (IP_FREEBIND, IPV6_FREEBIND). @default false */
-  readonly freebind?: boolean | undefined;
-  /** Send from an address of another host (IP_TRANSPARENT, IPV6_TRANSPARENT); CAP_NET_ADMIN or CAP_NET_RAW. @default false */
-  readonly transparent?: boolean | undefined;
-  /** The mark of the packets, for routing rules (SO_MARK); CAP_NET_ADMIN or CAP_NET_RAW. */
-  readonly mark?: number | undefined;
   /** The interface to send from (SO_BINDTODEVICE). */
   readonly device?: string | undefined;
   /**

@@ -16,7 +16,7 @@ import type { BpfInstruction } from '../../options/kinds/filter.js';
 import { steeringOf, type ReusePort } from '../../options/reuse-port.js';
 import { encodeSockopts, type StreamProtocol } from '../../options/sockopts.js';
 import type { StreamSocketOptions } from '../../options/table.js';
-import { checkLocalOptions, type CheckedLocalOptions } from '../../source/local-steps.js';
+import { checkLocalOptions, type CheckedLocalOptions } from '../../source/local-options.js';
 import { Endpoint } from '../../wire/endpoint.js';
 import type { Family } from '../../wire/families.js';
 
