@@ -16,8 +16,8 @@ export const RESERVE = [
     ours: ['ours', 'cycle', 2000, 10],
     reference: ['reference', 'cycle', 2000, 10],
     figure: 'ratio',
-    target: 0.9,
-    gate: 0.7,
+    target: 0.85,
+    gate: 0.75,
   },
   {
     id: 'reservation-many',
