@@ -76,7 +76,7 @@ export type { ListenOptions } from './tcp/listen/options.js';
 export { originalDestination, type OriginalDestination } from './tcp/original-destination.js';
 export { connect, type PathConnectOptions } from './tcp/connect/connect.js';
 export type { ConnectOptions, SourceOptions } from './tcp/connect/options.js';
-export type { LocalOptions } from './source/local-options.js';
+export type { LocalOptions, LocalOptionsWithDevice } from './source/local-options.js';
 export {
   PortReservation,
   type ActivateOptions,

@@ -3,28 +3,21 @@
 import { boolean, invalidValue, options as checkOptions } from '../arguments.js';
 import { native } from '../binding.js';
 import { EADDRNOTAVAIL, SOCK_DGRAM } from '../kernel/numbers.js';
-import type { PortRange } from '../kernel/sysctl.js';
 import { isUnicast } from '../kernel/unicast.js';
 import { encodeSockopts } from '../options/sockopts.js';
 import type { DatagramSocketOptions } from '../options/table.js';
 import { choosePort, contains, outsideRange, type PortChoice } from '../ports/port-range.js';
-import { endsOf } from '../source/ends.js';
 import { failedCall, outerError, type Asked } from '../source/explain.js';
-import { checkLocalOptions, type LocalOptions } from '../source/local-options.js';
+import { checkLocalOptions } from '../source/local-options.js';
 import { localSteps, optionSteps } from '../source/local-steps.js';
 import { Recipe } from '../source/recipe.js';
-import { Endpoint, type EndpointLike, type LocalEndpointLike } from '../wire/endpoint.js';
+import { Endpoint } from '../wire/endpoint.js';
 import type { Family } from '../wire/families.js';
+import { endsOf, type ReservationOptions } from './ends.js';
 import { LOSES_GUARANTEE, SET_BY_RESERVE_UDP } from './guarantee.js';
 import { UdpReservation } from './udp-reservation.js';
 
-export interface ReserveUdpOptions extends LocalOptions {
-  /** The destination. Its port is not 0. An IPv4-mapped address results in an IPv6 socket. */
-  readonly remote: EndpointLike;
-  /** The local address, optionally with a port; by default the kernel picks the address by route, and a port. */
-  readonly local?: LocalEndpointLike | undefined;
-  /** The ports to pick from, both ends included, inside net.ipv4.ip_local_port_range. @default all of those */
-  readonly localPortRange?: PortRange | undefined;
+export interface ReserveUdpOptions extends ReservationOptions {
   /** `true` is refused: Linux cannot reserve one UDP port toward several destinations. @default false */
   readonly shareLocalPort?: boolean | undefined;
   /** Set before bind. Not SO_REUSEADDR, SO_REUSEPORT and SO_BINDTODEVICE, which would break the guarantee, nor UDP_GRO. */

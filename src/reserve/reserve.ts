@@ -5,37 +5,32 @@ import { boolean, integer, options as checkOptions } from '../arguments.js';
 import type { Handle } from '../binding.js';
 import { SocketError } from '../errors.js';
 import { EADDRINUSE, EADDRNOTAVAIL, EINPROGRESS, SOCK_STREAM } from '../kernel/numbers.js';
-import type { PortRange } from '../kernel/sysctl.js';
 import { isUnicast } from '../kernel/unicast.js';
 import { encodeOption } from '../options/access.js';
 import { saysDeferred } from '../options/deferred.js';
 import { encodeSockopts } from '../options/sockopts.js';
 import type { StreamSocketOptions } from '../options/table.js';
 import { choosePort, contains, outsideRange, passedOver } from '../ports/port-range.js';
-import { endsOf } from '../source/ends.js';
 import { failedCall, outerError } from '../source/explain.js';
 import { giveBack, takeHandle } from '../source/handles.js';
-import { checkLocalOptions, type LocalOptions } from '../source/local-options.js';
+import { checkLocalOptions } from '../source/local-options.js';
 import { localSteps, optionSteps } from '../source/local-steps.js';
 import type { Recipe, Step } from '../source/recipe.js';
 import { Recipes, type Shape } from '../source/recipes.js';
 import { askedFor, boundAddress, type Source } from '../source/source.js';
-import { Endpoint, type EndpointLike, type LocalEndpointLike } from '../wire/endpoint.js';
+import { Endpoint, type LocalEndpointLike } from '../wire/endpoint.js';
 import type { Family } from '../wire/families.js';
 import { isWildcard } from '../wire/wildcard.js';
+import { endsOf, type ReservationOptions } from './ends.js';
 import { LOSES_GUARANTEE, SET_BY_RESERVE } from './guarantee.js';
 import { PortReservation } from './port-reservation.js';
 
-export interface ReserveOptions extends LocalOptions {
-  /** The destination. Its port is not 0. An IPv4-mapped address results in an IPv6 socket. */
-  readonly remote: EndpointLike;
+export interface ReserveOptions extends ReservationOptions {
   /**
    * The local address; by default the kernel picks one by route. A `port` inside net.ipv4.ip_local_port_range is treated as
    * the range [port, port] and shared between destinations; any other port needs `shareLocalPort: false`.
    */
   readonly local?: LocalEndpointLike | undefined;
-  /** The ports to pick from, both ends included, inside net.ipv4.ip_local_port_range. @default all of those */
-  readonly localPortRange?: PortRange | undefined;
   /**
    * Whether reservations and connections to other destinations may use the same local port (IP_BIND_ADDRESS_NO_PORT).
    * `false`: the port is exclusive to this destination, and assigned by bind(2). @default true

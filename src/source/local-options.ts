@@ -1,6 +1,8 @@
-// The options of the local end that mean the same in every call, and their checks.
+// The options of the local end that mean the same in every call: types, checks, and their socket options.
 import { boolean, integer, invalidValue, string } from '../arguments.js';
-import { encodeOption } from '../options/access.js';
+import { encodeOption, type EncodedOption } from '../options/access.js';
+import { byFamily } from '../options/by-family.js';
+import type { Family } from '../wire/families.js';
 
 /** Options of the local end of connections, reservations and UDP sockets. */
 export interface LocalOptions {
@@ -12,7 +14,13 @@ export interface LocalOptions {
   readonly mark?: number | undefined;
 }
 
-/** The same and `device`, checked, with defaults. */
+/** The same with an interface, which reservations cannot have: their guarantee would hold on that interface only. */
+export interface LocalOptionsWithDevice extends LocalOptions {
+  /** The interface to send from (SO_BINDTODEVICE). @default any */
+  readonly device?: string | undefined;
+}
+
+/** The same, checked, with defaults. */
 export interface CheckedLocalOptions {
   readonly freebind: boolean;
   readonly transparent: boolean;
@@ -21,9 +29,7 @@ export interface CheckedLocalOptions {
 }
 
 /** Checks the options; each is read once. @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
-export function checkLocalOptions(
-  options: LocalOptions & { readonly device?: string | undefined },
-): CheckedLocalOptions {
+export function checkLocalOptions(options: LocalOptionsWithDevice): CheckedLocalOptions {
   const { freebind = false, transparent = false, mark, device } = options;
   boolean('options.freebind', freebind);
   boolean('options.transparent', transparent);
@@ -35,4 +41,15 @@ export function checkLocalOptions(
     encodeOption('SO_BINDTODEVICE', device, 'options.device');
   }
   return { freebind, transparent, mark, device };
+}
+
+/** The socket options for a family, in the order in which they are set. */
+export function encodeLocalOptions(options: LocalOptionsWithDevice, family: Family): EncodedOption[] {
+  const { freebind, transparent, mark, device } = options;
+  const encoded: EncodedOption[] = [];
+  if (freebind === true) encoded.push(encodeOption(byFamily('FREEBIND', family), true));
+  if (transparent === true) encoded.push(encodeOption(byFamily('TRANSPARENT', family), true));
+  if (mark !== undefined) encoded.push(encodeOption('SO_MARK', mark));
+  if (device !== undefined) encoded.push(encodeOption('SO_BINDTODEVICE', device));
+  return encoded;
 }

@@ -2,27 +2,23 @@
 import { ENOPROTOOPT } from '../kernel/numbers.js';
 import type { PortRange } from '../kernel/sysctl.js';
 import { encodeOption, type EncodedOption } from '../options/access.js';
-import { byFamily } from '../options/by-family.js';
 import type { Family } from '../wire/families.js';
+import { encodeLocalOptions, type LocalOptionsWithDevice } from './local-options.js';
 import type { Step } from './recipe.js';
 
 /** The parts of a local end that are socket options. */
-export interface LocalParts {
+export interface LocalParts extends LocalOptionsWithDevice {
   /** IP_BIND_ADDRESS_NO_PORT: connect(2) picks the port. 'ifAvailable' ignores the error of kernels before 4.2, which lack it. */
   readonly portAtConnect?: boolean | 'ifAvailable' | undefined;
   /** IP_LOCAL_PORT_RANGE */
   readonly range?: PortRange | undefined;
   /** If not set, a kernel without port ranges is accepted: only its search is slower. */
   readonly rangeWanted?: boolean | undefined;
-  readonly freebind?: boolean | undefined;
-  readonly transparent?: boolean | undefined;
-  readonly mark?: number | undefined;
-  readonly device?: string | undefined;
 }
 
 /** The steps in the order in which the options are set. */
 export function localSteps(local: LocalParts, family: Family): Step[] {
-  const { portAtConnect, range, rangeWanted, freebind, transparent, mark, device } = local;
+  const { portAtConnect, range, rangeWanted } = local;
   const steps: Step[] = [];
   if (portAtConnect !== undefined && portAtConnect !== false) {
     const tolerates = portAtConnect === 'ifAvailable' ? ENOPROTOOPT : undefined;
@@ -31,10 +27,7 @@ export function localSteps(local: LocalParts, family: Family): Step[] {
   if (range !== undefined) {
     steps.push(setOption(encodeOption('IP_LOCAL_PORT_RANGE', range), rangeWanted === true ? undefined : ENOPROTOOPT));
   }
-  if (freebind === true) steps.push(setOption(encodeOption(byFamily('FREEBIND', family), true)));
-  if (transparent === true) steps.push(setOption(encodeOption(byFamily('TRANSPARENT', family), true)));
-  if (mark !== undefined) steps.push(setOption(encodeOption('SO_MARK', mark)));
-  if (device !== undefined) steps.push(setOption(encodeOption('SO_BINDTODEVICE', device)));
+  steps.push(...optionSteps(encodeLocalOptions(local, family)));
   return steps;
 }
 

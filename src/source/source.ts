@@ -6,19 +6,14 @@ import type { Endpoint } from '../wire/endpoint.js';
 import type { Family } from '../wire/families.js';
 import { WILDCARD } from '../wire/wildcard.js';
 import type { Asked, Caller } from './explain.js';
+import type { CheckedLocalOptions } from './local-options.js';
 
 /** A checked source, encoded as far as possible without knowing the family. */
-export interface Source extends PortChoice {
+export interface Source extends PortChoice, CheckedLocalOptions {
   /** An IP address of the connection's family; undefined lets the kernel pick one. */
   readonly address: string | undefined;
   /** IP_BIND_ADDRESS_NO_PORT: the port is assigned by connect(2) and shared between destinations. */
   readonly shareLocalPort: boolean;
-  readonly freebind: boolean;
-  readonly transparent: boolean;
-  /** SO_MARK */
-  readonly mark: number | undefined;
-  /** SO_BINDTODEVICE */
-  readonly device: string | undefined;
   readonly protocol: StreamProtocol;
   /** Set after all of the above, before bind. */
   readonly sockopts: readonly EncodedOption[];

@@ -4,11 +4,11 @@ import { native, type Handle } from '../binding.js';
 import { SOCK_DGRAM } from '../kernel/numbers.js';
 import { encodeSockopts } from '../options/sockopts.js';
 import { callError, type Asked } from '../source/explain.js';
-import { optionSteps as plainSteps } from '../source/local-steps.js';
+import { optionSteps } from '../source/local-steps.js';
 import { Recipe } from '../source/recipe.js';
 import type { Family } from '../wire/families.js';
-import { Features, type OptionStep } from './features.js';
-import { optionSteps, readBack, REFUSED, type UdpSocketOptions } from './options.js';
+import { Features, type FeatureOption } from './features.js';
+import { featureOptions, readBack, REFUSED, type UdpSocketOptions } from './options.js';
 
 export interface CreatedSocket {
   readonly handle: Handle;
@@ -18,14 +18,14 @@ export interface CreatedSocket {
 /** @throws SyscallError of socket or setsockopt; ERR_UNSUPPORTED for gso: 'require' if the kernel does not support it */
 export function createSocket(options: UdpSocketOptions): CreatedSocket {
   const { family } = options;
-  const sockopts = plainSteps(encodeSockopts(options.sockopts, REFUSED));
+  const sockopts = optionSteps(encodeSockopts(options.sockopts, REFUSED));
   const handle = new (native().Handle)();
   const features = new Features(handle);
-  let steps = optionSteps(options);
+  let steps = featureOptions(options);
   for (;;) {
     const recipe = new Recipe([
       { call: 'socket', family, type: SOCK_DGRAM, protocol: 0 },
-      ...plainSteps(steps),
+      ...optionSteps(steps),
       ...sockopts,
     ]);
     const errno = recipe.run(handle);
@@ -50,7 +50,7 @@ export function createSocket(options: UdpSocketOptions): CreatedSocket {
 }
 
 /** If one option of a feature fails, its other options are skipped. */
-function sharesFeature(one: OptionStep, other: OptionStep): boolean {
+function sharesFeature(one: FeatureOption, other: FeatureOption): boolean {
   return one.feature !== undefined && one.feature === other.feature;
 }
 

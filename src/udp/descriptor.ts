@@ -22,7 +22,7 @@ import type { OptionAccess } from '../options/target.js';
 import { Endpoint, SOCKADDR_SIZE } from '../wire/endpoint.js';
 import type { Family } from '../wire/families.js';
 import { LEVELS } from '../options/row.js';
-import { optionSteps, type UdpSocketOptions } from './options.js';
+import { featureOptions, type UdpSocketOptions } from './options.js';
 
 /** The options of `UdpSocket.adopt`: those of `create`, except that the family is read from the descriptor. */
 export type UdpAdoptOptions = Omit<UdpSocketOptions, 'family'> & {
@@ -102,7 +102,7 @@ export function stateOf(handle: Handle): SocketState {
  * memberships, filters, SO_TXTIME.
  */
 export function remember(access: OptionAccess, options: UdpSocketOptions): () => void {
-  const before = [...optionSteps(options), ...sockoptsOf(options), encodeOption('UDP_SEGMENT', 0)].map((option) => ({
+  const before = [...featureOptions(options), ...sockoptsOf(options), encodeOption('UDP_SEGMENT', 0)].map((option) => ({
     ...option,
     value: valueOf(access, option),
   }));

@@ -65,7 +65,7 @@ export const PATH_MTU_DISCOVERY = ['dont', 'want', 'do', 'probe', 'interface', '
 export type Wanted = boolean | 'require';
 
 /** An option to set, and the feature that it belongs to. */
-export interface OptionStep extends EncodedOption {
+export interface FeatureOption extends EncodedOption {
   readonly feature?: FeatureName;
   /** Whether a failure is an error; otherwise it is recorded in `features`, or ignored if there is no feature. */
   readonly required: boolean;
@@ -99,7 +99,7 @@ export const BUFFER_FEATURES = Object.keys(BUFFERS) as readonly BufferFeature[];
 const OTHERS = ['gso', 'pathMtuDiscovery', 'txTime'] as const;
 
 /** The options that a flag sets. */
-export function flagSteps(feature: FlagFeature, family: Family, wanted: Wanted | undefined): OptionStep[] {
+export function flagOptions(feature: FlagFeature, family: Family, wanted: Wanted | undefined): FeatureOption[] {
   if (wanted === undefined || wanted === false) return [];
   return FLAGS[feature][family].map((name) => ({
     ...encodeOption(name, true),
@@ -108,7 +108,7 @@ export function flagSteps(feature: FlagFeature, family: Family, wanted: Wanted |
 }
 
 /** Required, since it changes what is sent. */
-export function pathMtuSteps(mode: PathMtuDiscovery, family: Family): OptionStep[] {
+export function pathMtuOptions(mode: PathMtuDiscovery, family: Family): FeatureOption[] {
   const value = PATH_MTU_DISCOVERY.indexOf(mode);
   const names =
     family === 'ipv4' ? (['IP_MTU_DISCOVER'] as const) : (['IPV6_MTU_DISCOVER', 'IP_MTU_DISCOVER'] as const);
@@ -116,12 +116,12 @@ export function pathMtuSteps(mode: PathMtuDiscovery, family: Family): OptionStep
 }
 
 /** SO_TXTIME: clocks other than CLOCK_MONOTONIC fail with EPERM without CAP_NET_ADMIN. */
-export function transmitTimeStep(wanted: TransmitTime): OptionStep {
+export function transmitTimeOption(wanted: TransmitTime): FeatureOption {
   return { ...encodeOption('SO_TXTIME', wanted), feature: 'txTime', required: true };
 }
 
 /** Sets the size up to the sysctl's limit, then beyond it if that is permitted. */
-export function bufferSteps(feature: BufferFeature, bytes: number): OptionStep[] {
+export function bufferOptions(feature: BufferFeature, bytes: number): FeatureOption[] {
   const [plain, force] = BUFFERS[feature];
   return [
     { ...encodeOption(plain, bytes), feature, required: true },
@@ -159,7 +159,7 @@ export class Features {
    * Sets the options in order, on an existing socket. If one option of a feature fails, its remaining options are skipped.
    * @throws SyscallError
    */
-  set(steps: readonly OptionStep[], family: Family): void {
+  set(steps: readonly FeatureOption[], family: Family): void {
     for (const step of steps) {
       const { feature, required, level, name, value } = step;
       if (feature !== undefined && this.#found[feature].reason !== undefined) continue;
@@ -173,12 +173,12 @@ export class Features {
   }
 
   /** Records that these options are set. */
-  has(steps: readonly OptionStep[]): void {
+  has(steps: readonly FeatureOption[]): void {
     for (const { feature } of steps) if (feature !== undefined) this.#found[feature] = { on: true };
   }
 
   /** Records that the kernel has refused an option. */
-  lacks({ feature, option }: OptionStep, errno: number): void {
+  lacks({ feature, option }: FeatureOption, errno: number): void {
     if (feature !== undefined) this.#found[feature] = failed(errno, option);
   }
 

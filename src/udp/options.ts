@@ -1,5 +1,4 @@
 // The options of UdpSocket.create: types, checks, defaults, and the socket options that follow from them.
-import { byFamily } from '../options/by-family.js';
 import {
   boolean,
   integer,
@@ -12,21 +11,21 @@ import {
 import { applyOptions, encodeOption, type EncodedOption } from '../options/access.js';
 import type { TransmitTime } from '../options/kinds/timestamping.js';
 import { steeringOf, type ReusePort } from '../options/reuse-port.js';
-import { checkLocalOptions, type LocalOptions } from '../source/local-options.js';
+import { checkLocalOptions, encodeLocalOptions, type LocalOptions } from '../source/local-options.js';
 import { encodeSockopts } from '../options/sockopts.js';
 import type { DatagramSocketOptions } from '../options/table.js';
 import type { OptionAccess } from '../options/target.js';
 import { FAMILIES, type Family } from '../wire/families.js';
 import {
   BUFFER_FEATURES,
-  bufferSteps,
+  bufferOptions,
   Features,
   FLAG_FEATURES,
-  flagSteps,
+  flagOptions,
   PATH_MTU_DISCOVERY,
-  pathMtuSteps,
-  transmitTimeStep,
-  type OptionStep,
+  pathMtuOptions,
+  transmitTimeOption,
+  type FeatureOption,
   type PathMtuDiscovery,
   type Wanted,
 } from './features.js';
@@ -125,7 +124,7 @@ export interface UdpSocketOptions extends SenderOptions, EgressOptions, LocalOpt
    * (`controlTruncated`). @default 320, which is enough for all options above
    */
   readonly controlLength?: number | undefined;
-  /** Overwrite received data when it is no longer valid, to find code that keeps a view of it. Slow. @default false */
+  /** Overwrite received data once it is no longer valid, to find code that still uses it. Slow. @default false */
   readonly debug?: boolean | undefined;
 }
 
@@ -193,24 +192,21 @@ function isUdpLevel(level: number): boolean {
 /**
  * The options that are set before bind, ordered by dependency; `sockopts` are set after them, so that they take precedence.
  */
-export function optionSteps(options: UdpSocketOptions): OptionStep[] {
-  const { family, mark, reusePort, txTime, pathMtuDiscovery } = options;
+export function featureOptions(options: UdpSocketOptions): FeatureOption[] {
+  const { family, reusePort, txTime, pathMtuDiscovery } = options;
   return [
-    ...FLAG_FEATURES.flatMap((name) => flagSteps(name, family, options[name])),
-    ...(pathMtuDiscovery === undefined ? [] : pathMtuSteps(pathMtuDiscovery, family)),
-    ...(txTime === undefined ? [] : [transmitTimeStep({ clock: 'CLOCK_MONOTONIC', ...(txTime !== true && txTime) })]),
-    ...BUFFER_FEATURES.flatMap((name) => (options[name] === undefined ? [] : bufferSteps(name, options[name]))),
+    ...FLAG_FEATURES.flatMap((name) => flagOptions(name, family, options[name])),
+    ...(pathMtuDiscovery === undefined ? [] : pathMtuOptions(pathMtuDiscovery, family)),
+    ...(txTime === undefined ? [] : [transmitTimeOption({ clock: 'CLOCK_MONOTONIC', ...(txTime !== true && txTime) })]),
+    ...BUFFER_FEATURES.flatMap((name) => (options[name] === undefined ? [] : bufferOptions(name, options[name]))),
     ...required(options.ipv6Only === undefined ? undefined : encodeOption('IPV6_V6ONLY', options.ipv6Only)),
     ...required(options.reuseAddr === true && encodeOption('SO_REUSEADDR', true)),
     ...required(reusePort !== undefined && reusePort !== false && encodeOption('SO_REUSEPORT', true)),
-    ...required(options.freebind === true && encodeOption(byFamily('FREEBIND', family), true)),
-    ...required(options.transparent === true && encodeOption(byFamily('TRANSPARENT', family), true)),
-    ...required(mark === undefined ? undefined : encodeOption('SO_MARK', mark)),
-    ...required(options.device === undefined ? undefined : encodeOption('SO_BINDTODEVICE', options.device)),
+    ...encodeLocalOptions(options, family).flatMap(required),
   ];
 }
 
-function required(option: EncodedOption | false | undefined): OptionStep[] {
+function required(option: EncodedOption | false | undefined): FeatureOption[] {
   return option === false || option === undefined ? [] : [{ ...option, required: true }];
 }
 
@@ -220,7 +216,7 @@ function required(option: EncodedOption | false | undefined): OptionStep[] {
  */
 export function configure(access: OptionAccess, options: UdpSocketOptions): Features {
   const features = new Features(access);
-  features.set(optionSteps(options), options.family);
+  features.set(featureOptions(options), options.family);
   applyOptions(access, options.sockopts);
   readBack(access, features, options);
   return features;

@@ -8,18 +8,16 @@ import type { StreamSocketOptions } from '../../options/table.js';
 import { choosePort } from '../../ports/port-range.js';
 import { sourceEndpoint } from './descriptor.js';
 import type { WaitForLocalPort } from '../../ports/wait-policy.js';
-import { checkLocalOptions, type LocalOptions } from '../../source/local-options.js';
+import { checkLocalOptions, type LocalOptionsWithDevice } from '../../source/local-options.js';
 import type { Source } from '../../source/source.js';
 
 /** Options of the source, which net.connect does not have. */
-export interface SourceOptions extends LocalOptions {
+export interface SourceOptions extends LocalOptionsWithDevice {
   /**
    * The local ports to pick from, both ends included, inside net.ipv4.ip_local_port_range (IP_LOCAL_PORT_RANGE).
    * @default [1, 65535], limited by the kernel to its sysctl's range
    */
   readonly localPortRange?: PortRange | undefined;
-  /** The interface to send from (SO_BINDTODEVICE). */
-  readonly device?: string | undefined;
   /**
    * Whether connections to other destinations may use the same local port (IP_BIND_ADDRESS_NO_PORT).
    * @default true, but false with `localPort`

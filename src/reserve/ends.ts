@@ -1,12 +1,18 @@
-// Checks `remote` and `local` of a TCP or UDP reservation, and determines the family of the socket.
+// What TCP and UDP reservations have in common: their options, and the check of both ends, which gives the family.
 import { invalidValue, outOfRange } from '../arguments.js';
+import type { PortRange } from '../kernel/sysctl.js';
+import type { LocalOptions } from '../source/local-options.js';
 import { Endpoint, type EndpointLike, type LocalEndpointLike } from '../wire/endpoint.js';
 import type { Family } from '../wire/families.js';
 
-export interface WantedEnds {
+/** The options that TCP and UDP reservations have in common. */
+export interface ReservationOptions extends LocalOptions {
   /** The destination. Its port is not 0. An IPv4-mapped address results in an IPv6 socket. */
   readonly remote: EndpointLike;
+  /** The local address, optionally with a port; by default the kernel picks the address by route, and a port. */
   readonly local?: LocalEndpointLike | undefined;
+  /** The ports to pick from, both ends included, inside net.ipv4.ip_local_port_range. @default all of those */
+  readonly localPortRange?: PortRange | undefined;
 }
 
 export interface Ends {
@@ -16,7 +22,7 @@ export interface Ends {
 }
 
 /** @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE (also for different families), ERR_OUT_OF_RANGE (also for port 0) */
-export function endsOf(options: WantedEnds): Ends {
+export function endsOf(options: Pick<ReservationOptions, 'remote' | 'local'>): Ends {
   const remote = Endpoint.from(options.remote, 'options.remote');
   if (remote.port === 0) throw outOfRange('options.remote.port', '>= 1 and <= 65535', 0);
   const { local: given } = options;
