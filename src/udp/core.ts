@@ -1,6 +1,6 @@
 // UdpCore: combines the parts of a UdpSocket (readiness, receiver, sender, replies, error queue) over one Handle. UdpSocket
 // is its public interface.
-import { callError, type Asked } from '../source/explain.js';
+import { callError } from '../source/explain.js';
 import { canWait, type Handle } from '../binding.js';
 import { check, SocketError, SyscallError } from '../errors.js';
 import { EBADF } from '../kernel/numbers.js';
@@ -16,9 +16,9 @@ import type { SocketState } from './descriptor.js';
 import type { UdpEmitter, UdpSocketEvents } from './emitter.js';
 import { ErrorEntries } from './error-entries.js';
 import { ErrorQueue, type ErrorQueueStats } from './error-queue.js';
-import type { Features } from './features.js';
+import { udpAsked, type Features } from './features.js';
 import { make } from './internal.js';
-import { receiverOptions, senderOptions, type UdpSocketOptions } from './options.js';
+import { receiverOptions, type UdpSocketOptions } from './options.js';
 import { Receiver, type ReceiveStats } from './receive/receiver.js';
 import { addStats } from './reply/egress.js';
 import { Replier, type ReplyStats } from './reply/replier.js';
@@ -31,7 +31,7 @@ export interface UdpStats {
   /** Includes what `reply` sent from other ports. */
   readonly sent: SendStats;
   readonly replies: ReplyStats;
-  /** Present with `errorQueue`. */
+  /** All 0 without `errorQueue`. */
   readonly errorQueue: ErrorQueueStats;
 }
 
@@ -83,7 +83,6 @@ export class UdpCore {
       },
       receiverOptions(options, features),
     );
-    const sending = senderOptions(options);
     this.sender = new Sender(
       {
         handle,
@@ -92,12 +91,15 @@ export class UdpCore {
         writable: () => this.readiness.wait(WRITABLE),
         emit: (event, ...args) => this.#emit(event, ...(args as never)),
       },
-      sending,
+      options,
     );
     const { pktinfo, originalDestination } = features.found;
     this.replier = new Replier(
       {
-        ...{ handle, family, sender: this.sender, senderOptions: sending },
+        handle,
+        family,
+        sender: this.sender,
+        senderOptions: options,
         reportsDestination: pktinfo.on || originalDestination.on,
         emit: (event, ...args) => this.#emit(event, ...(args as never)),
         onError: (error, info) => {
@@ -147,7 +149,7 @@ export class UdpCore {
       throw callError(
         'bind',
         result,
-        { ...this.#asked(), ...localContext(this.handle), local: local.address, port: local.port },
+        { ...udpAsked(this.family), ...localContext(this.handle), local: local.address, port: local.port },
         { ends: local },
       );
     this.#bound = true;
@@ -163,15 +165,15 @@ export class UdpCore {
     const bound = this.#bound || (this.#remote === undefined && portAssigned(this.handle));
     const result = this.handle.connect(sockaddr);
     if (result < 0)
-      throw callError('connect', result, { ...this.#asked(), ...localContext(this.handle), remote }, { ends: remote });
+      throw callError(
+        'connect',
+        result,
+        { ...udpAsked(this.family), ...localContext(this.handle), remote },
+        { ends: remote },
+      );
     this.#bound = bound;
     this.#remote = remote;
     this.replier.moved();
-  }
-
-  /** The context of a failed call. */
-  #asked(): Asked {
-    return { by: 'UdpSocket', family: this.family, protocol: 'udp', port: 0 };
   }
 
   /** `UdpSocket.disconnect` */

@@ -1,13 +1,12 @@
 // Creates the socket of UdpSocket.create with one recipe that sets all options. If the kernel lacks an option of a feature,
 // the recipe is run again without that feature, and `features` reports it.
 import { native, type Handle } from '../binding.js';
-import { SOCK_DGRAM } from '../kernel/numbers.js';
+import { EPERM, SOCK_DGRAM } from '../kernel/numbers.js';
 import { encodeSockopts } from '../options/sockopts.js';
-import { callError, type Asked } from '../source/explain.js';
+import { callError, failedCall } from '../source/explain.js';
 import { optionSteps } from '../source/local-steps.js';
-import { Recipe } from '../source/recipe.js';
-import type { Family } from '../wire/families.js';
-import { Features, type FeatureOption } from './features.js';
+import { Recipe, type Step } from '../source/recipe.js';
+import { Features, udpAsked, type FeatureOption } from './features.js';
 import { featureOptions, readBack, REFUSED, type UdpSocketOptions } from './options.js';
 
 export interface CreatedSocket {
@@ -25,17 +24,14 @@ export function createSocket(options: UdpSocketOptions): CreatedSocket {
   for (;;) {
     const recipe = new Recipe([
       { call: 'socket', family, type: SOCK_DGRAM, protocol: 0 },
-      ...optionSteps(steps),
+      ...steps.map(stepOf),
       ...sockopts,
     ]);
     const errno = recipe.run(handle);
     if (errno === 0) break;
-    const { failed } = recipe;
-    if (failed?.call !== 'setsockopt') throw callError('socket', errno, askedFor(family));
-    const step = steps.find((candidate) => candidate === failed.option);
-    if (step === undefined || step.required) {
-      throw callError('setsockopt', errno, askedFor(family), { option: failed.option });
-    }
+    const { call, option } = failedCall(recipe.failed);
+    const step = steps.find((candidate) => candidate === option);
+    if (step === undefined || step.required) throw callError(call, errno, udpAsked(family), { option });
     features.lacks(step, errno);
     steps = steps.filter((other) => other !== step && !sharesFeature(other, step));
   }
@@ -49,11 +45,13 @@ export function createSocket(options: UdpSocketOptions): CreatedSocket {
   return { handle, features };
 }
 
+/** A size beyond the sysctl's limit needs CAP_NET_ADMIN; `features` reports the size that was reached without it. */
+function stepOf(option: FeatureOption): Step {
+  const optional = !option.required && option.feature === undefined;
+  return { call: 'setsockopt', option, tolerates: optional ? EPERM : undefined };
+}
+
 /** If one option of a feature fails, its other options are skipped. */
 function sharesFeature(one: FeatureOption, other: FeatureOption): boolean {
   return one.feature !== undefined && one.feature === other.feature;
-}
-
-function askedFor(family: Family): Asked {
-  return { by: 'UdpSocket', family, protocol: 'udp', port: 0 };
 }

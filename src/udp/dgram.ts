@@ -4,14 +4,16 @@ import { integer, invalidType } from '../arguments.js';
 import type { Handle } from '../binding.js';
 import { SocketError } from '../errors.js';
 import { intOption } from '../kernel/int-option.js';
-import { IP_MTU, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_UDP, IPV6_MTU, UDP_GRO } from '../kernel/numbers.js';
+import { IPPROTO_UDP, UDP_GRO } from '../kernel/numbers.js';
 import { requireDgram, toDgramSocket } from '../node/dgram.js';
 import { encodeOption } from '../options/access.js';
+import { bothFamilies } from '../options/by-family.js';
 import { portAssigned } from '../options/local-endpoint.js';
 import { accessOf, type OptionAccess } from '../options/target.js';
 import { NativeSocket } from '../socket/native-socket.js';
 import { udpFamily } from './descriptor.js';
 import { handOver } from './internal.js';
+import { pathMtu } from './path-mtu.js';
 import { UdpSocket } from './socket.js';
 
 /**
@@ -78,7 +80,7 @@ function inspectSocket(target: UdpSocket | NativeSocket | number, fd: number, co
     );
   }
   // The kernel reports a path MTU for connected sockets only.
-  const mtu = intOption(access, IPPROTO_IP, IP_MTU) ?? intOption(access, IPPROTO_IPV6, IPV6_MTU) ?? 0;
+  const mtu = pathMtu(access, true) ?? pathMtu(access, false) ?? 0;
   if (connected || mtu > 0) {
     throw new SocketError(
       'ERR_INVALID_STATE',
@@ -92,7 +94,7 @@ function inspectSocket(target: UdpSocket | NativeSocket | number, fd: number, co
 function give(from: Pick<Handle, 'fd' | 'detach'>, { access, type }: Found): Socket {
   const socket = toDgramSocket(from.fd(), type, access);
   // dgram does not read the error queue, so every poll would return at once.
-  for (const name of ['IP_RECVERR', 'IPV6_RECVERR'] as const) {
+  for (const name of bothFamilies('RECVERR')) {
     const option = encodeOption(name, false);
     access.setsockopt(option.level, option.name, option.value);
   }

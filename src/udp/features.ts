@@ -1,6 +1,6 @@
 // The features of a UDP socket as data: the socket options that each sets, and whether the requested ones are on. A feature
 // that the kernel lacks is an error only if it was required.
-import { callError } from '../source/explain.js';
+import { callError, type Asked } from '../source/explain.js';
 import { errnoName } from '../errors.js';
 import { interfaceName } from '../kernel/interfaces.js';
 import { requireIntOption } from '../kernel/int-option.js';
@@ -11,7 +11,7 @@ import type { TransmitTime } from '../options/kinds/timestamping.js';
 import { type WritableOptionName } from '../options/table.js';
 import type { OptionAccess } from '../options/target.js';
 import type { Family } from '../wire/families.js';
-import type { GsoMode } from './send/gso.js';
+import { isSwitchedOff, type GsoMode } from './send/gso.js';
 
 /** Whether a feature is on, and why not. */
 export interface Feature {
@@ -50,6 +50,7 @@ export type FlagFeature =
 
 export type BufferFeature = 'recvBufferSize' | 'sendBufferSize';
 
+/** All features of a UdpSocket. */
 export type FeatureName = FlagFeature | BufferFeature | 'gso' | 'pathMtuDiscovery' | 'txTime';
 
 /** Modes of path MTU discovery: IP_MTU_DISCOVER of ip(7). */
@@ -103,7 +104,8 @@ export function flagOptions(feature: FlagFeature, family: Family, wanted: Wanted
   if (wanted === undefined || wanted === false) return [];
   return FLAGS[feature][family].map((name) => ({
     ...encodeOption(name, true),
-    ...{ feature, required: wanted === 'require' },
+    feature,
+    required: wanted === 'require',
   }));
 }
 
@@ -165,7 +167,7 @@ export class Features {
       if (feature !== undefined && this.#found[feature].reason !== undefined) continue;
       const result = this.#access.setsockopt(level, name, value);
       if (result < 0 && required) {
-        throw callError('setsockopt', result, { by: 'UdpSocket', family, protocol: 'udp', port: 0 }, { option: step });
+        throw callError('setsockopt', result, udpAsked(family), { option: step });
       }
       if (result < 0) this.lacks(step, result);
       else this.has([step]);
@@ -185,7 +187,7 @@ export class Features {
   /** Records whether the kernel has UDP_SEGMENT. Nothing is set, since each send has its own segment size. */
   readSegmentation(mode: GsoMode): void {
     if (mode === 'off') return;
-    if (process.env['LINUX_SOCKETS_GSO'] === 'off') {
+    if (isSwitchedOff()) {
       this.#found.gso = { on: false, reason: 'switchedOff' };
       return;
     }
@@ -206,6 +208,11 @@ export class Features {
     const size = Math.floor(requireIntOption(this.#access, level, name, option) / 2); // the kernel doubles what it is given
     this.#found[feature] = size >= wanted ? { on: true, size } : { on: false, reason: 'clamped', size };
   }
+}
+
+/** What a UdpSocket asked for, when a call fails. */
+export function udpAsked(family: Family): Asked {
+  return { by: 'UdpSocket', family, protocol: 'udp', port: 0 };
 }
 
 function failed(errno: number, option: WritableOptionName): Feature {

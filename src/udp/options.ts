@@ -7,6 +7,7 @@ import {
   oneOf,
   options as checkOptions,
   outOfRange,
+  readOnce,
 } from '../arguments.js';
 import { applyOptions, encodeOption, type EncodedOption } from '../options/access.js';
 import type { TransmitTime } from '../options/kinds/timestamping.js';
@@ -128,6 +129,17 @@ export interface UdpSocketOptions extends SenderOptions, EgressOptions, LocalOpt
   readonly debug?: boolean | undefined;
 }
 
+/**
+ * Copies the options, so that each, and each of `sockopts`, is read once: a getter cannot pass a check and be another value
+ * later.
+ */
+export function readOptions<T extends Pick<UdpSocketOptions, 'sockopts'>>(given: T): T {
+  const options = readOnce(given);
+  return typeof options === 'object' && options?.sockopts !== undefined
+    ? { ...options, sockopts: readOnce(options.sockopts) }
+    : options;
+}
+
 /** Checks the options before anything is created. @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
 export function checkUdpOptions(options: UdpSocketOptions): void {
   checkOptions('options', options, KEYS);
@@ -247,12 +259,6 @@ export function receiverOptions(options: UdpSocketOptions, features: Features): 
   };
 }
 
-/** The options of the sender. */
-export function senderOptions(options: UdpSocketOptions): SenderOptions {
-  const entries = SENDER_OPTIONS.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]);
-  return Object.fromEntries(entries) as SenderOptions;
-}
-
 /** The control messages of all typed features take 272 bytes on an IPv6 socket. */
 const DEFAULT_CONTROL = 320;
 /**
@@ -282,27 +288,25 @@ const RANGES = [
 ] as const;
 
 const KEYS: readonly (keyof UdpSocketOptions)[] = [
-  ...([
-    'family',
-    ...FLAG_FEATURES,
-    'mark',
-    'device',
-    'pathMtuDiscovery',
-    'txTime',
-    'ipv6Only',
-    'reuseAddr',
-    'reusePort',
-    'freebind',
-  ] as const),
-  ...([
-    'transparent',
-    'recvBufferSize',
-    'sendBufferSize',
-    'sockopts',
-    'slots',
-    'maxDatagram',
-    'controlLength',
-  ] as const),
-  ...(['replySockets', 'replySocketTimeout', 'debug'] as const),
+  'family',
+  ...FLAG_FEATURES,
+  'mark',
+  'device',
+  'pathMtuDiscovery',
+  'txTime',
+  'ipv6Only',
+  'reuseAddr',
+  'reusePort',
+  'freebind',
+  'transparent',
+  'recvBufferSize',
+  'sendBufferSize',
+  'sockopts',
+  'slots',
+  'maxDatagram',
+  'controlLength',
+  'replySockets',
+  'replySocketTimeout',
+  'debug',
   ...SENDER_OPTIONS,
 ];

@@ -1,7 +1,7 @@
 // UdpSocket: a UDP socket with control messages, batches and segmentation offload, as an alternative to Node's dgram.
 import { createSocket } from './create.js';
 import { inspect, type InspectOptions } from 'node:util';
-import { integer, invalidType, options as checkOptions, readOnce } from '../arguments.js';
+import { integer, invalidType, options as checkOptions } from '../arguments.js';
 import { native, type Handle } from '../binding.js';
 import { check, SocketError } from '../errors.js';
 import {
@@ -22,7 +22,7 @@ import { UdpEmitter } from './emitter.js';
 import type { ErrorQueue } from './error-queue.js';
 import type { Feature, FeatureName } from './features.js';
 import { fromHandle, handOver } from './internal.js';
-import { checkUdpOptions, configure, refusalOf, type UdpSocketOptions } from './options.js';
+import { checkUdpOptions, configure, readOptions, refusalOf, type UdpSocketOptions } from './options.js';
 import { pathMtu } from './path-mtu.js';
 import { ReceivedBatch } from './receive/batch.js';
 import type { Message } from './receive/messages.js';
@@ -78,7 +78,7 @@ export class UdpSocket extends UdpEmitter implements OwnSocket<'dgram'>, AsyncDi
   static adopt(fd: number, options: UdpAdoptOptions = {}): UdpSocket {
     integer('fd', fd, 0, 2 ** 31 - 1);
     const access = accessOf(fd);
-    const wanted = optionsFor(fd, access, options);
+    const wanted = optionsFor(fd, access, readOptions(options));
     checkUdpOptions(wanted);
     const handle = new (native().Handle)();
     const restore = remember(access, wanted);
@@ -135,6 +135,7 @@ export class UdpSocket extends UdpEmitter implements OwnSocket<'dgram'>, AsyncDi
     return this.#core.remote;
   }
 
+  /** Whether the socket is closed, or its descriptor was detached. */
   get closed(): boolean {
     return this.#core.closed;
   }
@@ -333,6 +334,7 @@ export class UdpSocket extends UdpEmitter implements OwnSocket<'dgram'>, AsyncDi
     return this;
   }
 
+  /** Continues reading after `pause()`. */
   resume(): this {
     this.#core.receiver.resume();
     return this;
@@ -388,14 +390,6 @@ export class UdpSocket extends UdpEmitter implements OwnSocket<'dgram'>, AsyncDi
     const open = this.#core.handle.getsockname(scratchAddress) >= 0;
     return `UdpSocket ${inspectValue(open ? { family, fd, local: this.local, remote } : { family, closed: true }, options)}`;
   }
-}
-
-/** Each option is read once, and each of `sockopts`. */
-function readOptions(given: UdpSocketOptions): UdpSocketOptions {
-  const options = readOnce(given);
-  return typeof options === 'object' && options?.sockopts !== undefined
-    ? { ...options, sockopts: readOnce(options.sockopts) }
-    : options;
 }
 
 // What a call writes is read before the next call.

@@ -10,17 +10,9 @@ import type { SenderOptions } from '../send/options.js';
 import { Sender, type SendEvents } from '../send/sender.js';
 import type { SendStats } from '../send/transmit.js';
 import { inheritSending } from './inherited.js';
-import {
-  EADDRINUSE,
-  EAGAIN,
-  IPPROTO_IP,
-  IPPROTO_IPV6,
-  IPV6_FREEBIND,
-  IP_FREEBIND,
-  SOCK_DGRAM,
-  SOL_SOCKET,
-  SO_REUSEADDR,
-} from '../../kernel/numbers.js';
+import { EADDRINUSE, EAGAIN, SOCK_DGRAM } from '../../kernel/numbers.js';
+import { encodeOption } from '../../options/access.js';
+import { encodeLocalOptions } from '../../source/local-options.js';
 
 export interface EgressOptions {
   /**
@@ -102,9 +94,10 @@ export class EgressSockets {
     check('socket', handle.socket(familyNumber(family), SOCK_DGRAM, 0), context);
     try {
       inheritSending(this.#context.handle, handle, family);
-      const [level, freebind] = family === 'ipv4' ? [IPPROTO_IP, IP_FREEBIND] : [IPPROTO_IPV6, IPV6_FREEBIND];
-      check('setsockopt', handle.setsockopt(level, freebind, 1), context);
-      check('setsockopt', handle.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1), context);
+      const shared = encodeOption('SO_REUSEADDR', true);
+      for (const { option, level, name, value } of [...encodeLocalOptions({ freebind: true }, family), shared]) {
+        check('setsockopt', handle.setsockopt(level, name, value), { ...context, option });
+      }
       const bound = handle.bind(source.transientSockaddr(family));
       check('bind', bound, {
         ...context,

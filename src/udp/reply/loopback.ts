@@ -1,8 +1,8 @@
 // Replies from ::1: the kernel would send them to other hosts, where ::1 means the peer itself. For IPv4 the kernel
 // prevents it (EINVAL).
 import type { Handle } from '../../binding.js';
+import { intOption } from '../../kernel/int-option.js';
 import { routeTo } from '../../kernel/routes.js';
-import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
 import type { Endpoint } from '../../wire/endpoint.js';
 import { SOL_SOCKET, SO_BINDTODEVICE, SO_MARK } from '../../kernel/numbers.js';
 
@@ -20,10 +20,10 @@ export function mayLeak(from: Endpoint, to: Endpoint, index: number | undefined)
 export function staysHere(handle: Handle, to: Endpoint, sourcePort: number, mark: number | undefined): boolean {
   // A socket bound to a device ignores routes of other devices, the local ones among them.
   if (handle.getsockopt(SOL_SOCKET, SO_BINDTODEVICE, scratch) !== 0) return false;
-  if (handle.getsockopt(SOL_SOCKET, SO_MARK, scratch) < 4) return false;
-  const own = scratchView.getUint32(0, LITTLE_ENDIAN);
+  const own = intOption(handle, SOL_SOCKET, SO_MARK);
+  if (own === undefined) return false;
   try {
-    const flow = { source: '::1', mark: mark ?? own, sourcePort, destinationPort: to.port };
+    const flow = { source: '::1', mark: mark ?? own >>> 0, sourcePort, destinationPort: to.port };
     return routeTo(to, flow).type === 'local';
   } catch {
     return false; // unknown: AF_NETLINK is forbidden, or no descriptor is left
@@ -33,4 +33,3 @@ export function staysHere(handle: Handle, to: Endpoint, sourcePort: number, mark
 /** The index of `lo` in every network namespace: LOOPBACK_IFINDEX. */
 const LOOPBACK_INDEX = 1;
 const scratch = new Uint8Array(16);
-const scratchView = new DataView(scratch.buffer);

@@ -88,7 +88,8 @@ export function requireSegmentation(reader: Pick<Handle, 'getsockopt'>, mode: Gs
   );
 }
 
-function isSwitchedOff(): boolean {
+/** Whether the environment turns segmentation offload off, for every socket of the process. */
+export function isSwitchedOff(): boolean {
   return process.env['LINUX_SOCKETS_GSO'] === 'off';
 }
 
@@ -121,8 +122,7 @@ export class GsoPolicy {
     this.maxSegments = gsoMaxSegments;
     this.equalTail = gsoEqualTail;
     requireSegmentation(handle, mode);
-    const switchedOff = isSwitchedOff();
-    this.mode = switchedOff ? 'off' : mode;
+    this.mode = isSwitchedOff() ? 'off' : mode;
   }
 
   /** Whether it is enabled but refused by the kernel or for this destination. */
