@@ -40,8 +40,8 @@ export interface ConnectOptions extends TcpNetConnectOpts, SourceOptions {
 
 /** The options of an HTTP request have `protocol: 'https:'`, which is not the transport protocol. */
 export function withoutUrlProtocol<O extends object>(options: O): O {
-  const { protocol, ...others } = options as O & { readonly protocol?: unknown };
-  return typeof protocol === 'string' && protocol.endsWith(':') ? (others as unknown as O) : options;
+  const { protocol } = options as { readonly protocol?: unknown };
+  return typeof protocol === 'string' && protocol.endsWith(':') ? { ...options, protocol: undefined } : options;
 }
 
 /** Whether there are options of the source, which net.connect does not have. */
