@@ -69,6 +69,7 @@ export default defineConfig(
         setInterval: 'readonly',
         clearInterval: 'readonly',
         AbortController: 'readonly',
+        AbortSignal: 'readonly',
         Buffer: 'readonly',
       },
     },

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { bringUpToDate } from '../scripts/bring-up-to-date.mjs';
 import { commandInside, namespaces } from '../scripts/namespaces.mjs';
-import { fetchBun } from './support/bun.mjs';
+import { BUN, fetchProgram } from '../scripts/fetch-program.mjs';
 import { measure } from './support/measure.mjs';
 import { programsOf } from './support/reference.mjs';
 import { save, summary, table } from './support/report.mjs';
@@ -46,8 +46,8 @@ async function main(suite, { only, pairs, json = false }) {
   if (process.env[INSIDE] === undefined) {
     const unbuilt = process.env['LINUX_SOCKETS_BUILT'] ? undefined : bringUpToDate();
     if (unbuilt !== undefined) fail(`scripts/${unbuilt} failed.`);
-    const noBun = trials.some(({ reference }) => reference?.[0] === 'bun') ? fetchBun() : undefined;
-    if (noBun !== undefined) console.error(`bench: ${noBun}. Its trials are skipped.`);
+    const bun = trials.some(({ reference }) => reference?.[0] === 'bun') ? fetchProgram(BUN) : {};
+    if ('reason' in bun) console.error(`bench: ${bun.reason}. Its trials are skipped.`);
     process.exit(enterNamespace());
   }
 

@@ -4,7 +4,9 @@
 
 #include <uv.h>
 
+#include <atomic>
 #include <cstdlib>
+#include <cstring>
 
 #include "args.h"
 #include "handle.h"
@@ -39,7 +41,7 @@ class Watcher {
       std::free(poll);
       return error;
     }
-    auto* watcher = new Watcher(owner, poll);
+    auto* watcher = new Watcher(owner, poll, IsDeno(env));
     if (napi_add_async_cleanup_hook(env, OnCleanup, watcher, &watcher->cleanup_) != napi_ok) {
       watcher->owner_ = nullptr;
       watcher->Close();
@@ -67,7 +69,10 @@ class Watcher {
   }
 
  private:
-  Watcher(Poll* owner, uv_poll_t* poll) : owner_(owner), poll_(poll) { poll->data = this; }
+  Watcher(Poll* owner, uv_poll_t* poll, bool may_be_called_late)
+      : owner_(owner), poll_(poll), may_be_called_late_(may_be_called_late) {
+    poll->data = this;
+  }
 
   static void OnEvent(uv_poll_t* poll, int status, int events) {
     auto* watcher = static_cast<Watcher*>(poll->data);
@@ -79,14 +84,30 @@ class Watcher {
   static void OnClosed(uv_handle_t* handle) {
     auto* watcher = static_cast<Watcher*>(handle->data);
     if (watcher->cleanup_ != nullptr) (void)napi_remove_async_cleanup_hook(watcher->cleanup_);
+    if (watcher->may_be_called_late_) watcher = Keep(watcher);
+    if (watcher == nullptr) return;
     std::free(watcher->poll_);
     delete watcher;
+  }
+
+  // Deno 2.9 may call back once more after the close callback. So the memory is kept until 1024 others have been
+  // closed; returns the one that is no longer needed.
+  static Watcher* Keep(Watcher* watcher) {
+    static std::atomic<Watcher*> kept[1024];
+    static std::atomic<uint32_t> next;
+    return kept[next.fetch_add(1) % 1024].exchange(watcher);
+  }
+
+  static bool IsDeno(napi_env env) {
+    const napi_node_version* version = nullptr;
+    return napi_get_node_version(env, &version) == napi_ok && std::strcmp(version->release, "Deno") == 0;
   }
 
   Poll* owner_;
   uv_poll_t* poll_;
   napi_async_cleanup_hook_handle cleanup_ = nullptr;
   bool closing_ = false;
+  const bool may_be_called_late_;
 };
 
 Napi::Function Poll::Define(Napi::Env env) {
@@ -123,12 +144,14 @@ void Poll::OnEvent(int status, int events) {
   napi_value arguments[2] = {};
   Napi::Function callback = callback_.Value();
   if (status < 0) LetGo();  // libuv has stopped it
+  // Not used, but Deno writes to it unchecked.
+  napi_value result = nullptr;
   const bool ready = !callback.IsEmpty() && napi_get_global(env, &receiver) == napi_ok &&
                      napi_create_int32(env, status, &arguments[0]) == napi_ok &&
                      napi_create_int32(env, events, &arguments[1]) == napi_ok;
   // make_callback drains nextTicks and microtasks. In an environment that is being terminated it runs nothing and
   // fails. The callback may close this Poll, so `this` must not be used afterwards.
-  if (ready && napi_make_callback(env, nullptr, receiver, callback, 2, arguments, nullptr) == napi_pending_exception) {
+  if (ready && napi_make_callback(env, nullptr, receiver, callback, 2, arguments, &result) == napi_pending_exception) {
     ReportUncaught(env);
   }
   (void)napi_close_handle_scope(env, scope);

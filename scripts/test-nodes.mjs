@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bringUpToDate } from './bring-up-to-date.mjs';
-import { fetchNode } from './fetch-node.mjs';
+import { nodeOf, requireProgram } from './fetch-program.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const lines = process.argv.slice(2).filter((argument) => /^\d+(\.\d+)*$/.test(argument));
@@ -14,7 +14,7 @@ if (lines.length === 0) lines.push('22', '24', '26');
 if (bringUpToDate() !== undefined) process.exit(1);
 
 const results = lines.map((line) => {
-  const node = fetchNode(line);
+  const node = requireProgram(nodeOf(line));
   const version = spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout.trim();
   console.log(`\n── Node ${version} ──`);
   const env = {

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { bun } from './bun.mjs';
+import { BUN, installed, nodeOf } from '../../scripts/fetch-program.mjs';
 
 const bench = dirname(dirname(fileURLToPath(import.meta.url)));
 const cache = join(dirname(bench), 'node_modules/.cache/bench');
@@ -17,20 +17,19 @@ export function programsOf(suite) {
   const script = (/** @type {string} */ name) => join(bench, suite, `${name}.mjs`);
   const reference = compiled(suite);
   const newer = node26();
-  const installed = bun();
+  const bun = installed(BUN);
   return {
     ours: [process.execPath, '--expose-gc', script('ours')],
     ...(newer !== undefined && { node26: [newer, '--expose-gc', script('ours')] }),
     ...(reference !== undefined && { reference: [reference] }),
     dgram: [process.execPath, script('dgram')],
-    ...(installed !== undefined && { bun: [installed, script('bun')] }),
+    ...(bun !== undefined && { bun: [bun, script('bun')] }),
   };
 }
 
 /** Node 26, if `npm run test:nodes` has downloaded it. */
 export function node26() {
-  const path = join(dirname(bench), `node_modules/.cache/nodes/26/node_modules/node-linux-${process.arch}/bin/node`);
-  return existsSync(path) ? path : undefined;
+  return installed(nodeOf('26'));
 }
 
 /** SUITE.c and SUITE-*.c, if there are any, are one program. Its name is a hash of its sources and flags. */

@@ -5,7 +5,7 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { format, resolveConfig } from 'prettier';
 import { median, min, quantile } from 'simple-statistics';
-import { BUN_VERSION } from './bun.mjs';
+import { BUN } from '../../scripts/fetch-program.mjs';
 
 /** @typedef {import('./trial.mjs').Result} Result */
 /** @typedef {import('./trial.mjs').Trial} Trial */
@@ -30,7 +30,7 @@ export function summary(suite, pairs, measured) {
       cores: cpus().length,
       node: process.version,
       ...(measured.some(({ trial, verdict }) => trial.reference?.[0] === 'bun' && verdict !== 'skipped') && {
-        bun: BUN_VERSION,
+        bun: BUN.version,
       }),
       load: round(loadavg()[1] ?? NaN),
     },

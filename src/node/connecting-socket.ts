@@ -194,6 +194,10 @@ export const NO_HOOKS: SocketHooks = {
 
 const METHODS = ['open', 'bind', 'bind6', 'connect', 'connect6', 'close', 'reset', 'ref', 'unref', 'hasRef'] as const;
 const prototypes = new WeakMap<object, object>();
+/** Node's accessor of the handle. Other runtimes have none, and `requireHooks` throws there. */
 const accessor = Object.getOwnPropertyDescriptor(Socket.prototype, '_handle');
-const { get: getHandle, set: setHandle } = (accessor ?? {}) as Record<'get' | 'set', (handle?: unknown) => unknown>;
+export const { get: getHandle, set: setHandle } = (accessor ?? {}) as Record<
+  'get' | 'set',
+  (this: Socket, handle?: unknown) => unknown
+>;
 let known: boolean | undefined;

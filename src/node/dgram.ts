@@ -1,7 +1,6 @@
 // Turns a bound UDP descriptor into a dgram.Socket, which then owns it. dgram accepts any descriptor without checking its
 // kind.
 import { createSocket, type Socket } from 'node:dgram';
-import { isSupported } from '../binding.js';
 import { SocketError } from '../errors.js';
 import { intOption, type OptionReader } from '../kernel/int-option.js';
 import { SO_REUSEADDR, SOL_SOCKET } from '../kernel/numbers.js';
@@ -10,12 +9,6 @@ import { descriptorOf } from './descriptor.js';
 /** Reads and sets options of the descriptor. */
 interface OptionCalls extends OptionReader {
   setsockopt(level: number, name: number, value: number): number;
-}
-
-/** @throws ERR_UNSUPPORTED on a runtime whose dgram does not accept a descriptor */
-export function requireDgram(): void {
-  if (isSupported && process.versions['deno'] === undefined) return;
-  throw new SocketError('ERR_UNSUPPORTED', 'The dgram module of this runtime does not accept a descriptor.');
 }
 
 /**

@@ -1,18 +1,8 @@
-// Turns a descriptor into a net.Socket, which then owns it. Only on runtimes that really use the given descriptor: Bun
-// ignores it, Deno connects another one, and both would use the wrong source address.
+// Turns a descriptor into a net.Socket, which then owns it.
 import { Socket, type SocketConstructorOpts } from 'node:net';
-import { isSupported, type Handle } from '../binding.js';
+import { type Handle } from '../binding.js';
 import { SocketError } from '../errors.js';
 import { descriptorOf } from './descriptor.js';
-
-/** Throws ERR_UNSUPPORTED on a runtime whose net.Socket does not accept a descriptor. Must be called before anything is sent. */
-export function requireAdoption(): void {
-  if (isSupported && process.versions['bun'] === undefined && process.versions['deno'] === undefined) return;
-  throw new SocketError(
-    'ERR_UNSUPPORTED',
-    'Only Node.js can create a net.Socket from a descriptor; this runtime would open another socket.',
-  );
-}
 
 /** Creates a net.Socket from a TCP descriptor, which it then owns. If this throws, the descriptor is closed. */
 export function toStream(handle: Handle, options: SocketConstructorOpts = { readable: true, writable: true }): Socket {

@@ -2,12 +2,22 @@
 // socket; the hooks are installed before its first attempt. The alternative, TLS on top of a connecting socket, does not
 // work for names with several addresses: Node then replaces the TCP handle under TLS (Node 20 crashes).
 import dns from 'node:dns';
-import { Socket, type LookupFunction } from 'node:net';
+import { type Socket, type LookupFunction } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import { hook, isHooked, NO_HOOKS, unknownNode, type SocketHooks } from './connecting-socket.js';
+import {
+  getHandle,
+  hook,
+  isHooked,
+  NO_HOOKS,
+  requireHooks,
+  setHandle,
+  unknownNode,
+  type SocketHooks,
+} from './connecting-socket.js';
 
 /** Throws ERR_UNSUPPORTED if the internals of Node's TLS are not as expected. */
 export function requireTlsHooks(): void {
+  requireHooks();
   known ??= knowsInternals();
   if (!known) throw unknownNode();
 }
@@ -85,8 +95,3 @@ function knowsInternals(): boolean {
 }
 
 let known: boolean | undefined;
-const accessor = Object.getOwnPropertyDescriptor(Socket.prototype, '_handle');
-const { get: getHandle, set: setHandle } = accessor as unknown as {
-  get: (this: Socket) => unknown;
-  set: (this: Socket, handle: unknown) => void;
-};

@@ -5,6 +5,7 @@ import { integer, invalidType } from '../arguments.js';
 import { native } from '../binding.js';
 import { SocketError } from '../errors.js';
 import { descriptorOf, isNodeSocket } from '../node/descriptor.js';
+import { requireNode } from '../node/runtime.js';
 import type { SocketType } from './row.js';
 
 /** The option calls on one descriptor. A native Handle has this shape. */
@@ -60,7 +61,10 @@ export function refusalOf(target: OptionTarget, level: number, name: number): st
   return typeof target === 'object' ? (target as Partial<OwnSocket>)[refuseOption]?.(level, name) : undefined;
 }
 
-/** @throws ERR_INVALID_ARG_TYPE, and ERR_INVALID_STATE for a socket that has no descriptor yet or is closed */
+/**
+ * @throws ERR_INVALID_ARG_TYPE; ERR_INVALID_STATE for a socket that has no descriptor yet or is closed; ERR_UNSUPPORTED on
+ * Bun and Deno for a socket of theirs, which hides its descriptor
+ */
 export function accessOf(target: OptionTarget): OptionAccess {
   if (typeof target === 'number') return new BorrowedDescriptor(integer('target', target, 0, 2 ** 31 - 1));
   if (typeof target !== 'object' || target === null) throw invalidType('target', EXPECTED, target);
@@ -69,6 +73,7 @@ export function accessOf(target: OptionTarget): OptionAccess {
   const fd = descriptorOf(target);
   if (fd === undefined) {
     if (!isNodeSocket(target)) throw invalidType('target', EXPECTED, target);
+    requireNode();
     throw new SocketError(
       'ERR_INVALID_STATE',
       'The target has no descriptor. Node makes one when a socket connects, listens or binds; a server in a cluster ' +

@@ -22,7 +22,8 @@ import { Endpoint, SOCKADDR_SIZE, type EndpointLike } from '../wire/endpoint.js'
 import { losesGuarantee } from './guarantee.js';
 import { handshake } from './handshake.js';
 import { noLongerHeld, notHeld, type DetachedReservation } from './moved.js';
-import { ignoreEmptyWrites, requireAdoption, toStream } from '../node/stream.js';
+import { requireNode } from '../node/runtime.js';
+import { ignoreEmptyWrites, toStream } from '../node/stream.js';
 
 /**
  * 'held': the port is reserved. 'activating': the handshake is in progress. 'activated': a net.Socket owns the port.
@@ -123,7 +124,7 @@ export class PortReservation implements OwnSocket<'stream'>, Disposable {
     const signal = abortSignal('options.signal', options.signal);
     const { timeout = 0 } = options;
     integer('options.timeout', timeout, 0, 2 ** 31 - 1);
-    requireAdoption();
+    requireNode();
     this.#requireHeld();
     this.#polled = true;
     const readiness = (this.#readiness = new Readiness(this.#handle));
@@ -154,7 +155,7 @@ export class PortReservation implements OwnSocket<'stream'>, Disposable {
    * @throws ERR_INVALID_STATE if it is not held
    */
   toSocket(): Socket {
-    requireAdoption();
+    requireNode();
     this.#requireHeld();
     const socket = ignoreEmptyWrites(toStream(this.#handle));
     this.#state = 'activated';
@@ -199,7 +200,7 @@ export class PortReservation implements OwnSocket<'stream'>, Disposable {
     if (typeof child !== 'object' || child === null || typeof child.send !== 'function') {
       throw invalidType('child', 'a ChildProcess with an IPC channel (child_process.fork)', child);
     }
-    requireAdoption();
+    requireNode();
     this.#requireHeld();
     const copy = new (native().Handle)();
     check('fcntl', copy.duplicate(this.#handle.fd()));

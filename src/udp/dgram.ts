@@ -5,7 +5,8 @@ import type { Handle } from '../binding.js';
 import { SocketError } from '../errors.js';
 import { intOption } from '../kernel/int-option.js';
 import { IPPROTO_UDP, UDP_GRO } from '../kernel/numbers.js';
-import { requireDgram, toDgramSocket } from '../node/dgram.js';
+import { toDgramSocket } from '../node/dgram.js';
+import { requireNode } from '../node/runtime.js';
 import { encodeOption } from '../options/access.js';
 import { bothFamilies } from '../options/by-family.js';
 import { portAssigned } from '../options/local-endpoint.js';
@@ -30,7 +31,7 @@ import { UdpSocket } from './socket.js';
  */
 export function toDgram(udp: UdpSocket): Socket {
   if (!(udp instanceof UdpSocket)) throw invalidType('udp', 'a UdpSocket', udp);
-  requireDgram();
+  requireNode();
   if (udp.closed) throw new SocketError('ERR_INVALID_STATE', 'The socket is closed.');
   const found = inspectSocket(udp, udp.fd, udp.remote !== undefined);
   if (!portAssigned(found.access)) udp.bind();
@@ -49,7 +50,7 @@ export function adoptDgram(target: NativeSocket | number): Socket {
   if (native === undefined && typeof target !== 'number') {
     throw invalidType('target', 'a NativeSocket or a descriptor', target);
   }
-  requireDgram();
+  requireNode();
   const fd = native === undefined ? integer('target', target, 0, 2 ** 31 - 1) : native.fd;
   const found = inspectSocket(target, fd, native?.remote !== undefined);
   if (!portAssigned(found.access)) {

@@ -158,10 +158,14 @@ export class Endpoint {
     return this.#write(family === 'ipv4' ? transient4 : transient6, family);
   }
 
-  /** Whether address, port and scope are the same, however they are written. */
-  equals(other: Endpoint): boolean {
-    const [ours, theirs] = [this.sockaddr('ipv6'), other.sockaddr('ipv6')];
-    return this.mapped === other.mapped && ours.every((byte, i) => byte === theirs[i] || FLOWINFO.includes(i));
+  /**
+   * Whether address, port and scope are the same, however they are written.
+   * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE
+   */
+  equals(other: EndpointLike): boolean {
+    const their = Endpoint.from(other, 'other');
+    const [ours, theirs] = [this.sockaddr('ipv6'), their.sockaddr('ipv6')];
+    return this.mapped === their.mapped && ours.every((byte, i) => byte === theirs[i] || FLOWINFO.includes(i));
   }
 
   /** `192.0.2.1:53`, `[2001:db8::1]:53` */

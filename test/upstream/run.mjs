@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { availableParallelism, setPriority } from 'node:os';
 import { parseArgs } from 'node:util';
 import { bringUpToDate } from '../../scripts/bring-up-to-date.mjs';
-import { fetchNode } from '../../scripts/fetch-node.mjs';
+import { nodeOf, requireProgram } from '../../scripts/fetch-program.mjs';
 import { namespaces } from '../../scripts/namespaces.mjs';
 import { compare, flaky, passes, runSuite } from './compare.mjs';
 import { faults, print, table } from './report.mjs';
@@ -51,7 +51,7 @@ if (!process.env['LINUX_SOCKETS_BUILT'] && bringUpToDate() !== undefined) proces
 process.on('exit', endAll);
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1));
 
-const node = values.node === undefined ? process.execPath : fetchNode(values.node);
+const node = values.node === undefined ? process.execPath : requireProgram(nodeOf(values.node));
 const version = spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout.trim();
 // Most tests spend most of their time waiting.
 const machine = {

@@ -12,7 +12,8 @@ import {
 import { invalidValue, readOnce } from '../../arguments.js';
 import { native } from '../../binding.js';
 import { AbortError } from '../../errors.js';
-import { ignoreEmptyWrites, requireAdoption } from '../../node/stream.js';
+import { requireNode } from '../../node/runtime.js';
+import { ignoreEmptyWrites } from '../../node/stream.js';
 import { Job } from './job.js';
 import {
   asksForMore,
@@ -58,7 +59,7 @@ export function connect(...args: readonly unknown[]): Socket {
  */
 export function connectAs(options: ConnectOptions, listener?: () => void): Socket {
   native();
-  requireAdoption();
+  requireNode();
   requireHooks();
   const source = sourceOf(options);
   const job = new Job(source, waitPolicyOf(options.waitForLocalPort));
@@ -80,7 +81,7 @@ export type PoolConnectOptions = Omit<TcpNetConnectOpts, 'localAddress' | 'local
  */
 export function connectFrom(options: PoolConnectOptions, candidates: Candidates, listener?: () => void): Socket {
   native();
-  requireAdoption();
+  requireNode();
   requireHooks();
   const job = new Job(candidates, waitPolicyOf(options.waitForLocalPort));
   return run(make(options, job), options, listener);
@@ -120,7 +121,7 @@ export function socketFrom(
   wait: WaitForLocalPort | undefined,
 ): Socket {
   native();
-  requireAdoption();
+  requireNode();
   requireHooks();
   return new ConnectingSocket(options, new Job(from, waitPolicyOf(wait)));
 }

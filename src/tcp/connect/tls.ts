@@ -3,7 +3,7 @@ import { type WaitForLocalPort, waitPolicyOf } from '../../ports/wait-policy.js'
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { native } from '../../binding.js';
 import { requireHooks } from '../../node/connecting-socket.js';
-import { requireAdoption } from '../../node/stream.js';
+import { requireNode } from '../../node/runtime.js';
 import { hookTls, laterLookup, requireTlsHooks } from '../../node/tls-socket.js';
 import type { Candidates, Source } from '../../source/source.js';
 import { Job } from './job.js';
@@ -24,7 +24,7 @@ export function secureFrom<O extends TlsOptions>(
   make: (options: O) => TLSSocket,
 ): TLSSocket {
   native();
-  requireAdoption();
+  requireNode();
   requireHooks();
   requireTlsHooks();
   const job = new Job(from, waitPolicyOf(options.waitForLocalPort));

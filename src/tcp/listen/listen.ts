@@ -11,7 +11,7 @@ import { Endpoint } from '../../wire/endpoint.js';
 import { callError, failedCall, localRoute, type Asked } from '../../source/explain.js';
 import { localSteps, optionSteps } from '../../source/local-steps.js';
 import { Recipe, type Step } from '../../source/recipe.js';
-import { requireAdoption } from '../../node/stream.js';
+import { requireNode } from '../../node/runtime.js';
 import { planOf, socketFamily, socketOptionsOf, type ListenOptions, type Plan } from './options.js';
 import { serve } from '../../node/server.js';
 import { IPPROTO_MPTCP, SOCK_STREAM } from '../../kernel/numbers.js';
@@ -36,7 +36,7 @@ export function listen<S extends Server>(server: S, options: ListenOptions = {},
     throw invalidType('listener', 'of type function', listener);
   }
   const plan = planOf(options, cluster.isWorker);
-  requireAdoption();
+  requireNode();
   if (server.listening) refuseSecond(server);
   const stopListening = closeOnAbort(server, plan.signal);
   let handle: Handle;
