@@ -1,4 +1,5 @@
-// Compiles src into lib, and removes files of lib whose source is gone: they would be tested and published.
+// Compiles src into lib, and removes files of lib whose source is gone: they would be tested and published. With --publish
+// without source maps, which would be almost half of the package.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -9,12 +10,18 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const lib = join(root, 'lib');
 
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
-const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.json'], { cwd: root, stdio: 'inherit' });
+const publish = process.argv.includes('--publish');
+const options = publish ? ['--sourceMap', 'false', '--inlineSources', 'false'] : [];
+const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.json', ...options], {
+  cwd: root,
+  stdio: 'inherit',
+});
 if (status !== 0) process.exit(status ?? 1);
 
 for (const entry of readdirSync(lib, { recursive: true, encoding: 'utf8' })) {
   const source = entry.replace(/\.(d\.ts|js|js\.map)$/, '.ts');
-  if (source !== entry && !existsSync(join(root, 'src', source))) rmSync(join(lib, entry));
+  const isStale = source !== entry && !existsSync(join(root, 'src', source));
+  if (isStale || (publish && entry.endsWith('.js.map'))) rmSync(join(lib, entry));
 }
 
 const main = join(lib, 'cli/main.js');

@@ -11,6 +11,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
  * @property {string} name of the npm package
  * @property {string} version or a release line, as in `22`
  * @property {string} path inside the package
+ * @property {string} [cpu] for another architecture than this one
  */
 
 /** The packages with the programs themselves: those of `bun` and `deno` only have install scripts. */
@@ -21,14 +22,14 @@ export const BUN = {
 };
 export const DENO = { name: `@deno/linux-${process.arch}-glibc`, version: '2.9.6', path: 'deno' };
 
-/** @param {string} line as in `22` or `22.12.0` @returns {Program} */
-export function nodeOf(line) {
-  return { name: `node-linux-${process.arch}`, version: line, path: 'bin/node' };
+/** @param {string} line as in `22` or `22.12.0` @param {string} [cpu] @returns {Program} */
+export function nodeOf(line, cpu = process.arch) {
+  return { name: `node-linux-${cpu}`, version: line, path: 'bin/node', cpu };
 }
 
 /** Where the program is, or will be. @param {Program} program */
-export function pathOf({ name, version, path }) {
-  return join(directoryOf({ name, version, path }), 'node_modules', name, path);
+export function pathOf(program) {
+  return join(directoryOf(program), 'node_modules', program.name, program.path);
 }
 
 /**
@@ -45,6 +46,7 @@ export function fetchProgram(program) {
   writeFileSync(join(directory, 'package.json'), '{ "private": true }\n');
   const wanted = `${program.name}@${program.version}`;
   const options = ['--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'];
+  if (program.cpu !== undefined && program.cpu !== process.arch) options.push('--force'); // npm refuses it otherwise
   const { status, stderr } = spawnSync('npm', ['install', ...options, wanted], { cwd: directory, encoding: 'utf8' });
   if (status === 0 && existsSync(path)) return { path };
   return { reason: `${wanted} could not be downloaded (npm install ${wanted}): ${stderr?.trim() ?? 'npm not found'}` };

@@ -1,7 +1,6 @@
 // `npm run test:runtimes [-- --update]`: every public function once on Node, Bun and Deno (test/runtimes), which come from npm.
 // It fails when one crashes or hangs, when a call that is not supported throws anything but ERR_UNSUPPORTED, and when the
 // table in docs/runtimes.md is not current; --update writes it.
-import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,23 +8,13 @@ import { parseArgs } from 'node:util';
 import { format, resolveConfig } from 'prettier';
 import { bringUpToDate } from './bring-up-to-date.mjs';
 import { BUN, DENO, requireProgram } from './fetch-program.mjs';
-import { commandInside, namespaces } from './namespaces.mjs';
-
-/** @typedef {Map<string, { result: string, message?: string }>} Results by the name of the call */
+import { countWorking, runCalls } from './runtime-calls.mjs';
 
 const { values } = parseArgs({ options: { update: { type: 'boolean', default: false } } });
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const program = join(root, 'test/runtimes/run.mjs');
 const guide = join(root, 'docs/runtimes.md');
-const TIME_LIMIT = 120_000;
 
 if (bringUpToDate() !== undefined) process.exit(1);
-const space = namespaces();
-if ('reason' in space) {
-  console.error(`The calls need a network namespace, which this machine does not allow.\n  ${space.reason}`);
-  process.exit(1);
-}
-const { enter } = space;
 
 /** @type {Readonly<Record<string, readonly string[]>>} */
 const runtimes = {
@@ -34,39 +23,21 @@ const runtimes = {
   [`Deno ${DENO.version}`]: [requireProgram(DENO), 'run', '--allow-all', '--node-modules-dir=manual', '--no-check'],
 };
 let failed = 0;
-const results = Object.entries(runtimes).map(([runtime, command]) => {
-  const found = run(runtime, command);
-  for (const [name, { result, message = '' }] of found) {
-    if (result === 'works' || (result === 'ERR_UNSUPPORTED' && runtime !== 'Node.js')) continue;
-    failed++;
-    console.error(`${runtime}: ${name}: ${result} ${message}`);
-  }
-  console.log(
-    `${runtime}: ${[...found.values()].filter(({ result }) => result === 'works').length} of ${found.size} calls work`,
+const all = Object.entries(runtimes).map(([runtime, command]) => {
+  const { results, failure } = runCalls(command);
+  const wrong = [...results].filter(
+    ([, { result }]) => result !== 'works' && (result !== 'ERR_UNSUPPORTED' || runtime === 'Node.js'),
   );
-  return found;
+  for (const [name, { result, message }] of wrong) console.error(`${runtime}: ${name}: ${result} ${message}`);
+  if (failure !== undefined) console.error(`${runtime} ${failure}`);
+  if (wrong.length > 0 || failure !== undefined) failed++;
+  console.log(`${runtime}: ${countWorking(results)}`);
+  return results;
 });
-if (failed === 0) await compareTable(results);
+if (failed === 0) await compareTable(all);
 process.exitCode = failed === 0 ? 0 : 1;
 
-/** @param {string} runtime @param {readonly string[]} command @returns {Results} */
-function run(runtime, command) {
-  const [sh = '', ...args] = commandInside(enter, [...command, program]);
-  const { stdout, stderr, signal, status } = spawnSync(sh, args, { encoding: 'utf8', timeout: TIME_LIMIT });
-  /** @type {Results} */
-  const found = new Map();
-  for (const line of stdout.split('\n').filter((text) => text.startsWith('{'))) {
-    const { name, result = 'crashes', message } = JSON.parse(line);
-    found.set(name, { result, message });
-  }
-  if (status !== 0) {
-    failed++;
-    console.error(`${runtime} ended with ${signal ?? `exit code ${status}`}: ${stderr}`);
-  }
-  return found;
-}
-
-/** @param {readonly Results[]} all */
+/** @param {readonly import('./runtime-calls.mjs').Results[]} all */
 async function compareTable(all) {
   const text = readFileSync(guide, 'utf8');
   const table = [
