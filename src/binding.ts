@@ -109,11 +109,16 @@ export interface Native {
   onLeak(listener: (fd: number) => void): void;
 }
 
-/** False off Linux, where the package imports and every call throws ERR_UNSUPPORTED_PLATFORM. */
-export const isSupported: boolean = process.platform === 'linux';
+const isLinux = process.platform === 'linux';
+
+/**
+ * False off Linux, where the package imports and every call throws ERR_UNSUPPORTED_PLATFORM, and where the package has no
+ * binary for the architecture, where every call throws ERR_UNSUPPORTED.
+ */
+export const isSupported: boolean = isLinux && hasBinary();
 
 /** Waiting needs libuv, whose handles end the process on Bun (bun#18546). */
-export const canWait: boolean = isSupported && process.versions['bun'] === undefined;
+export const canWait: boolean = isLinux && process.versions['bun'] === undefined;
 
 let loaded: Native | undefined;
 
@@ -123,7 +128,7 @@ export function native(): Native {
 }
 
 function load(): Native {
-  if (!isSupported) {
+  if (!isLinux) {
     throw new SocketError(
       'ERR_UNSUPPORTED_PLATFORM',
       `linux-sockets works on Linux only, and this is ${process.platform}. Check isSupported before you call it.`,
@@ -164,8 +169,21 @@ function locate(): string {
   if (found === undefined) {
     throw new SocketError(
       'ERR_UNSUPPORTED',
-      `linux-sockets has no binary for linux-${process.arch}. Looked for:\n  ${candidates.join('\n  ')}`,
+      `linux-sockets has no binary for linux-${process.arch}; the package contains those for linux-x64 and linux-arm64. ` +
+        'If this is another architecture, build it in a checkout of the repository with `npm ci`, and set ' +
+        'LINUX_SOCKETS_BINDING to the path of its build/Release/linux_sockets.node. If a bundler left the binary out, see ' +
+        `its documentation on .node files. Looked for:\n  ${candidates.join('\n  ')}`,
     );
   }
   return found;
+}
+
+function hasBinary(): boolean {
+  try {
+    locate();
+    return true;
+  } catch (error) {
+    // The permission model may hide it, which is reported at the first call.
+    return !(error instanceof SocketError);
+  }
 }

@@ -5,6 +5,7 @@ import type { Agent as HttpsAgent } from 'node:https';
 import type { NetConnectOpts, Socket } from 'node:net';
 import { connect as nodeTlsConnect, type TLSSocket } from 'node:tls';
 import { invalidType, invalidValue } from '../arguments.js';
+import { native } from '../binding.js';
 import { listenerOf, optionsOf } from '../tcp/connect/connect.js';
 import type { ConnectOptions } from '../tcp/connect/options.js';
 import { httpAgent, httpsAgent, type EgressHttpAgentOptions, type EgressHttpsAgentOptions } from './agents.js';
@@ -34,6 +35,7 @@ export abstract class Connector {
 
   /** @internal */
   constructor(dialer: Dialer) {
+    native(); // throws on other platforms
     this.#dialer = dialer;
   }
 

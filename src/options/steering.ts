@@ -1,6 +1,7 @@
 // Classic BPF programs for SO_ATTACH_REUSEPORT_CBPF that select the socket of a reuseport group for a packet. Programs keep
 // no state between packets, so there is no round-robin.
 import { integer } from '../arguments.js';
+import { native } from '../binding.js';
 import type { BpfInstruction } from './kinds/filter.js';
 
 /**
@@ -35,6 +36,7 @@ export function steerByHash(sockets: number): readonly BpfInstruction[] {
 }
 
 function steerBy(what: number, sockets: number): readonly BpfInstruction[] {
+  native(); // throws on other platforms
   return [
     { code: BPF_LD_W_ABS, jt: 0, jf: 0, k: what },
     { code: BPF_ALU_MOD_K, jt: 0, jf: 0, k: integer('sockets', sockets, 1, 65535) },

@@ -249,6 +249,26 @@ describe('without an addon to load', () => {
     },
   );
 
+  test('on another platform every public function and constructor throws ERR_UNSUPPORTED_PLATFORM, except for endpoints', async () => {
+    const calls = pathToFileURL(join(repository, 'test/runtimes/calls/index.mjs')).href;
+    const { stdout } = await runNode(`
+      Object.defineProperty(process, 'platform', { value: 'darwin' });
+      const library = await import('linux-sockets');
+      const { CALLS } = await import(${JSON.stringify(calls)});
+      for (const { name, call } of CALLS) {
+        let code = 'works';
+        try { await call(library); } catch (error) { code = error.code; }
+        if (code !== 'ERR_UNSUPPORTED_PLATFORM') console.log(code, name);
+      }
+      process.exit();
+    `);
+    const others = stdout
+      .trim()
+      .split('\n')
+      .filter((line) => !/^works endpoint\.|^works Endpoint\./.test(line));
+    expect(others).toEqual(['ERR_ASSERTION isSupported', 'works OPTIONS']);
+  });
+
   const permission = process.allowedNodeEnvironmentFlags.has('--permission')
     ? '--permission'
     : '--experimental-permission';
@@ -291,16 +311,17 @@ describe('without an addon to load', () => {
     expect(stderr).not.toContain('has no binary');
   });
 
-  test('a package without a binary throws an error that lists where it looked', async () => {
+  test('a package without a binary: isSupported is false, and the error lists where it looked', async () => {
     const copy = join(directory, 'copy');
     cpSync(join(repository, 'lib'), join(copy, 'lib'), { recursive: true });
     cpSync(join(repository, 'package.json'), join(copy, 'package.json'));
     const { stdout, stderr } = await runNode(
-      `const { NativeSocket } = await import(${JSON.stringify(pathToFileURL(join(copy, 'lib/index.js')).href)});
+      `const { isSupported, NativeSocket } = await import(${JSON.stringify(pathToFileURL(join(copy, 'lib/index.js')).href)});
+       console.log(isSupported);
        try { NativeSocket.create({ family: 'ipv4', type: 'stream' }); } catch (error) { console.log(error.name, error.code); console.error(error.message); }`,
       { env: { LINUX_SOCKETS_BINDING: '' } },
     );
-    expect(stdout).toBe('SocketError ERR_UNSUPPORTED\n');
+    expect(stdout).toBe('false\nSocketError ERR_UNSUPPORTED\n');
     expect(stderr).toContain(`linux-${process.arch}`);
     expect(stderr).toContain(join(copy, 'build/Release/linux_sockets.node'));
     expect(stderr).toContain(join(copy, `prebuilds/linux-${process.arch}`));
