@@ -1,6 +1,6 @@
 // Builds the addon with node-gyp into build/Release. Fast when nothing has changed, since make decides what to compile.
 import { spawnSync } from 'node:child_process';
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, realpathSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,15 +16,14 @@ if (process.platform !== 'linux') {
   process.exit(0);
 }
 
-const missing = missingTools();
+const headers = nodeDir();
+const missing = missingParts();
 if (missing.length > 0) {
   fail(
-    `The addon cannot be built: ${missing.join(', ')} not found.\n` +
-      'On Debian and Ubuntu: sudo apt-get install build-essential python3',
+    `The addon cannot be built: ${missing.map(({ what }) => what).join(', ')} not found.\n` +
+      `On Debian and Ubuntu: sudo apt-get install ${[...new Set(missing.map(({ debian }) => debian))].join(' ')}`,
   );
 }
-
-const headers = nodeDir();
 if (headers === undefined) console.log('This Node has no headers: node-gyp downloads them.');
 const nodeGyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');
 const args = [...steps(), ...(headers === undefined ? [] : [`--nodedir=${headers}`]), '--release'];
@@ -53,12 +52,19 @@ function steps() {
     : ['configure', 'build'];
 }
 
-function missingTools() {
-  const compiler = process.env['CXX'] ?? 'g++';
-  const python = process.env['PYTHON'] ?? 'python3';
-  return [compiler, 'make', python].filter(
-    (tool) => spawnSync(tool.split(' ')[0] ?? tool, ['--version'], { stdio: 'ignore' }).error !== undefined,
+/** All at once, so that one installation is enough. */
+function missingParts() {
+  const tools = [
+    { what: process.env['CXX'] ?? 'g++', debian: 'build-essential' },
+    { what: 'make', debian: 'build-essential' },
+    { what: process.env['PYTHON'] ?? 'python3', debian: 'python3' },
+  ].filter(
+    ({ what }) => spawnSync(what.split(' ')[0] ?? what, ['--version'], { stdio: 'ignore' }).error !== undefined,
   );
+  // The headers of nodejs.org may differ from those of a Node that a distribution has built.
+  const ofDistribution = realpathSync(process.execPath) === '/usr/bin/node';
+  if (headers === undefined && ofDistribution) tools.push({ what: 'the headers of Node.js', debian: 'libnode-dev' });
+  return tools;
 }
 
 /** @param {string} message @returns {never} */

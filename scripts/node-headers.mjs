@@ -18,7 +18,9 @@ export function nodeDir() {
 
 /** @param {string} dir */
 function hasHeaders(dir) {
-  return ['node_api.h', 'uv.h', 'common.gypi'].every((file) => existsSync(join(dir, 'include/node', file)));
+  const include = join(dir, 'include');
+  const hasUv = existsSync(join(include, 'node/uv.h')) || existsSync(join(include, 'uv.h')); // Debian has it in libuv1-dev
+  return hasUv && ['node_api.h', 'common.gypi'].every((file) => existsSync(join(include, 'node', file)));
 }
 
 /** npm passes its configuration to scripts as environment variables; outside of a script, `npm config` prints it. */
