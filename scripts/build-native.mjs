@@ -58,9 +58,7 @@ function missingParts() {
     { what: process.env['CXX'] ?? 'g++', debian: 'build-essential' },
     { what: 'make', debian: 'build-essential' },
     { what: process.env['PYTHON'] ?? 'python3', debian: 'python3' },
-  ].filter(
-    ({ what }) => spawnSync(what.split(' ')[0] ?? what, ['--version'], { stdio: 'ignore' }).error !== undefined,
-  );
+  ].filter(({ what }) => spawnSync(what.split(' ')[0] ?? what, ['--version'], { stdio: 'ignore' }).error !== undefined);
   // The headers of nodejs.org may differ from those of a Node that a distribution has built.
   const ofDistribution = realpathSync(process.execPath) === '/usr/bin/node';
   if (headers === undefined && ofDistribution) tools.push({ what: 'the headers of Node.js', debian: 'libnode-dev' });

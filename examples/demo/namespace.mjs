@@ -17,6 +17,7 @@ export function namespaceOrReason() {
   const flags = process.getuid?.() === 0 ? ['--net'] : ['--user', '--map-root-user', '--net'];
   const probe = spawnSync('unshare', [...flags, '--', 'sh', '-c', 'ip link set lo up'], { encoding: 'utf8' });
   if (probe.error !== undefined) return 'unshare is not installed (Debian: apt-get install util-linux)';
+  if (probe.stderr.includes('ip: not found')) return 'ip is not installed (Debian: apt-get install iproute2)';
   if (probe.status !== 0) return `unshare ${flags.join(' ')}: ${probe.stderr.trim() || `status ${probe.status}`}`;
   const self = fileURLToPath(new URL('main.mjs', import.meta.url));
   const { status } = spawnSync(
