@@ -1,7 +1,7 @@
 // A test that fails because a program is not installed is skipped, and its note names the Debian package: so the suite passes
 // on a machine without it. With CI set it fails, since a green run must have run everything.
 import { readFileSync } from 'node:fs';
-import { aroundEach } from 'vitest';
+import { aroundEach, beforeAll, beforeEach } from 'vitest';
 
 /** The Debian package of each program. */
 const PACKAGES = new Map(
@@ -24,12 +24,32 @@ export function missingTool(message: string): string | undefined {
   return names.find((name) => name !== undefined && PACKAGES.has(name));
 }
 
+/** `beforeAll` for a file whose set-up runs such programs: without one, the tests of the file are skipped. */
+export function setUp(body: () => Promise<void>): void {
+  let tool: string | undefined;
+  beforeAll(async () => {
+    try {
+      await body();
+    } catch (error) {
+      tool = missingTool((error as Error).message);
+      if (tool === undefined || process.env['CI']) throw error;
+    }
+  });
+  beforeEach(({ skip }) => {
+    if (tool !== undefined) skip(noteOf(tool));
+  });
+}
+
 export function skipWithoutTools(): void {
   if (process.env['CI']) return;
   aroundEach(async (runTest, { task, skip }) => {
     await runTest();
     const errors = task.result?.errors ?? [];
     const tool = errors.map(({ message }) => missingTool(message)).find((name) => name !== undefined);
-    if (tool !== undefined) skip(`needs ${tool} (Debian: apt-get install ${PACKAGES.get(tool) ?? ''})`);
+    if (tool !== undefined) skip(noteOf(tool));
   });
+}
+
+function noteOf(tool: string): string {
+  return `needs ${tool} (Debian: apt-get install ${PACKAGES.get(tool) ?? ''})`;
 }

@@ -1,6 +1,7 @@
 // Segmentation offload over a veth pair: what is on the wire, whether the device takes segments whole or the kernel cuts
 // them before it, around the sizes where limits are. Loopback's MTU would hide them.
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { setUp } from '../../support/missing-tools.js';
 import { Endpoint, type Family } from '../../../src/index.js';
 import { setFeatures } from '../../support/ethtool.js';
 import type { NetworkNamespace } from '../../support/namespace.js';
@@ -15,7 +16,7 @@ const HEADERS = { ipv4: 28, ipv6: 48 } as const;
 const PEER = neighbourAddresses(77);
 
 let peer: NetworkNamespace;
-beforeAll(async () => {
+setUp(async () => {
   peer = await createNeighbour(77);
   // Nobody answers there, for which nobody is to be told.
   await peer.run('nft', 'add table inet t; add chain inet t in { type filter hook input priority 0; policy drop; }');

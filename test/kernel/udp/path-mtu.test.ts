@@ -1,5 +1,6 @@
 // Path MTU discovery through a router with a narrower link behind it: each mode, what the socket knows, and what sends say.
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { setUp } from '../../support/missing-tools.js';
 import { UdpSocket, type Family, type NetworkError, type PathMtuDiscovery } from '../../../src/index.js';
 import { NetworkNamespace } from '../../support/namespace.js';
 import { errorOf } from '../../support/sockets.js';
@@ -10,7 +11,7 @@ let far: NetworkNamespace;
 /** Every test has a destination of its own: what ICMP says is remembered by destination. */
 const HOSTS = Array.from({ length: 20 }, (_, i) => i + 10);
 
-beforeAll(async () => {
+setUp(async () => {
   router = await NetworkNamespace.create();
   far = await NetworkNamespace.create();
   await router.link('current', {

@@ -1,5 +1,6 @@
 // Replies to datagrams for an address that is not local, or for a port other than the socket's (sk_lookup, TPROXY).
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { setUp } from '../../support/missing-tools.js';
 import { NativeSocket, setOption, UdpSocket, type SyscallError, type UdpSocketOptions } from '../../../src/index.js';
 import { expectNoNewFds } from '../../support/fds.js';
 import type { NetworkNamespace } from '../../support/namespace.js';
@@ -15,7 +16,7 @@ const steeringTest = (name: string, body: () => Promise<void>, timeout: number):
 };
 
 let peer: NetworkNamespace;
-beforeAll(async () => {
+setUp(async () => {
   peer = await makePeer();
   // AnyIP: routed locally.
   ip('route add local 192.0.2.0/24 dev lo');
