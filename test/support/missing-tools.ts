@@ -25,7 +25,7 @@ export function missingTool(message: string): string | undefined {
 }
 
 /** `beforeAll` for a file whose set-up runs such programs: without one, the tests of the file are skipped. */
-export function setUp(body: () => Promise<void>): void {
+export function setUp(body: () => Promise<void>, timeout?: number): void {
   let tool: string | undefined;
   beforeAll(async () => {
     try {
@@ -34,7 +34,7 @@ export function setUp(body: () => Promise<void>): void {
       tool = missingTool((error as Error).message);
       if (tool === undefined || process.env['CI']) throw error;
     }
-  });
+  }, timeout);
   beforeEach(({ skip }) => {
     if (tool !== undefined) skip(noteOf(tool));
   });
