@@ -18,6 +18,7 @@ fi
 if [[ -z ${LINUX_SOCKETS_BARE:-} ]]; then LINUX_SOCKETS_BARE=1 exec unshare --mount "$0" "$@"; fi
 
 machine=$(mktemp -d)
+chmod 755 "$machine" # apt-get downloads as another user
 trap 'rm -rf --one-file-system "$machine"' EXIT
 
 echo "installing Debian $suite into a temporary directory"
@@ -27,7 +28,7 @@ debootstrap --variant=minbase --include=git,ca-certificates "$suite" "$machine" 
 }
 rm "$machine.log"
 mount --bind "$machine" "$machine" # unshare(1) inside needs a root that is a mount point
-trap 'umount -lR "$machine"; rm -rf --one-file-system "$machine"' EXIT
+trap 'umount -R --lazy "$machine" && rm -rf --one-file-system "$machine"' EXIT
 for directory in proc sys dev; do mount --rbind "/$directory" "$machine/$directory"; done
 # What this machine needs to reach the registries.
 cp /etc/resolv.conf "$machine/etc/" 2>/dev/null || true
