@@ -43,8 +43,8 @@
         '-Wconversion',
         '-Wunused-parameter',
         '-Werror',
-        # A system directory, so that the warnings are about our code only.
-        '-isystem', '<(module_root_dir)/<!(node -p "require(\'node-addon-api\').include_dir")',
+        # A system directory, so that the warnings are about our code only. Relative to build/: the checkout's path may have spaces.
+        '-isystem', '../<!(node -p "require(\'node-addon-api\').include_dir")',
       ],
       # -nostdlib: one binary for glibc and musl. Lazy binding: some runtimes lack uv_* functions, and must be able to load what they never call.
       'ldflags': [
@@ -53,7 +53,7 @@
         '-Wl,-z,relro',
         '-Wl,-z,noexecstack',
         '-Wl,--gc-sections',
-        '-Wl,--version-script=<(module_root_dir)/scripts/exports.map',
+        '-Wl,--version-script=../scripts/exports.map',
       ],
       'ldflags!': ['-pthread', '-rdynamic'],
       'conditions': [

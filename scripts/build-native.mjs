@@ -1,6 +1,6 @@
 // Builds the addon with node-gyp into build/Release. Fast when nothing has changed, since make decides what to compile.
 import { spawnSync } from 'node:child_process';
-import { existsSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -45,6 +45,8 @@ function steps() {
   const config = join(root, 'build/config.gypi');
   const makefile = join(root, 'build/Makefile');
   if (!existsSync(config) || !existsSync(makefile)) return ['configure', 'build'];
+  // The makefile has absolute paths: those of another directory after the checkout was moved.
+  if (!readFileSync(makefile, 'utf8').includes(`module_root_dir=${root}"`)) return ['configure', 'build'];
   const configured = statSync(config).mtimeMs;
   const inputs = ['binding.gyp', 'package-lock.json', 'scripts/build-native.mjs'].map((file) => join(root, file));
   return inputs.concat(process.execPath).every((file) => !existsSync(file) || statSync(file).ctimeMs < configured)
