@@ -33,7 +33,25 @@ export interface ListenerWatch {
   detach(event: 'batch' | 'message'): void;
 }
 
-export class UdpEmitter extends EventEmitter<UdpSocketEvents> {
+/**
+ * The methods of EventEmitter with the types of these events. `EventEmitter<Events>` has them as well, but its declarations
+ * differ so much between versions of @types/node that no class can override its methods in all of them.
+ */
+interface TypedMethods {
+  on<E extends keyof UdpSocketEvents>(event: E, listener: Listener<E>): this;
+  once<E extends keyof UdpSocketEvents>(event: E, listener: Listener<E>): this;
+  addListener<E extends keyof UdpSocketEvents>(event: E, listener: Listener<E>): this;
+  prependListener<E extends keyof UdpSocketEvents>(event: E, listener: Listener<E>): this;
+  prependOnceListener<E extends keyof UdpSocketEvents>(event: E, listener: Listener<E>): this;
+  off<E extends keyof UdpSocketEvents>(event: E, listener: Listener<E>): this;
+  removeListener<E extends keyof UdpSocketEvents>(event: E, listener: Listener<E>): this;
+  removeAllListeners(event?: keyof UdpSocketEvents): this;
+  emit<E extends keyof UdpSocketEvents>(event: E, ...args: UdpSocketEvents[E]): boolean;
+}
+
+const TypedEmitter = EventEmitter as unknown as new () => Omit<EventEmitter, keyof TypedMethods> & TypedMethods;
+
+export class UdpEmitter extends TypedEmitter {
   readonly #watch: ListenerWatch;
   /** A listener of this event is being added: a listener of 'newListener' may be added and removed before that. */
   #adding: keyof UdpSocketEvents | undefined;
@@ -44,7 +62,7 @@ export class UdpEmitter extends EventEmitter<UdpSocketEvents> {
   }
 
   override on<E extends keyof UdpSocketEvents>(event: E, listener: Listener<E>): this {
-    return this.#add(event, () => super.on(event, listener as never));
+    return this.#add(event, () => super.on(event, listener));
   }
 
   override addListener<E extends keyof UdpSocketEvents>(event: E, listener: Listener<E>): this {
@@ -52,11 +70,11 @@ export class UdpEmitter extends EventEmitter<UdpSocketEvents> {
   }
 
   override prependListener<E extends keyof UdpSocketEvents>(event: E, listener: Listener<E>): this {
-    return this.#add(event, () => super.prependListener(event, listener as never));
+    return this.#add(event, () => super.prependListener(event, listener));
   }
 
   override removeListener<E extends keyof UdpSocketEvents>(event: E, listener: Listener<E>): this {
-    super.removeListener(event, listener as never);
+    super.removeListener(event, listener);
     this.#update();
     return this;
   }

@@ -1,5 +1,6 @@
 // UdpErrorQueue: the errors reported for datagrams that were sent, with their origin, as an async iterable.
 import { SocketError } from '../errors.js';
+import type { AsyncItems } from './items.js';
 import type { Endpoint } from '../wire/endpoint.js';
 import type { ErrorOrigin, ExtendedError } from '../wire/messages/extended-error.js';
 import type { ErrorEntries } from './error-entries.js';
@@ -41,7 +42,7 @@ export interface ErrorQueueStats {
  * `for await (const error of udp.errorQueue)`: iterates until the socket closes. The newest 128 entries are kept for a
  * later iterator. Only one iterator at a time.
  */
-export class ErrorQueue implements AsyncIterable<NetworkError, undefined> {
+export class ErrorQueue implements AsyncIterable<NetworkError> {
   readonly #entries: ErrorEntries;
   #iterating = false;
 
@@ -60,7 +61,7 @@ export class ErrorQueue implements AsyncIterable<NetworkError, undefined> {
   }
 
   /** @throws ERR_INVALID_STATE while there is another iterator */
-  [Symbol.asyncIterator](): AsyncIterableIterator<NetworkError, undefined> {
+  [Symbol.asyncIterator](): AsyncItems<NetworkError> {
     if (this.#iterating) {
       throw new SocketError(
         'ERR_INVALID_STATE',
@@ -69,7 +70,7 @@ export class ErrorQueue implements AsyncIterable<NetworkError, undefined> {
     }
     this.#iterating = true;
     let ended = false;
-    const iterator: AsyncIterableIterator<NetworkError, undefined> = {
+    const iterator: AsyncItems<NetworkError> = {
       next: async () => {
         const value = ended ? undefined : await this.#entries.next();
         return value === undefined ? DONE : { value, done: false };

@@ -22,6 +22,7 @@ import { UdpEmitter } from './emitter.js';
 import type { ErrorQueue } from './error-queue.js';
 import type { Feature, FeatureName } from './features.js';
 import { fromHandle, handOver } from './internal.js';
+import type { AsyncItems } from './items.js';
 import { checkUdpOptions, configure, readOptions, refusalOf, type UdpSocketOptions } from './options.js';
 import { pathMtu } from './path-mtu.js';
 import { ReceivedBatch } from './receive/batch.js';
@@ -321,7 +322,7 @@ export class UdpSocket extends UdpEmitter implements OwnSocket<'dgram'>, AsyncDi
    * requested yet wait in the kernel. The iterator is the consumer from its creation until it is done: a `break` ends it.
    * @throws ERR_INVALID_STATE if there is another consumer; ERR_UNSUPPORTED if the runtime cannot wait for sockets
    */
-  [Symbol.asyncIterator](): AsyncIterableIterator<Message, undefined> {
+  [Symbol.asyncIterator](): AsyncItems<Message> {
     return this.#core.receiver.iterate();
   }
 

@@ -1,4 +1,5 @@
 // The iterator of `for await`: returns one message at a time, on demand. Datagrams that were not requested stay in the kernel.
+import type { AsyncItems } from '../items.js';
 import type { Message } from './messages.js';
 
 /** Where an iterator's messages come from. */
@@ -14,7 +15,7 @@ export interface MessageSource {
 type Result = IteratorResult<Message, undefined>;
 
 /** Ends when the socket closes, or with `return()` (a `break` out of `for await`), also while `next()` is pending. */
-export class MessageIterator implements AsyncIterableIterator<Message, undefined> {
+export class MessageIterator implements AsyncItems<Message> {
   readonly #source: MessageSource;
   readonly #waiting: ((result: Result) => void)[] = [];
   #ended = false;
