@@ -1,10 +1,7 @@
-// A program from npm, downloaded once into node_modules/.cache: another Node, Bun, Deno.
+// A program from npm: another Node, Bun, Deno.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
+import { join } from 'node:path';
+import { fetchPackages, modulesOf } from './fetch-packages.mjs';
 
 /**
  * @typedef {object} Program
@@ -27,29 +24,15 @@ export function nodeOf(line, cpu = process.arch) {
   return { name: `node-linux-${cpu}`, version: line, path: 'bin/node', cpu };
 }
 
-/** Where the program is, or will be. @param {Program} program */
-export function pathOf(program) {
-  return join(directoryOf(program), 'node_modules', program.name, program.path);
-}
-
 /**
  * Downloads it, unless that was done before. Needs a network, so it must be called outside the namespace.
  * @param {Program} program
  * @returns {{ path: string } | { reason: string }}
  */
 export function fetchProgram(program) {
-  const path = pathOf(program);
-  if (existsSync(path)) return { path };
-  const directory = directoryOf(program);
-  mkdirSync(directory, { recursive: true });
-  // A separate project, so that npm does not change this one.
-  writeFileSync(join(directory, 'package.json'), '{ "private": true }\n');
-  const wanted = `${program.name}@${program.version}`;
-  const options = ['--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'];
-  if (program.cpu !== undefined && program.cpu !== process.arch) options.push('--force'); // npm refuses it otherwise
-  const { status, stderr } = spawnSync('npm', ['install', ...options, wanted], { cwd: directory, encoding: 'utf8' });
-  if (status === 0 && existsSync(path)) return { path };
-  return { reason: `${wanted} could not be downloaded (npm install ${wanted}): ${stderr?.trim() ?? 'npm not found'}` };
+  const isForeign = program.cpu !== undefined && program.cpu !== process.arch; // npm refuses it otherwise
+  const fetched = fetchPackages([`${program.name}@${program.version}`], { force: isForeign });
+  return 'modules' in fetched ? { path: pathOf(program) } : { reason: `${program.name} ${fetched.reason}` };
 }
 
 /** As `fetchProgram`, but the process ends with status 1 when it cannot be downloaded. @param {Program} program */
@@ -67,6 +50,6 @@ export function installed(program) {
 }
 
 /** @param {Program} program */
-function directoryOf({ name, version }) {
-  return join(root, 'node_modules/.cache/programs', name, version);
+function pathOf({ name, version, path }) {
+  return join(modulesOf([`${name}@${version}`]), name, path);
 }

@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { bringUpToDate } from './bring-up-to-date.mjs';
+import { requirePackages } from './fetch-packages.mjs';
 
 const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false } } });
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -37,8 +38,8 @@ for (const typescript of values.quick ? ends(TYPESCRIPT) : TYPESCRIPT) {
       console.log(`- TypeScript ${typescript}, @types/node ${types}: not possible, the latter need a newer TypeScript`);
       continue;
     }
-    const tsc = join(fetched('typescript', typescript), 'typescript/bin/tsc');
-    useTypes(fetched('@types/node', types));
+    const tsc = join(requirePackages(`typescript@${typescript}`), 'typescript/bin/tsc');
+    useTypes(requirePackages(`@types/node@${types}`));
     for (const [module = '', resolution = ''] of MODULES) report(typescript, types, module, resolution, tsc);
   }
 }
@@ -66,23 +67,6 @@ function useTypes(modules) {
     rmSync(link, { recursive: true, force: true });
     if (existsSync(join(modules, name))) symlinkSync(join(modules, name), link);
   }
-}
-
-/** The node_modules with this version of a package, downloaded once. @param {string} name @param {string} version */
-function fetched(name, version) {
-  const directory = join(root, 'node_modules/.cache/types', name, version);
-  const modules = join(directory, 'node_modules');
-  if (existsSync(join(modules, name))) return modules;
-  mkdirSync(directory, { recursive: true });
-  writeFileSync(join(directory, 'package.json'), '{ "private": true }\n'); // so that npm does not change this project
-  const options = ['--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'];
-  const { status } = spawnSync('npm', ['install', ...options, `${name}@${version}`], {
-    cwd: directory,
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
-  if (status === 0) return modules;
-  console.error(`${name}@${version} could not be downloaded.`);
-  process.exit(1);
 }
 
 /** @param {readonly string[]} versions */

@@ -1,6 +1,5 @@
 // The only file that loads the addon. `Native` types every member with the C call behind it: one call each, no more.
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { SocketError } from './errors.js';
 
@@ -109,6 +108,14 @@ export interface Native {
   onLeak(listener: (fd: number) => void): void;
 }
 
+/** Bundlers and tracers of dependencies find files by this expression, and copy them. */
+const PREBUILDS = {
+  x64: new URL('../prebuilds/linux-x64/linux-sockets.node', import.meta.url),
+  arm64: new URL('../prebuilds/linux-arm64/linux-sockets.node', import.meta.url),
+} as Partial<Record<string, URL>> & { readonly x64: URL };
+/** Not in the package, so it must not look like a file that a bundler has to find. */
+const DEVELOPERS_BUILD = new URL('../../build/Release/linux_sockets.node', PREBUILDS.x64);
+
 const isLinux = process.platform === 'linux';
 
 /**
@@ -137,7 +144,8 @@ function load(): Native {
   const path = locate();
   let addon: Native;
   try {
-    addon = createRequire(import.meta.url)(path) as Native;
+    // Not `require`, which a bundler would replace.
+    addon = process.getBuiltinModule('module').createRequire(path)(path) as Native;
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ERR_DLOPEN_DISABLED') {
       throw new SocketError(
@@ -162,9 +170,9 @@ function load(): Native {
 function locate(): string {
   const chosen = process.env['LINUX_SOCKETS_BINDING'];
   if (chosen !== undefined && chosen !== '') return chosen;
-  const candidates = ['build/Release/linux_sockets.node', `prebuilds/linux-${process.arch}/linux-sockets.node`].map(
-    (path) => fileURLToPath(new URL(`../${path}`, import.meta.url)),
-  );
+  const candidates = [DEVELOPERS_BUILD, PREBUILDS[process.arch]]
+    .filter((url) => url !== undefined)
+    .map((url) => fileURLToPath(url));
   const found = candidates.find((path) => existsSync(path));
   if (found === undefined) {
     throw new SocketError(
@@ -183,7 +191,9 @@ function hasBinary(): boolean {
     locate();
     return true;
   } catch (error) {
-    // The permission model may hide it, which is reported at the first call.
-    return !(error instanceof SocketError);
+    if (error instanceof SocketError) return false;
+    // The permission model hides it, which is reported at the first call.
+    if (error instanceof Error && 'code' in error && error.code === 'ERR_ACCESS_DENIED') return true;
+    throw error;
   }
 }
