@@ -2,11 +2,13 @@
 import { type WaitForLocalPort, waitPolicyOf } from '../ports/wait-policy.js';
 import * as http from 'node:http';
 import * as https from 'node:https';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { invalidType, invalidValue } from '../arguments.js';
 import { changeRequests } from '../node/agent.js';
-import { dial, dialTls, type Dialer, type DialOptions, type DialTlsOptions } from './dialer.js';
+import { withoutUrlProtocol } from '../tcp/connect/options.js';
+import { checkAccepted, dial, dialTls, type Dialer, type DialOptions, type DialTlsOptions } from './dialer.js';
 import { checkEgressKey, readEgressKey, type EgressKey } from './egress-key.js';
 
 // Node passes all options of a request to its agent, so this one is added to its types; https extends those of http.
@@ -37,12 +39,12 @@ export interface EgressHttpsAgentOptions extends Omit<https.AgentOptions, 'proxy
 
 /** @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE */
 export function httpAgent(dialer: Dialer, options: EgressHttpAgentOptions): http.Agent {
-  return new EgressHttpAgent(dialer, checked(options));
+  return new EgressHttpAgent(dialer, checked(dialer, options));
 }
 
 /** @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE */
 export function httpsAgent(dialer: Dialer, options: EgressHttpsAgentOptions): https.Agent {
-  return new EgressHttpsAgent(dialer, checked(options));
+  return new EgressHttpsAgent(dialer, checked(dialer, options));
 }
 
 class EgressHttpAgent extends http.Agent {
@@ -56,8 +58,9 @@ class EgressHttpAgent extends http.Agent {
     changeRequests(this, (given) => withKey(given, egressKey));
   }
 
-  override createConnection(options: http.ClientRequestArgs): Duplex {
-    return dial(this.#dialer, { ...(options as DialOptions), egressKey: keyOf(options, this.#egressKey) });
+  override createConnection(options: http.ClientRequestArgs, callback?: OnCreated): Duplex | undefined {
+    const egressKey = keyOf(options, this.#egressKey);
+    return given(dial(this.#dialer, { ...(options as DialOptions), egressKey }), callback);
   }
 
   override getName(options?: Parameters<http.Agent['getName']>[0]): string {
@@ -77,15 +80,10 @@ class EgressHttpsAgent extends https.Agent {
   }
 
   /** Node's own calls tls.connect, and caches the session by the socket's name. */
-  override createConnection(
-    options: https.RequestOptions,
-    callback?: (error: Error | null, stream: Duplex) => void,
-  ): Duplex | null | undefined {
-    return dialTls(
-      this.#dialer,
-      { ...(options as DialTlsOptions), egressKey: keyOf(options, this.#egressKey) },
-      (given) => super.createConnection(given, callback) as TLSSocket,
-    );
+  override createConnection(options: https.RequestOptions, callback?: OnCreated): Duplex | undefined {
+    const egressKey = keyOf(options, this.#egressKey);
+    const make = (all: DialTlsOptions): TLSSocket => super.createConnection(all, callback) as TLSSocket;
+    return given(dialTls(this.#dialer, { ...(options as DialTlsOptions), egressKey }, make), callback);
   }
 
   override getName(options?: https.RequestOptions): string {
@@ -93,7 +91,21 @@ class EgressHttpsAgent extends https.Agent {
   }
 }
 
-function checked<T extends EgressAgentOptions>(options: T): T {
+type OnCreated = (error: Error | null, stream: Duplex) => void;
+
+/**
+ * A signal that is aborted already has destroyed the socket. Its request does not listen to it yet, so that the error would
+ * end the process: it is passed to the callback instead.
+ */
+function given(socket: Socket, callback: OnCreated | undefined): Socket | undefined {
+  const error = socket.errored;
+  if (error === null || callback === undefined) return socket;
+  socket.on('error', () => undefined);
+  callback(error, socket);
+  return undefined;
+}
+
+function checked<T extends EgressAgentOptions>(dialer: Dialer, options: T): T {
   if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
   const { egressKey, waitForLocalPort, proxyEnv } = options;
   if (proxyEnv !== undefined) {
@@ -105,6 +117,8 @@ function checked<T extends EgressAgentOptions>(options: T): T {
   }
   checkEgressKey(egressKey);
   waitPolicyOf(waitForLocalPort);
+  checkAccepted(options);
+  dialer.check(withoutUrlProtocol(options));
   return options;
 }
 

@@ -32,6 +32,8 @@ export type MakeTls = (options: DialTlsOptions) => TLSSocket;
 
 /** The key of a connection has been read: it is not among the options. */
 export interface Dialer {
+  /** @throws ERR_INVALID_ARG_VALUE for an option that an adapter must not give to its connections */
+  check(options: object): void;
   connect(options: ConnectOptions, egressKey: string | undefined, listener: (() => void) | undefined): Socket;
   connectTls(options: ConnectionOptions & ConnectOptions, egressKey: string | undefined, make: MakeTls): TLSSocket;
   /** A socket that has not connected. */
@@ -72,12 +74,18 @@ export function refuseDescriptor(options: object): void {
 /** Without HTTP's `path` and `protocol` ('https:'), which are not a socket's. */
 function acceptedOptions<O extends DialOptions>(options: O): O {
   if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
-  const { path: _, socketPath, ...rest } = options as O & { readonly path?: unknown; readonly socketPath?: unknown };
+  checkAccepted(options);
+  const { path: _, ...rest } = options as O & { readonly path?: unknown };
+  return withoutUrlProtocol(rest) as unknown as O;
+}
+
+/** Throws ERR_INVALID_ARG_VALUE for a Unix socket, a descriptor or a handle, which have no source or have it already. */
+export function checkAccepted(options: object): void {
+  const { socketPath } = options as { readonly socketPath?: unknown };
   if (socketPath !== undefined && socketPath !== null) {
     throw invalidValue('options.socketPath', socketPath, UNIX_SOCKET);
   }
-  refuseDescriptor(rest);
-  return withoutUrlProtocol(rest) as unknown as O;
+  refuseDescriptor(options);
 }
 
 /** Why a path is refused. */

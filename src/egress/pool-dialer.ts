@@ -65,6 +65,13 @@ export class PoolDialer implements Dialer {
     this.#replace(prefixes.map((prefix) => new PoolSource(prefix)));
   }
 
+  check(options: object): void {
+    for (const decided of POOL_DECIDES) {
+      const value = (options as Record<string, unknown>)[decided];
+      if (value !== undefined && value !== null) throw invalidValue(`options.${decided}`, value, 'the pool decides it');
+    }
+  }
+
   connect(options: ConnectOptions, egressKey: string | undefined, listener?: () => void): Socket {
     const { defaults, candidates, closing } = this.#plan(options, egressKey);
     return closing.watch(connectFrom({ ...options, ...defaults }, candidates, listener));
@@ -132,10 +139,7 @@ export class PoolDialer implements Dialer {
 
   /** Checks the options of a connection. `defaults` are what Node gets beyond them. */
   #plan(options: ConnectOptions, egressKey: string | undefined): Plan {
-    for (const decided of POOL_DECIDES) {
-      const value = (options as unknown as Record<string, unknown>)[decided];
-      if (value !== undefined && value !== null) throw invalidValue(`options.${decided}`, value, 'the pool decides it');
-    }
+    this.check(options);
     const {
       family,
       autoSelectFamily = getDefaultAutoSelectFamily(),

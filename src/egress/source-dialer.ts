@@ -18,6 +18,10 @@ export class SourceDialer implements Dialer {
     this.#options = { ...(family !== 0 && { family }), ...options };
   }
 
+  check(): void {
+    // Each option of an adapter is accepted: those of the source take precedence.
+  }
+
   connect(options: ConnectOptions, _egressKey: string | undefined, listener: (() => void) | undefined): Socket {
     return connectAs({ ...options, ...this.#options }, listener);
   }

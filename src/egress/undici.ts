@@ -1,14 +1,15 @@
 // The connector that undici takes, without undici: TCP from a dialer, TLS by Node, and what undici's own connector sets.
 import { type WaitForLocalPort, waitPolicyOf } from '../ports/wait-policy.js';
-import { isIP, type Socket } from 'node:net';
+import { isIP, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { connect as tlsConnect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { boolean, integer, invalidType } from '../arguments.js';
 import { BoundedMap } from '../bounded-map.js';
-import { dial, dialTls, type Dialer, type DialOptions, type DialTlsOptions } from './dialer.js';
+import { checkAccepted, dial, dialTls, type Dialer, type DialOptions, type DialTlsOptions } from './dialer.js';
 import { checkEgressKey, readEgressKey, type EgressKey } from './egress-key.js';
 
-/** TLS options among them; `key` is TLS's private key. */
-export interface UndiciConnectorOptions extends ConnectionOptions {
+/** The options of net.connect and tls.connect for every connection; `key` is TLS's private key. */
+export interface UndiciConnectorOptions
+  extends ConnectionOptions, Partial<Omit<TcpNetConnectOpts, 'timeout' | keyof ConnectionOptions>> {
   /**
    * Whose connections these are. A function is called once per connection, when undici opens it; undici does not know the
    * key, and sends any request of the dispatcher over it.
@@ -52,7 +53,9 @@ export type UndiciConnector = (request: UndiciConnectRequest, callback: UndiciCa
 export function undiciConnector(dialer: Dialer, options: UndiciConnectorOptions): UndiciConnector {
   if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
   const { egressKey, waitForLocalPort, allowH2 = false, timeout = 10_000, maxCachedSessions = 100, ...rest } = options;
-  const { keepAlive = true, keepAliveInitialDelay = 60_000, ...tls } = rest;
+  const { keepAlive = true, keepAliveInitialDelay = 60_000, ...given } = rest;
+  checkAccepted(given);
+  dialer.check(given);
   checkEgressKey(egressKey);
   waitPolicyOf(waitForLocalPort);
   boolean('options.allowH2', allowH2);
@@ -73,12 +76,12 @@ export function undiciConnector(dialer: Dialer, options: UndiciConnectorOptions)
       ...(localAddress !== undefined && localAddress !== null && { localAddress }),
     };
     // The same amount that undici's own connector reads at once.
-    if (!isSecure) return dial(dialer, { ...target, highWaterMark: 64 * 1024 } as DialOptions);
-    const servername = [request.servername, tls.servername, host].find(isName);
+    if (!isSecure) return dial(dialer, { highWaterMark: 64 * 1024, ...given, ...target } as DialOptions);
+    const servername = [request.servername, given.servername, host].find(isName);
     const sessionKey = JSON.stringify([servername ?? host, key]);
-    const session = tls.session ?? sessions?.get(sessionKey);
+    const session = given.session ?? sessions?.get(sessionKey);
     const secure: DialTlsOptions = {
-      ...tls,
+      ...given,
       ...target,
       ...(servername !== undefined && { servername }),
       ...(session !== undefined && { session }),

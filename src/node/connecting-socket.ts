@@ -15,6 +15,8 @@ export interface HandleHooks {
   close(reset: boolean): void;
   ref(): void;
   unref(): void;
+  /** Called after Node has set TCP_NODELAY, or SO_KEEPALIVE with its intervals, on the connection. */
+  optionsSet(): void;
 }
 
 /** What all attempts of one socket have in common. */
@@ -30,11 +32,19 @@ export interface SocketHooks {
 /** A net.Socket whose handles call hooks. */
 export class ConnectingSocket extends Socket {
   readonly #hooks: SocketHooks;
+  readonly #signal: AbortSignal | undefined;
 
   constructor(options: SocketConstructorOpts | undefined, hooks: SocketHooks) {
     super(options);
     this.#hooks = hooks;
+    this.#signal = options?.signal;
     hooks.socket = this;
+  }
+
+  /** An aborted signal has destroyed the socket, which Node would connect all the same. */
+  override connect(...args: readonly unknown[]): this {
+    if (this.#signal?.aborted === true) return this;
+    return (super.connect as (...given: readonly unknown[]) => this)(...args);
   }
 
   /** Wraps Node's accessor of the handle, which is set by connect, by each attempt after the first, and by a reconnect. */
@@ -141,6 +151,16 @@ function hookedPrototype(base: TcpHandle): object {
       base.unref.call(this);
       this[HOOKS].unref();
     },
+    setNoDelay(on) {
+      const result = base.setNoDelay.call(this, on);
+      this[HOOKS].optionsSet();
+      return result;
+    },
+    setKeepAlive(on, delay) {
+      const result = base.setKeepAlive.call(this, on, delay);
+      this[HOOKS].optionsSet();
+      return result;
+    },
   };
   return Object.setPrototypeOf(methods, base) as object;
 }
@@ -188,11 +208,25 @@ export const NO_HOOKS: SocketHooks = {
     close: () => undefined,
     ref: () => undefined,
     unref: () => undefined,
+    optionsSet: () => undefined,
   }),
   explain: (error) => error,
 };
 
-const METHODS = ['open', 'bind', 'bind6', 'connect', 'connect6', 'close', 'reset', 'ref', 'unref', 'hasRef'] as const;
+const METHODS = [
+  'open',
+  'bind',
+  'bind6',
+  'connect',
+  'connect6',
+  'close',
+  'reset',
+  'ref',
+  'unref',
+  'hasRef',
+  'setNoDelay',
+  'setKeepAlive',
+] as const;
 const prototypes = new WeakMap<object, object>();
 /** Node's accessor of the handle. Other runtimes have none, and `requireHooks` throws there. */
 const accessor = Object.getOwnPropertyDescriptor(Socket.prototype, '_handle');

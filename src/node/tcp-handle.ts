@@ -15,6 +15,9 @@ export interface TcpHandle {
   ref(): void;
   unref(): void;
   hasRef(): boolean;
+  setNoDelay(on: boolean): number;
+  /** @param delay seconds until the first probe */
+  setKeepAlive(on: boolean, delay: number): number;
 }
 
 /** Node's TCPConnectWrap. A request that Node has abandoned has no `oncomplete`. */

@@ -29,13 +29,14 @@ export function hookTls(socket: TLSSocket, hooks: SocketHooks): TLSSocket {
   throw unknownNode();
 }
 
-/** Makes a lookup asynchronous, so that no attempt is made before the hooks are installed. Node refuses anything but a function. */
+/**
+ * Makes a lookup start later, so that no attempt is made, and no signal aborted by it, before the hooks are installed. Node
+ * refuses anything but a function.
+ */
 export function laterLookup(lookup: LookupFunction | null | undefined): LookupFunction | undefined {
   if (lookup !== undefined && lookup !== null && typeof lookup !== 'function') return lookup;
   return (hostname, options, callback) => {
-    (lookup ?? dns.lookup)(hostname, options, (...answer) => {
-      process.nextTick(callback, ...answer);
-    });
+    process.nextTick(lookup ?? dns.lookup, hostname, options, callback);
   };
 }
 

@@ -19,6 +19,7 @@ import {
   type ConnectTarget,
   type TcpHandle,
 } from '../../node/tcp-handle.js';
+import type { EncodedOption } from '../../options/access.js';
 import type { FailedSearch } from '../../ports/evidence.js';
 import { contains } from '../../ports/port-range.js';
 import { isAwaited, waitForPort, type Wait } from '../../ports/waiting.js';
@@ -68,6 +69,8 @@ export class Attempt implements HandleHooks {
   readonly #base: TcpHandle;
   readonly #job: Job;
   #state: State = NEW;
+  /** Options of the current source that Node sets as well. */
+  #kept: readonly EncodedOption[] = [];
 
   constructor(handle: TcpHandle, base: TcpHandle, job: Job) {
     this.#handle = handle;
@@ -140,6 +143,13 @@ export class Attempt implements HandleHooks {
     if (this.#state.at === 'waiting') this.#state.wait.unref();
   }
 
+  /** Node sets some options once it is connected, and agents whenever they keep a socket: `sockopts` take precedence. */
+  optionsSet(): void {
+    const fd = descriptorIn(this.#handle);
+    if (fd < 0) return;
+    for (const { level, name, value } of this.#kept) native().setsockopt(fd, level, name, value);
+  }
+
   /** User code that runs during an attempt (strategies, subscribers) may destroy the socket. */
   get #closed(): boolean {
     return this.#state.at === 'closed';
@@ -160,6 +170,7 @@ export class Attempt implements HandleHooks {
   #trySource(source: Source, target: ConnectTarget, mapped: boolean): Failure | undefined {
     const { request, family } = target;
     if (this.#closed) return abandoned();
+    this.#kept = source.sockopts.length === 0 ? [] : source.sockopts.filter(({ option }) => SET_BY_NODE.has(option));
     const failure = this.#state.at === 'bound' ? undefined : install(this.#handle, source, family, mapped);
     if (failure !== undefined) return failure;
     const connected = connectByNode(this.#handle, this.#base, target);
@@ -300,6 +311,14 @@ function isExhaustion(error: Error): boolean {
   return error instanceof SocketError && error.code === 'ERR_PORT_RANGE_EXHAUSTED';
 }
 
+/** By net.Socket's `noDelay` and `keepAlive`, its methods, and agents. */
+const SET_BY_NODE: ReadonlySet<string> = new Set([
+  'TCP_NODELAY',
+  'SO_KEEPALIVE',
+  'TCP_KEEPIDLE',
+  'TCP_KEEPINTVL',
+  'TCP_KEEPCNT',
+]);
 const NEW: State = { at: 'new' };
 const CLOSED: State = { at: 'closed' };
 const local = new Uint8Array(SOCKADDR_SIZE);

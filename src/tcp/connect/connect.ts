@@ -134,11 +134,11 @@ function run(socket: ConnectingSocket, options: object, listener: (() => void) |
     if (CLIENT_SOCKETS.hasSubscribers && connectTells !== true) {
       announced(socket, () => {
         if (timeout) socket.setTimeout(timeout);
-        socket.connect(options as TcpNetConnectOpts, listener);
+        socket.connect(options, listener);
       });
     } else {
       if (timeout) socket.setTimeout(timeout);
-      socket.connect(options as TcpNetConnectOpts, listener);
+      socket.connect(options, listener);
     }
     requireHooked(socket);
   } catch (error) {

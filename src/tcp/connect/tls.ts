@@ -2,6 +2,7 @@
 import { type WaitForLocalPort, waitPolicyOf } from '../../ports/wait-policy.js';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { native } from '../../binding.js';
+import { AbortError } from '../../errors.js';
 import { requireHooks } from '../../node/connecting-socket.js';
 import { requireNode } from '../../node/runtime.js';
 import { hookTls, laterLookup, requireTlsHooks } from '../../node/tls-socket.js';
@@ -11,6 +12,7 @@ import { Job } from './job.js';
 /** The options that are used here; the others are passed to Node. */
 export interface TlsOptions extends ConnectionOptions {
   readonly waitForLocalPort?: WaitForLocalPort | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -28,5 +30,14 @@ export function secureFrom<O extends TlsOptions>(
   requireHooks();
   requireTlsHooks();
   const job = new Job(from, waitPolicyOf(options.waitForLocalPort));
+  const { signal } = options;
+  // Node would destroy the socket and still connect it; Node 22 then aborts the process.
+  if (signal?.aborted === true) {
+    return hookTls(make({ ...options, signal: undefined, lookup: noLookup }), job).destroy(new AbortError(signal));
+  }
   return hookTls(make({ ...options, lookup: laterLookup(options.lookup) }), job);
+}
+
+function noLookup(): void {
+  // The socket is destroyed already.
 }
