@@ -98,6 +98,7 @@ export const IPV6_TCLASS = 67;
 export const IPV6_ORIGDSTADDR = 74;
 export const IPV6_RECVORIGDSTADDR = IPV6_ORIGDSTADDR;
 export const IPV6_RECVFRAGSIZE = 77;
+export const IPV6_TRANSPARENT = 75;
 export const IPV6_FREEBIND = 78;
 
 // IPPROTO_TCP

@@ -10,7 +10,8 @@ import type { SenderOptions } from '../send/options.js';
 import { Sender, type SendEvents } from '../send/sender.js';
 import type { SendStats } from '../send/transmit.js';
 import { inheritSending } from './inherited.js';
-import { EADDRINUSE, EAGAIN, SOCK_DGRAM } from '../../kernel/numbers.js';
+import { EADDRINUSE, EADDRNOTAVAIL, EAGAIN, SOCK_DGRAM } from '../../kernel/numbers.js';
+import { isUnicast } from '../../kernel/unicast.js';
 import { encodeOption } from '../../options/access.js';
 import { encodeLocalOptions } from '../../source/local-options.js';
 
@@ -89,6 +90,11 @@ export class EgressSockets {
 
   #open(source: Endpoint): Egress {
     const { family } = source;
+    // bind(2) accepts a broadcast address, and the datagrams would leave from another one.
+    if (!isUnicast(source.address)) {
+      const { address: localAddress, port: localPort } = source;
+      throw new SyscallError('sendmsg', EADDRNOTAVAIL, { localAddress, localPort, reason: 'notUnicast' });
+    }
     const handle = new (native().Handle)();
     const context: SyscallContext = { address: source.address, port: source.port };
     check('socket', handle.socket(familyNumber(family), SOCK_DGRAM, 0), context);

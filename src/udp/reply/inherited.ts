@@ -1,4 +1,4 @@
-// The options that a second socket copies from the first one, so that its datagrams look the same.
+// The options that a second socket copies from the first one, so that its datagrams look the same and go the same way.
 import type { Handle } from '../../binding.js';
 import type { Family } from '../../wire/families.js';
 import { LEVELS, type OptionRow } from '../../options/row.js';
@@ -39,15 +39,19 @@ const INHERITED: readonly (readonly [option: OptionName, family?: Family])[] = [
   ['IP_TRANSPARENT', 'ipv4'],
   ['IPV6_TRANSPARENT', 'ipv6'],
   ['SO_MARK'],
+  ['SO_BINDTODEVICE'],
   ['SO_PRIORITY'],
+  ['SO_MAX_PACING_RATE'],
   ['SO_BROADCAST'],
   ['SO_DONTROUTE'],
   ['SO_NO_CHECK'],
   ['SO_TXTIME'],
   ['SO_SNDBUF'],
+  ['IP_UNICAST_IF', 'ipv4'],
   ['IP_TOS', 'ipv4'],
   ['IP_TTL', 'ipv4'],
   ['IP_MTU_DISCOVER', 'ipv4'],
+  ['IPV6_UNICAST_IF', 'ipv6'],
   ['IPV6_TCLASS', 'ipv6'],
   ['IPV6_UNICAST_HOPS', 'ipv6'],
   ['IPV6_MTU_DISCOVER', 'ipv6'],

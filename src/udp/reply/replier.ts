@@ -2,6 +2,7 @@
 // of its route to the peer. docs/udp-replies.md has a table of the cases.
 import { integer, invalidType } from '../../arguments.js';
 import { SocketError, SyscallError } from '../../errors.js';
+import { intOption } from '../../kernel/int-option.js';
 import { localEndpoint } from '../../options/local-endpoint.js';
 import { setsockoptError } from '../../options/set-error.js';
 import { Endpoint } from '../../wire/endpoint.js';
@@ -10,13 +11,13 @@ import { isWildcard } from '../../wire/wildcard.js';
 import { ReceivedBatch } from '../receive/batch.js';
 import type { MessageInfo } from '../receive/messages.js';
 import type { BatchContents, ReplyRouter } from '../send/batch-contents.js';
-import { NOTHING, type ReplyOptions, type ReplyRoute } from '../send/envelope.js';
+import { indexOf, NOTHING, type ReplyOptions, type ReplyRoute } from '../send/envelope.js';
 import { checkData, type SendData } from '../send/data.js';
 import type { Sender } from '../send/sender.js';
 import type { SendStats } from '../send/transmit.js';
 import { EgressSockets, type EgressContext, type EgressOptions } from './egress.js';
 import { mayLeak, staysHere } from './loopback.js';
-import { EAGAIN, EBADF, EINVAL, ENOTSUP, IPPROTO_IPV6, IPV6_FREEBIND } from '../../kernel/numbers.js';
+import { EAGAIN, EBADF, EINVAL, ENOTSUP, IPPROTO_IPV6, IPV6_FREEBIND, IPV6_TRANSPARENT } from '../../kernel/numbers.js';
 
 /** What a reply needs to know about a datagram: the info of a 'message', or an object with the same properties. */
 export type ReplyInfo = Pick<MessageInfo, 'source'> & Partial<Pick<MessageInfo, 'destination' | 'local' | 'interface'>>;
@@ -135,6 +136,9 @@ export class Replier implements ReplyRouter {
   /** The socket and the address that a reply leaves from. @throws SyscallError, ERR_INVALID_STATE */
   #routeOf(info: Answered, options: ReplyOptions): Route {
     const { source, destination, local, interface: index } = info;
+    // A forged source: the kernel takes 0.0.0.0 and :: for this host, and would deliver the reply to its own services.
+    if (isWildcard(source) || isMany(source)) throw notUnicast(source);
+    const leavesBy = this.#interfaceOf(info, options);
     const own = this.#ownAddress();
     // For multicast and broadcast, `local` is the address of the interface, or undefined, and the kernel picks one.
     const from = local ?? (destination === undefined || isMany(destination) ? undefined : destination);
@@ -148,23 +152,43 @@ export class Replier implements ReplyRouter {
     }
     if (from !== undefined && port !== own.port) {
       this.#check(options, source); // invalid options must not create a socket
-      return { to: source, from: undefined, sender: this.#egress.from(from.withPort(port)) };
+      return { to: source, from: undefined, interface: leavesBy, sender: this.#egress.from(from.withPort(port)) };
     }
     const other = from === undefined || from.address === own.address ? undefined : from;
     if (other?.family === 'ipv6' && !this.#freebind) this.#setFreebind();
-    return { to: source, from: other, sender: this.#context.sender };
+    return { to: source, from: other, interface: leavesBy, sender: this.#context.sender };
+  }
+
+  /** The index of the interface that the reply must leave by; 0 for that of the route. */
+  #interfaceOf({ source, interface: arrival }: Answered, options: ReplyOptions): number {
+    const { interface: wanted = source.family === 'ipv4' && source.address.startsWith('169.254.') } =
+      typeof options === 'object' && options !== null ? options : NOTHING_ELSE;
+    if (wanted === false) return 0;
+    if (wanted !== true) return indexOf(wanted, 'options.interface');
+    if (arrival !== undefined) return arrival;
+    if (options.interface === undefined) return 0;
+    throw new SocketError(
+      'ERR_INVALID_STATE',
+      'The socket does not report the interface that a datagram arrived on: create it with pktinfo: true.',
+    );
   }
 
   /** @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE, ERR_UNSUPPORTED */
   #check(options: ReplyOptions, source: Endpoint): void {
-    this.#context.sender.envelope.readReply(options, { to: source, from: undefined });
+    this.#context.sender.envelope.readReply(options, { to: source, from: undefined, interface: 0 });
   }
 
   /** Without IPV6_FREEBIND an IPv6 address that is only routed locally (AnyIP) cannot be a source, while an IPv4 one can. */
   #setFreebind(): void {
-    const result = this.#context.handle.setsockopt(IPPROTO_IPV6, IPV6_FREEBIND, 1);
+    const { handle } = this.#context;
+    if (FREE.some((option) => intOption(handle, IPPROTO_IPV6, option) === 1)) {
+      this.#freebind = true; // by the user, who may send from any address
+      return;
+    }
+    const result = handle.setsockopt(IPPROTO_IPV6, IPV6_FREEBIND, 1);
     if (result < 0) throw setsockoptError('IPV6_FREEBIND', result, undefined);
     this.#freebind = true;
+    this.#context.sender.envelope.requireLocalSources();
   }
 
   #ownAddress(): Endpoint {
@@ -197,7 +221,7 @@ export class Replier implements ReplyRouter {
       return new SyscallError('sendmsg', ENOTSUP, { ...addressOf(source), reason: 'notForIPv4', cause: error });
     }
     const loopback = answers !== undefined && isLoopback4(answers) && !isLoopback4(source);
-    if (!(error instanceof SyscallError) || error.errno !== EINVAL || !loopback) return error;
+    if (!(error instanceof SyscallError) || error.errno !== EINVAL || error.reason !== undefined || !loopback) return error;
     return loopbackSource(source, answers);
   }
 
@@ -241,6 +265,14 @@ function checkInfo(info: ReplyInfo): Answered {
   };
 }
 
+function notUnicast(to: Endpoint): SyscallError {
+  return new SyscallError('sendmsg', EINVAL, {
+    ...addressOf(to),
+    reason: 'notUnicast',
+    remedy: 'Nobody has this address, so the datagram is forged, and no reply is sent',
+  });
+}
+
 function loopbackSource(to: Endpoint, from: Endpoint): SyscallError {
   return new SyscallError('sendmsg', EINVAL, {
     ...addressOf(to),
@@ -258,6 +290,10 @@ function addressOf({ address, port }: Endpoint): { address: string; port: number
 function isLoopback4({ family, address }: Endpoint): boolean {
   return family === 'ipv4' && address.startsWith('127.');
 }
+
+/** With each of them the kernel accepts any source. */
+const FREE = [IPV6_FREEBIND, IPV6_TRANSPARENT] as const;
+const NOTHING_ELSE: ReplyOptions = {};
 
 /** Multicast addresses and 255.255.255.255; broadcast addresses of subnets cannot be recognised. */
 function isMany({ family, address }: Endpoint): boolean {

@@ -3,7 +3,7 @@ import { intOption } from '../../kernel/int-option.js';
 import { boolean, integer, invalidType, invalidValue, options as checkOptions, outOfRange } from '../../arguments.js';
 import type { Handle } from '../../binding.js';
 import { BoundedMap } from '../../bounded-map.js';
-import { SocketError } from '../../errors.js';
+import { SocketError, SyscallError } from '../../errors.js';
 import { interfaceIndex } from '../../kernel/interfaces.js';
 import { Endpoint, type EndpointLike } from '../../wire/endpoint.js';
 import type { Family } from '../../wire/families.js';
@@ -17,7 +17,8 @@ import {
   writeTransmitTime,
   writeTtl,
 } from './control.js';
-import { IPPROTO_IP, IPPROTO_IPV6, IPV6_TCLASS, IP_TOS } from '../../kernel/numbers.js';
+import { isLocal } from '../../kernel/routes.js';
+import { EINVAL, IPPROTO_IP, IPPROTO_IPV6, IPV6_TCLASS, IP_TOS } from '../../kernel/numbers.js';
 import { MAX_SEGMENT_SIZE } from './segments.js';
 
 /** The source of a datagram: an address of this host (or any with freebind), an interface, or both. */
@@ -61,13 +62,22 @@ export interface SendOptions {
 }
 
 /** The options of a reply. Its destination and source are given by the datagram that it replies to. */
-export type ReplyOptions = Omit<SendOptions, 'to' | 'from'>;
+export interface ReplyOptions extends Omit<SendOptions, 'to' | 'from'> {
+  /**
+   * The interface that the reply leaves by: true for the one that the datagram arrived on, or a name or an index. False
+   * leaves it to the route. @default true for a peer in 169.254.0.0/16, which every link may have; false otherwise (an IPv6
+   * link-local address has its interface as its zone)
+   */
+  readonly interface?: boolean | string | number | undefined;
+}
 
 /** The destination and the source of a reply. */
 export interface ReplyRoute {
   readonly to: Endpoint;
   /** Undefined for the socket's own address. Its zone is the interface. */
   readonly from: Endpoint | undefined;
+  /** The index of the interface; 0 for that of the route. */
+  readonly interface: number;
 }
 
 /** What an envelope needs to know about its socket. */
@@ -111,6 +121,7 @@ export class Envelope {
   #mark = NONE;
   #txTime: bigint | undefined;
   #dontFragment: boolean | undefined;
+  #onlyLocal = false;
 
   constructor(context: EnvelopeContext) {
     this.#context = context;
@@ -136,14 +147,22 @@ export class Envelope {
   }
 
   /** Reads the options of a reply, whose addresses are known. @throws as `read` */
-  readReply(options: ReplyOptions, { to, from }: ReplyRoute): void {
-    if (options === NOTHING && from === undefined) {
+  readReply(options: ReplyOptions, { to, from, interface: index }: ReplyRoute): void {
+    if (options === NOTHING && from === undefined && index === 0) {
       this.read(NOTHING);
       this.to = to;
       return;
     }
     checkKeys('options', options, REPLY_KEYS);
-    this.#read(to, undefined, options, from);
+    this.#read(to, undefined, options, from, index);
+  }
+
+  /**
+   * From now on the `from` of a send must lead to this host: replies have set IPV6_FREEBIND, with which the kernel accepts any
+   * IPv6 address.
+   */
+  requireLocalSources(): void {
+    this.#onlyLocal = true;
   }
 
   /** Encodes the options for a queued send. */
@@ -201,7 +220,13 @@ export class Envelope {
     return at;
   }
 
-  #read(to: Endpoint | undefined, from: SendOptions['from'], options: ReplyOptions, source?: Endpoint): void {
+  #read(
+    to: Endpoint | undefined,
+    from: SendOptions['from'],
+    options: Omit<SendOptions, 'to' | 'from'>,
+    source?: Endpoint,
+    index = 0,
+  ): void {
     const { segmentSize, ecn, dscp, ttl, txTime, mark, dontFragment } = options;
     const size =
       segmentSize === undefined
@@ -210,6 +235,7 @@ export class Envelope {
     const hasControl =
       from !== undefined ||
       source !== undefined ||
+      index !== 0 ||
       ecn !== undefined ||
       dscp !== undefined ||
       ttl !== undefined ||
@@ -217,9 +243,9 @@ export class Envelope {
       mark !== undefined ||
       dontFragment !== undefined;
     if (hasControl) this.#readControl(to, from, ecn, dscp, ttl, txTime, mark, dontFragment);
-    if (source !== undefined) {
+    if (source !== undefined || index !== 0) {
       this.#from = source;
-      this.#interface = source.scopeId;
+      this.#interface = index === 0 ? (source?.scopeId ?? 0) : index;
     }
     this.to = to;
     this.segmentSize = size;
@@ -240,6 +266,7 @@ export class Envelope {
   ): void {
     const ipv4 = this.#context.family === 'ipv4' || (to ?? this.#context.connectedTo())?.family === 'ipv4';
     const [source, index] = from === undefined ? NOWHERE : sourceOf(from, ipv4);
+    if (this.#onlyLocal && source?.family === 'ipv6') requireLocal(source, to);
     const ecnValue = ecn === undefined ? NONE : integer('options.ecn', ecn, 0, 3);
     const dscpValue = dscp === undefined ? NONE : integer('options.dscp', dscp, 0, 63);
     const ttlValue = ttl === undefined ? NONE : integer('options.ttl', ttl, 1, 255);
@@ -305,6 +332,17 @@ function sourceOf(from: string | Endpoint | SendSource, ipv4: boolean): readonly
   return [endpoint, index === 0 ? scope : index];
 }
 
+/** @throws SyscallError, as the kernel's without IPV6_FREEBIND */
+function requireLocal(source: Endpoint, to: Endpoint | undefined): void {
+  if (isLocal(source)) return;
+  throw new SyscallError('sendmsg', EINVAL, {
+    ...(to !== undefined && { address: to.address, port: to.port }),
+    localAddress: source.address,
+    reason: 'addressNotLocal',
+    remedy: 'The source is not an address of this host: create the socket with freebind: true to send from any address',
+  });
+}
+
 function addressOf(address: string, ipv4: boolean, name: string): readonly [Endpoint, number] {
   if (typeof address !== 'string') throw invalidType(name, 'of type string', address);
   return ofFamily(sources.get(address) ?? remember(address, name), ipv4, name);
@@ -327,25 +365,17 @@ function remember(address: string, name: string): Endpoint {
   return endpoint;
 }
 
-function indexOf(device: string | number): number {
-  if (typeof device !== 'string') return integer('options.from.interface', device, 1, 2 ** 31 - 1);
+/** The index of an interface, given by name or index. @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
+export function indexOf(device: string | number, name = 'options.from.interface'): number {
+  if (typeof device !== 'string') return integer(name, device, 1, 2 ** 31 - 1);
   const index = interfaceIndex(device);
-  if (index === undefined) {
-    throw invalidValue('options.from.interface', device, 'no network interface has this name');
-  }
+  if (index === undefined) throw invalidValue(name, device, 'no network interface has this name');
   return index;
 }
 
-const REPLY_KEYS: ReadonlySet<keyof ReplyOptions> = new Set([
-  'segmentSize',
-  'ecn',
-  'dscp',
-  'ttl',
-  'txTime',
-  'mark',
-  'dontFragment',
-] as const);
-const KEYS: ReadonlySet<keyof SendOptions> = new Set(['to', 'from', ...REPLY_KEYS] as const);
+const COMMON_KEYS = ['segmentSize', 'ecn', 'dscp', 'ttl', 'txTime', 'mark', 'dontFragment'] as const;
+const REPLY_KEYS: ReadonlySet<keyof ReplyOptions> = new Set([...COMMON_KEYS, 'interface'] as const);
+const KEYS: ReadonlySet<keyof SendOptions> = new Set([...COMMON_KEYS, 'to', 'from'] as const);
 const SOURCE_KEYS: ReadonlySet<keyof SendSource> = new Set(['address', 'interface'] as const);
 /** No options at all. */
 export const NOTHING: SendOptions = {};
