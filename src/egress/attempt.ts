@@ -1,8 +1,10 @@
 // One attempt toward one destination: pulls candidates from the strategy, skips those that are at their limit or have a
 // cooldown, and counts how each one went. When none is left, it fails with the reason.
 import { SocketError, SyscallError } from '../errors.js';
+import { EADDRNOTAVAIL } from '../kernel/numbers.js';
 import type { EncodedOption } from '../options/access.js';
 import type { Candidate, Source } from '../source/source.js';
+import { isWildcard } from '../wire/wildcard.js';
 import type { Cooldowns } from './cooldowns.js';
 import { CLOSED, CONNECT, EXHAUSTED, FAILED, type EgressEvent } from './events.js';
 import type { PoolSource } from './pool-source.js';
@@ -55,6 +57,11 @@ export function* candidates({ shared, connection, request, choices }: Attempt): 
     }
     let failures = 0;
     for (const address of addresses) {
+      if (isWildcard({ address })) {
+        outcome.failed ??= unspecified(address);
+        outcome.failedCount++;
+        continue;
+      }
       if (source.heldBy(address) >= shared.limitPerAddress) {
         outcome.limitedCount++;
         continue;
@@ -76,6 +83,12 @@ export function* candidates({ shared, connection, request, choices }: Attempt): 
     }
   }
   throw nothingLeft(shared, remote, outcome);
+}
+
+/** A prefix may contain it; the kernel would take it for any of its addresses. */
+function unspecified(address: string): SyscallError {
+  const remedy = 'It is the unspecified address, which would leave the choice of the source to the kernel';
+  return new SyscallError('bind', EADDRNOTAVAIL, { address, port: 0, reason: 'notUnicast', remedy });
 }
 
 /** Why none of the sources was taken. */

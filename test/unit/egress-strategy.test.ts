@@ -357,3 +357,12 @@ function firstAddresses(text: string, count: number): string[] {
   const prefix = Prefix.parse('source', text);
   return Array.from({ length: count }, (_, i) => prefix.at(BigInt(i)));
 }
+
+test.each([
+  ['0.0.0.0/30', 'ipv4', ['0.0.0.1', '0.0.0.2', '0.0.0.3', '0.0.0.1']],
+  ['::/126', 'ipv6', ['::1', '::2', '::3', '::1']],
+] as const)('the unspecified address of the prefix %s is never a source', (source, family, expected) => {
+  const pool = poolOf([source]);
+  const remote = family === 'ipv4' ? {} : { remote: REMOTE6 };
+  expect(addresses(pool, 4, remote)).toEqual(expected);
+});
