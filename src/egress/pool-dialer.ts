@@ -1,6 +1,6 @@
 // Connects from the sources of a pool: chooses the source of each attempt, and counts. The descriptor is made by connect.
 import { type WaitForLocalPort, waitPolicyOf } from '../ports/wait-policy.js';
-import { getDefaultAutoSelectFamily, type Socket } from 'node:net';
+import { getDefaultAutoSelectFamily, type LookupFunction, type Socket } from 'node:net';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { integer, invalidType, invalidValue, options as checkOptions, string } from '../arguments.js';
 import { SocketError } from '../errors.js';
@@ -15,6 +15,7 @@ import { candidates, type Connection, type Shared } from './attempt.js';
 import { Closing } from './closing.js';
 import { Cooldowns } from './cooldowns.js';
 import type { Dialer, DialTlsOptions, MakeTls, UnconnectedOptions } from './dialer.js';
+import { lookupOf } from './family-lookup.js';
 import { POOL_DECIDES, POOL_OPTIONS, type EgressPoolOptions, type EgressPoolStats } from './pool-options.js';
 import { PoolSource, type SourceStats } from './pool-source.js';
 import { Prefix } from './prefix.js';
@@ -147,15 +148,16 @@ export class PoolDialer implements Dialer {
     } = options;
     const { sockopts } = sourceOf({ sockopts: options.sockopts, protocol: this.#template.protocol });
     const { ipv4, ipv6 } = this.#byFamily;
-    // Where Node tries one address only, it has to be one that there is a source for.
-    const one = !autoSelectFamily && !family && (ipv4.length === 0) !== (ipv6.length === 0);
+    const one = !family && (ipv4.length === 0) !== (ipv6.length === 0);
+    const only = ipv4.length === 0 ? 6 : 4;
     const closing = new Closing();
     return {
       closing,
       candidates: this.candidates({ egressKey, sockopts, leftNoTimeWait: () => closing.leftNoTimeWait() }),
       defaults: {
         ...(waitForLocalPort !== undefined && { waitForLocalPort }),
-        ...(one && { family: ipv4.length === 0 ? 6 : 4 }),
+        // With a family, Node would try the first address only.
+        ...(one && (autoSelectFamily ? { lookup: lookupOf(only, options.lookup) } : { family: only })),
       },
     };
   }
@@ -184,7 +186,11 @@ export class PoolDialer implements Dialer {
 }
 
 interface Plan {
-  readonly defaults: { readonly waitForLocalPort?: WaitForLocalPort; readonly family?: number };
+  readonly defaults: {
+    readonly waitForLocalPort?: WaitForLocalPort;
+    readonly family?: number;
+    readonly lookup?: LookupFunction;
+  };
   readonly candidates: Candidates;
   readonly closing: Closing;
 }

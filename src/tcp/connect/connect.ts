@@ -4,6 +4,7 @@ import { type WaitForLocalPort, waitPolicyOf } from '../../ports/wait-policy.js'
 import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
 import {
   connect as netConnect,
+  isIP,
   type IpcNetConnectOpts,
   type Socket,
   type SocketConstructorOpts,
@@ -63,11 +64,20 @@ export function connectAs(options: ConnectOptions, listener?: () => void): Socke
   requireHooks();
   const source = sourceOf(options);
   const job = new Job(source, waitPolicyOf(options.waitForLocalPort));
-  // A shared port is assigned by connect(2), but Node would read it after bind.
-  const forNode = source.port === 0 && options.localPort !== undefined ? { ...options, localPort: undefined } : options;
+  const forNode = nodeOptions(options, source);
   const socket = make(forNode, job);
   if (isDeferredConnect(source)) ignoreEmptyWrites(socket);
   return run(socket, forNode, listener);
+}
+
+function nodeOptions(options: ConnectOptions, { address, port }: Source): ConnectOptions {
+  // Node tries the first address of a name only, which has to be one that the source can reach.
+  const { family: asked = 0 } = options;
+  const family = asked === 0 ? isIP(address ?? '') : asked;
+  // A shared port is assigned by connect(2), but Node would read it after bind.
+  const localPort = port === 0 ? undefined : options.localPort;
+  if (family === asked && localPort === options.localPort) return options;
+  return { ...options, ...(family !== 0 && { family }), localPort };
 }
 
 /** The options of `connectFrom`, where a pool provides the sources. */

@@ -1,7 +1,7 @@
 // EgressPool with real connections: what the peer sees, exhaustion and its end, limits, and counts that return to 0.
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
-import { createServer, type Socket } from 'node:net';
+import { createServer, type LookupFunction, type Socket } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import {
   connect,
@@ -189,6 +189,27 @@ describe('EgressPool and host names', () => {
     expect(error).toMatchObject({ code: 'ENOTFOUND' });
     expect(pool.stats).toMatchObject({ held: 0, total: 0, failed: 0 });
   });
+
+  test.each([true, false])(
+    'a pool of one family toward a name of both tries the addresses of that family only (autoSelectFamily: %s)',
+    async (autoSelectFamily) => {
+      await using server = await witness('127.0.0.2');
+      const pool = new EgressPool({ sources: [A] });
+      const asked: unknown[] = [];
+      const all = resolving('::1', ...(autoSelectFamily ? ['127.0.0.1'] : []), '127.0.0.2');
+      const lookup: LookupFunction = (host, options, callback) => {
+        asked.push(options.family);
+        all(host, options, callback);
+      };
+      const tried: string[] = [];
+      const socket = pool.connect({ host: 'both.test', port: server.port, lookup, autoSelectFamily });
+      socket.on('connectionAttempt', (address: string) => tried.push(address));
+      await once(socket, 'connect');
+      expect(tried).toEqual(autoSelectFamily ? ['127.0.0.1', '127.0.0.2'] : ['127.0.0.2']);
+      expect(asked).toEqual([4]);
+      await closeAll(socket);
+    },
+  );
 
   test('a destination whose family has no source fails with ERR_EGRESS_NO_SOURCE', async () => {
     const pool = new EgressPool({ sources: [A], name: 'tenants' });

@@ -6,6 +6,7 @@ import { connect, type ConnectOptions } from '../../../src/index.js';
 import { runNode } from '../../support/child.js';
 import { Capture } from '../../support/capture.js';
 import { NetworkNamespace } from '../../support/namespace.js';
+import { closeAll, resolving, witness } from '../../support/egress.js';
 import { addOtherAddresses, checkDescriptors, ip, IPV4, refusing } from '../../support/fixtures.js';
 import { closed, connected, failing, holding, peer } from '../../support/connect.js';
 
@@ -177,3 +178,12 @@ const SERVER = `
   const server = require('node:net').createServer((socket) => socket.end(socket.remoteAddress + ' ' + socket.remotePort));
   server.listen(0, process.argv[1], () => console.log(server.address().port));
 `;
+
+test('connect() from an IPv4 address to a name whose first address is IPv6 connects to its IPv4 address', async () => {
+  await using server = await witness('127.0.0.1');
+  const to = { host: 'both.test', port: server.port, lookup: resolving('::1', '127.0.0.1') };
+  const socket = connect({ ...to, localAddress: '127.0.0.9' });
+  await once(socket, 'connect');
+  expect(socket).toMatchObject({ remoteAddress: '127.0.0.1', localAddress: '127.0.0.9' });
+  await closeAll(socket);
+});
