@@ -17,7 +17,8 @@ type Result = IteratorResult<Message, undefined>;
 /** Ends when the socket closes, or with `return()` (a `break` out of `for await`), also while `next()` is pending. */
 export class MessageIterator implements AsyncItems<Message> {
   readonly #source: MessageSource;
-  readonly #waiting: ((result: Result) => void)[] = [];
+  readonly #waiting: { readonly resolve: (result: Result) => void; readonly reject: (error: Error) => void }[] = [];
+  #error: Error | undefined;
   #ended = false;
 
   constructor(source: MessageSource) {
@@ -25,10 +26,13 @@ export class MessageIterator implements AsyncItems<Message> {
   }
 
   next(): Promise<Result> {
+    const error = this.#error;
+    this.#error = undefined;
+    if (error !== undefined) return Promise.reject(error);
     if (this.#ended) return Promise.resolve({ value: undefined, done: true });
     const message = this.#waiting.length === 0 ? this.#source.take() : undefined;
     if (message !== undefined) return Promise.resolve({ value: message, done: false });
-    const result = new Promise<Result>((resolve) => this.#waiting.push(resolve));
+    const result = new Promise<Result>((resolve, reject) => this.#waiting.push({ resolve, reject }));
     this.#source.wanted();
     return result;
   }
@@ -50,13 +54,24 @@ export class MessageIterator implements AsyncItems<Message> {
     while (this.#waiting.length > 0) {
       const message = this.#source.take();
       if (message === undefined) return;
-      this.#waiting.shift()?.({ value: message, done: false });
+      this.#waiting.shift()?.resolve({ value: message, done: false });
     }
+  }
+
+  /** Ends the iterator with an error: a pending call of `next()`, or the next one, is rejected with it. */
+  fail(error: Error): void {
+    if (this.#ended) return;
+    const [first, ...others] = this.#waiting.splice(0);
+    this.#ended = true;
+    if (first === undefined) this.#error = error;
+    else first.reject(error);
+    for (const { resolve } of others) resolve({ value: undefined, done: true });
+    this.#source.left();
   }
 
   /** Ends the iterator: there are no more messages. */
   end(): void {
     this.#ended = true;
-    for (const resolve of this.#waiting.splice(0)) resolve({ value: undefined, done: true });
+    for (const { resolve } of this.#waiting.splice(0)) resolve({ value: undefined, done: true });
   }
 }

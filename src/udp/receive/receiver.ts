@@ -7,8 +7,11 @@ import { SocketError, SyscallError } from '../../errors.js';
 import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
 import type { Readiness } from '../../socket/readiness.js';
 import { empty, fill, isOwn, make, show } from '../internal.js';
+import { mayBePending } from '../pending-errors.js';
 import { Arena, ArenaPool, RESULT_WORDS, type ArenaShape } from './arena.js';
 import { ReceivedBatch } from './batch.js';
+import { RepeatedErrors } from './repeated-errors.js';
+import { Turn } from './turn.js';
 import { MessageIterator } from './iterator.js';
 import { MessageCursor, type Message, type MessageInfo } from './messages.js';
 import { EAGAIN, EBADF, MSG_CTRUNC, MSG_ERRQUEUE, MSG_TRUNC, SOL_SOCKET, SO_MEMINFO } from '../../kernel/numbers.js';
@@ -58,6 +61,11 @@ export class Receiver {
   /** The batch being read; empty between two turns, unless messages are left in it. */
   readonly #batch: ReceivedBatch;
   readonly #cursor: MessageCursor;
+  /** Errors of recvmmsg that come again and again: memory that is short, a sandbox that forbids the call. */
+  readonly #errors = new RepeatedErrors({
+    persist: (errno) => this.#iterator?.fail(new SyscallError('recvmmsg', errno)),
+    retry: () => this.#listen(),
+  });
   #consumer: Consumer | undefined;
   #paused = false;
   #closed = false;
@@ -75,10 +83,6 @@ export class Receiver {
     });
     this.#batch = ReceivedBatch[make](options.slots, options.dropCounter, false);
     this.#cursor = new MessageCursor(this.#batch);
-  }
-
-  get consumer(): Consumer | undefined {
-    return this.#consumer;
   }
 
   /** Whether messages have been read but not delivered. */
@@ -197,12 +201,14 @@ export class Receiver {
   close(): void {
     this.#readDrops();
     this.#closed = true;
+    this.#errors.clear();
     this.#consumer = undefined;
     if (this.#cursor.hasNext) this.#release();
     this.#iterator?.end();
   }
 
   #deliverBatches(): void {
+    const turn = new Turn(1);
     for (let round = 0; round < ROUNDS && this.#consumer === 'batch' && !this.#paused; round++) {
       const held = this.#takeRest();
       if (held !== undefined) this.#batch[show](held.arena, held.length);
@@ -214,16 +220,18 @@ export class Receiver {
       } finally {
         this.#release();
       }
-      if (!full) return;
+      if (!full || turn.isOver) return;
     }
   }
 
   #deliverMessages(): void {
+    const turn = new Turn(MESSAGES_PER_LOOK);
     for (let round = 0; round < ROUNDS && this.#wantsMessages(); round++) {
       if (!this.#cursor.hasNext && !this.#fill()) return;
       const full = this.#batch.length === this.#options.slots;
       try {
         while (this.#wantsMessages() && this.#cursor.hasNext) {
+          if (turn.isOver) return;
           const { data, info } = this.#next();
           this.#context.onMessage(data, info);
         }
@@ -263,8 +271,13 @@ export class Receiver {
   #receive(batch: ReceivedBatch, arena: Arena): number {
     const got = batch[fill](this.#context.handle, arena);
     this.#counts.syscalls++;
+    if (got < 0 && got !== EAGAIN) {
+      this.#failed(got);
+      if (!mayBePending(got)) this.#errors.add(got);
+      return got;
+    }
     if (got > 0) this.#count(batch, arena.resultWords, got);
-    else if (got < 0 && got !== EAGAIN) this.#failed(got);
+    this.#errors.clear();
     return got;
   }
 
@@ -288,6 +301,7 @@ export class Receiver {
 
   #failed(errno: number): void {
     this.#counts.errors++;
+    if (this.#errors.isRepeated(errno)) return; // reported already
     // In a separate turn, so that an error thrown by a listener does not look like a failed receive.
     setImmediate(() => this.#context.onPendingError(new SyscallError('recvmmsg', errno)));
   }
@@ -328,7 +342,7 @@ export class Receiver {
 
   #listen(): void {
     if (this.#closed) return;
-    this.#context.readiness.listen(this.#consumer !== undefined && !this.#paused);
+    this.#context.readiness.listen(this.#consumer !== undefined && !this.#paused && !this.#errors.isWaiting);
   }
 
   /** A method, since TypeScript assumes that calling a listener does not change the state. */
@@ -361,8 +375,10 @@ const DESCRIPTIONS: Readonly<Record<Consumer, string>> = {
   iterator: 'an iterator (for await)',
 };
 
-/** System calls per turn of the event loop, so that other work is not starved. */
+/** System calls per turn of the event loop; its time is limited as well. */
 const ROUNDS = 4;
+/** Looking at the clock costs as much as a fast listener. */
+const MESSAGES_PER_LOOK = 16;
 const MAX_ERRORS = 64;
 
 const SK_MEMINFO_DROPS = 8;

@@ -221,7 +221,8 @@ export class Replier implements ReplyRouter {
       return new SyscallError('sendmsg', ENOTSUP, { ...addressOf(source), reason: 'notForIPv4', cause: error });
     }
     const loopback = answers !== undefined && isLoopback4(answers) && !isLoopback4(source);
-    if (!(error instanceof SyscallError) || error.errno !== EINVAL || error.reason !== undefined || !loopback) return error;
+    if (!(error instanceof SyscallError) || error.errno !== EINVAL || error.reason !== undefined || !loopback)
+      return error;
     return loopbackSource(source, answers);
   }
 

@@ -5,45 +5,7 @@ import { explain, withEvidence, type Asked } from '../../source/explain.js';
 import type { Handle } from '../../binding.js';
 import type { Endpoint } from '../../wire/endpoint.js';
 import { pathMtu } from '../path-mtu.js';
-import {
-  EACCES,
-  ECONNREFUSED,
-  EDESTADDRREQ,
-  EHOSTDOWN,
-  EHOSTUNREACH,
-  EINVAL,
-  EIO,
-  EMSGSIZE,
-  ENETUNREACH,
-  ENOBUFS,
-  ENONET,
-  ENOPROTOOPT,
-  ENOTSUP,
-  EPERM,
-  EPROTO,
-} from '../../kernel/numbers.js';
-
-/**
- * Errors that an ICMP message for an earlier datagram leaves on a socket (icmp_err_convert in net/ipv4/icmp.c). The next
- * call reports it, once, without sending anything, and succeeds when it is repeated. The same codes can also apply to the
- * datagram itself: then they occur again.
- */
-const FROM_ICMP: ReadonlySet<number> = new Set([
-  ECONNREFUSED,
-  EHOSTUNREACH,
-  ENETUNREACH,
-  EHOSTDOWN,
-  ENONET,
-  EPROTO,
-  ENOPROTOOPT,
-  ENOTSUP,
-  EACCES,
-  EMSGSIZE,
-]);
-
-export function mayBePending(errno: number): boolean {
-  return FROM_ICMP.has(errno);
-}
+import { EDESTADDRREQ, EINVAL, EIO, EMSGSIZE, ENOBUFS, EPERM } from '../../kernel/numbers.js';
 
 /** The context of a failed send. */
 export interface Failed {

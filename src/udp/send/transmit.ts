@@ -4,7 +4,7 @@ import { EAGAIN, EINVAL, EIO } from '../../kernel/numbers.js';
 import type { Handle } from '../../binding.js';
 import { portAssigned } from '../../options/local-endpoint.js';
 import type { OptionAccess } from '../../options/target.js';
-import { mayBePending } from './errnos.js';
+import { mayBePending } from '../pending-errors.js';
 import type { GsoPolicy } from './gso.js';
 import { Records, type Messages } from './records.js';
 import { MAX_SEGMENTS_OLD, hasEqualTail, segmentCount } from './segments.js';
