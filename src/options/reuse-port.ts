@@ -1,7 +1,11 @@
 // `reusePort` of listen and UdpSocket: share a port with other sockets (SO_REUSEPORT), and which of them gets a packet.
 import { availableParallelism } from 'node:os';
 import { integer, invalidType, invalidValue, oneOf, options as checkOptions } from '../arguments.js';
-import { encodeOption } from './access.js';
+import { native } from '../binding.js';
+import { check } from '../errors.js';
+import { SOCK_DGRAM } from '../kernel/numbers.js';
+import { familyNumber } from '../wire/families.js';
+import { applyOptions, encodeOption } from './access.js';
 import type { BpfInstruction } from './kinds/filter.js';
 import { steerByCpu, steerByHash, steerRandomly } from './steering.js';
 
@@ -32,10 +36,27 @@ export function steeringOf(reusePort: unknown): readonly BpfInstruction[] | unde
     if (sockets !== undefined) {
       throw invalidValue(`${name}.sockets`, sockets, 'it is for the three words; a program contains the number itself');
     }
-    encodeOption('SO_ATTACH_REUSEPORT_CBPF', steering as readonly BpfInstruction[], `${name}.steering`); // a check
-    return steering as readonly BpfInstruction[];
+    const program = steering as readonly BpfInstruction[];
+    encodeOption('SO_ATTACH_REUSEPORT_CBPF', program, `${name}.steering`); // a check
+    return program;
   }
   const word = oneOf(`${name}.steering`, steering, ['cpu', 'random', 'hash'] as const);
   const count = integer(`${name}.sockets`, sockets ?? availableParallelism(), 1, 65535);
   return { cpu: steerByCpu, random: steerRandomly, hash: steerByHash }[word](count);
+}
+
+/**
+ * Tries the program on a socket of its own. On the socket itself it is set after bind or listen, when that has joined the
+ * group: if it were refused only then, the socket would already take a part of the group's packets.
+ * @throws SyscallError of setsockopt for a program that the kernel refuses
+ */
+export function requireAccepted(program: readonly BpfInstruction[] | undefined): void {
+  if (program === undefined) return;
+  const handle = new (native().Handle)();
+  try {
+    check('socket', handle.socket(familyNumber('ipv4'), SOCK_DGRAM, 0));
+    applyOptions(handle, { SO_REUSEPORT: true, SO_ATTACH_REUSEPORT_CBPF: program });
+  } finally {
+    handle.close();
+  }
 }

@@ -11,7 +11,7 @@ import {
 } from '../arguments.js';
 import { applyOptions, encodeOption, type EncodedOption } from '../options/access.js';
 import type { TransmitTime } from '../options/kinds/timestamping.js';
-import { steeringOf, type ReusePort } from '../options/reuse-port.js';
+import { requireAccepted, steeringOf, type ReusePort } from '../options/reuse-port.js';
 import { checkLocalOptions, encodeLocalOptions, type LocalOptions } from '../source/local-options.js';
 import { encodeSockopts } from '../options/sockopts.js';
 import type { DatagramSocketOptions } from '../options/table.js';
@@ -155,7 +155,7 @@ export function checkUdpOptions(options: UdpSocketOptions): void {
   if (options.ipv6Only !== undefined && family === 'ipv4') {
     throw invalidValue('options.ipv6Only', options.ipv6Only, 'it is for IPv6 sockets only');
   }
-  steeringOf(options.reusePort); // a check
+  requireAccepted(steeringOf(options.reusePort)); // a check
   if (options.pathMtuDiscovery !== undefined) {
     oneOf('options.pathMtuDiscovery', options.pathMtuDiscovery, PATH_MTU_DISCOVERY);
   }

@@ -7,6 +7,7 @@ import { SocketError, SyscallError } from '../../errors.js';
 import { isLocal } from '../../kernel/routes.js';
 import { readSysctl, type PortRange } from '../../kernel/sysctl.js';
 import { encodeOption, type EncodedOption } from '../../options/access.js';
+import { requireAccepted } from '../../options/reuse-port.js';
 import { Endpoint } from '../../wire/endpoint.js';
 import { callError, failedCall, localRoute, type Asked } from '../../source/explain.js';
 import { localSteps, optionSteps } from '../../source/local-steps.js';
@@ -84,6 +85,7 @@ function closeOnAbort(server: Server, signal: AbortSignal | undefined): () => vo
 
 /** Opens a listening descriptor. @throws SyscallError */
 function openListener(plan: Plan): Handle {
+  requireAccepted(plan.steering);
   if (plan.endpoint !== undefined) return openOn(plan.endpoint, plan);
   try {
     return openOn(Endpoint.from({ address: '::', port: plan.port }), plan);
