@@ -55,7 +55,7 @@ function serve(prefix, { port }) {
   });
   server.on('error', (error) => {
     console.error(error.message);
-    process.exitCode = 1;
+    if (!server.listening) process.exitCode = 1; // otherwise a connection was not accepted: no descriptor is left
   });
   for (const signal of ['SIGTERM', 'SIGINT']) {
     process.once(signal, () => {

@@ -1,5 +1,6 @@
 // HTTP CONNECT (RFC 9110, 9.3.6): requests, and responses.
 import { createServer, STATUS_CODES } from 'node:http';
+import { dismiss } from './dismiss.mjs';
 
 /** @typedef {import('./proxy.mjs').Refusal} Refusal */
 
@@ -19,7 +20,7 @@ const ANSWERS = {
 
 /** @param {import('./proxy.mjs').Proxy} proxy */
 export function createConnectServer(proxy) {
-  const server = createServer((request, response) => {
+  const server = createServer(TIME_LIMITS, (request, response) => {
     // This proxy only tunnels.
     response.writeHead(405, { allow: 'CONNECT', connection: 'close' }).end('This proxy only supports CONNECT.\n');
     request.resume();
@@ -28,7 +29,7 @@ export function createConnectServer(proxy) {
     const socket = /** @type {import('node:net').Socket} */ (client);
     const target = authority(request.url ?? '');
     if (target === undefined) {
-      socket.end(answer(400, 'connection: close\r\n'));
+      dismiss(socket, answer(400, 'connection: close\r\n'));
       return;
     }
     if (head.length > 0) socket.unshift(head); // now: after the client's end it would be too late
@@ -43,12 +44,18 @@ export function createConnectServer(proxy) {
       refuse: ({ why }) => {
         const [status, error] = ANSWERS[why];
         const challenge = status === 407 ? 'proxy-authenticate: Basic realm="egress-proxy", charset="UTF-8"\r\n' : '';
-        socket.end(answer(status, `proxy-status: egress-proxy; error=${error}\r\n${challenge}connection: close\r\n`));
+        dismiss(
+          socket,
+          answer(status, `proxy-status: egress-proxy; error=${error}\r\n${challenge}connection: close\r\n`),
+        );
       },
     });
   });
   return server;
 }
+
+/** Milliseconds; for a request that does not arrive, and between looks at the clock. */
+const TIME_LIMITS = { headersTimeout: 10_000, requestTimeout: 10_000, connectionsCheckingInterval: 1000 };
 
 /** @param {number} status @param {string} headers */
 function answer(status, headers) {

@@ -75,10 +75,12 @@ export class EgressProxy {
     for (const [protocol, where, create] of wanted) {
       if (where === undefined) continue;
       const server = create();
-      server.on('connection', (client) => this.#remember(client));
+      server.on('connection', (client) => this.#remember(client, protocol));
       this.#servers.push(server);
       server.listen(where.port, where.address);
       await once(server, 'listening');
+      // Accepting fails when no descriptor is left; the server goes on.
+      server.on('error', (error) => this.#options.log({ event: 'error', protocol, error: error.message }));
       const { address, port } = /** @type {import('node:net').AddressInfo} */ (server.address());
       listening.push({ protocol, address, port });
     }
@@ -102,10 +104,16 @@ export class EgressProxy {
    * @param {TunnelRequest} request
    */
   serve(request) {
-    const served = this.#serve(request).finally(() => {
-      this.#served.delete(served);
-      this.#options.metrics.opened(-1);
-    });
+    const served = this.#serve(request)
+      .catch((/** @type {Error} */ error) => {
+        // No descriptor is left to ask the kernel about an address, say.
+        this.#options.log({ event: 'error', protocol: request.protocol, error: error.message });
+        request.client.destroy();
+      })
+      .finally(() => {
+        this.#served.delete(served);
+        this.#options.metrics.opened(-1);
+      });
     this.#served.add(served);
     this.#options.metrics.opened(1);
   }
@@ -125,8 +133,6 @@ export class EgressProxy {
       metrics.refused(protocol, refusal);
       log({ event: 'refused', ...about, why: refusal.why, error: refusal.error?.message });
       refuse(refusal);
-      // Do not wait for a client that does not read the response.
-      client.resume().setTimeout(LINGER_MS, () => client.destroy());
     };
     if (why !== undefined) {
       reject({ why });
@@ -161,8 +167,14 @@ export class EgressProxy {
     log({ event: 'ended', ...about, address: remoteAddress, from, sent, received, error: error?.message });
   }
 
-  /** @param {import('node:net').Socket} client */
-  #remember(client) {
+  /** @param {import('node:net').Socket} client @param {'http' | 'socks' | 'metrics'} protocol */
+  #remember(client, protocol) {
+    // Clients that have not sent their request yet are as many as those that have, at most.
+    if (this.#clients.size - this.#served.size >= this.#options.maxConnections) {
+      this.#options.metrics.refused(protocol, { why: 'busy' });
+      client.on('error', () => undefined).resetAndDestroy();
+      return;
+    }
     this.#clients.add(client);
     client.once('close', () => this.#clients.delete(client));
   }
@@ -183,9 +195,17 @@ export class EgressProxy {
           callback(error, '');
           return;
         }
-        const allowed = addresses.filter(({ address }) => this.#forbidden(address, port) === undefined);
+        /** @type {Map<string, Refusal['why'] | undefined>} */
+        const refusals = new Map();
+        try {
+          for (const { address } of addresses) refusals.set(address, this.#forbidden(address, port));
+        } catch (failure) {
+          callback(/** @type {Error} */ (failure), '');
+          return;
+        }
+        const allowed = addresses.filter(({ address }) => refusals.get(address) === undefined);
         const [first] = allowed;
-        if (first === undefined) callback(new ForbiddenError(this.#forbidden(addresses[0]?.address ?? '', port)), '');
+        if (first === undefined) callback(new ForbiddenError([...refusals.values()][0]), '');
         else if (options.all) callback(null, allowed);
         else callback(null, first.address, first.family);
       });
@@ -255,4 +275,3 @@ const WHY = new Map([
   ['ECONNREFUSED', 'refused'],
   ['ETIMEDOUT', 'timeout'],
 ]);
-const LINGER_MS = 5000;

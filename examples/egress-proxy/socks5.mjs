@@ -1,5 +1,6 @@
 // SOCKS5 (RFC 1928, with user names as in RFC 1929): CONNECT only.
 import { createServer } from 'node:net';
+import { dismiss } from './dismiss.mjs';
 
 /** @typedef {import('./proxy.mjs').Refusal} Refusal */
 
@@ -25,46 +26,50 @@ export function createSocksServer(proxy) {
   return createServer({ allowHalfOpen: true }, (client) => {
     // Until there is a tunnel, any error destroys the client.
     const drop = () => client.destroy();
-    client.on('error', drop).setTimeout(HANDSHAKE_TIMEOUT_MS, drop);
-    serve(client, proxy).catch(drop);
+    client.on('error', drop);
+    // For the whole handshake: a client that sends a byte now and then must not stay for ever.
+    const timer = setTimeout(drop, HANDSHAKE_TIMEOUT_MS);
+    serve(client, proxy)
+      .catch(drop)
+      .finally(() => clearTimeout(timer));
   });
 }
 
 /** @param {import('node:net').Socket} client @param {import('./proxy.mjs').Proxy} proxy */
 async function serve(client, proxy) {
-  const read = reader(client);
-  const [version, methods] = await read(2);
+  const reader = new Reader(client);
+  const [version, methods] = await reader.take(2);
   if (version !== 5) throw new Error('not SOCKS5');
-  const offered = await read(methods ?? 0);
+  const offered = await reader.take(methods ?? 0);
   const wanted = proxy.wantsCredentials ? 2 : 0;
   if (!offered.includes(wanted)) {
-    client.end(Buffer.of(5, 0xff));
+    dismiss(client, Buffer.of(5, 0xff));
     return;
   }
   client.write(Buffer.of(5, wanted));
   let user, password;
   if (wanted === 2) {
-    await read(1); // the version of RFC 1929
-    user = (await read((await read(1))[0] ?? 0)).toString();
-    password = (await read((await read(1))[0] ?? 0)).toString();
-    const right = proxy.mayPass(user, password);
-    client.write(Buffer.of(1, right ? 0 : 1));
-    if (!right) {
-      client.end();
+    await reader.take(1); // the version of RFC 1929
+    user = (await reader.counted()).toString();
+    password = (await reader.counted()).toString();
+    if (!proxy.mayPass(user, password)) {
+      dismiss(client, Buffer.of(1, 1));
       return;
     }
+    client.write(Buffer.of(1, 0));
   }
-  const [, command, , type] = await read(4);
-  const host = await address(read, type);
+  const [, command, , type] = await reader.take(4);
+  const host = await address(reader, type);
   if (host === undefined) {
-    client.end(reply(ADDRESS_TYPE_NOT_SUPPORTED));
+    dismiss(client, reply(ADDRESS_TYPE_NOT_SUPPORTED));
     return;
   }
-  const port = (await read(2)).readUInt16BE();
+  const port = (await reader.take(2)).readUInt16BE();
   if (command !== 1) {
-    client.end(reply(COMMAND_NOT_SUPPORTED));
+    dismiss(client, reply(COMMAND_NOT_SUPPORTED));
     return;
   }
+  reader.putBack();
   proxy.serve({
     protocol: 'socks',
     client,
@@ -73,19 +78,19 @@ async function serve(client, proxy) {
     user,
     password,
     accept: () => client.write(reply(0)),
-    refuse: ({ why }) => client.end(reply(REPLIES[why])),
+    refuse: ({ why }) => dismiss(client, reply(REPLIES[why])),
   });
 }
 
-/** @param {ReturnType<typeof reader>} read @param {number | undefined} type */
-async function address(read, type) {
+/** @param {Reader} reader @param {number | undefined} type */
+async function address(reader, type) {
   switch (type) {
     case 1:
-      return (await read(4)).join('.');
+      return (await reader.take(4)).join('.');
     case 3:
-      return (await read((await read(1))[0] ?? 0)).toString('latin1');
+      return (await reader.counted()).toString('latin1');
     case 4: {
-      const bytes = await read(16);
+      const bytes = await reader.take(16);
       return Array.from({ length: 8 }, (_, i) => bytes.readUInt16BE(2 * i).toString(16)).join(':');
     }
     default:
@@ -99,25 +104,50 @@ function reply(code) {
 }
 
 /**
- * Reads exactly so many bytes, so that what follows the handshake is left for the tunnel.
- * @param {import('node:net').Socket} socket
- * @returns {(length: number) => Promise<Buffer>}
+ * Reads the handshake, however it is cut into pieces, and puts what follows back for the tunnel.
  */
-function reader(socket) {
-  return async (length) => {
-    if (length === 0) return Buffer.alloc(0);
-    for (;;) {
-      const bytes = /** @type {Buffer | null} */ (socket.read(length));
-      // At the end `read` returns the rest, which may be less.
-      if (bytes !== null && bytes.length === length) return bytes;
-      if (bytes !== null || socket.readableEnded || socket.destroyed) throw new Error('the client ended too early');
-      await new Promise((resolve) => {
-        const wake = () => {
-          for (const event of ['readable', 'end', 'close']) socket.off(event, wake);
-          resolve(undefined);
-        };
-        for (const event of ['readable', 'end', 'close']) socket.on(event, wake);
-      });
+class Reader {
+  #socket;
+  #held = Buffer.alloc(0);
+
+  /** @param {import('node:net').Socket} socket */
+  constructor(socket) {
+    this.#socket = socket;
+  }
+
+  /** Exactly so many bytes. @param {number} length */
+  async take(length) {
+    while (this.#held.length < length) {
+      // All that has arrived: with less than is asked for in its buffer, the socket would be 'readable' again and again.
+      const chunk = /** @type {Buffer | null} */ (this.#socket.read());
+      if (chunk !== null) this.#held = Buffer.concat([this.#held, chunk]);
+      else if (this.#socket.readableEnded || this.#socket.destroyed) throw new Error('the client ended too early');
+      else await this.#more();
     }
-  };
+    const bytes = this.#held.subarray(0, length);
+    this.#held = this.#held.subarray(length);
+    return bytes;
+  }
+
+  /** A byte that says the length of what follows it. */
+  async counted() {
+    return await this.take((await this.take(1))[0] ?? 0);
+  }
+
+  /** To be called right after `take`: once the client's end was emitted it is too late. */
+  putBack() {
+    if (this.#held.length > 0) this.#socket.unshift(this.#held);
+  }
+
+  #more() {
+    return new Promise((/** @type {(value?: undefined) => void} */ resolve) => {
+      const wake = () => {
+        for (const event of EVENTS) this.#socket.off(event, wake);
+        resolve();
+      };
+      for (const event of EVENTS) this.#socket.on(event, wake);
+    });
+  }
 }
+
+const EVENTS = /** @type {const} */ (['readable', 'end', 'close']);

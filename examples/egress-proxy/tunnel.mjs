@@ -22,8 +22,8 @@ export function tunnel(client, upstream, idleTimeout) {
     /** @param {Error} error */
     const fail = (error) => {
       failure ??= error;
-      client.resetAndDestroy();
-      upstream.resetAndDestroy();
+      reset(client);
+      reset(upstream);
     };
     /** @param {import('node:net').Socket} from @param {import('node:net').Socket} to @param {string} name */
     const join = (from, to, name) => {
@@ -42,4 +42,13 @@ export function tunnel(client, upstream, idleTimeout) {
     if (client.destroyed || upstream.destroyed)
       fail(client.errored ?? upstream.errored ?? new Error('closed too soon'));
   });
+}
+
+/**
+ * Node cannot reset a socket while its end is being sent, and would never close it.
+ * @param {import('node:net').Socket} socket
+ */
+function reset(socket) {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }

@@ -36,7 +36,7 @@ function run({ port, grace, quiet }) {
   });
   running.server.on('error', (error) => {
     console.error(error.message);
-    process.exitCode = 1;
+    if (!running.server.listening) process.exitCode = 1; // otherwise a connection was not accepted: no descriptor is left
   });
   let signals = 0;
   for (const signal of ['SIGTERM', 'SIGINT']) {

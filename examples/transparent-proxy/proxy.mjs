@@ -17,6 +17,18 @@ export function proxy({ port, log }) {
   const open = new Set();
   // A side that has ended may still receive.
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
+    client.on('error', () => client.destroy());
+    try {
+      serve(client);
+    } catch (error) {
+      // The client has left already, or no descriptor is left to ask the kernel.
+      log(`a connection failed: ${error instanceof Error ? error.message : String(error)}`);
+      client.destroy();
+    }
+  });
+
+  /** @param {import('node:net').Socket} client */
+  function serve(client) {
     const { remoteAddress: source, remotePort } = client;
     if (source === undefined) {
       client.destroy(); // it is closed already, and nothing may be sent from another address than its own
@@ -54,7 +66,7 @@ export function proxy({ port, log }) {
     upstream.on('close', () => {
       log(`${name}: ${upstream.bytesWritten} bytes sent, ${upstream.bytesRead} received`);
     });
-  });
+  }
   listen(server, { host: '::', port, transparent: true });
   return {
     server,

@@ -56,6 +56,7 @@ export const SO_REUSEADDR = 2;
 export const SO_TYPE = 3;
 export const SO_ERROR = 4;
 export const SO_PRIORITY = 12;
+export const SO_LINGER = 13;
 export const SO_BINDTODEVICE = 25;
 export const SO_TIMESTAMP = 29;
 export const SO_ACCEPTCONN = 30;

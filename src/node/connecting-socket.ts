@@ -1,7 +1,9 @@
 // The net.Socket that `connect` returns. Node creates a TCP handle for each attempt and assigns it to `_handle`; from then
 // on that handle calls its hooks before it binds or connects.
 import { Socket, type SocketConstructorOpts } from 'node:net';
+import { native } from '../binding.js';
 import { SocketError } from '../errors.js';
+import { SO_LINGER, SOL_SOCKET } from '../kernel/numbers.js';
 import type { Family } from '../wire/families.js';
 import type { ConnectRequest, TcpHandle } from './tcp-handle.js';
 
@@ -139,9 +141,11 @@ function hookedPrototype(base: TcpHandle): object {
       this[HOOKS].close(false);
     },
     reset(callback) {
-      const result = base.reset.call(this, callback);
+      // What libuv does, which refuses it while the end of the stream is being sent; Node would then never close the handle.
+      if (this.fd >= 0) native().setsockopt(this.fd, SOL_SOCKET, SO_LINGER, NO_LINGER);
+      base.close.call(this, callback);
       this[HOOKS].close(true);
-      return result;
+      return 0;
     },
     ref() {
       base.ref.call(this);
@@ -178,6 +182,8 @@ function surviveDestroy(socket: Socket | undefined): void {
   });
 }
 
+/** struct linger: on, 0 seconds. close(2) then sends a RST. */
+const NO_LINGER = new Uint8Array(new Int32Array([1, 0]).buffer);
 const DESTROYED = { close: () => undefined };
 
 /** Checks, without a network, that a handle that Node replaces is noticed. */

@@ -37,6 +37,10 @@ export class RunningProxy implements AsyncDisposable {
     this.metricsPort = metricsPort;
   }
 
+  get pid(): number {
+    return this.#child.child.pid ?? 0;
+  }
+
   /** Waits until the log has `count` lines with this event. */
   async logged(event: string, count = 1): Promise<LogLine[]> {
     return await this.#child.until((stdout) => {

@@ -7,7 +7,6 @@ import { SocketError, SyscallError } from '../../errors.js';
 import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
 import type { Readiness } from '../../socket/readiness.js';
 import { empty, fill, isOwn, make, show } from '../internal.js';
-import { mayBePending } from '../pending-errors.js';
 import { Arena, ArenaPool, RESULT_WORDS, type ArenaShape } from './arena.js';
 import { ReceivedBatch } from './batch.js';
 import { RepeatedErrors } from './repeated-errors.js';
@@ -64,7 +63,7 @@ export class Receiver {
   /** Errors of recvmmsg that come again and again: memory that is short, a sandbox that forbids the call. */
   readonly #errors = new RepeatedErrors({
     persist: (errno) => this.#iterator?.fail(new SyscallError('recvmmsg', errno)),
-    retry: () => this.#listen(),
+    changed: () => this.#listen(),
   });
   #consumer: Consumer | undefined;
   #paused = false;
@@ -272,8 +271,8 @@ export class Receiver {
     const got = batch[fill](this.#context.handle, arena);
     this.#counts.syscalls++;
     if (got < 0 && got !== EAGAIN) {
-      this.#failed(got);
-      if (!mayBePending(got)) this.#errors.add(got);
+      if (this.#errors.add(got)) this.#failed(got);
+      else this.#counts.errors++;
       return got;
     }
     if (got > 0) this.#count(batch, arena.resultWords, got);
@@ -301,7 +300,6 @@ export class Receiver {
 
   #failed(errno: number): void {
     this.#counts.errors++;
-    if (this.#errors.isRepeated(errno)) return; // reported already
     // In a separate turn, so that an error thrown by a listener does not look like a failed receive.
     setImmediate(() => this.#context.onPendingError(new SyscallError('recvmmsg', errno)));
   }

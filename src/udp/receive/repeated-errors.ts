@@ -1,17 +1,20 @@
 // Errors of a system call that repeat, although the call is only made when the socket is readable: without a pause, the process
 // would be busy with them for as long as they last.
+import { mayBePending } from '../pending-errors.js';
 
 export interface RepeatedErrorsContext {
-  /** The error has repeated so often that it will not go away by itself. Called once. */
+  /** The call has failed so often that it will not recover by itself soon. Not called for errors that a peer can cause. */
   persist(errno: number): void;
   /** A pause has begun or ended. */
-  retry(): void;
+  changed(): void;
 }
 
 export class RepeatedErrors {
   readonly #context: RepeatedErrorsContext;
-  #errno = 0;
+  /** Failures in a row. */
   #count = 0;
+  /** The errors among them. */
+  readonly #kinds = new Set<number>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(context: RepeatedErrorsContext) {
@@ -23,35 +26,41 @@ export class RepeatedErrors {
     return this.#timer !== undefined;
   }
 
-  /** Whether the last call failed with this error too. */
-  isRepeated(errno: number): boolean {
-    return this.#count > 0 && this.#errno === errno;
+  /** A call has failed. Returns whether the error must be reported: a peer can cause the same one twice in a row. */
+  add(errno: number): boolean {
+    const isPeers = mayBePending(errno);
+    const isNew = !this.#kinds.has(errno);
+    this.#kinds.add(errno);
+    this.#count++;
+    if (this.#count < TOLERATED) return isNew || isPeers;
+    if (this.#timer === undefined) this.#pause();
+    if (!isPeers) this.#context.persist(errno);
+    return isNew;
   }
 
-  /** A call has failed. A second failure in a row may be of another datagram; from the third one on, each is followed by a pause. */
-  add(errno: number): void {
-    this.#count = this.#errno === errno ? this.#count + 1 : 1;
-    this.#errno = errno;
-    if (this.#count < TOLERATED || this.#timer !== undefined) return;
-    const delay = Math.min(FIRST_PAUSE * 2 ** Math.min(this.#count - TOLERATED, 16), LONGEST_PAUSE);
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      this.#context.retry();
-    }, delay);
-    this.#context.retry();
-    if (this.#count === TOLERATED) this.#context.persist(errno);
-  }
-
-  /** A call has succeeded, or the socket is closed. */
+  /** A call has succeeded, or there is nothing to read, or the socket is closed. */
   clear(): void {
     if (this.#count === 0) return;
     this.#count = 0;
+    this.#kinds.clear();
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
+
+  #pause(): void {
+    const delay = FIRST_PAUSE * 2 ** Math.min(this.#count - TOLERATED, 16);
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined;
+        this.#context.changed();
+      },
+      Math.min(delay, LONGEST_PAUSE),
+    );
+    this.#context.changed();
+  }
 }
 
-/** Failures in a row with one error. */
+/** Failures in a row, from which on each is followed by a pause. */
 const TOLERATED = 3;
 /** Milliseconds. */
 const FIRST_PAUSE = 10;

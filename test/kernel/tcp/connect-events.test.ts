@@ -384,3 +384,13 @@ test('connect() works as createConnection of http.request', async () => {
   server.close();
   await once(server, 'close');
 });
+
+test('connect(): a reset while the end is being sent, which libuv refuses, closes the descriptor all the same', async () => {
+  await using server = await peer('127.0.0.1', 0, (accepted) => accepted.pause());
+  const socket = connect({ host: '127.0.0.1', port: server.port, allowHalfOpen: true });
+  await once(socket, 'connect');
+  const closed = once(socket, 'close');
+  socket.end();
+  socket.resetAndDestroy().destroy(); // a second error of a tunnel, say
+  await closed;
+});

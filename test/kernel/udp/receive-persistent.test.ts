@@ -35,6 +35,30 @@ describe.each(['EPERM', 'ENOSYS', 'ENOMEM'])('each recvmmsg fails with %s', (cod
   });
 });
 
+test('errors that a peer can cause as well are followed by pauses, and do not end an iterator', async () => {
+  const { output, injected } = await run(
+    `send();
+     setTimeout(() => report(errors), 1000);
+     for await (const message of udp) report('got it');`,
+    'recvmmsg:error=EACCES',
+  );
+  expect(output).toEqual(['EACCES recvmmsg', 'EACCES recvmmsg']);
+  expect(injected).toBeLessThan(12);
+});
+
+test('a second iterator ends with the error too', async () => {
+  const { output } = await run(
+    `send();
+     const codes = [];
+     for (let i = 0; i < 2; i++) {
+       try { for await (const message of udp) report('got it'); } catch (error) { codes.push(error.code); }
+     }
+     report(codes);`,
+    'recvmmsg:error=EPERM',
+  );
+  expect(output).toEqual(['EPERM', 'EPERM']);
+});
+
 test('after a while of ENOMEM the datagrams arrive, none lost, in order', async () => {
   const { output, injected } = await run(
     `const got = [];
