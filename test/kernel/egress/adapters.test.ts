@@ -4,13 +4,7 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import type { LookupFunction, Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import {
-  connector,
-  EgressPool,
-  getOption,
-  type Connector,
-  type StreamSocketOptions,
-} from '../../../src/index.js';
+import { connector, EgressPool, getOption, type Connector, type StreamSocketOptions } from '../../../src/index.js';
 import { witness } from '../../support/egress.js';
 import { checkDescriptors, thrown, until } from '../../support/fixtures.js';
 
@@ -38,18 +32,12 @@ const ADAPTERS: readonly (readonly [name: string, adapter: Adapter])[] = [
       return connected(made.connect({ host, port, ...given }));
     },
   ],
-  [
-    'httpAgent',
-    (from, host, port, given) => requested(http.get({ host, port, agent: from.httpAgent(given) })),
-  ],
+  ['httpAgent', (from, host, port, given) => requested(http.get({ host, port, agent: from.httpAgent(given) }))],
   [
     'httpAgent, options of the request',
     (from, host, port, given) => requested(http.get({ host, port, agent: from.httpAgent(), ...(given as object) })),
   ],
-  [
-    'httpsAgent',
-    (from, host, port, given) => requested(https.get({ host, port, agent: from.httpsAgent(given) })),
-  ],
+  ['httpsAgent', (from, host, port, given) => requested(https.get({ host, port, agent: from.httpsAgent(given) }))],
   ['undiciConnector, http', (from, host, port, given) => byUndici(from, 'http:', host, port, given)],
   ['undiciConnector, https', (from, host, port, given) => byUndici(from, 'https:', host, port, given)],
 ];
