@@ -70,6 +70,7 @@ export class Receiver {
   #closed = false;
   #scheduled = false;
   #iterator: MessageIterator | undefined;
+  #iteratorTurn = new Turn(MESSAGES_PER_LOOK);
   readonly #counts = { datagrams: 0, bytes: 0, syscalls: 0, truncated: 0, controlTruncated: 0, drops: 0, errors: 0 };
 
   constructor(context: ReceiverContext, options: ReceiverOptions) {
@@ -167,7 +168,7 @@ export class Receiver {
   iterate(): MessageIterator {
     this.attach('iterator');
     const iterator = new MessageIterator({
-      take: () => (this.#cursor.hasNext && !this.#paused ? this.#next() : undefined),
+      take: () => this.#takeForIterator(),
       wanted: () => this.#listen(),
       left: () => this.detach('iterator'),
     });
@@ -242,7 +243,16 @@ export class Receiver {
     }
   }
 
+  /** A consumer that awaits nothing else takes all messages in one turn of the event loop, so that this must end the turn. */
+  #takeForIterator(): Message | undefined {
+    if (!this.#cursor.hasNext || this.#paused) return undefined;
+    if (!this.#iteratorTurn.isOver) return this.#next();
+    this.#schedule();
+    return undefined;
+  }
+
   #fillForIterator(): void {
+    this.#iteratorTurn = new Turn(MESSAGES_PER_LOOK);
     if (this.#cursor.hasNext) this.#iterator?.deliver(); // to calls of next() made while it was paused
     // The consumer still has messages: leaving the rest in the kernel is the backpressure.
     if (this.#cursor.hasNext) this.#context.readiness.listen(false);
@@ -333,8 +343,10 @@ export class Receiver {
     setImmediate(() => {
       this.#scheduled = false;
       if (!this.#cursor.hasNext || this.#paused) return;
-      if (this.#consumer === 'iterator') this.#iterator?.deliver();
-      else this.onReadable();
+      if (this.#consumer === 'iterator') {
+        this.#iteratorTurn = new Turn(MESSAGES_PER_LOOK);
+        this.#iterator?.deliver();
+      } else this.onReadable();
     });
   }
 
