@@ -88,7 +88,7 @@ function planOf(options: ReserveUdpOptions): Plan {
     { call: 'getsockname' },
   ]);
   if (local !== undefined) recipe.bindTo(local.sockaddr(family));
-  recipe.connectTo(remote.sockaddr(family));
+  recipe.connectTo(remote, family);
   const asked: Asked = {
     ...{ by: 'reserve', family, protocol: 'udp', remote, range, transparent },
     ...{ local: local?.address, port: local?.port ?? 0 },

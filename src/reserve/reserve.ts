@@ -119,7 +119,7 @@ export interface RefusedStep {
 export function attempt(plan: ReservePlan): PortReservation | RefusedStep {
   const { family, source, bind, remote } = plan;
   const recipe = RECIPES.of(source, family);
-  recipe.connectTo(remote.sockaddr(family));
+  recipe.connectTo(remote, family);
   if (bind !== undefined) recipe.bindTo(bind.sockaddr(family));
   const handle = takeHandle();
   let errno = recipe.run(handle);

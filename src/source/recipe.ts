@@ -3,7 +3,7 @@ import type { Handle } from '../binding.js';
 import { IPPROTO_TCP, TCP_INFO } from '../kernel/numbers.js';
 import type { EncodedOption } from '../options/access.js';
 import { TCP_INFO_PROOF_SIZE } from '../options/deferred.js';
-import { SOCKADDR_SIZE } from '../wire/endpoint.js';
+import { SOCKADDR_SIZE, type Endpoint } from '../wire/endpoint.js';
 import { familyNumber, type Family } from '../wire/families.js';
 
 /** One system call. The addresses of bind and connect are set before each run. */
@@ -37,7 +37,7 @@ export class Recipe {
   readonly #name: number;
   readonly #info: number;
   #boundTo: Uint8Array | undefined;
-  #connectedTo: Uint8Array | undefined;
+  #connectedTo: Endpoint | undefined;
 
   /** @param steps a socket step first, and at most one each of bind, connect, getsockname and getsockopt */
   constructor(steps: readonly Step[]) {
@@ -66,11 +66,11 @@ export class Recipe {
     this.#boundTo = sockaddr;
   }
 
-  /** Sets the address of the connect step. @param sockaddr of the socket's family; must not change afterwards */
-  connectTo(sockaddr: Uint8Array): void {
-    if (sockaddr === this.#connectedTo) return;
-    this.#setAddress(this.#connect, sockaddr);
-    this.#connectedTo = sockaddr;
+  /** Sets the address of the connect step. The encoded address is not kept: each destination may be used only once. */
+  connectTo(remote: Endpoint, family: Family): void {
+    if (remote === this.#connectedTo) return;
+    this.#setAddress(this.#connect, remote.transientSockaddr(family));
+    this.#connectedTo = remote;
   }
 
   /**
