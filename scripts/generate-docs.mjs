@@ -16,13 +16,14 @@ const { OPTIONS } = await load('options/table.js');
 const { OMITTED } = await load('options/omitted.js');
 const { LEVELS, socketsOf } = await load('options/row.js');
 const { socketsText, valueOf } = await load('cli/option-page.js');
-const { CONDITIONS, REASONS } = await load('reasons.js');
+const { CONDITIONS, REASONS } = await load('reasons/table.js');
+const { REFUSALS } = await load('reasons/refusals.js');
 
 /** @type {string[]} */
 const stale = [];
 await produce('src/options/values.ts', values());
 await produce('docs/options.md', guide());
-await produce('docs/errors.md', errorsGuide(REASONS, CONDITIONS));
+await produce('docs/errors.md', errorsGuide(REASONS, CONDITIONS, Object.values(REFUSALS)));
 await produce('CONTRIBUTING.md', withLayers(readFileSync(join(root, 'CONTRIBUTING.md'), 'utf8')));
 if (stale.length > 0) {
   console.error(`${stale.join(' and ')} not current: run \`npm run docs\``);

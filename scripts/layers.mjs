@@ -16,7 +16,7 @@ export const LAYERS = [
   { path: 'src/arguments.ts', says: 'argument checks, with the errors that Node throws' },
   { path: 'src/bounded-map.ts', says: 'a map that does not grow without limit' },
   { path: 'src/kernel/numbers.ts', says: "the kernel's constants: errno, SOL_*, SO_*, IPPROTO_*" },
-  { path: 'src/reasons.ts', says: 'the table of reasons: why a system call failed, and what to do about it' },
+  { path: 'src/reasons/', says: 'the table of reasons: why a system call failed, and what to do about it' },
   {
     path: 'src/binding.ts',
     says: 'the only file that loads the addon; `interface Native` types every member with its C call',

@@ -11,7 +11,9 @@ export function invalidType(name: string, expected: string, value: unknown): Typ
 
 export function invalidValue(name: string, value: unknown, why: string): TypeError {
   return withCode(
-    new TypeError(`The "${name}" argument is invalid: ${why}. Received ${describe(value)}`),
+    new TypeError(
+      `The "${name}" argument is invalid: ${why}${why.endsWith('?') ? '' : '.'} Received ${describe(value)}`,
+    ),
     'ERR_INVALID_ARG_VALUE',
   );
 }
@@ -54,8 +56,8 @@ export function string(name: string, value: unknown): string {
 }
 
 /**
- * A Uint8Array (a Buffer is one) with memory behind it: an empty send is not nothing, so a view whose buffer is gone is
- * no empty one.
+ * A Uint8Array (or a Buffer) whose memory still exists. A view of a detached buffer looks empty, and sending it would send
+ * an empty datagram.
  */
 export function bytes(name: string, value: unknown): Uint8Array {
   if (!types.isUint8Array(value)) throw invalidType(name, 'an instance of Uint8Array', value);
@@ -73,22 +75,29 @@ export function oneOf<T extends string>(name: string, value: unknown, words: rea
     : invalidType(name, `one of ${list}`, value);
 }
 
+/** An object that is not an array. */
+export function object<T>(name: string, value: T): T & object {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw invalidType(name, 'of type object', value);
+  }
+  return value;
+}
+
 /** An options object without unknown keys: a misspelt one would be silently ignored. */
 export function options<T extends object>(name: string, value: T | undefined, known: readonly (keyof T & string)[]): T {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw invalidType(name, 'of type object', value);
+  const given = object(name, value);
   // Its properties are inherited, so that none would look unknown.
-  if (value instanceof AbortSignal) throw invalidType(name, 'an options object, such as { signal }', value);
-  for (const key in value) {
-    if (Object.hasOwn(value, key) && !known.includes(key)) {
+  if (given instanceof AbortSignal) throw invalidType(name, 'an options object, such as { signal }', given);
+  for (const key in given) {
+    if (Object.hasOwn(given, key) && !known.includes(key)) {
       throw invalidValue(
         `${name}.${key}`,
-        (value as Record<string, unknown>)[key],
+        (given as Record<string, unknown>)[key],
         `unknown option; expected one of ${known.join(', ')}`,
       );
     }
   }
-  return value;
+  return given;
 }
 
 /**

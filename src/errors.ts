@@ -1,8 +1,8 @@
-// Every error that this package makes: a failed system call, and what is no system call's failure. Branch on `code`.
+// The errors of this package: SyscallError for a failed system call, SocketError for everything else. Branch on `code`.
 import { getSystemErrorMap } from 'node:util';
 
 /**
- * What takes the ports of a range that is exhausted: one thing three quarters of them or more, or several ('mixed').
+ * What holds most of the ports of an exhausted range: three quarters or more of them, otherwise 'mixed'.
  * - 'connections': open ones, and reservations
  * - 'timeWait': connections that were closed here, TIME-WAIT and FIN-WAIT-2
  * - 'boundPorts': sockets that listen on them, or are bound to them
@@ -10,17 +10,64 @@ import { getSystemErrorMap } from 'node:util';
  */
 export type ExhaustedBy = 'connections' | 'timeWait' | 'boundPorts' | 'reservedPorts' | 'mixed';
 
+/** Why a call failed: the same fact has the same reason, whichever call meets it. */
+export type FailureReason =
+  /** No local port is free; `exhaustedBy` says what holds them. */
+  | 'portRangeExhausted'
+  /** The local port that was asked for is taken, or the 4-tuple is. */
+  | 'portInUse'
+  /** The local address is not assigned to this host. */
+  | 'addressNotLocal'
+  /** The local address is a broadcast or multicast address. */
+  | 'notUnicast'
+  /** IPv4: the socket is bound to a source that is not routed to this host (freebind), and cannot send from it. */
+  | 'sourceNotLocal'
+  /** The local and the remote address are of different families. */
+  | 'familyMismatch'
+  /** This host has no address to send from. */
+  | 'noSourceAddress'
+  /** There is no route to the destination, or one that forbids it. */
+  | 'noRoute'
+  /** A link-local address without its interface. */
+  | 'noZone'
+  /** A privilege is missing, or a firewall or a sandbox forbids it. */
+  | 'notPermitted'
+  /** This network namespace has no such interface. */
+  | 'noDevice'
+  /** The socket is bound already. */
+  | 'alreadyBound'
+  /** TCP Fast Open for clients is switched off. */
+  | 'fastopenClientOff'
+  /** The call depends on an option that the socket does not have. */
+  | 'optionOff'
+  /** This kernel does not have it. */
+  | 'unsupported'
+  /** The kernel took another local end than the one that was asked for; the socket is closed. */
+  | 'otherSource'
+  /** A loopback address cannot be the source toward another host. */
+  | 'loopbackSource'
+  /** The process or the host has no file descriptor left. */
+  | 'descriptorLimit'
+  /** UDP: the datagram is longer than the path, or UDP, allows. */
+  | 'tooLong'
+  /** UDP: segmentation offload was required, and the path does not support it. */
+  | 'gsoRefused'
+  /** UDP: the address that a datagram was sent to is not known, so there is no source for the reply. */
+  | 'unknownDestination'
+  /** UDP: an option of the reply is for IPv6 only, and the peer uses IPv4. */
+  | 'notForIPv4';
+
 /** Where a failed call was aimed, and what to do about it. */
 export interface SyscallContext {
-  /** The address of the other side, or for bind the own one. */
+  /** The remote address; for bind and listen, the local one. */
   readonly address?: string | undefined;
   readonly port?: number | undefined;
   readonly localAddress?: string | undefined;
   readonly localPort?: number | undefined;
   /** The option's kernel name, for setsockopt and getsockopt. */
   readonly option?: string | undefined;
-  /** Why, where the code alone does not tell: 'portRangeExhausted', 'addressNotLocal', … */
-  readonly reason?: string | undefined;
+  /** Why, where the code alone does not tell. */
+  readonly reason?: FailureReason | undefined;
   /** With reason 'portRangeExhausted', where the kernel's list of sockets shows it. */
   readonly exhaustedBy?: ExhaustedBy | undefined;
   /** The path MTU in bytes, headers included, for EMSGSIZE where it is known. */
@@ -35,7 +82,7 @@ export interface SyscallContext {
 /**
  * A system call failed. The shape is Node's own: `code` ('EADDRINUSE'), `errno` (negative), `syscall` ('bind'), and
  * `address`, `port`, `localAddress`, `localPort`, `option`, `reason` where they apply. With reason 'portRangeExhausted'
- * `exhaustedBy` says what has the ports, where that is known.
+ * `exhaustedBy` says what holds the ports, where that is known.
  */
 export class SyscallError extends Error {
   override readonly name: string = 'SyscallError';
@@ -47,7 +94,7 @@ export class SyscallError extends Error {
   declare readonly localAddress?: string;
   declare readonly localPort?: number;
   declare readonly option?: string;
-  declare readonly reason?: string;
+  declare readonly reason?: FailureReason;
   declare readonly exhaustedBy?: ExhaustedBy;
   declare readonly mtu?: number;
   declare readonly bytesSent?: number;
@@ -76,7 +123,7 @@ const CONTEXT_KEYS = [
   'bytesSent',
 ] as const;
 
-/** Codes of errors that no single system call is to blame for. */
+/** The codes of errors that are not those of a single system call. */
 export type SocketErrorCode =
   | 'ERR_UNSUPPORTED'
   | 'ERR_UNSUPPORTED_PLATFORM'
@@ -90,7 +137,7 @@ export type SocketErrorCode =
   | 'ERR_SEND_QUEUE_FULL';
 
 export interface SocketErrorOptions extends ErrorOptions {
-  readonly reason?: string | undefined;
+  readonly reason?: FailureReason | undefined;
   readonly exhaustedBy?: ExhaustedBy | undefined;
 }
 
@@ -99,7 +146,7 @@ export class SocketError extends Error {
   override readonly name: string = 'SocketError';
   readonly code: SocketErrorCode;
   /** The same as of the SyscallError that is its `cause`: 'portRangeExhausted' with ERR_PORT_RANGE_EXHAUSTED. */
-  declare readonly reason?: string;
+  declare readonly reason?: FailureReason;
   /** With reason 'portRangeExhausted', where the kernel's list of sockets shows it. */
   declare readonly exhaustedBy?: ExhaustedBy;
 
@@ -109,6 +156,11 @@ export class SocketError extends Error {
     if (reason !== undefined) this.reason = reason;
     if (exhaustedBy !== undefined) this.exhaustedBy = exhaustedBy;
   }
+}
+
+/** Gives the error of an argument the reason that the same fact has in other calls. */
+export function withReason<E extends Error>(error: E, reason: FailureReason): E & { readonly reason: FailureReason } {
+  return Object.assign(error, { reason });
 }
 
 /** Passes a result >= 0 on; throws a SyscallError for a negative errno. */

@@ -1,8 +1,15 @@
 // The public surface. Everything here has a docstring where it is defined; nothing is defined here.
 export { type WaitForLocalPort } from './ports/wait-policy.js';
 export { isSupported } from './binding.js';
-export { AbortError, SocketError, SyscallError, type ExhaustedBy, type SocketErrorCode } from './errors.js';
-export type { FailureReason } from './reasons.js';
+export {
+  AbortError,
+  SocketError,
+  SyscallError,
+  type ExhaustedBy,
+  type FailureReason,
+  type SocketErrorCode,
+} from './errors.js';
+
 export { connector, type Connector, type CreateConnection } from './egress/connector.js';
 export type { DialOptions, DialTlsOptions, UnconnectedOptions } from './egress/dialer.js';
 export type { EgressKey } from './egress/egress-key.js';

@@ -5,7 +5,7 @@ import * as https from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { invalidType, invalidValue } from '../arguments.js';
+import { invalidValue, object } from '../arguments.js';
 import { changeRequests } from '../node/agent.js';
 import { withoutUrlProtocol } from '../tcp/connect/options.js';
 import { checkAccepted, dial, dialTls, type Dialer, type DialOptions, type DialTlsOptions } from './dialer.js';
@@ -106,7 +106,7 @@ function given(socket: Socket, callback: OnCreated | undefined): Socket | undefi
 }
 
 function checked<T extends EgressAgentOptions>(dialer: Dialer, options: T): T {
-  if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
+  object('options', options);
   const { egressKey, waitForLocalPort, proxyEnv } = options;
   if (proxyEnv !== undefined) {
     throw invalidValue(

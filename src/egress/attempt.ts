@@ -1,8 +1,8 @@
 // One attempt toward one destination: pulls candidates from the strategy, skips those that are at their limit or have a
 // cooldown, and counts how each one went. When none is left, it fails with the reason.
-import { SocketError, SyscallError } from '../errors.js';
-import { EADDRNOTAVAIL } from '../kernel/numbers.js';
+import { SocketError } from '../errors.js';
 import type { EncodedOption } from '../options/access.js';
+import { rangeExhausted, refusalError } from '../source/explain.js';
 import type { Candidate, Source } from '../source/source.js';
 import { isWildcard } from '../wire/wildcard.js';
 import type { Cooldowns } from './cooldowns.js';
@@ -58,7 +58,8 @@ export function* candidates({ shared, connection, request, choices }: Attempt): 
     let failures = 0;
     for (const address of addresses) {
       if (isWildcard({ address })) {
-        outcome.failed ??= unspecified(address);
+        const asked = { by: 'connect', family: request.remote.family, local: address, port: 0 } as const;
+        outcome.failed ??= refusalError('sourceUnspecified', asked);
         outcome.failedCount++;
         continue;
       }
@@ -83,12 +84,6 @@ export function* candidates({ shared, connection, request, choices }: Attempt): 
     }
   }
   throw nothingLeft(shared, remote, outcome);
-}
-
-/** A prefix may contain it; the kernel would take it for any of its addresses. */
-function unspecified(address: string): SyscallError {
-  const remedy = 'It is the unspecified address, which would leave the choice of the source to the kernel';
-  return new SyscallError('bind', EADDRNOTAVAIL, { address, port: 0, reason: 'notUnicast', remedy });
 }
 
 /** Why none of the sources was taken. */
@@ -206,11 +201,7 @@ function nothingLeft(shared: Shared, remote: string, outcome: Outcome): Error {
   const text = `${shared.name} has no source left toward ${remote} (${counts.join(', ')}).`;
   if (exhausted !== undefined) {
     const remedy = 'Add sources, widen the port range, or wait for a port: `waitForLocalPort: true`.';
-    return new SocketError('ERR_PORT_RANGE_EXHAUSTED', `${text} ${remedy}`, {
-      cause: exhausted,
-      reason: 'portRangeExhausted',
-      exhaustedBy: exhausted instanceof SyscallError ? exhausted.exhaustedBy : undefined,
-    });
+    return rangeExhausted(`${text} ${remedy}`, exhausted);
   }
   return failed ?? new SocketError('ERR_EGRESS_LIMIT', `${text} Raise the limit, or close connections.`);
 }

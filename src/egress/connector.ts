@@ -4,7 +4,7 @@ import type { Agent as HttpAgent, ClientRequestArgs } from 'node:http';
 import type { Agent as HttpsAgent } from 'node:https';
 import type { NetConnectOpts, Socket } from 'node:net';
 import { connect as nodeTlsConnect, type TLSSocket } from 'node:tls';
-import { invalidType, invalidValue } from '../arguments.js';
+import { invalidValue, object } from '../arguments.js';
 import { native } from '../binding.js';
 import { listenerOf, optionsOf } from '../tcp/connect/connect.js';
 import type { ConnectOptions } from '../tcp/connect/options.js';
@@ -103,7 +103,7 @@ export abstract class Connector {
  * @throws as connect
  */
 export function connector(options: Partial<Omit<ConnectOptions, 'fd'>>): Connector {
-  if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
+  object('options', options);
   return new SourceConnector(new SourceDialer(options));
 }
 

@@ -3,9 +3,8 @@
 import { type WaitForLocalPort } from '../ports/wait-policy.js';
 import type { Socket, SocketConstructorOpts } from 'node:net';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
-import { invalidType, invalidValue } from '../arguments.js';
-import type { StreamSocketOptions } from '../options/table.js';
-import { withoutUrlProtocol, type ConnectOptions } from '../tcp/connect/options.js';
+import { invalidValue, object } from '../arguments.js';
+import { withoutUrlProtocol, type ConnectOptions, type SourceSocketOptions } from '../tcp/connect/options.js';
 import { readEgressKey, type EgressKey } from './egress-key.js';
 
 /** Options of `createConnection`: those of `connect`, and `egressKey`. Options of HTTP and TLS may be among them. */
@@ -22,7 +21,7 @@ export interface UnconnectedOptions extends Omit<SocketConstructorOpts, 'fd'> {
   /** Whose connection it is. A function is called when the socket is created. */
   readonly egressKey?: EgressKey | undefined;
   /** As for `connect`. */
-  readonly sockopts?: StreamSocketOptions | undefined;
+  readonly sockopts?: SourceSocketOptions | undefined;
   /** As for `connect`. */
   readonly waitForLocalPort?: WaitForLocalPort | undefined;
 }
@@ -57,7 +56,7 @@ export function dialTls(dialer: Dialer, options: DialTlsOptions, make: MakeTls):
 
 /** A socket that has not connected. @throws as `connect`; ERR_INVALID_ARG_VALUE for a descriptor, a handle */
 export function dialLater(dialer: Dialer, options: UnconnectedOptions): Socket {
-  if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
+  object('options', options);
   refuseDescriptor(options);
   const { egressKey, ...rest } = options;
   return dialer.socket(rest, readEgressKey(egressKey));
@@ -73,7 +72,7 @@ export function refuseDescriptor(options: object): void {
 
 /** Without HTTP's `path` and `protocol` ('https:'), which are not a socket's. */
 function acceptedOptions<O extends DialOptions>(options: O): O {
-  if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
+  object('options', options);
   checkAccepted(options);
   const { path: _, ...rest } = options as O & { readonly path?: unknown };
   return withoutUrlProtocol(rest) as unknown as O;

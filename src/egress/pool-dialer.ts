@@ -181,6 +181,7 @@ export class PoolDialer implements Dialer {
     return new SocketError(
       'ERR_EGRESS_NO_SOURCE',
       `${this.name} has no ${name} source to reach ${address} from. Add one, or connect to an address of the other family.`,
+      { reason: 'familyMismatch' },
     );
   }
 }
@@ -212,7 +213,7 @@ function refuseOverlap(name: string, prefixes: readonly Prefix[]): void {
   for (const [i, prefix] of sorted.entries()) {
     const next = sorted[i + 1];
     if (next === undefined || !prefix.overlaps(next)) continue;
-    const why = prefix.text === next.text ? 'it is listed twice' : `it lies in another source, ${prefix.text}`;
+    const why = prefix.text === next.text ? 'it is listed twice' : `it overlaps with another source, ${prefix.text}`;
     throw invalidValue(name, next.text, why);
   }
 }

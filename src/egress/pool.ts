@@ -1,6 +1,7 @@
 // EgressPool: connections from many source addresses.
 import type { Socket } from 'node:net';
-import { invalidType } from '../arguments.js';
+import { object } from '../arguments.js';
+import { refuseMisspelt } from '../tcp/connect/options.js';
 import { Connector } from './connector.js';
 import { readEgressKey } from './egress-key.js';
 import { PoolDialer } from './pool-dialer.js';
@@ -33,8 +34,9 @@ export class EgressPool extends Connector {
    * ERR_INVALID_RETURN_VALUE of an `egressKey` function, and what that throws
    */
   connect(options: EgressConnectOptions, listener?: () => void): Socket {
-    if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
+    object('options', options);
     const { egressKey, ...rest } = options;
+    refuseMisspelt(rest);
     return this.#dialer.connect(rest, readEgressKey(egressKey), listener);
   }
 

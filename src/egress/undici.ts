@@ -2,7 +2,7 @@
 import { type WaitForLocalPort, waitPolicyOf } from '../ports/wait-policy.js';
 import { isIP, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { connect as tlsConnect, type ConnectionOptions, type TLSSocket } from 'node:tls';
-import { boolean, integer, invalidType } from '../arguments.js';
+import { boolean, integer, object } from '../arguments.js';
 import { BoundedMap } from '../bounded-map.js';
 import { checkAccepted, dial, dialTls, type Dialer, type DialOptions, type DialTlsOptions } from './dialer.js';
 import { checkEgressKey, readEgressKey, type EgressKey } from './egress-key.js';
@@ -51,7 +51,7 @@ export type UndiciConnector = (request: UndiciConnectRequest, callback: UndiciCa
 
 /** @throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE */
 export function undiciConnector(dialer: Dialer, options: UndiciConnectorOptions): UndiciConnector {
-  if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
+  object('options', options);
   const { egressKey, waitForLocalPort, allowH2 = false, timeout = 10_000, maxCachedSessions = 100, ...rest } = options;
   const { keepAlive = true, keepAliveInitialDelay = 60_000, ...given } = rest;
   checkAccepted(given);

@@ -77,6 +77,7 @@ export const IP_PKTINFO = 8;
 export const IP_RECVERR = 11;
 export const IP_MTU = 14;
 export const IP_FREEBIND = 15;
+export const IP_TRANSPARENT = 19;
 export const IP_ORIGDSTADDR = 20;
 export const IP_RECVORIGDSTADDR = IP_ORIGDSTADDR;
 export const IP_RECVFRAGSIZE = 25;

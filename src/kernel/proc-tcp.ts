@@ -1,7 +1,7 @@
 // Reads the sockets from /proc/net/tcp and tcp6, as a fallback for sock_diag(7).
 import { readFileSync } from 'node:fs';
 import { endianness } from 'node:os';
-import { isMapped, readIPv4, readIPv6 } from '../wire/address.js';
+import { isMapped, readIPv4, readIPv6, withoutZone } from '../wire/address.js';
 import { SOCKET_STATES, type SocketFilter, type SocketName, type SocketRow } from './socket-row.js';
 
 /** The sockets that match a filter; undefined without /proc. */
@@ -54,10 +54,10 @@ function socketName(text: string): SocketName {
 
 function passes({ state, local, remote }: SocketRow, filter: SocketFilter): boolean {
   const { states, localPorts, remote: wanted } = filter;
-  if (filter.local !== undefined && local.address !== filter.local.split('%')[0]) return false;
+  if (filter.local !== undefined && local.address !== withoutZone(filter.local)) return false;
   if (states?.includes(state) === false) return false;
   if (localPorts !== undefined && (local.port < localPorts[0] || local.port > localPorts[1])) return false;
-  return wanted === undefined || (remote.port === wanted.port && remote.address === wanted.address.split('%')[0]);
+  return wanted === undefined || (remote.port === wanted.port && remote.address === withoutZone(wanted.address));
 }
 
 // sl local remote state tx:rx timer:when retransmits uid timeout inode

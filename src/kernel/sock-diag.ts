@@ -2,7 +2,7 @@
 // /proc/net/tcp if the kernel lacks it. Needs no privilege.
 import { isIPv4 } from 'node:net';
 import { SyscallError } from '../errors.js';
-import { isMapped, readIPv4, readIPv6, writeIPv4, writeIPv6 } from '../wire/address.js';
+import { isMapped, readIPv4, readIPv6, withoutZone, writeIPv4, writeIPv6 } from '../wire/address.js';
 import { LITTLE_ENDIAN } from '../wire/byte-order.js';
 import { askKernel, attribute, NETLINK_SOCK_DIAG, type NetlinkDecoder } from './netlink.js';
 import { procSockets } from './proc-tcp.js';
@@ -128,7 +128,7 @@ function hostCondition(code: number, { address, port }: SocketName): Uint8Array 
   operation[5] = ipv4 ? 32 : 128;
   new DataView(operation.buffer).setInt32(8, port, LITTLE_ENDIAN);
   if (ipv4) writeIPv4(address, operation, 12);
-  else writeIPv6(address.split('%')[0] ?? '', operation, 12);
+  else writeIPv6(withoutZone(address), operation, 12);
   return operation;
 }
 

@@ -1,5 +1,5 @@
 // setOption and getOption: one socket option by its kernel name with a typed value, or by numbers with bytes.
-import { bytes as checkBytes, integer, invalidType, invalidValue } from '../arguments.js';
+import { bytes as checkBytes, integer, invalidType, invalidValue, object } from '../arguments.js';
 import { check, SocketError, SyscallError } from '../errors.js';
 import { TCP_STATES } from '../kernel/tcp-states.js';
 import { KINDS } from './kinds.js';
@@ -9,7 +9,14 @@ import { hasIPv6Group } from './kinds/groups.js';
 import { portAssigned } from './local-endpoint.js';
 import { LEVELS, type OptionRow } from './row.js';
 import { OPTIONS, type ReadableOptionName, type SocketOptions, type WritableOptionName } from './table.js';
-import { accessOf, refusalOf, type OptionAccess, type OptionTarget, type SocketTypeOf } from './target.js';
+import {
+  accessOf,
+  refusalOf,
+  type OptionAccess,
+  type OptionTarget,
+  type RefusedBy,
+  type SocketTypeOf,
+} from './target.js';
 import type { OptionValues } from './values.js';
 import { TCP_INFO } from '../kernel/numbers.js';
 
@@ -27,11 +34,10 @@ export interface RawOption {
  * @throws SyscallError; ERR_OPTION_TOO_LATE where the kernel would accept the value and silently ignore it;
  * ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE (unknown option), ERR_OUT_OF_RANGE; ERR_INVALID_STATE (no descriptor)
  */
-export function setOption<S extends OptionTarget, N extends WritableOptionName & WritableOptionName<SocketTypeOf<S>>>(
-  target: S,
-  name: N,
-  value: OptionValues[N]['set'],
-): void;
+export function setOption<
+  S extends OptionTarget,
+  N extends Exclude<WritableOptionName & WritableOptionName<SocketTypeOf<S>>, RefusedBy<S>>,
+>(target: S, name: N, value: OptionValues[N]['set']): void;
 export function setOption(target: OptionTarget, option: RawOption, value: Uint8Array | number): void;
 export function setOption(target: OptionTarget, option: string | RawOption, value: unknown): void {
   const access = accessOf(target);
@@ -64,7 +70,7 @@ export function getOption(target: OptionTarget, option: string | RawOption, leng
 /** Sets options before bind, in their order. */
 export function applyOptions(access: OptionAccess, options: SocketOptions | undefined): void {
   if (options === undefined) return;
-  if (typeof options !== 'object' || options === null) throw invalidType('sockopts', 'of type object', options);
+  object('sockopts', options);
   for (const [name, value] of Object.entries(options)) {
     const found = known(name);
     if (value !== undefined) setEncoded(access, name, encodeValue(name, value, found), found);

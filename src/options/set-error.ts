@@ -1,14 +1,14 @@
 // Why setsockopt(2) failed, from the table of reasons: for a socket that is being made and for one that exists.
-import { SyscallError } from '../errors.js';
+import { SyscallError, type FailureReason } from '../errors.js';
 import { readSysctl } from '../kernel/sysctl.js';
-import { findReason, type FailureReason } from '../reasons.js';
+import { findReason } from '../reasons/table.js';
 
 /** Of one option. @param privilege the capability that its row names */
 export function explainSetsockopt(
   option: string,
   errno: number,
   privilege: string | undefined,
-): { readonly reason?: FailureReason; readonly remedy?: string } {
+): { readonly reason?: FailureReason | undefined; readonly remedy?: string } {
   const row = findReason('setsockopt', errno, option, (name) => name === 'privileged' && privilege !== undefined);
   if (row === undefined) return {};
   const places = { privilege: () => privilege ?? '', fastOpen, fastOpenOn: () => fastOpen() | 1 };

@@ -1,12 +1,14 @@
 // `sockopts` of all that make a socket: read, checked and encoded before there is one, so that a wrong name or value makes
 // nothing, and a value with getters is asked once.
-import { invalidType, invalidValue } from '../arguments.js';
+import { invalidValue, object } from '../arguments.js';
 import { encodeOption, type EncodedOption } from './access.js';
 import type { OptionRow } from './row.js';
 import { OPTIONS, type SocketOptions, type WritableOptionName } from './table.js';
 
 /** The transport of a stream socket. */
-export type StreamProtocol = 'tcp' | 'mptcp';
+export type StreamProtocol = (typeof STREAM_PROTOCOLS)[number];
+
+export const STREAM_PROTOCOLS = ['tcp', 'mptcp'] as const;
 
 /**
  * The options in their order, encoded.
@@ -20,9 +22,7 @@ export function encodeSockopts(
   protocol: StreamProtocol = 'tcp',
 ): readonly EncodedOption[] {
   if (sockopts === undefined) return NO_OPTIONS;
-  if (typeof sockopts !== 'object' || sockopts === null || Array.isArray(sockopts)) {
-    throw invalidType('options.sockopts', 'of type object', sockopts);
-  }
+  object('options.sockopts', sockopts);
   const encoded: EncodedOption[] = [];
   for (const [name, value] of Object.entries(sockopts)) {
     const where = `options.sockopts.${name}`;

@@ -7,6 +7,7 @@ import { SocketError } from '../errors.js';
 import { descriptorOf, isNodeSocket } from '../node/descriptor.js';
 import { requireNode } from '../node/runtime.js';
 import type { SocketType } from './row.js';
+import type { OptionName } from './table.js';
 
 /** The option calls on one descriptor. A native Handle has this shape. */
 export interface OptionAccess {
@@ -25,10 +26,15 @@ export const refuseOption: unique symbol = Symbol('linux-sockets.refuseOption');
 /** For the compiler only: the type of a socket, so that setOption and getOption offer the options that it supports. */
 export const socketType: unique symbol = Symbol('linux-sockets.socketType');
 
+/** For the compiler only: the options that a socket of this package refuses although its type has them. */
+export const refusedOptions: unique symbol = Symbol('linux-sockets.refusedOptions');
+
 /** A socket of this package. */
-export interface OwnSocket<T extends SocketType = SocketType> {
+export interface OwnSocket<T extends SocketType = SocketType, Refused extends OptionName = OptionName> {
   /** Declared for the compiler; it does not exist at run time. */
   readonly [socketType]: T;
+  /** The same. */
+  readonly [refusedOptions]?: Refused;
   /** @internal */
   readonly [optionAccess]: OptionAccess;
   /** By number, so that the numeric form is covered. @internal */
@@ -55,6 +61,9 @@ export type SocketTypeOf<S> =
       : S extends Socket | Server | BoundSocketLike
         ? 'stream'
         : SocketType;
+
+/** The options that a target refuses although its type of socket has them. */
+export type RefusedBy<S> = S extends { readonly [refusedOptions]: infer N } ? N : never;
 
 /** Why the target refuses this option; undefined if it does not. */
 export function refusalOf(target: OptionTarget, level: number, name: number): string | undefined {

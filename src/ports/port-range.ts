@@ -1,7 +1,6 @@
 // Checks local port ranges. The kernel silently ignores a bound outside net.ipv4.ip_local_port_range, so such a range is
 // refused here, and the port that the kernel picks is checked against the range.
 import { integer, invalidType, outOfRange } from '../arguments.js';
-import { SocketError } from '../errors.js';
 import { capacity, localPortRange, type PortRange } from '../kernel/sysctl.js';
 
 /**
@@ -12,22 +11,23 @@ import { capacity, localPortRange, type PortRange } from '../kernel/sysctl.js';
 export const WHOLE_RANGE: PortRange = [1, 65535];
 
 /** @throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE: not a range of ports, or a bound that the kernel would ignore */
-export function checkRange(name: string, value: unknown): PortRange {
+function checkRange(name: string, value: unknown): PortRange {
   if (!Array.isArray(value) || value.length !== 2) throw invalidType(name, 'of the form [lo, hi]', value);
   const lo = integer(`${name}[0]`, value[0], 1, 65535);
   const hi = integer(`${name}[1]`, value[1], 1, 65535);
   if (lo > hi) throw outOfRange(name, '[lo, hi] with lo <= hi', value);
   // A cached sysctl value may wrongly accept a range, which is detected from the port that the kernel picks; it must not
   // wrongly refuse one.
-  if (!inside([lo, hi], recentRange())) refuseOutside(name, [lo, hi]);
+  const outside = inside([lo, hi], recentRange()) ? undefined : outsideSysctl(name, [lo, hi]);
+  if (outside !== undefined) throw outside;
   return [lo, hi];
 }
 
-/** Throws if a bound of the range lies outside the kernel's current range. */
-export function refuseOutside(name: string, [lo, hi]: PortRange): void {
+/** The error of a range of which a bound lies outside the kernel's current range; undefined if none does. */
+export function outsideSysctl(name: string, [lo, hi]: PortRange): RangeError | undefined {
   const [from, to] = freshRange();
-  if (inside([lo, hi], [from, to])) return;
-  throw outOfRange(
+  if (inside([lo, hi], [from, to])) return undefined;
+  return outOfRange(
     name,
     `inside net.ipv4.ip_local_port_range, which is ${String(from)}-${String(to)} here (the kernel silently ignores a ` +
       'bound outside it; widen it with sysctl)',
@@ -68,22 +68,8 @@ export function choosePort(port: number, range: unknown, shareLocalPort: boolean
   );
 }
 
-/** The error for a port outside the requested range: the sysctl has changed, or the kernel ignores the range. */
-export function outsideRange(picked: number, wanted: PortRange): Error {
-  try {
-    refuseOutside('options.localPortRange', wanted);
-  } catch (error) {
-    return error as Error;
-  }
-  return new SocketError(
-    'ERR_UNSUPPORTED',
-    `The kernel picked port ${String(picked)}, outside the range ${wanted.join('-')}; the socket is closed.`,
-    { reason: 'otherSource' },
-  );
-}
-
 /** Whether this port is one that the kernel assigns automatically. */
-export function isEphemeral(port: number): boolean {
+function isEphemeral(port: number): boolean {
   return inside([port, port], recentRange()) || inside([port, port], freshRange());
 }
 

@@ -1,9 +1,14 @@
 // What TCP and UDP reservations have in common: their options, and the check of both ends, which gives the family.
 import { invalidValue, outOfRange } from '../arguments.js';
+import { withReason } from '../errors.js';
 import type { PortRange } from '../kernel/sysctl.js';
+import { outsideSysctl } from '../ports/port-range.js';
+import type { Asked } from '../source/asked.js';
+import { refusalError } from '../source/explain.js';
 import type { LocalOptions } from '../source/local-options.js';
 import { Endpoint, type EndpointLike, type LocalEndpointLike } from '../wire/endpoint.js';
 import type { Family } from '../wire/families.js';
+import { LOSES_GUARANTEE } from './guarantee.js';
 
 /** The options that TCP and UDP reservations have in common. */
 export interface ReservationOptions extends LocalOptions {
@@ -21,6 +26,12 @@ export interface Ends {
   readonly local: Endpoint | undefined;
 }
 
+/** A device is an option of `connect`, and no option of a reservation. @throws ERR_INVALID_ARG_VALUE */
+export function refuseDevice(options: object): void {
+  const { device } = options as { readonly device?: unknown };
+  if (device !== undefined) throw invalidValue('options.device', device, LOSES_GUARANTEE.get('SO_BINDTODEVICE') ?? '');
+}
+
 /** @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE (also for different families), ERR_OUT_OF_RANGE (also for port 0) */
 export function endsOf(options: Pick<ReservationOptions, 'remote' | 'local'>): Ends {
   const remote = Endpoint.from(options.remote, 'options.remote');
@@ -28,11 +39,8 @@ export function endsOf(options: Pick<ReservationOptions, 'remote' | 'local'>): E
   const { local: given } = options;
   const local = given === undefined ? undefined : Endpoint.fromLocal(given, 'options.local');
   if (local !== undefined && local.family !== remote.family) {
-    throw invalidValue(
-      'options.local',
-      local.toString(),
-      `its family differs from that of the remote, ${remote.toString()}`,
-    );
+    const why = `its family differs from that of the remote, ${remote.toString()}`;
+    throw withReason(invalidValue('options.local', local.toString(), why), 'familyMismatch');
   }
   const family = remote.family === 'ipv6' || remote.mapped || local?.mapped === true ? 'ipv6' : 'ipv4';
   return { family, remote: forFamily(remote, family), local: local && forFamily(local, family) };
@@ -42,4 +50,12 @@ export function endsOf(options: Pick<ReservationOptions, 'remote' | 'local'>): E
 function forFamily(endpoint: Endpoint, family: Family): Endpoint {
   if (family === 'ipv4' || endpoint.family === 'ipv6' || endpoint.mapped) return endpoint;
   return Endpoint.from({ address: `::ffff:${endpoint.address}`, port: endpoint.port });
+}
+
+/** The kernel picked a port outside the requested range: the sysctl has changed since, or the kernel ignores the range. */
+export function outsideRange(asked: Asked, range: PortRange, taken: Endpoint | undefined): Error {
+  const places = { taken: taken?.toString() ?? 'an address that cannot be read' };
+  const refusal = refusalError('otherSourceTaken', asked, places);
+  const changed = outsideSysctl('options.localPortRange', range);
+  return changed === undefined ? refusal : withReason(changed, 'otherSource');
 }

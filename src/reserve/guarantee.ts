@@ -1,8 +1,8 @@
 // Options that would break a reservation's guarantee, measured on Linux 6.18: each lets a second socket get the same
 // 4-tuple, or bind and listen on the port.
-import { bothFamilies } from '../options/by-family.js';
 import { LEVELS } from '../options/row.js';
 import { OPTIONS } from '../options/table.js';
+import { LOCAL_OPTION_NAMES, type LocalOptionName } from '../source/local-options.js';
 
 const REASONS = [
   ['SO_REUSEADDR', 'another socket with SO_REUSEADDR could then bind the reserved port, and listen on it'],
@@ -10,6 +10,9 @@ const REASONS = [
   ['SO_BINDTODEVICE', 'a socket that is not bound to the device could then get the same 4-tuple'],
   ['SO_BINDTOIFINDEX', 'a socket that is not bound to the device could then get the same 4-tuple'],
 ] as const;
+
+/** Options that would break a reservation's guarantee. */
+export type UnsafeOption = (typeof REASONS)[number][0];
 
 export const LOSES_GUARANTEE: ReadonlyMap<string, string> = new Map(REASONS);
 
@@ -24,6 +27,9 @@ export const SET_BY_RESERVE: ReadonlyMap<string, string> = ownOptions('reserve',
   'TCP_FASTOPEN_NO_COOKIE',
 ]);
 
+/** Options that `sockopts` of a reservation does not take. */
+export type NotOfReservations = UnsafeOption | LocalOptionName;
+
 /** Options that `reserveUdp` or `toUdpSocket` sets. */
 export const SET_BY_RESERVE_UDP: ReadonlyMap<string, string> = new Map([
   ...ownOptions('reserveUdp', []),
@@ -32,15 +38,8 @@ export const SET_BY_RESERVE_UDP: ReadonlyMap<string, string> = new Map([
 ]);
 
 function ownOptions(call: string, more: readonly string[]): ReadonlyMap<string, string> {
-  const options = [
-    ['IP_BIND_ADDRESS_NO_PORT', 'shareLocalPort'],
-    ['IP_LOCAL_PORT_RANGE', 'localPortRange'],
-    ['SO_MARK', 'mark'],
-    ...bothFamilies('FREEBIND').map((name) => [name, 'freebind'] as const),
-    ...bothFamilies('TRANSPARENT').map((name) => [name, 'transparent'] as const),
-  ] as const;
   return new Map([
-    ...options.map(([name, option]): [string, string] => [name, `use \`${option}\``]),
+    ...LOCAL_OPTION_NAMES.map(([name, option]): [string, string] => [name, `use \`${option}\``]),
     ...more.map((name): [string, string] => [name, `${call} sets it itself`]),
   ]);
 }

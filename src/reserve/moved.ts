@@ -1,5 +1,5 @@
 // A TCP or UDP reservation as plain data, for moving it to another thread with structured clone or JSON.
-import { integer, invalidType } from '../arguments.js';
+import { integer, object } from '../arguments.js';
 import { native } from '../binding.js';
 import { SocketError } from '../errors.js';
 import { Endpoint, SOCKADDR_SIZE, type EndpointLike } from '../wire/endpoint.js';
@@ -13,7 +13,7 @@ export interface DetachedReservation {
 
 /** @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
 export function checkMoved(moved: DetachedReservation): { readonly fd: number; local: Endpoint; remote: Endpoint } {
-  if (typeof moved !== 'object' || moved === null) throw invalidType('reservation', 'of type object', moved);
+  object('reservation', moved);
   const { fd, local, remote } = moved;
   return {
     local: Endpoint.from(local, 'reservation.local'),

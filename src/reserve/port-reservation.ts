@@ -2,7 +2,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { Socket } from 'node:net';
 import { inspect, type InspectOptions } from 'node:util';
-import { abortSignal, integer, invalidType, options as checkOptions } from '../arguments.js';
+import { abortSignal, integer, invalidType, object, options as checkOptions } from '../arguments.js';
 import { native, type Handle } from '../binding.js';
 import { check, SocketError, SyscallError } from '../errors.js';
 import { descriptorOf } from '../node/descriptor.js';
@@ -11,6 +11,7 @@ import { isDeferred } from '../options/deferred.js';
 import {
   accessOf,
   optionAccess,
+  refusedOptions,
   refuseOption,
   socketType,
   type OptionAccess,
@@ -19,7 +20,7 @@ import {
 import { Readiness } from '../socket/readiness.js';
 import { emptyHandle, giveBack } from '../source/handles.js';
 import { Endpoint, SOCKADDR_SIZE, type EndpointLike } from '../wire/endpoint.js';
-import { losesGuarantee } from './guarantee.js';
+import { losesGuarantee, type UnsafeOption } from './guarantee.js';
 import { handshake } from './handshake.js';
 import { noLongerHeld, notHeld, type DetachedReservation } from './moved.js';
 import { requireNode } from '../node/runtime.js';
@@ -53,6 +54,7 @@ export interface ReservationMessage {
  */
 export class PortReservation implements OwnSocket<'stream'>, Disposable {
   declare readonly [socketType]: 'stream';
+  declare readonly [refusedOptions]: UnsafeOption;
   readonly local: Endpoint;
   readonly remote: Endpoint;
   #handle: Handle;
@@ -80,7 +82,7 @@ export class PortReservation implements OwnSocket<'stream'>, Disposable {
   static adopt(moved: DetachedReservation): PortReservation;
   static adopt(message: ReservationMessage, handle: unknown): PortReservation;
   static adopt(moved: DetachedReservation | ReservationMessage, sent?: unknown): PortReservation {
-    if (typeof moved !== 'object' || moved === null) throw invalidType('reservation', 'of type object', moved);
+    object('reservation', moved);
     const local = Endpoint.from(moved.local, 'reservation.local');
     const remote = Endpoint.from(moved.remote, 'reservation.remote');
     const fd = integer('reservation.fd', 'fd' in moved ? moved.fd : sentDescriptor(sent), 0, 2 ** 31 - 1);

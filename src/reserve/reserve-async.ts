@@ -1,5 +1,5 @@
 // reserveAsync: as reserve, but waits for a local port if all are taken.
-import { abortSignal, invalidType } from '../arguments.js';
+import { abortSignal, object } from '../arguments.js';
 import { AbortError } from '../errors.js';
 import type { FailedSearch } from '../ports/evidence.js';
 import { waitPolicyOf, type WaitForLocalPort, type WaitPolicy } from '../ports/wait-policy.js';
@@ -22,7 +22,7 @@ export interface ReserveAsyncOptions extends ReserveOptions {
  * @throws (rejects) as reserve: ERR_PORT_RANGE_EXHAUSTED after the timeout; AbortError
  */
 export async function reserveAsync(options: ReserveAsyncOptions): Promise<PortReservation> {
-  if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
+  object('options', options);
   const { waitForLocalPort = true, signal: given, ...forReserve } = options;
   const plan = planOf(forReserve);
   const policy = waitPolicyOf(waitForLocalPort);

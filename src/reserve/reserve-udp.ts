@@ -1,27 +1,29 @@
 // reserveUdp: reserves a local UDP port toward one destination, with a socket that is connected to it. Nothing is sent:
 // connect(2) of a datagram socket only sets the peer.
-import { boolean, invalidValue, options as checkOptions } from '../arguments.js';
+import { boolean, invalidValue, object, options as checkOptions } from '../arguments.js';
 import { native } from '../binding.js';
 import { EADDRNOTAVAIL, SOCK_DGRAM } from '../kernel/numbers.js';
 import { isUnicast } from '../kernel/unicast.js';
 import { encodeSockopts } from '../options/sockopts.js';
 import type { DatagramSocketOptions } from '../options/table.js';
-import { choosePort, contains, outsideRange, type PortChoice } from '../ports/port-range.js';
-import { failedCall, outerError, type Asked } from '../source/explain.js';
+import { choosePort, contains, type PortChoice } from '../ports/port-range.js';
+import type { Asked } from '../source/asked.js';
+import { failedCall, outerError } from '../source/explain.js';
 import { checkLocalOptions } from '../source/local-options.js';
 import { localSteps, optionSteps } from '../source/local-steps.js';
 import { Recipe } from '../source/recipe.js';
 import { Endpoint } from '../wire/endpoint.js';
 import type { Family } from '../wire/families.js';
-import { endsOf, type ReservationOptions } from './ends.js';
-import { LOSES_GUARANTEE, SET_BY_RESERVE_UDP } from './guarantee.js';
+import { endsOf, outsideRange, refuseDevice, type ReservationOptions } from './ends.js';
+import type { OffloadOption } from '../udp/options.js';
+import { LOSES_GUARANTEE, SET_BY_RESERVE_UDP, type NotOfReservations } from './guarantee.js';
 import { UdpReservation } from './udp-reservation.js';
 
 export interface ReserveUdpOptions extends ReservationOptions {
   /** `true` is refused: Linux cannot reserve one UDP port toward several destinations. @default false */
-  readonly shareLocalPort?: boolean | undefined;
+  readonly shareLocalPort?: false | undefined;
   /** Set before bind. Not SO_REUSEADDR, SO_REUSEPORT and SO_BINDTODEVICE, which would break the guarantee, nor UDP_GRO. */
-  readonly sockopts?: DatagramSocketOptions | undefined;
+  readonly sockopts?: Omit<DatagramSocketOptions, NotOfReservations | OffloadOption> | undefined;
 }
 
 /**
@@ -46,7 +48,7 @@ export function reserveUdp(options: ReserveUdpOptions): UdpReservation {
   try {
     const held = Endpoint.decode(recipe.name, recipe.nameLength);
     if (held === undefined || (choice.rangeWanted && !contains(choice.range, held.port))) {
-      throw outsideRange(held?.port ?? 0, choice.range);
+      throw outsideRange(asked, choice.range, held);
     }
     return UdpReservation.of(handle, { family, local: held, remote });
   } catch (error) {
@@ -64,6 +66,7 @@ interface Plan {
 }
 
 function planOf(options: ReserveUdpOptions): Plan {
+  refuseDevice(object('options', options));
   checkOptions('options', options, KNOWN);
   const { family, remote, local } = endsOf(options);
   const { shareLocalPort = false, localPortRange } = options;

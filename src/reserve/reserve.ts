@@ -1,28 +1,28 @@
 // reserve and reserveMany: reserve a local port toward a destination in the kernel, without sending anything. Uses the
 // method of the talk "What makes the panda sad?" (Linux Plumbers 2024): a TCP Fast Open connect that waits for its first
 // data.
-import { boolean, integer, options as checkOptions } from '../arguments.js';
+import { boolean, integer, object, options as checkOptions } from '../arguments.js';
 import type { Handle } from '../binding.js';
 import { SocketError } from '../errors.js';
-import { EADDRINUSE, EADDRNOTAVAIL, EINPROGRESS, SOCK_STREAM } from '../kernel/numbers.js';
+import { EADDRINUSE, EADDRNOTAVAIL, EINPROGRESS } from '../kernel/numbers.js';
 import { isUnicast } from '../kernel/unicast.js';
 import { encodeOption } from '../options/access.js';
 import { saysDeferred } from '../options/deferred.js';
 import { encodeSockopts } from '../options/sockopts.js';
 import type { StreamSocketOptions } from '../options/table.js';
-import { choosePort, contains, outsideRange, passedOver } from '../ports/port-range.js';
+import { choosePort, contains, passedOver } from '../ports/port-range.js';
 import { failedCall, outerError } from '../source/explain.js';
 import { giveBack, takeHandle } from '../source/handles.js';
 import { checkLocalOptions } from '../source/local-options.js';
-import { localSteps, optionSteps } from '../source/local-steps.js';
+import { localSteps, optionSteps, streamSocket } from '../source/local-steps.js';
 import type { Recipe, Step } from '../source/recipe.js';
 import { Recipes, type Shape } from '../source/recipes.js';
 import { askedFor, boundAddress, type Source } from '../source/source.js';
 import { Endpoint, type LocalEndpointLike } from '../wire/endpoint.js';
 import type { Family } from '../wire/families.js';
 import { isWildcard } from '../wire/wildcard.js';
-import { endsOf, type ReservationOptions } from './ends.js';
-import { LOSES_GUARANTEE, SET_BY_RESERVE } from './guarantee.js';
+import { endsOf, outsideRange, refuseDevice, type ReservationOptions } from './ends.js';
+import { LOSES_GUARANTEE, SET_BY_RESERVE, type NotOfReservations } from './guarantee.js';
 import { PortReservation } from './port-reservation.js';
 
 export interface ReserveOptions extends ReservationOptions {
@@ -37,7 +37,7 @@ export interface ReserveOptions extends ReservationOptions {
    */
   readonly shareLocalPort?: boolean | undefined;
   /** Set before bind. Not SO_REUSEADDR, SO_REUSEPORT and SO_BINDTODEVICE, which would break the guarantee. */
-  readonly sockopts?: StreamSocketOptions | undefined;
+  readonly sockopts?: Omit<StreamSocketOptions, NotOfReservations> | undefined;
 }
 
 /**
@@ -82,6 +82,7 @@ export interface ReservePlan {
 
 /** @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
 export function planOf(options: ReserveOptions): ReservePlan {
+  refuseDevice(object('options', options));
   checkOptions('options', options, KNOWN);
   const { remote, local, family } = endsOf(options);
   const { shareLocalPort = true } = options;
@@ -140,9 +141,9 @@ export function attempt(plan: ReservePlan): PortReservation | RefusedStep {
 
 /** The steps: socket, options, bind, connect, and reading back the result. */
 function stepsOf({ source, family, binds }: Shape): Step[] {
-  const { range, rangeWanted, shareLocalPort, freebind, transparent, mark, sockopts } = source;
+  const { range, rangeWanted, shareLocalPort, freebind, transparent, mark, protocol, sockopts } = source;
   return [
-    { call: 'socket', family, type: SOCK_STREAM, protocol: 0 },
+    streamSocket(family, protocol),
     ...localSteps({ portAtConnect: shareLocalPort, range, rangeWanted, freebind, transparent, mark }, family),
     ...optionSteps([encodeOption('TCP_FASTOPEN_CONNECT', true), encodeOption('TCP_FASTOPEN_NO_COOKIE', true)]),
     ...optionSteps(sockopts),
@@ -181,9 +182,11 @@ function verified(recipe: Recipe, { source, family, bind, remote }: ReservePlan)
     throw outerError('bind', EADDRNOTAVAIL, askedFor(source, 'reserve', family, remote));
   }
   const picked = ((name[2] ?? 0) << 8) | (name[3] ?? 0);
-  if (source.rangeWanted && !contains(source.range, picked)) throw outsideRange(picked, source.range);
   const local = bound === undefined ? Endpoint.decode(name, recipe.nameLength) : bound.withPort(picked);
   if (local === undefined) throw new SocketError('ERR_UNSUPPORTED', 'The socket has no IP address.');
+  if (source.rangeWanted && !contains(source.range, picked)) {
+    throw outsideRange(askedFor(source, 'reserve', family, remote), source.range, local);
+  }
   return local;
 }
 

@@ -1,6 +1,6 @@
 // UdpReservation: a reserved local UDP port toward one destination, held by a connected socket.
 import { inspect, type InspectOptions } from 'node:util';
-import { invalidType, invalidValue } from '../arguments.js';
+import { invalidValue, object } from '../arguments.js';
 import { native, type Handle } from '../binding.js';
 import { check } from '../errors.js';
 import { intOption } from '../kernel/int-option.js';
@@ -9,17 +9,18 @@ import { localEndpoint } from '../options/local-endpoint.js';
 import {
   accessOf,
   optionAccess,
+  refusedOptions,
   refuseOption,
   socketType,
   type OptionAccess,
   type OwnSocket,
 } from '../options/target.js';
-import { isGro, type UdpSocketOptions } from '../udp/options.js';
+import { offloadOption, type OffloadOption, type UdpSocketOptions } from '../udp/options.js';
 import { fromReservation } from '../udp/from-reservation.js';
 import type { UdpSocket } from '../udp/socket.js';
 import type { Endpoint } from '../wire/endpoint.js';
 import type { Family } from '../wire/families.js';
-import { losesGuarantee, SET_BY_RESERVE_UDP } from './guarantee.js';
+import { losesGuarantee, SET_BY_RESERVE_UDP, type UnsafeOption } from './guarantee.js';
 import { checkMoved, leadsTo, noLongerHeld, notHeld, type DetachedReservation } from './moved.js';
 
 /** The two ends of a reservation. */
@@ -41,6 +42,7 @@ export type ReservedSocketOptions = Omit<UdpSocketOptions, (typeof DECIDED)[numb
 /** A local UDP port toward one destination. It lasts until `release` or the end of the process. Created by `reserveUdp`. */
 export class UdpReservation implements OwnSocket<'dgram'>, Disposable {
   declare readonly [socketType]: 'dgram';
+  declare readonly [refusedOptions]: UnsafeOption | OffloadOption;
   readonly local: Endpoint;
   readonly remote: Endpoint;
   readonly #handle: Handle;
@@ -90,7 +92,7 @@ export class UdpReservation implements OwnSocket<'dgram'>, Disposable {
    * @throws ERR_INVALID_STATE if it is not held; as UdpSocket.create
    */
   toUdpSocket(options: ReservedSocketOptions = {}): UdpSocket {
-    if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
+    object('options', options);
     for (const name of DECIDED) {
       const value = (options as Partial<UdpSocketOptions>)[name];
       if (value !== undefined) throw invalidValue(`options.${name}`, value, 'it is fixed when the port is reserved');
@@ -131,7 +133,8 @@ export class UdpReservation implements OwnSocket<'dgram'>, Disposable {
   /** @internal */
   [refuseOption](level: number, name: number): string | undefined {
     if (this.#state !== 'held') return `the reservation is ${this.#state}`;
-    return isGro(level, name) ? SET_BY_RESERVE_UDP.get('UDP_GRO') : losesGuarantee(level, name);
+    const offload = offloadOption(level, name);
+    return offload === undefined ? losesGuarantee(level, name) : SET_BY_RESERVE_UDP.get(offload);
   }
 
   [inspect.custom](_depth: number, options: InspectOptions, inspectValue: typeof inspect): string {

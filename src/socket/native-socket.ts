@@ -4,10 +4,11 @@ import { bytes, integer, invalidType, oneOf, options as checkOptions } from '../
 import { native, type Handle } from '../binding.js';
 import { check, SocketError, SyscallError } from '../errors.js';
 import { isDeferred } from '../options/deferred.js';
-import { localContext, localEndpoint, portAssigned } from '../options/local-endpoint.js';
+import { localEndpoint, portAssigned } from '../options/local-endpoint.js';
 import { IPPROTO_MPTCP } from '../kernel/numbers.js';
 import { encodeSockopts } from '../options/sockopts.js';
-import { callError, failedCall, type Asked } from '../source/explain.js';
+import { askedOf, askedOfSend, forBind, type Asked } from '../source/asked.js';
+import { callError, failedCall } from '../source/explain.js';
 import { optionSteps } from '../source/local-steps.js';
 import { Recipe } from '../source/recipe.js';
 import type { SocketType } from '../options/row.js';
@@ -208,13 +209,7 @@ export class NativeSocket<T extends SocketType = SocketType> implements OwnSocke
   bind(endpoint: LocalEndpointLike): void {
     const local = Endpoint.fromLocal(endpoint);
     const errno = this.#handle.bind(local.transientSockaddr(this.family));
-    if (errno < 0)
-      throw callError(
-        'bind',
-        errno,
-        { ...this.#asked(), ...localContext(this.#handle), local: local.address, port: local.port },
-        { ends: local },
-      );
+    if (errno < 0) throw callError('bind', errno, forBind(this.#asked(), local), { ends: local });
     this.#state = 'bound';
   }
 
@@ -227,7 +222,7 @@ export class NativeSocket<T extends SocketType = SocketType> implements OwnSocke
     const remote = Endpoint.from(endpoint);
     const result = this.#handle.connect(remote.transientSockaddr(this.family));
     if (result < 0 && result !== EINPROGRESS) {
-      throw callError('connect', result, { ...this.#asked(), ...localContext(this.#handle), remote }, { ends: remote });
+      throw callError('connect', result, { ...this.#asked(), remote }, { ends: remote });
     }
     this.#refusal = undefined;
     this.#remoteWanted = remote;
@@ -264,7 +259,8 @@ export class NativeSocket<T extends SocketType = SocketType> implements OwnSocke
 
   /** The context of a failed call. */
   #asked(): Asked {
-    return { by: 'NativeSocket', family: this.family, protocol: this.type === 'dgram' ? 'udp' : 'tcp', port: 0 };
+    const protocol = this.type === 'dgram' ? 'udp' : 'tcp';
+    return askedOf(this.#handle, { by: 'NativeSocket', family: this.family, protocol });
   }
 
   /** For use after an await, since TypeScript assumes that the state has not changed. */
@@ -285,7 +281,8 @@ export class NativeSocket<T extends SocketType = SocketType> implements OwnSocke
    * SyscallError
    */
   listen(backlog = 511): void {
-    check('listen', this.#handle.listen(integer('backlog', backlog, 0, 2 ** 31 - 1)));
+    const errno = this.#handle.listen(integer('backlog', backlog, 0, 2 ** 31 - 1));
+    if (errno < 0) throw callError('listen', errno, this.#asked());
     this.#state = 'listening';
   }
 
@@ -312,7 +309,10 @@ export class NativeSocket<T extends SocketType = SocketType> implements OwnSocke
     const sent = this.#handle.sendmsg(buffers, to?.sockaddr(this.family) ?? EMPTY, control, flags);
     // A datagram socket without a port gets one now; EAGAIN then means that none was free, and waiting would not help.
     if (sent === EAGAIN && (this.type !== 'dgram' || portAssigned(this.#handle))) return undefined;
-    return check('sendmsg', sent, { address: to?.address, port: to?.port });
+    if (sent >= 0) return sent;
+    const length = buffers.reduce((sum, buffer) => sum + buffer.length, 0);
+    const asked = askedOfSend(this.#asked(), to ?? peerOf(this.#handle), control, { length, gsoRequired: false });
+    throw callError('sendmsg', sent, asked);
   }
 
   /** recvmsg(2). Returns a message, or undefined if it would block: wait for `readable()`. @throws SyscallError */
@@ -403,6 +403,12 @@ function stateOf(handle: Handle): NativeSocketState {
   const state = handle.getsockopt(IPPROTO_TCP, TCP_INFO, scratch4);
   if (state > 0 && CONNECTING.has(TCP_STATES[scratch4[0] ?? 0])) return 'connecting';
   return portAssigned(handle) ? 'bound' : 'open';
+}
+
+/** The remote address, for an error; undefined if there is none. */
+function peerOf(handle: Handle): Endpoint | undefined {
+  const length = handle.getpeername(scratchAddress);
+  return length < 0 ? undefined : Endpoint.decode(scratchAddress, length);
 }
 
 function vectors(name: string, data: Uint8Array | readonly Uint8Array[]): readonly Uint8Array[] {

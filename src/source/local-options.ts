@@ -28,6 +28,19 @@ export interface CheckedLocalOptions {
   readonly device: string | undefined;
 }
 
+/** The socket options of a local end, and the option of this package that sets each: `sockopts` does not take them. */
+export const LOCAL_OPTION_NAMES = [
+  ['IP_BIND_ADDRESS_NO_PORT', 'shareLocalPort'],
+  ['IP_LOCAL_PORT_RANGE', 'localPortRange'],
+  ['IP_FREEBIND', 'freebind'],
+  ['IPV6_FREEBIND', 'freebind'],
+  ['IP_TRANSPARENT', 'transparent'],
+  ['IPV6_TRANSPARENT', 'transparent'],
+  ['SO_MARK', 'mark'],
+] as const;
+
+export type LocalOptionName = (typeof LOCAL_OPTION_NAMES)[number][0];
+
 /** Checks the options; each is read once. @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
 export function checkLocalOptions(options: LocalOptionsWithDevice): CheckedLocalOptions {
   const { freebind = false, transparent = false, mark, device } = options;

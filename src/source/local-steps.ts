@@ -1,7 +1,8 @@
 // The options of a local end as steps of a recipe, in the same order for every kind of socket.
-import { ENOPROTOOPT } from '../kernel/numbers.js';
+import { ENOPROTOOPT, IPPROTO_MPTCP, SOCK_STREAM } from '../kernel/numbers.js';
 import type { PortRange } from '../kernel/sysctl.js';
 import { encodeOption, type EncodedOption } from '../options/access.js';
+import type { StreamProtocol } from '../options/sockopts.js';
 import type { Family } from '../wire/families.js';
 import { encodeLocalOptions, type LocalOptionsWithDevice } from './local-options.js';
 import type { Step } from './recipe.js';
@@ -14,6 +15,11 @@ export interface LocalParts extends LocalOptionsWithDevice {
   readonly range?: PortRange | undefined;
   /** If not set, a kernel without port ranges is accepted: only its search is slower. */
   readonly rangeWanted?: boolean | undefined;
+}
+
+/** The first step of a stream socket. */
+export function streamSocket(family: Family, protocol: StreamProtocol): Step {
+  return { call: 'socket', family, type: SOCK_STREAM, protocol: protocol === 'mptcp' ? IPPROTO_MPTCP : 0 };
 }
 
 /** The steps in the order in which the options are set. */

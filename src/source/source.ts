@@ -5,7 +5,7 @@ import type { PortChoice } from '../ports/port-range.js';
 import type { Endpoint } from '../wire/endpoint.js';
 import type { Family } from '../wire/families.js';
 import { WILDCARD } from '../wire/wildcard.js';
-import type { Asked, Caller } from './explain.js';
+import type { Asked, Caller } from './asked.js';
 import type { CheckedLocalOptions } from './local-options.js';
 
 /** A checked source, encoded as far as possible without knowing the family. */

@@ -6,6 +6,7 @@ import { TCP_STATES } from '../kernel/tcp-states.js';
 import { localEndpoint } from '../options/local-endpoint.js';
 import { accessOf, type OptionAccess } from '../options/target.js';
 import { NativeSocket } from '../socket/native-socket.js';
+import { withoutZone } from '../wire/address.js';
 import { Endpoint, SOCKADDR_SIZE } from '../wire/endpoint.js';
 import type { Family } from '../wire/families.js';
 import {
@@ -83,15 +84,11 @@ function isPeer(socket: Socket | NativeSocket, tracked: Endpoint): boolean {
 }
 
 function same(a: Endpoint, b: Endpoint): boolean {
-  return a.port === b.port && withoutZone(a) === withoutZone(b);
-}
-
-function withoutZone({ address }: Endpoint): string {
-  return address.split('%', 1)[0] ?? address;
+  return a.port === b.port && withoutZone(a.address) === withoutZone(b.address);
 }
 
 function result(endpoint: Endpoint, method: OriginalDestination['method']): OriginalDestination {
-  return { address: withoutZone(endpoint), port: endpoint.port, family: endpoint.family, method };
+  return { address: withoutZone(endpoint.address), port: endpoint.port, family: endpoint.family, method };
 }
 
 const address = new Uint8Array(SOCKADDR_SIZE);

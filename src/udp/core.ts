@@ -1,12 +1,13 @@
 // UdpCore: combines the parts of a UdpSocket (readiness, receiver, sender, replies, error queue) over one Handle. UdpSocket
 // is its public interface.
+import { askedOf, forBind } from '../source/asked.js';
 import { callError } from '../source/explain.js';
 import { canWait, type Handle } from '../binding.js';
 import { check, SocketError, SyscallError } from '../errors.js';
 import { EBADF } from '../kernel/numbers.js';
 import { applyOptions } from '../options/access.js';
 import type { BpfInstruction } from '../options/kinds/filter.js';
-import { localContext, localEndpoint, portAssigned } from '../options/local-endpoint.js';
+import { localEndpoint, portAssigned } from '../options/local-endpoint.js';
 import { steeringOf } from '../options/reuse-port.js';
 import { Readiness, READABLE, WRITABLE } from '../socket/readiness.js';
 import { notAborted } from '../socket/waiters.js';
@@ -16,7 +17,8 @@ import type { SocketState } from './descriptor.js';
 import type { UdpEmitter, UdpSocketEvents } from './emitter.js';
 import { ErrorEntries } from './error-entries.js';
 import { ErrorQueue, type ErrorQueueStats } from './error-queue.js';
-import { udpAsked, type Features } from './features.js';
+import { udpAsked } from './asked.js';
+import type { Features } from './features.js';
 import { make } from './internal.js';
 import { receiverOptions, type UdpSocketOptions } from './options.js';
 import { Receiver, type ReceiveStats } from './receive/receiver.js';
@@ -146,12 +148,7 @@ export class UdpCore {
   bind(local: Endpoint): void {
     const result = this.handle.bind(local.transientSockaddr(this.family));
     if (result < 0)
-      throw callError(
-        'bind',
-        result,
-        { ...udpAsked(this.family), ...localContext(this.handle), local: local.address, port: local.port },
-        { ends: local },
-      );
+      throw callError('bind', result, forBind(askedOf(this.handle, udpAsked(this.family)), local), { ends: local });
     this.#bound = true;
     this.replier.moved();
     // After bind: a socket that already has a program cannot join a group that has one.
@@ -165,12 +162,7 @@ export class UdpCore {
     const bound = this.#bound || (this.#remote === undefined && portAssigned(this.handle));
     const result = this.handle.connect(sockaddr);
     if (result < 0)
-      throw callError(
-        'connect',
-        result,
-        { ...udpAsked(this.family), ...localContext(this.handle), remote },
-        { ends: remote },
-      );
+      throw callError('connect', result, { ...askedOf(this.handle, udpAsked(this.family)), remote }, { ends: remote });
     this.#bound = bound;
     this.#remote = remote;
     this.replier.moved();

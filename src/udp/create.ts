@@ -6,7 +6,8 @@ import { encodeSockopts } from '../options/sockopts.js';
 import { callError, failedCall } from '../source/explain.js';
 import { optionSteps } from '../source/local-steps.js';
 import { Recipe, type Step } from '../source/recipe.js';
-import { Features, udpAsked, type FeatureOption } from './features.js';
+import { udpAsked } from './asked.js';
+import { Features, type FeatureOption } from './features.js';
 import { featureOptions, readBack, REFUSED, type UdpSocketOptions } from './options.js';
 
 export interface CreatedSocket {

@@ -1,5 +1,5 @@
 // UdpSocket.adopt: checks a descriptor, reads its state, and restores its options if adopting it fails.
-import { invalidType, invalidValue } from '../arguments.js';
+import { invalidValue, object } from '../arguments.js';
 import type { Handle } from '../binding.js';
 import { SocketError } from '../errors.js';
 import { intOption, requireIntOption } from '../kernel/int-option.js';
@@ -43,7 +43,7 @@ export interface SocketState {
  *   ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE
  */
 export function optionsFor(fd: number, access: OptionAccess, options: UdpAdoptOptions): UdpSocketOptions {
-  if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
+  object('options', options);
   const family = udpFamily(access);
   if (family === undefined) {
     throw new SocketError('ERR_UNSUPPORTED', `Descriptor ${fd} is not a UDP socket of IPv4 or IPv6.`);

@@ -1,6 +1,6 @@
 // The features of a UDP socket as data: the socket options that each sets, and whether the requested ones are on. A feature
 // that the kernel lacks is an error only if it was required.
-import { callError, type Asked } from '../source/explain.js';
+import { callError } from '../source/explain.js';
 import { errnoName } from '../errors.js';
 import { interfaceName } from '../kernel/interfaces.js';
 import { requireIntOption } from '../kernel/int-option.js';
@@ -11,6 +11,7 @@ import type { TransmitTime } from '../options/kinds/timestamping.js';
 import { type WritableOptionName } from '../options/table.js';
 import type { OptionAccess } from '../options/target.js';
 import type { Family } from '../wire/families.js';
+import { udpAsked } from './asked.js';
 import { isSwitchedOff, type GsoMode } from './send/gso.js';
 
 /** Whether a feature is on, and why not. */
@@ -208,11 +209,6 @@ export class Features {
     const size = Math.floor(requireIntOption(this.#access, level, name, option) / 2); // the kernel doubles what it is given
     this.#found[feature] = size >= wanted ? { on: true, size } : { on: false, reason: 'clamped', size };
   }
-}
-
-/** What a UdpSocket asked for, when a call fails. */
-export function udpAsked(family: Family): Asked {
-  return { by: 'UdpSocket', family, protocol: 'udp', port: 0 };
 }
 
 function failed(errno: number, option: WritableOptionName): Feature {

@@ -184,21 +184,20 @@ export function checkUdpOptions(options: UdpSocketOptions): void {
   encodeSockopts(options.sockopts, REFUSED);
 }
 
-/** Whether this is UDP_GRO. The kernel treats IPPROTO_UDPLITE as the same level. */
-export function isGro(level: number, name: number): boolean {
-  return name === UDP_GRO && isUdpLevel(level);
+/** Options that change what a UdpSocket must do with each datagram, so that they are not set behind its back. */
+export type OffloadOption = 'UDP_GRO' | 'UDP_SEGMENT';
+
+/** The name of such an option. The kernel treats IPPROTO_UDPLITE as the same level. */
+export function offloadOption(level: number, name: number): OffloadOption | undefined {
+  if (level !== IPPROTO_UDP && level !== IPPROTO_UDPLITE) return undefined;
+  return name === UDP_GRO ? 'UDP_GRO' : name === UDP_SEGMENT ? 'UDP_SEGMENT' : undefined;
 }
 
 /** Why an option cannot be set on a UdpSocket; undefined if it can. */
 export function refusalOf(level: number, name: number): string | undefined {
-  if (isGro(level, name)) {
-    return 'it can only be set when the socket is created (gro: true): merged datagrams in the receive buffer could not be split';
-  }
-  return name === UDP_SEGMENT && isUdpLevel(level) ? SEGMENT_REFUSED : undefined;
-}
-
-function isUdpLevel(level: number): boolean {
-  return level === IPPROTO_UDP || level === IPPROTO_UDPLITE;
+  const option = offloadOption(level, name);
+  if (option !== 'UDP_GRO') return option && SEGMENT_REFUSED;
+  return 'it can only be set when the socket is created (gro: true): merged datagrams in the receive buffer could not be split';
 }
 
 /**

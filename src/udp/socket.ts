@@ -7,6 +7,7 @@ import { check, SocketError } from '../errors.js';
 import {
   accessOf,
   optionAccess,
+  refusedOptions,
   refuseOption,
   socketType,
   type OptionAccess,
@@ -23,7 +24,14 @@ import type { ErrorQueue } from './error-queue.js';
 import type { Feature, FeatureName } from './features.js';
 import { fromHandle, handOver } from './internal.js';
 import type { AsyncItems } from './items.js';
-import { checkUdpOptions, configure, readOptions, refusalOf, type UdpSocketOptions } from './options.js';
+import {
+  checkUdpOptions,
+  configure,
+  readOptions,
+  refusalOf,
+  type OffloadOption,
+  type UdpSocketOptions,
+} from './options.js';
 import { pathMtu } from './path-mtu.js';
 import { ReceivedBatch } from './receive/batch.js';
 import type { Message } from './receive/messages.js';
@@ -41,6 +49,7 @@ import type { ReplyOptions, SendOptions } from './send/envelope.js';
  */
 export class UdpSocket extends UdpEmitter implements OwnSocket<'dgram'>, AsyncDisposable {
   declare readonly [socketType]: 'dgram';
+  declare readonly [refusedOptions]: OffloadOption;
   readonly family: Family;
   readonly #core: UdpCore;
 

@@ -82,3 +82,8 @@ function longestZeroRun(values: readonly number[]): { start: number; length: num
 
 const DOT = 0x2e;
 const ZERO = 0x30;
+
+/** An address without its zone, which is an interface of one host. */
+export function withoutZone(address: string): string {
+  return address.split('%', 1)[0] ?? address;
+}

@@ -1,6 +1,6 @@
 // Control messages (cmsg(3)): encodes a list of messages as the bytes of msg_control, and decodes it. Sizes must be exact:
 // the kernel refuses a UDP_SEGMENT of four bytes, and reads beyond the end of a short one.
-import { bytes as checkBytes, integer, invalidType, invalidValue } from '../arguments.js';
+import { bytes as checkBytes, integer, invalidType, invalidValue, object } from '../arguments.js';
 import { LITTLE_ENDIAN } from './byte-order.js';
 import {
   CONTROL_MESSAGES,
@@ -78,7 +78,7 @@ export function decodeControl(control: Uint8Array, length: number = control.leng
 
 function toRaw(message: ControlMessage, index: number): RawControlMessage {
   const name = `control[${String(index)}]`;
-  if (typeof message !== 'object' || message === null) throw invalidType(name, 'of type object', message);
+  object(name, message);
   if (typeof message.type === 'number') {
     const { level, type, data } = message;
     return {

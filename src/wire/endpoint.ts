@@ -4,7 +4,7 @@ import { isIPv4, isIPv6 } from 'node:net';
 import { inspect, type InspectOptions } from 'node:util';
 import { integer, invalidType, invalidValue, port as checkPort } from '../arguments.js';
 import { interfaceIndex, interfaceName } from '../kernel/interfaces.js';
-import { isMapped, readIPv4, readIPv6, writeIPv4, writeIPv6, writeMapped } from './address.js';
+import { isMapped, readIPv4, readIPv6, withoutZone, writeIPv4, writeIPv6, writeMapped } from './address.js';
 import { LITTLE_ENDIAN } from './byte-order.js';
 import { type Family } from './families.js';
 
@@ -220,7 +220,7 @@ export class Endpoint {
     bytes[6] = this.flowlabel >> 8;
     bytes[7] = this.flowlabel;
     if (this.family === 'ipv4') writeMapped(this.address, bytes, 8);
-    else writeIPv6(this.scopeId === 0 ? this.address : (this.address.split('%')[0] ?? ''), bytes, 8);
+    else writeIPv6(this.scopeId === 0 ? this.address : withoutZone(this.address), bytes, 8);
     writeUint16(bytes, LITTLE_ENDIAN ? 24 : 26, this.scopeId & 0xffff);
     writeUint16(bytes, LITTLE_ENDIAN ? 26 : 24, this.scopeId >>> 16);
     return bytes;

@@ -95,6 +95,15 @@ const CALLS = {
     if (asked.local !== undefined) socket.bind({ address: asked.local, port: 0 });
     socket.trySend(Buffer.from('x'), { to: asked.remote ?? ANYWHERE });
   },
+  'UdpSocket.trySend() with from': (asked) => {
+    const { remote: to = ANYWHERE, local } = asked;
+    udpSocket(asked).trySend(Buffer.from('x'), { to, ...(local !== undefined && { from: local }) });
+  },
+  'NativeSocket.sendmsg()': (asked) => {
+    const socket = nativeSocket(asked, 'dgram');
+    if (asked.local !== undefined) socket.bind({ address: asked.local, port: 0 });
+    socket.sendmsg({ data: Buffer.from('x'), to: asked.remote ?? ANYWHERE });
+  },
   'NativeSocket.bind() of a stream socket': ({ family, local = LOOPBACK[family] }) => {
     const socket = NativeSocket.create({ family, type: 'stream' });
     open.push(socket);
@@ -211,6 +220,8 @@ const WITH_REMOTE = [
   'reserveUdp()',
   'UdpSocket.connect()',
   'UdpSocket.trySend()',
+  'UdpSocket.trySend() with from',
+  'NativeSocket.sendmsg()',
   'NativeSocket.connect() of a stream socket',
   'NativeSocket.connect() of a datagram socket',
 ] as const satisfies readonly Name[];

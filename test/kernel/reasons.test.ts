@@ -1,8 +1,10 @@
 // Reasons that are easily taken for others: the kernel's code is the same, and the fact is not.
 import { once } from 'node:events';
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import {
   connect,
+  connector,
+  EgressPool,
   listen,
   NativeSocket,
   OPTIONS,
@@ -14,9 +16,25 @@ import {
 } from '../../src/index.js';
 import { createServer } from 'node:net';
 import { expectNoNewFds } from '../support/fds.js';
+import { ip } from '../support/fixtures.js';
 import { errorOf } from '../support/sockets.js';
 
 type Reasoned = SyscallError & { readonly reason?: string; readonly exhaustedBy?: string };
+
+beforeAll(() => {
+  ip('link', 'add', 'reason0', 'type', 'veth', 'peer', 'name', 'reason1');
+  ip('addr', 'add', '10.91.0.1/24', 'dev', 'reason0');
+  ip('-6', 'addr', 'add', '2001:db8:91::1/64', 'dev', 'reason0', 'nodad');
+  for (const link of ['reason0', 'reason1']) ip('link', 'set', link, 'up');
+  ip('route', 'add', '203.0.113.0/24', 'via', '10.91.0.2', 'dev', 'reason0');
+  ip('route', 'add', 'blackhole', '192.0.2.0/24');
+  ip('-6', 'route', 'add', 'blackhole', '2001:db8:b::/64');
+  ip('-6', 'route', 'add', 'local', '2001:db8:aa::/64', 'dev', 'lo');
+});
+
+function rethrow(error: Error): never {
+  throw error;
+}
 
 async function failing(options: object): Promise<Reasoned> {
   const socket = connect(options as never);
@@ -90,6 +108,175 @@ describe('a destination that the socket cannot have', () => {
     expect((await refusal(() => reserveUdp({ remote: '[ff02::1]:9' }))).reason).toBe('noZone');
   });
 });
+
+describe('the source of one datagram (`from`)', () => {
+  test.each([
+    ['198.51.100.7', '203.0.113.9:9', 'ENETUNREACH', 'sourceNotLocal'],
+    ['127.0.0.1', '203.0.113.9:9', 'EINVAL', 'loopbackSource'],
+    ['224.0.0.1', '203.0.113.9:9', 'EINVAL', 'notUnicast'],
+    ['10.91.0.255', '203.0.113.9:9', 'ENETUNREACH', 'notUnicast'],
+    ['10.91.0.1', '198.51.100.1:9', 'ENETUNREACH', 'noRoute'],
+    ['2001:db8:77::7', '[2001:db8:91::9]:9', 'EINVAL', 'addressNotLocal'],
+    ['2001:db8:aa::7', '[2001:db8:91::9]:9', 'EINVAL', 'addressNotLocal'],
+    ['ff02::1', '[2001:db8:91::9]:9', 'EINVAL', 'notUnicast'],
+  ])('%s toward %s is %s with reason %s, from UdpSocket and NativeSocket', async (from, to, code, reason) => {
+    const family = from.includes(':') ? 'ipv6' : 'ipv4';
+    await using udp = UdpSocket.create({ family });
+    using native = NativeSocket.create({ family, type: 'dgram' });
+    const type = family === 'ipv4' ? 'IP_PKTINFO' : 'IPV6_PKTINFO';
+    const batch = udp.createSendBatch();
+    batch.add(Buffer.from('x'), { to, from });
+    for (const action of [
+      () => udp.trySend(Buffer.from('x'), { to, from }),
+      () => udp.send(Buffer.from('x'), { to, from }),
+      () => udp.sendBatch(batch),
+      () => native.sendmsg({ data: Buffer.from('x'), to, control: [{ type, value: { source: from } }] }),
+    ]) {
+      expect(await refusal(action)).toMatchObject({ code, reason, syscall: 'sendmsg', localAddress: from });
+    }
+  });
+});
+
+describe('a socket with transparent and an address of another host, toward a destination without a route', () => {
+  test.each<[string, (bound: UdpSocket) => unknown]>([
+    ['UdpSocket.connect()', (udp) => udp.connect('198.51.100.1:9')],
+    ['UdpSocket.trySend()', (udp) => udp.trySend(Buffer.from('x'), { to: '198.51.100.1:9' })],
+  ])('%s fails with noRoute, not sourceNotLocal', async (_, action) => {
+    await using udp = UdpSocket.create({ family: 'ipv4', transparent: true });
+    udp.bind('198.51.100.7:0');
+    expect(await refusal(() => action(udp))).toMatchObject({ code: 'ENETUNREACH', reason: 'noRoute' });
+  });
+
+  test('NativeSocket.connect() fails with noRoute, also where the option was set by name', async () => {
+    using socket = NativeSocket.create({ family: 'ipv4', type: 'stream', sockopts: { IP_TRANSPARENT: true } });
+    socket.bind('198.51.100.7:0');
+    const error = await refusal(() => socket.connect('198.51.100.1:9'));
+    expect(error).toMatchObject({ code: 'ENETUNREACH', reason: 'noRoute' });
+  });
+});
+
+describe('EINVAL', () => {
+  test.each(['192.0.2.1:9', '[2001:db8:b::1]:9'])('of a send to %s, a black hole, is noRoute', async (to) => {
+    const family = to.startsWith('[') ? 'ipv6' : 'ipv4';
+    await using udp = UdpSocket.create({ family });
+    using native = NativeSocket.create({ family, type: 'dgram' });
+    for (const action of [
+      () => udp.trySend(Buffer.from('x'), { to }),
+      () => udp.connect(to),
+      () => native.sendmsg({ data: Buffer.from('x'), to }),
+    ]) {
+      expect(await refusal(action)).toMatchObject({ code: 'EINVAL', reason: 'noRoute' });
+    }
+  });
+
+  test('of a send with txTime on a socket without it is optionOff, and names the option', async () => {
+    await using udp = UdpSocket.create({ family: 'ipv4' });
+    const error = await refusal(() => udp.trySend(Buffer.from('x'), { to: '127.0.0.1:9', txTime: 1n }));
+    expect(error).toMatchObject({ code: 'EINVAL', reason: 'optionOff' });
+    expect(error.message).toContain('txTime');
+  });
+
+  test('of a second bind is alreadyBound', async () => {
+    await using udp = UdpSocket.create({ family: 'ipv4' });
+    using native = NativeSocket.create({ family: 'ipv4', type: 'stream' });
+    for (const socket of [udp, native]) {
+      socket.bind('127.0.0.1:0');
+      const error = await refusal(() => socket.bind('127.0.0.1:0'));
+      expect(error).toMatchObject({ code: 'EINVAL', syscall: 'bind', reason: 'alreadyBound' });
+    }
+  });
+});
+
+describe('NativeSocket', () => {
+  test('listen() on a port that another socket listens on is portInUse', async () => {
+    const sockopts = { SO_REUSEADDR: true };
+    using first = NativeSocket.create({ family: 'ipv4', type: 'stream', sockopts });
+    using second = NativeSocket.create({ family: 'ipv4', type: 'stream', sockopts });
+    first.bind('127.0.0.1:0');
+    second.bind(first.local);
+    first.listen();
+    const error = await refusal(() => second.listen());
+    expect(error).toMatchObject({
+      code: 'EADDRINUSE',
+      syscall: 'listen',
+      reason: 'portInUse',
+      ...{ port: first.local.port },
+    });
+  });
+
+  test('sendmsg() of too much data is tooLong, as from UdpSocket', async () => {
+    using socket = NativeSocket.create({ family: 'ipv4', type: 'dgram' });
+    await using udp = UdpSocket.create({ family: 'ipv4' });
+    const data = Buffer.alloc(66_000);
+    for (const action of [
+      () => socket.sendmsg({ data, to: '127.0.0.1:9' }),
+      () => udp.trySend(data, { to: '127.0.0.1:9' }),
+    ]) {
+      expect(await refusal(action)).toMatchObject({ code: 'EMSGSIZE', reason: 'tooLong' });
+    }
+  });
+
+  test('sendmsg() and listen() of a closed socket fail with EBADF and no reason', async () => {
+    const socket = NativeSocket.create({ family: 'ipv4', type: 'dgram' });
+    socket.close();
+    for (const action of [() => socket.sendmsg({ data: Buffer.from('x') }), () => socket.listen()]) {
+      const error = await refusal(action);
+      expect(error.code).toBe('EBADF');
+      expect(error.reason).toBeUndefined();
+    }
+  });
+});
+
+describe('local and remote addresses of different families are familyMismatch', () => {
+  test.each<[string, string, () => unknown]>([
+    ['connect()', 'EINVAL', () => failing({ host: '::1', port: 9, localAddress: '127.0.0.1' }).then(rethrow)],
+    ['reserve()', 'ERR_INVALID_ARG_VALUE', () => reserve({ remote: '[::1]:9', local: '127.0.0.1' })],
+    ['reserveUdp()', 'ERR_INVALID_ARG_VALUE', () => reserveUdp({ remote: '[::1]:9', local: '127.0.0.1' })],
+    [
+      'EgressPool.connect()',
+      'ERR_EGRESS_NO_SOURCE',
+      async () => {
+        const pool = new EgressPool({ sources: ['127.0.0.1'] });
+        throw ((await once(pool.connect({ host: '::1', port: 9 }), 'error')) as [Error])[0];
+      },
+    ],
+  ])('%s, with code %s', async (_, code, action) => {
+    expect(await refusal(action)).toMatchObject({ code, reason: 'familyMismatch' });
+  });
+});
+
+test.each([
+  ['reserve()', () => reserve({ remote: '127.0.0.1:9', device: 'lo' } as never)],
+  ['reserveUdp()', () => reserveUdp({ remote: '127.0.0.1:9', device: 'lo' } as never)],
+])('%s refuses device, and says why', async (_, action) => {
+  const error = await refusal(action);
+  expect(error).toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' });
+  expect(error.message).toMatch(/"options\.device".*same 4-tuple/);
+});
+
+test('EgressPool.connect() refuses a misspelt option, as connect() does', async () => {
+  const pool = new EgressPool({ sources: ['127.0.0.1'] });
+  const error = await refusal(() => pool.connect({ host: '127.0.0.1', port: 9, waitForLocalPrt: true } as never));
+  expect(error).toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' });
+  expect(error.message).toContain('did you mean "waitForLocalPort"? Received');
+});
+
+test.each<[string, (options: never) => unknown]>([
+  ['connector()', (options) => connector(options)],
+  ['pool.httpAgent()', (options) => new EgressPool({ sources: ['127.0.0.1'] }).httpAgent(options)],
+  ['pool.undiciConnector()', (options) => new EgressPool({ sources: ['127.0.0.1'] }).undiciConnector(options)],
+  ['pool.socket()', (options) => new EgressPool({ sources: ['127.0.0.1'] }).socket(options)],
+])('%s refuses options that are an array', async (_, action) => {
+  expect(await refusal(() => action([] as never))).toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
+});
+
+test.each([[Symbol('a')], [Object.create(null) as unknown], [{}]])(
+  'connect() refuses %o as localAddress with ERR_INVALID_ARG_TYPE',
+  async (localAddress) => {
+    const error = await refusal(() => connect({ host: '127.0.0.1', port: 9, localAddress } as never));
+    expect(error).toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
+  },
+);
 
 test('errors of several attempts that failed for the same reason have it on the outer error too', async () => {
   const addresses = ['127.0.0.1', '127.0.0.2'].map((address) => ({ address, family: 4 }));

@@ -76,9 +76,11 @@ export const late: Strategy = () => Promise.resolve('192.0.2.1');
 export function connecting(pool: EgressPool): void {
   expectTypeOf(pool.connect({ host: 'example.com', port: 443 })).toEqualTypeOf<Socket>();
   pool.connect(
-    { port: 443, egressKey: 'tenant', family: 6, signal: AbortSignal.timeout(1), sockopts: { SO_MARK: 1 } },
+    { port: 443, egressKey: 'tenant', family: 6, signal: AbortSignal.timeout(1), sockopts: { SO_PRIORITY: 1 } },
     () => undefined,
   );
+  // @ts-expect-error it is the option `mark` of the pool
+  pool.connect({ port: 443, sockopts: { SO_MARK: 1 } });
   // @ts-expect-error port is required
   pool.connect({ host: 'example.com' });
   // @ts-expect-error the pool decides it

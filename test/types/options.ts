@@ -5,8 +5,11 @@ import type { Server, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { expectTypeOf } from 'vitest';
 import {
+  connect,
   getOption,
   OPTIONS,
+  reserve,
+  reserveUdp,
   setOption,
   UdpSocket,
   type DatagramSocketOptions,
@@ -23,6 +26,7 @@ import {
   type StreamSocketOptions,
   type TcpInfo,
   type TcpState,
+  type UdpReservation,
   type WritableOptionName,
 } from '../../src/index.js';
 
@@ -222,4 +226,26 @@ export function theTable(): void {
   expectTypeOf<OptionName>().toEqualTypeOf<keyof typeof OPTIONS>();
   // @ts-expect-error the rows are data
   OPTIONS.TCP_INFO.name = 12;
+}
+
+export function optionsThatASocketRefuses(udp: UdpSocket, tcp: PortReservation, held: UdpReservation): void {
+  setOption(udp, 'SO_REUSEADDR', true);
+  // @ts-expect-error it is `segmentSize` of sends
+  setOption(udp, 'UDP_SEGMENT', 1200);
+  // @ts-expect-error it is `gro` of UdpSocket.create
+  setOption(udp, 'UDP_GRO', true);
+  // @ts-expect-error it would break the guarantee
+  setOption(tcp, 'SO_REUSEADDR', true);
+  // @ts-expect-error it would break the guarantee
+  setOption(held, 'SO_BINDTODEVICE', 'lo');
+  // @ts-expect-error it is `segmentSize` of toUdpSocket
+  setOption(held, 'UDP_SEGMENT', 1200);
+  // @ts-expect-error it is `mark`
+  connect({ port: 1, sockopts: { SO_MARK: 1 } });
+  // @ts-expect-error it is `localPortRange`
+  reserve({ remote: '192.0.2.1:443', sockopts: { IP_LOCAL_PORT_RANGE: [1, 2] } });
+  // @ts-expect-error it would break the guarantee
+  reserveUdp({ remote: '192.0.2.1:443', sockopts: { SO_REUSEPORT: true } });
+  // @ts-expect-error Linux cannot promise it
+  reserveUdp({ remote: '192.0.2.1:443', shareLocalPort: true });
 }

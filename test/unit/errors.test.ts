@@ -86,12 +86,12 @@ describe('SyscallError', () => {
   test('a SyscallError has only the fields that apply', () => {
     expect(Object.keys(new SyscallError('socket', -24)).sort()).toEqual(['code', 'errno', 'name', 'syscall']);
     const full = new SyscallError('setsockopt', -1, {
-      ...{ address: 'a', port: 0, localAddress: 'b', localPort: 0, option: 'SO_MARK', reason: 'why' },
+      ...{ address: 'a', port: 0, localAddress: 'b', localPort: 0, option: 'SO_MARK', reason: 'portInUse' },
       ...{ remedy: 'Do this', cause: 'cause' },
     });
     expect(Object.fromEntries(Object.entries(full))).toEqual({
       ...{ name: 'SyscallError', code: 'EPERM', errno: -1, syscall: 'setsockopt' },
-      ...{ address: 'a', port: 0, localAddress: 'b', localPort: 0, option: 'SO_MARK', reason: 'why' },
+      ...{ address: 'a', port: 0, localAddress: 'b', localPort: 0, option: 'SO_MARK', reason: 'portInUse' },
     });
     expect(full.cause).toBe('cause');
     expect('cause' in new SyscallError('socket', -24)).toBe(false);

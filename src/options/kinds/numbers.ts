@@ -79,6 +79,11 @@ export const portRange: Codec<PortRange, PortRange> = {
   },
 };
 
+/** The ports that a value of IP_LOCAL_PORT_RANGE allows; undefined for none. A bound of 0 is that of the sysctl. */
+export function unpackRange(packed: number): PortRange | undefined {
+  return packed === 0 ? undefined : [packed & 0xffff || 1, packed >>> 16 || 65535];
+}
+
 /** An interface's index as an int. */
 export const interfaceIndex: Codec<number, Interface> = {
   size: 4,

@@ -23,7 +23,9 @@ import type { EncodedOption } from '../../options/access.js';
 import type { FailedSearch } from '../../ports/evidence.js';
 import { contains } from '../../ports/port-range.js';
 import { isAwaited, waitForPort, type Wait } from '../../ports/waiting.js';
+import { rangeExhausted } from '../../source/explain.js';
 import { askedFor, boundAddress, searchesAtBind, type Candidates, type Source } from '../../source/source.js';
+import { withoutZone } from '../../wire/address.js';
 import { Endpoint, SOCKADDR_SIZE } from '../../wire/endpoint.js';
 import type { Family } from '../../wire/families.js';
 import { sameAddress } from '../../wire/same-address.js';
@@ -86,9 +88,9 @@ export class Attempt implements HandleHooks {
     if (isOpen(this.#handle)) return bindByNode(this.#handle, this.#base, family, address, port);
     const local = { address, port };
     const mine = typeof from !== 'function' && boundAddress(from, family) === address && from.port === port;
-    if (!mine) return failures.report(otherSourceFailure(address, port), local);
+    if (!mine) return failures.report(otherSourceFailure(address, port, family), local);
     const its: Family = address.includes(':') ? 'ipv6' : 'ipv4';
-    if (its !== family) return failures.report(familyFailure(address, family, from), local);
+    if (its !== family) return failures.report(familyFailure(from, family), local);
     // Others wait for the same ports: connect waits as well, and searches in turn.
     if (policy !== undefined && searchesAtBind(from, family) && isAwaited(this.#keyOf(family, '', 0))) {
       this.#state = { at: 'portless', failure: undefined };
@@ -180,7 +182,7 @@ export class Attempt implements HandleHooks {
     }
     if (this.#isFrom(source, family)) return undefined;
     abandonRequest(request); // the caller of connect gets the failure now
-    return elsewhereFailure({ address: target.address, port: target.port }, this.#local(), source);
+    return elsewhereFailure(askedFor(source, 'connect', family, endpointOrNone(target)), this.#local());
   }
 
   /** Tries one candidate after the other until one succeeds or none is left. */
@@ -205,12 +207,8 @@ export class Attempt implements HandleHooks {
       return failureOf(EADDRNOTAVAIL, error, isExhaustion(error));
     }
     if (last !== undefined && !last.exhausted) return last;
-    const none = new SocketError(
-      'ERR_PORT_RANGE_EXHAUSTED',
-      `No source has a free local port to connect to ${target.address}, port ${String(target.port)}.`,
-      { reason: 'portRangeExhausted', ...(last !== undefined && { cause: last.error }) },
-    );
-    return failureOf(EADDRNOTAVAIL, none, true);
+    const message = `No source has a free local port to connect to ${target.address}, port ${String(target.port)}.`;
+    return failureOf(EADDRNOTAVAIL, rangeExhausted(message, last?.error), true);
   }
 
   #take(source: Source, answer: Taken['answer'], { request, address, port }: ConnectTarget): void {
@@ -232,14 +230,8 @@ export class Attempt implements HandleHooks {
   /** Waits for a port. For Node the attempt is in progress: its request is completed by a later connect, or here. */
   #waitFor(key: unknown, policy: WaitPolicy, failed: Failure | undefined, target: ConnectTarget): void {
     let last = failed;
-    const fail = (): void => {
+    const fail = (failure: Failure): void => {
       const { failures, socket } = this.#job;
-      const failure =
-        last ??
-        failureOf(
-          EADDRNOTAVAIL,
-          new SyscallError('connect', EADDRNOTAVAIL, { address: target.address, port: target.port }),
-        );
       this.#state = NEW;
       const errno = failures.report(failure, target);
       if (socket !== undefined) failures.explainNextAttempt(socket);
@@ -255,13 +247,13 @@ export class Attempt implements HandleHooks {
           this.#state = { at: 'waiting', wait };
           return false;
         }
-        if (last !== undefined) fail();
+        if (last !== undefined) fail(last);
         return true;
       },
       expire: () => {
         this.#state = NEW;
         last ??= this.#try(target); // it waited in the queue and never searched
-        if (last !== undefined) fail();
+        if (last !== undefined) fail(last);
       },
     });
     this.#state = { at: 'waiting', wait };
@@ -292,6 +284,7 @@ export class Attempt implements HandleHooks {
     const port = ((local[2] ?? 0) << 8) | (local[3] ?? 0);
     if (source.port !== 0 ? port !== source.port : source.rangeWanted && !contains(source.range, port)) return false;
     if (source.address === undefined) return true;
+    // The zone's interface may no longer exist.
     const wanted = sourceEndpoint(withoutZone(source.address));
     return isWildcard(wanted) || sameAddress(local, wanted.sockaddr(family), family);
   }
@@ -300,11 +293,6 @@ export class Attempt implements HandleHooks {
     const length = native().getsockname(descriptorIn(this.#handle), local);
     return length < 0 ? undefined : Endpoint.decode(local, length);
   }
-}
-
-/** Removes the zone, whose interface may no longer exist. */
-function withoutZone(address: string): string {
-  return address.split('%', 1)[0] ?? address;
 }
 
 function isExhaustion(error: Error): boolean {

@@ -1,14 +1,14 @@
 // Creates the descriptor of an attempt, sets it up and binds it for its source, and gives it to Node's handle.
 import type { Handle } from '../../binding.js';
 import { BoundedMap } from '../../bounded-map.js';
-import { EADDRINUSE, EADDRNOTAVAIL, ENODEV, IPPROTO_MPTCP, SOCK_STREAM } from '../../kernel/numbers.js';
+import { EADDRINUSE, EADDRNOTAVAIL, ENODEV } from '../../kernel/numbers.js';
 import { isUnicast } from '../../kernel/unicast.js';
 import { descriptorIn, isOpen, type TcpHandle } from '../../node/tcp-handle.js';
 import { encodeOption } from '../../options/access.js';
 import { passedOver } from '../../ports/port-range.js';
 import { giveBack, takeHandle } from '../../source/handles.js';
 import { failedCall } from '../../source/explain.js';
-import { localSteps, optionSteps } from '../../source/local-steps.js';
+import { localSteps, optionSteps, streamSocket } from '../../source/local-steps.js';
 import type { Recipe, Step } from '../../source/recipe.js';
 import { Recipes, type Shape } from '../../source/recipes.js';
 import { askedFor, boundAddress, type Source } from '../../source/source.js';
@@ -61,7 +61,7 @@ function make(handle: Handle, source: Source, family: Family, mapped: boolean): 
     return callFailure('bind', ENODEV, askedFor(source, 'connect', family));
   }
   const its: Family = endpoint.family === 'ipv6' || endpoint.mapped ? 'ipv6' : 'ipv4';
-  if (its !== family && !(mapped && its === 'ipv4' && family === 'ipv6')) return familyFailure(address, family, source);
+  if (its !== family && !(mapped && its === 'ipv4' && family === 'ipv6')) return familyFailure(source, family);
   // A socket bound to such an address would send from another one.
   if (!isUnicast(endpoint.address, source.device)) {
     return callFailure('bind', EADDRNOTAVAIL, askedFor(source, 'connect', family));
@@ -87,7 +87,7 @@ function stepsOf({ source, family, binds }: Shape): Step[] {
   const { port, range, rangeWanted, shareLocalPort, freebind, transparent, mark, device, protocol, sockopts } = source;
   const ownPort = port !== 0;
   return [
-    { call: 'socket', family, type: SOCK_STREAM, protocol: protocol === 'mptcp' ? IPPROTO_MPTCP : 0 },
+    streamSocket(family, protocol),
     // As in libuv's bind: an explicit port may be in TIME-WAIT, or used by a connection to another destination.
     ...(ownPort ? optionSteps([encodeOption('SO_REUSEADDR', true)]) : []),
     ...localSteps(

@@ -1,11 +1,13 @@
 // Failures of an attempt: the errno for Node, and what is added to the error that the caller gets.
-import { SyscallError, type SyscallContext } from '../../errors.js';
-import { EADDRNOTAVAIL, EBADF, EINVAL } from '../../kernel/numbers.js';
+import { SyscallError } from '../../errors.js';
+import { EADDRNOTAVAIL, EBADF } from '../../kernel/numbers.js';
 import type { EncodedOption } from '../../options/access.js';
 import type { FailedSearch } from '../../ports/evidence.js';
-import type { ExplainedCall, FailureReason } from '../../reasons.js';
-import { errorOf, explain, type Asked } from '../../source/explain.js';
-import type { Source } from '../../source/source.js';
+import type { Refusal } from '../../reasons/refusals.js';
+import type { ExplainedCall } from '../../reasons/table.js';
+import type { Asked } from '../../source/asked.js';
+import { errorOf, explain, explainRefusal } from '../../source/explain.js';
+import { askedFor, type Source } from '../../source/source.js';
 import { Endpoint } from '../../wire/endpoint.js';
 import type { Family } from '../../wire/families.js';
 
@@ -40,46 +42,23 @@ export function failureOf(errno: number, error: Error, exhausted = false): Failu
 
 /** The socket was destroyed during the attempt; this is not reported. */
 export function abandoned(): Failure {
-  return refusal('open', EBADF, {});
+  return failureOf(EBADF, new SyscallError('open', EBADF));
 }
 
 /** The source and the destination have different families: EINVAL of bind, as in Node. */
-export function familyFailure(address: string, family: Family, source: Source): Failure {
-  const [wanted, its] = family === 'ipv6' ? ['IPv6', 'IPv4'] : ['IPv4', 'IPv6'];
-  return refusal('bind', EINVAL, {
-    address,
-    port: source.port === 0 ? undefined : source.port,
-    reason: 'familyMismatch',
-    remedy:
-      `The destination is ${wanted}, but this source is ${its}: use a source of the same family, or ` +
-      `\`family: ${its === 'IPv4' ? '4' : '6'}\` to resolve to ${its}`,
-  });
+export function familyFailure(source: Source, family: Family): Failure {
+  return refused('sourceOfOtherFamily', askedFor(source, 'connect', family));
 }
 
 /** A repeated connect() on a socket that was created for one source must not silently use another one. */
-export function otherSourceFailure(address: string, port: number): Failure {
-  return refusal('bind', EINVAL, {
-    address,
-    port: port === 0 ? undefined : port,
-    reason: 'otherSource',
-    remedy: 'This socket was created for another source, which cannot be changed: create a new one with connect()',
-  });
+export function otherSourceFailure(local: string, port: number, family: Family): Failure {
+  return refused('otherSourceWanted', { by: 'connect', family, local, port });
 }
 
 /** The kernel connected from a source other than requested; the descriptor is closed before it is exposed. */
-export function elsewhereFailure(remote: Remote, local: Endpoint | undefined, source: Source): Failure {
-  const from = local?.toString() ?? 'an address that cannot be read';
-  const wanted = source.rangeWanted ? `port ${source.range.join('-')}` : `port ${String(source.port)}`;
-  const failure = refusal('connect', EADDRNOTAVAIL, {
-    ...remote,
-    localAddress: source.address,
-    localPort: source.port,
-    reason: 'otherSource',
-    remedy:
-      `The kernel took ${from} instead of ${source.address ?? 'any address'}, ${wanted}, so the socket is closed. ` +
-      'Is the range inside net.ipv4.ip_local_port_range? The kernel silently ignores a bound outside it',
-  });
-  return { ...failure, final: true };
+export function elsewhereFailure(asked: Asked, local: Endpoint | undefined): Failure {
+  const taken = local?.toString() ?? 'an address that cannot be read';
+  return { ...refused('otherSourceTaken', asked, { taken }), final: true };
 }
 
 /** The destination of an attempt. */
@@ -88,15 +67,10 @@ export interface Remote {
   readonly port: number;
 }
 
-/** Failures that are not the kernel's, in the form of the table of reasons. */
-function refusal(syscall: string, errno: number, context: SyscallContext & { reason?: FailureReason }): Failure {
-  return {
-    errno,
-    error: new SyscallError(syscall, errno, context),
-    remedy: context.remedy,
-    exhausted: false,
-    final: false,
-  };
+/** What is not the kernel's failure, from the table of refusals. */
+function refused(refusal: Refusal, asked: Asked, places?: Readonly<Record<string, string>>): Failure {
+  const { call, errno, ...why } = explainRefusal(refusal, asked, places);
+  return { ...failureOf(errno, errorOf(call, errno, asked, {}, why)), remedy: why.remedy };
 }
 
 /** The failed search of an error, so that it can be explained when only the error is known, as in a pool. */

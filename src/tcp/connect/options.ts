@@ -1,15 +1,23 @@
 // The options of `connect` in addition to those of net.connect: types and checks.
 import { isIP, type TcpNetConnectOpts } from 'node:net';
-import { boolean, integer, invalidValue, oneOf } from '../../arguments.js';
+import { boolean, integer, invalidType, invalidValue, oneOf } from '../../arguments.js';
 import { BoundedMap } from '../../bounded-map.js';
 import type { PortRange } from '../../kernel/sysctl.js';
-import { encodeSockopts, type StreamProtocol } from '../../options/sockopts.js';
+import { encodeSockopts, STREAM_PROTOCOLS, type StreamProtocol } from '../../options/sockopts.js';
 import type { StreamSocketOptions } from '../../options/table.js';
 import { choosePort } from '../../ports/port-range.js';
 import { sourceEndpoint } from './descriptor.js';
 import type { WaitForLocalPort } from '../../ports/wait-policy.js';
-import { checkLocalOptions, type LocalOptionsWithDevice } from '../../source/local-options.js';
+import {
+  checkLocalOptions,
+  LOCAL_OPTION_NAMES,
+  type LocalOptionName,
+  type LocalOptionsWithDevice,
+} from '../../source/local-options.js';
 import type { Source } from '../../source/source.js';
+
+/** Socket options that do not determine the source. */
+export type SourceSocketOptions = Omit<StreamSocketOptions, LocalOptionName | 'SO_BINDTODEVICE' | 'SO_BINDTOIFINDEX'>;
 
 /** Options of the source, which net.connect does not have. */
 export interface SourceOptions extends LocalOptionsWithDevice {
@@ -29,7 +37,7 @@ export interface SourceOptions extends LocalOptionsWithDevice {
    */
   readonly protocol?: StreamProtocol | undefined;
   /** Any other socket options by kernel name, set before bind, except those of the options above and SO_BINDTOIFINDEX. */
-  readonly sockopts?: StreamSocketOptions | undefined;
+  readonly sockopts?: SourceSocketOptions | undefined;
 }
 
 /** The TCP options of net.connect, and those of the source. */
@@ -105,7 +113,7 @@ export function sourceOf(options: SourceOptions & Pick<ConnectOptions, 'localAdd
   const port = portOf(options.localPort);
   const { shareLocalPort = port === 0 } = options;
   boolean('options.shareLocalPort', shareLocalPort);
-  oneOf('options.protocol', protocol, PROTOCOLS);
+  oneOf('options.protocol', protocol, STREAM_PROTOCOLS);
   return {
     address,
     ...choosePort(port, localPortRange, shareLocalPort, 'options.localPort'),
@@ -117,6 +125,10 @@ export function sourceOf(options: SourceOptions & Pick<ConnectOptions, 'localAdd
 
 /** Node itself refuses anything but an address. */
 function addressOf(address: unknown): string | undefined {
+  if (typeof address === 'object' || typeof address === 'symbol' || typeof address === 'function') {
+    if (address === null) return undefined;
+    throw invalidType('options.localAddress', 'of type string', address); // Node would fail to print it
+  }
   if (typeof address !== 'string' || isIP(address) === 0) return undefined;
   sourceEndpoint(address, 'options.localAddress'); // throws for a zone that does not exist
   return address;
@@ -145,17 +157,10 @@ const NAMES = [...OWN, 'localAddress', 'localPort'] as const;
 /** Keys that are not misspelt. `protocols`, a list in http and ws, only looks like one of ours. */
 const known = new BoundedMap<string, true>(256);
 for (const name of [...NAMES, 'protocols']) known.set(name, true);
-const PROTOCOLS = ['tcp', 'mptcp'] as const;
 
 /** Options that determine the source: if set through `sockopts`, the source could not be verified. */
-const OF_THEIR_OWN: ReadonlyMap<string, string> = new Map([
-  ['IP_BIND_ADDRESS_NO_PORT', 'use `shareLocalPort`'],
-  ['IP_LOCAL_PORT_RANGE', 'use `localPortRange`'],
-  ['IP_FREEBIND', 'use `freebind`'],
-  ['IPV6_FREEBIND', 'use `freebind`'],
-  ['IP_TRANSPARENT', 'use `transparent`'],
-  ['IPV6_TRANSPARENT', 'use `transparent`'],
-  ['SO_MARK', 'use `mark`'],
+const OF_THEIR_OWN: ReadonlyMap<string, string> = new Map<string, string>([
+  ...LOCAL_OPTION_NAMES.map(([name, option]) => [name, `use \`${option}\``] as const),
   ['SO_BINDTODEVICE', 'use `device`'],
   ['SO_BINDTOIFINDEX', "use `device`, with the interface's name"],
 ]);

@@ -9,13 +9,15 @@ import { readSysctl, type PortRange } from '../../kernel/sysctl.js';
 import { encodeOption, type EncodedOption } from '../../options/access.js';
 import { requireAccepted } from '../../options/reuse-port.js';
 import { Endpoint } from '../../wire/endpoint.js';
-import { callError, failedCall, localRoute, type Asked } from '../../source/explain.js';
-import { localSteps, optionSteps } from '../../source/local-steps.js';
+import { unpackRange } from '../../options/kinds/numbers.js';
+import type { Asked } from '../../source/asked.js';
+import { callError, failedCall } from '../../source/explain.js';
+import { localRoute } from '../../source/remedies.js';
+import { localSteps, optionSteps, streamSocket } from '../../source/local-steps.js';
 import { Recipe, type Step } from '../../source/recipe.js';
 import { requireNode } from '../../node/runtime.js';
 import { planOf, socketFamily, socketOptionsOf, type ListenOptions, type Plan } from './options.js';
 import { serve } from '../../node/server.js';
-import { IPPROTO_MPTCP, SOCK_STREAM } from '../../kernel/numbers.js';
 
 /**
  * Starts a server: net.Server, tls.Server, http.Server, https.Server, or a server of node:http2. Like
@@ -99,7 +101,7 @@ function openListener(plan: Plan): Handle {
 function openOn(endpoint: Endpoint, plan: Plan): Handle {
   const family = socketFamily(endpoint);
   const recipe = new Recipe([
-    { call: 'socket', family, type: SOCK_STREAM, protocol: plan.protocol === 'mptcp' ? IPPROTO_MPTCP : 0 },
+    streamSocket(family, plan.protocol),
     ...optionSteps(socketOptionsOf(plan, family)),
     ...localSteps(plan, family),
     ...optionSteps(plan.sockopts),
@@ -119,7 +121,13 @@ function openOn(endpoint: Endpoint, plan: Plan): Handle {
 /** Errors of bind(2) and listen(2) both have `syscall: 'listen'`, as in Node, since error handlers of servers check for it. */
 function failureOf(errno: number, step: Step | undefined, endpoint: Endpoint, plan: Plan): SyscallError {
   const asked: Asked = {
-    ...{ by: 'listen', family: socketFamily(endpoint), protocol: plan.protocol, transparent: plan.transparent },
+    ...{
+      by: 'listen',
+      family: socketFamily(endpoint),
+      protocol: plan.protocol,
+      transparent: plan.transparent,
+      device: plan.device,
+    },
     ...{ local: endpoint.address, port: endpoint.port, inWorker: cluster.isWorker },
     range: rangeAmong(plan.sockopts),
   };
@@ -131,7 +139,7 @@ function failureOf(errno: number, step: Step | undefined, endpoint: Endpoint, pl
 /** A range of its own, which the search of bind(2) keeps to. */
 function rangeAmong(options: readonly EncodedOption[]): PortRange | undefined {
   const value = options.find(({ option }) => option === 'IP_LOCAL_PORT_RANGE')?.value;
-  return typeof value === 'number' && value !== 0 ? [value & 0xffff || 1, value >>> 16 || 65535] : undefined;
+  return typeof value === 'number' ? unpackRange(value) : undefined;
 }
 
 /** Warns about settings that the kernel accepted but that have no effect. */

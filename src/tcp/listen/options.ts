@@ -14,7 +14,7 @@ import {
 import { encodeOption, type EncodedOption } from '../../options/access.js';
 import type { BpfInstruction } from '../../options/kinds/filter.js';
 import { steeringOf, type ReusePort } from '../../options/reuse-port.js';
-import { encodeSockopts, type StreamProtocol } from '../../options/sockopts.js';
+import { encodeSockopts, STREAM_PROTOCOLS, type StreamProtocol } from '../../options/sockopts.js';
 import type { StreamSocketOptions } from '../../options/table.js';
 import { checkLocalOptions, type CheckedLocalOptions } from '../../source/local-options.js';
 import { Endpoint } from '../../wire/endpoint.js';
@@ -97,7 +97,7 @@ export function planOf(given: ListenOptions, inWorker: boolean): Plan {
   checkOptions('options', options, KNOWN);
   const { backlog = 511, ipv6Only = false, deferAccept = 0 } = options;
   const { port = 0, exclusive = true, protocol = 'tcp' } = options;
-  oneOf('options.protocol', protocol, ['tcp', 'mptcp'] as const);
+  oneOf('options.protocol', protocol, STREAM_PROTOCOLS);
   integer('options.port', port, 0, 65535);
   const endpoint = endpointOf(options.host, port);
   boolean('options.ipv6Only', ipv6Only);

@@ -3,6 +3,8 @@
 import { native, type Handle } from '../../binding.js';
 import { BoundedMap } from '../../bounded-map.js';
 import { check, SyscallError } from '../../errors.js';
+import { callError, refusalError } from '../../source/explain.js';
+import { udpAsked } from '../asked.js';
 import type { SyscallContext } from '../../errors.js';
 import { Endpoint } from '../../wire/endpoint.js';
 import { familyNumber, type Family } from '../../wire/families.js';
@@ -10,7 +12,7 @@ import type { SenderOptions } from '../send/options.js';
 import { Sender, type SendEvents } from '../send/sender.js';
 import type { SendStats } from '../send/transmit.js';
 import { inheritSending } from './inherited.js';
-import { EADDRINUSE, EADDRNOTAVAIL, EAGAIN, SOCK_DGRAM } from '../../kernel/numbers.js';
+import { EAGAIN, SOCK_DGRAM } from '../../kernel/numbers.js';
 import { isUnicast } from '../../kernel/unicast.js';
 import { encodeOption } from '../../options/access.js';
 import { encodeLocalOptions } from '../../source/local-options.js';
@@ -92,8 +94,7 @@ export class EgressSockets {
     const { family } = source;
     // bind(2) accepts a broadcast address, and the datagrams would leave from another one.
     if (!isUnicast(source.address)) {
-      const { address: localAddress, port: localPort } = source;
-      throw new SyscallError('sendmsg', EADDRNOTAVAIL, { localAddress, localPort, reason: 'notUnicast' });
+      throw refusalError('replyFromMany', { ...udpAsked(family), local: source.address, port: source.port });
     }
     const handle = new (native().Handle)();
     const context: SyscallContext = { address: source.address, port: source.port };
@@ -105,12 +106,7 @@ export class EgressSockets {
         check('setsockopt', handle.setsockopt(level, name, value), { ...context, option });
       }
       const bound = handle.bind(source.transientSockaddr(family));
-      check('bind', bound, {
-        ...context,
-        ...(bound === EADDRINUSE && {
-          remedy: 'Another socket is bound to this address and port; set SO_REUSEADDR on it (reuseAddr: true)',
-        }),
-      });
+      if (bound < 0) throw callError('bind', bound, { ...udpAsked(family), local: source.address, port: source.port });
       this.#deafen(handle, source, family, context);
       return { handle, sender: this.#senderOf(handle, family), lastUsed: performance.now() };
     } catch (error) {

@@ -5,9 +5,12 @@ import { SocketError, SyscallError } from '../../errors.js';
 import { intOption } from '../../kernel/int-option.js';
 import { localEndpoint } from '../../options/local-endpoint.js';
 import { setsockoptError } from '../../options/set-error.js';
+import type { Asked } from '../../source/asked.js';
+import { refusalError } from '../../source/explain.js';
 import { Endpoint } from '../../wire/endpoint.js';
 import type { Family } from '../../wire/families.js';
 import { isWildcard } from '../../wire/wildcard.js';
+import { udpAsked } from '../asked.js';
 import { ReceivedBatch } from '../receive/batch.js';
 import type { MessageInfo } from '../receive/messages.js';
 import type { BatchContents, ReplyRouter } from '../send/batch-contents.js';
@@ -17,7 +20,7 @@ import type { Sender } from '../send/sender.js';
 import type { SendStats } from '../send/transmit.js';
 import { EgressSockets, type EgressContext, type EgressOptions } from './egress.js';
 import { mayLeak, staysHere } from './loopback.js';
-import { EAGAIN, EBADF, EINVAL, ENOTSUP, IPPROTO_IPV6, IPV6_FREEBIND, IPV6_TRANSPARENT } from '../../kernel/numbers.js';
+import { EAGAIN, EBADF, IPPROTO_IPV6, IPV6_FREEBIND, IPV6_TRANSPARENT } from '../../kernel/numbers.js';
 
 /** What a reply needs to know about a datagram: the info of a 'message', or an object with the same properties. */
 export type ReplyInfo = Pick<MessageInfo, 'source'> & Partial<Pick<MessageInfo, 'destination' | 'local' | 'interface'>>;
@@ -137,7 +140,7 @@ export class Replier implements ReplyRouter {
   #routeOf(info: Answered, options: ReplyOptions): Route {
     const { source, destination, local, interface: index } = info;
     // A forged source: the kernel takes 0.0.0.0 and :: for this host, and would deliver the reply to its own services.
-    if (isWildcard(source) || isMany(source)) throw notUnicast(source);
+    if (isWildcard(source) || isMany(source)) throw refusalError('replyToNobody', this.#asked(source));
     const leavesBy = this.#interfaceOf(info, options);
     const own = this.#ownAddress();
     // For multicast and broadcast, `local` is the address of the interface, or undefined, and the kernel picks one.
@@ -148,7 +151,7 @@ export class Replier implements ReplyRouter {
     if (mayLeak(answers, source, index)) {
       this.#check(options, source);
       const here = index === undefined && staysHere(this.#context.handle, source, port, options.mark);
-      if (!here) throw loopbackSource(source, answers);
+      if (!here) throw refusalError('replyFromLoopback', this.#asked(source, answers));
     }
     if (from !== undefined && port !== own.port) {
       this.#check(options, source); // invalid options must not create a socket
@@ -191,6 +194,11 @@ export class Replier implements ReplyRouter {
     this.#context.sender.envelope.requireLocalSources();
   }
 
+  #asked(remote: Endpoint, local?: Endpoint): Asked {
+    const from = local === undefined ? undefined : { local: local.address, port: local.port };
+    return { ...udpAsked(this.#context.family), ...from, remote };
+  }
+
   #ownAddress(): Endpoint {
     if (this.#own !== undefined) return this.#own;
     const own = localEndpoint(this.#context.handle);
@@ -200,11 +208,7 @@ export class Replier implements ReplyRouter {
 
   #unknown(source: Endpoint): Error {
     if (this.#context.reportsDestination) {
-      return new SyscallError('sendmsg', EINVAL, {
-        ...addressOf(source),
-        reason: 'unknownDestination',
-        remedy: 'The kernel did not report where the datagram was sent to: controlLength is too small',
-      });
+      return refusalError('destinationNotReported', this.#asked(source));
     }
     return new SocketError(
       'ERR_INVALID_STATE',
@@ -214,21 +218,16 @@ export class Replier implements ReplyRouter {
   }
 
   /** An error, adapted for a reply. */
-  #explain(error: unknown, source: Endpoint, answers = this.#own): unknown {
+  #explain(error: unknown, source: Endpoint): unknown {
     // An IPv6-only option (dontFragment) on an IPv6 socket: the caller cannot know that this peer uses IPv4.
-    if (error instanceof SocketError && error.code === 'ERR_UNSUPPORTED') {
-      if (source.family === 'ipv6' || this.#context.family === 'ipv4') return error;
-      return new SyscallError('sendmsg', ENOTSUP, { ...addressOf(source), reason: 'notForIPv4', cause: error });
-    }
-    const loopback = answers !== undefined && isLoopback4(answers) && !isLoopback4(source);
-    if (!(error instanceof SyscallError) || error.errno !== EINVAL || error.reason !== undefined || !loopback)
-      return error;
-    return loopbackSource(source, answers);
+    const isOther = source.family === 'ipv4' && this.#context.family === 'ipv6';
+    if (!isOther || !(error instanceof SocketError) || error.code !== 'ERR_UNSUPPORTED') return error;
+    return refusalError('optionForIPv6', this.#asked(source), undefined, { cause: error });
   }
 
   /** Reports errors that a peer can cause, and throws those of the caller. */
   #report(error: unknown, info: Answered): void {
-    const reported = this.#explain(error, info.source, info.local ?? info.destination);
+    const reported = this.#explain(error, info.source);
     if (!(reported instanceof SyscallError) || reported.errno === EBADF) throw error;
     this.#errors++;
     this.#context.onError(reported, info);
@@ -266,30 +265,8 @@ function checkInfo(info: ReplyInfo): Answered {
   };
 }
 
-function notUnicast(to: Endpoint): SyscallError {
-  return new SyscallError('sendmsg', EINVAL, {
-    ...addressOf(to),
-    reason: 'notUnicast',
-    remedy: 'Nobody has this address, so the datagram is forged, and no reply is sent',
-  });
-}
-
-function loopbackSource(to: Endpoint, from: Endpoint): SyscallError {
-  return new SyscallError('sendmsg', EINVAL, {
-    ...addressOf(to),
-    localAddress: from.address,
-    localPort: from.port,
-    reason: 'loopbackSource',
-    remedy: 'It would leave with a loopback address as its source; create the socket with pktinfo: true',
-  });
-}
-
 function addressOf({ address, port }: Endpoint): { address: string; port: number } {
   return { address, port };
-}
-
-function isLoopback4({ family, address }: Endpoint): boolean {
-  return family === 'ipv4' && address.startsWith('127.');
 }
 
 /** With each of them the kernel accepts any source. */

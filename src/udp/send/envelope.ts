@@ -3,7 +3,9 @@ import { intOption } from '../../kernel/int-option.js';
 import { boolean, integer, invalidType, invalidValue, options as checkOptions, outOfRange } from '../../arguments.js';
 import type { Handle } from '../../binding.js';
 import { BoundedMap } from '../../bounded-map.js';
-import { SocketError, SyscallError } from '../../errors.js';
+import { SocketError } from '../../errors.js';
+import { callError } from '../../source/explain.js';
+import { udpAsked } from '../asked.js';
 import { interfaceIndex } from '../../kernel/interfaces.js';
 import { Endpoint, type EndpointLike } from '../../wire/endpoint.js';
 import type { Family } from '../../wire/families.js';
@@ -335,12 +337,8 @@ function sourceOf(from: string | Endpoint | SendSource, ipv4: boolean): readonly
 /** @throws SyscallError, as the kernel's without IPV6_FREEBIND */
 function requireLocal(source: Endpoint, to: Endpoint | undefined): void {
   if (isLocal(source)) return;
-  throw new SyscallError('sendmsg', EINVAL, {
-    ...(to !== undefined && { address: to.address, port: to.port }),
-    localAddress: source.address,
-    reason: 'addressNotLocal',
-    remedy: 'The source is not an address of this host: create the socket with freebind: true to send from any address',
-  });
+  const send = { hasFrom: true, hasTransmitTime: false, gsoRequired: false, length: 0 };
+  throw callError('sendmsg', EINVAL, { ...udpAsked('ipv6'), local: source.address, remote: to, send });
 }
 
 function addressOf(address: string, ipv4: boolean, name: string): readonly [Endpoint, number] {

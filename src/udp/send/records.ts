@@ -55,6 +55,12 @@ export class Records {
     return this.#words[index * WORDS + SEGMENT] ?? 0;
   }
 
+  /** Where the control messages begin and end. */
+  control(index: number): readonly [from: number, to: number] {
+    const from = this.#words[index * WORDS + CONTROL] ?? 0;
+    return [from, from + (this.#words[index * WORDS + CONTROL_LENGTH] ?? 0)];
+  }
+
   /** Removes bytes that have been sent from the front of the message. */
   advance(index: number, bytes: number): void {
     const at = index * WORDS;

@@ -10,7 +10,7 @@ import { nothingToCut, type BatchOwner, type ReplyRouter, type SendBatchOptions 
 import { ADDRESS_ROOM, BESIDE_ROOM, Memory, SEGMENT_CONTROL, writeSegment } from './control.js';
 import { Envelope, NOTHING, type ReplyOptions, type ReplyRoute, type SendOptions } from './envelope.js';
 import { mayBePending } from '../pending-errors.js';
-import { sendError } from './errnos.js';
+import { sendError, type Failed } from './errnos.js';
 import { GsoPolicy, type GsoDisabled } from './gso.js';
 import { checkSenderOptions, type SenderOptions } from './options.js';
 import { Backlog } from './backlog.js';
@@ -216,8 +216,13 @@ export class Sender implements BatchOwner {
       if (transmitter.errno === 0) return 0;
     } else if (mayBePending(result)) return this.#inMessages(data, length, result);
     else if (result === EIO || result === EINVAL) return this.#inMessages(data, length, 0);
-    const size = segmentSize === 0 ? length : Math.min(length, segmentSize);
-    throw this.#error(result, size, cut, 0, envelope.destination);
+    throw this.#error(result, {
+      destination: envelope.destination,
+      control: this.#beside.bytes.slice(PLAIN, envelope.writeControl(this.#beside, PLAIN)),
+      length: segmentSize === 0 ? length : Math.min(length, segmentSize),
+      isCut: cut,
+      bytesSent: 0,
+    });
   }
 
   /** Whether data with a segment size can be sent with one call. */
@@ -294,22 +299,19 @@ export class Sender implements BatchOwner {
     const segment = segmentSize ?? records.segment(index);
     const length = segment === 0 ? records.length(index) : Math.min(segment, records.length(index));
     const destination = messages.target(index);
-    const cut = records.segment(index) !== 0;
-    return this.#error(this.#transmitter.errno, length, cut, this.#transmitter.bytes, destination);
+    const control = messages.beside.bytes.slice(...records.control(index));
+    const isCut = records.segment(index) !== 0;
+    return this.#error(this.#transmitter.errno, {
+      ...{ destination, control, length, isCut },
+      bytesSent: this.#transmitter.bytes,
+    });
   }
 
-  #error(
-    errno: number,
-    length: number,
-    cut: boolean,
-    bytesSent: number,
-    destination: Endpoint | undefined,
-  ): SyscallError {
-    const ipv4 = this.family === 'ipv4' || destination?.family === 'ipv4';
-    const gsoRequired = cut && this.#gso.mode === 'require';
+  #error(errno: number, { isCut, ...failed }: FailedSend): SyscallError {
     const remote = this.#context.connectedTo();
-    const connected = remote !== undefined && destination?.equals(remote) === true;
-    return sendError(errno, { handle: this.#handle, destination, connected, ipv4, length, gsoRequired, bytesSent });
+    const connected = remote !== undefined && failed.destination?.equals(remote) === true;
+    const gsoRequired = isCut && this.#gso.mode === 'require';
+    return sendError(errno, { ...failed, handle: this.#handle, family: this.family, connected, gsoRequired });
   }
 
   #onPendingError(errno: number): void {
@@ -327,6 +329,11 @@ export class Sender implements BatchOwner {
   #notify<E extends keyof SendEvents>(event: E, ...args: SendEvents[E]): void {
     setImmediate(() => this.#context.emit(event, ...args));
   }
+}
+
+interface FailedSend extends Pick<Failed, 'destination' | 'control' | 'length' | 'bytesSent'> {
+  /** Whether it was a message of several segments. */
+  readonly isCut: boolean;
 }
 
 const EMPTY = new Uint8Array(0);

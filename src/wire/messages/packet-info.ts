@@ -1,6 +1,6 @@
 // IP_PKTINFO and IPV6_PKTINFO: the interface and the local address of a datagram. ip(7), ipv6(7), RFC 3542.
-import { integer, invalidType, invalidValue } from '../../arguments.js';
-import { readIPv4, readIPv6, writeIPv4, writeIPv6 } from '../address.js';
+import { integer, invalidValue, object } from '../../arguments.js';
+import { readIPv4, readIPv6, withoutZone, writeIPv4, writeIPv6 } from '../address.js';
 import { LITTLE_ENDIAN } from '../byte-order.js';
 import { Endpoint } from '../endpoint.js';
 import { viewOf } from './bytes.js';
@@ -47,12 +47,12 @@ export function writePacketInfo6(value: PacketInfo, name: string): Uint8Array {
   const { index, source } = check(value, name);
   viewOf(data).setInt32(16, index === 0 ? (source?.scopeId ?? 0) : index, LITTLE_ENDIAN);
   if (source === undefined) return data;
-  writeIPv6(source.family === 'ipv4' ? `::ffff:${source.address}` : (source.address.split('%')[0] ?? ''), data, 0);
+  writeIPv6(source.family === 'ipv4' ? `::ffff:${source.address}` : withoutZone(source.address), data, 0);
   return data;
 }
 
 function check(value: PacketInfo, name: string): { index: number; source: Endpoint | undefined } {
-  if (typeof value !== 'object' || value === null) throw invalidType(name, 'of type object', value);
+  object(name, value);
   const index = value.interface === undefined ? 0 : integer(`${name}.interface`, value.interface, 0, 2 ** 31 - 1);
   const source =
     value.source === undefined ? undefined : Endpoint.from({ address: value.source, port: 0 }, `${name}.source`);

@@ -256,7 +256,7 @@ test.each([
     );
     await refused(
       () => {
-        setOption(reservation, name, value);
+        setOption(reservation, name as never, value as never); // does not compile otherwise
       },
       { name: 'TypeError', code: 'ERR_INVALID_ARG_VALUE' },
       why,

@@ -156,17 +156,28 @@ test('reserveUdp() refuses options that would break its guarantee, in sockopts a
   ] as const) {
     expect((await errorOf(() => hold({ sockopts: { [name]: true } }))).code).toBe('ERR_INVALID_ARG_VALUE');
     const reservation = hold();
-    expect((await errorOf(() => setOption(reservation, name, true))).code).toBe('ERR_INVALID_ARG_VALUE');
+    expect((await errorOf(() => setOption(reservation, name as never, true as never))).code).toBe('ERR_INVALID_ARG_VALUE');
     const raw = { level: 1, name: number };
     expect((await errorOf(() => setOption(reservation, raw, 1))).code).toBe('ERR_INVALID_ARG_VALUE');
     expect(getOption(reservation, name)).toBe(false);
   }
-  expect((await errorOf(() => hold({ sockopts: { IP_FREEBIND: true } }))).code).toBe('ERR_INVALID_ARG_VALUE');
+  expect((await errorOf(() => hold({ sockopts: { IP_FREEBIND: true } as object }))).code).toBe('ERR_INVALID_ARG_VALUE');
   setOption(hold({ sockopts: { SO_PRIORITY: 3 } }), 'IP_TOS', 8);
 });
 
+test('reserveUdp() refuses UDP_SEGMENT and names segmentSize, since toUdpSocket() has it per send', async () => {
+  expect((await errorOf(() => hold({ sockopts: { UDP_SEGMENT: 100 } as object }))).message).toContain('segmentSize');
+  const reservation = hold();
+  for (const option of ['UDP_SEGMENT', { level: 17, name: 103 }, { level: 136, name: 103 }]) {
+    const error = await errorOf(() => setOption(reservation, option as never, 100 as never));
+    expect(error).toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' });
+    expect(error.message).toContain('segmentSize');
+  }
+  expect(getOption(reservation, 'UDP_SEGMENT')).toBe(0);
+});
+
 test('reserveUdp() refuses UDP_GRO and names toUdpSocket(), since datagrams would arrive merged', async () => {
-  expect((await errorOf(() => hold({ sockopts: { UDP_GRO: true } }))).message).toContain('toUdpSocket');
+  expect((await errorOf(() => hold({ sockopts: { UDP_GRO: true } as object }))).message).toContain('toUdpSocket');
   const reservation = hold();
   for (const option of ['UDP_GRO', { level: 17, name: 104 }, { level: 136, name: 104 }]) {
     const error = await errorOf(() => setOption(reservation, option as never, 1 as never));

@@ -150,7 +150,7 @@ test('the segment size of a UdpSocket applies to sends, replies and batches, and
 
 describe('UDP_SEGMENT as an option of a UdpSocket', () => {
   test.each<[string, (udp: UdpSocket) => void]>([
-    ['by name', (udp) => setOption(udp, 'UDP_SEGMENT', 100)],
+    ['by name', (udp) => setOption(udp, 'UDP_SEGMENT' as never, 100 as never)],
     ['by numbers', (udp) => setOption(udp, { level: 17, name: 103 }, 100)],
     ['by numbers, with bytes', (udp) => setOption(udp, { level: 17, name: 103 }, Uint8Array.of(100, 0, 0, 0))],
     ['by the numbers of UDP-Lite', (udp) => setOption(udp, { level: 136, name: 103 }, 100)],

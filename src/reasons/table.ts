@@ -1,57 +1,27 @@
 // Why a system call failed, and what to do about it: one table for every error of this package. The kernel's errno alone
 // does not tell; what was asked for decides. Rows are data: src/source/explain.ts finds the row for a failure.
+import type { FailureReason } from '../errors.js';
 import {
   EACCES,
   EADDRINUSE,
   EADDRNOTAVAIL,
   EAFNOSUPPORT,
   EAGAIN,
+  EDESTADDRREQ,
   EHOSTUNREACH,
   EINVAL,
+  EIO,
   EMFILE,
+  EMSGSIZE,
   ENETUNREACH,
   ENFILE,
+  ENOBUFS,
   ENODEV,
   ENOPROTOOPT,
   ENOTSUP,
   EPERM,
   EPROTONOSUPPORT,
-} from './kernel/numbers.js';
-
-/** `reason` of errors. The same fact has the same reason, whichever call meets it. */
-export type FailureReason =
-  /** No local port is free; `exhaustedBy` says what holds them. */
-  | 'portRangeExhausted'
-  /** The local port that was asked for is taken, or the 4-tuple is. */
-  | 'portInUse'
-  /** The local address is not assigned to this host. */
-  | 'addressNotLocal'
-  /** The local address is a broadcast or multicast address. */
-  | 'notUnicast'
-  /** IPv4: the socket is bound to a source that is not routed to this host (freebind), and cannot send from it. */
-  | 'sourceNotLocal'
-  /** The local and the remote address are of different families. */
-  | 'familyMismatch'
-  /** This host has no address to send from. */
-  | 'noSourceAddress'
-  /** There is no route to the destination, or one that forbids it. */
-  | 'noRoute'
-  /** A link-local address without its interface. */
-  | 'noZone'
-  /** A privilege is missing. */
-  | 'notPermitted'
-  /** This network namespace has no such interface. */
-  | 'noDevice'
-  /** TCP Fast Open for clients is switched off. */
-  | 'fastopenClientOff'
-  /** This kernel does not have it. */
-  | 'unsupported'
-  /** The kernel took another local end than the one that was asked for; the socket is closed. */
-  | 'otherSource'
-  /** A loopback address cannot be the source toward another host. */
-  | 'loopbackSource'
-  /** The process or the host has no file descriptor left. */
-  | 'descriptorLimit';
+} from '../kernel/numbers.js';
 
 /** System calls whose failures the table explains. */
 export type ExplainedCall = 'socket' | 'setsockopt' | 'bind' | 'listen' | 'connect' | 'sendmsg';
@@ -70,6 +40,11 @@ export const CONDITIONS = {
   sourceNotLocal: 'the local address is an IPv4 address that is not routed to this host, without `transparent`',
   inWorker: 'a worker of a cluster listens',
   privileged: 'the option needs a capability',
+  alreadyBound: 'the socket has a local port already',
+  unrouted: 'there is no route to the destination, or one that is a black hole',
+  hasFrom: 'the send has a `from`',
+  hasTransmitTime: 'the send has a `txTime`',
+  gsoRequired: "with `gso: 'require'`",
   mptcp: "with `protocol: 'mptcp'`",
 } as const;
 
@@ -83,10 +58,11 @@ export interface ReasonRow {
   readonly option?: string;
   /** All of them hold. */
   readonly when?: readonly Condition[];
-  readonly reason: FailureReason;
+  /** Absent where the code is enough, and only the remedy is added. */
+  readonly reason?: FailureReason;
   /**
    * What to do: one or more sentences, without the last full stop. In braces what differs from case to case, which
-   * src/source/explain.ts fills in. Absent where the code says it all.
+   * src/source/explain.ts fills in. Absent where the code is enough.
    */
   readonly remedy?: string;
 }
@@ -152,7 +128,7 @@ export const REASONS: readonly ReasonRow[] = [
     errno: [EPERM, EACCES],
     when: ['privileged'],
     reason: 'notPermitted',
-    remedy: 'It needs {privilege}',
+    remedy: 'The option needs {privilege}',
   },
   {
     call: 'bind',
@@ -175,6 +151,14 @@ export const REASONS: readonly ReasonRow[] = [
     when: ['noZone'],
     reason: 'noZone',
     remedy: 'A link-local address needs its interface as zone: {local}%eth0',
+  },
+  {
+    call: 'bind',
+    errno: EINVAL,
+    when: ['alreadyBound'],
+    reason: 'alreadyBound',
+    remedy:
+      'The socket is bound already, by an earlier bind, connect or send, and cannot be bound again: create another one',
   },
   {
     call: ['bind', 'listen'],
@@ -256,6 +240,13 @@ export const REASONS: readonly ReasonRow[] = [
     remedy: 'No local port is free from {localOrAny}',
   },
   {
+    call: 'sendmsg',
+    errno: [EINVAL, ENETUNREACH],
+    when: ['hasFrom', 'notUnicast'],
+    reason: 'notUnicast',
+    remedy: 'The source {local} is a broadcast or multicast address: use an address of this host',
+  },
+  {
     call: ['connect', 'sendmsg'],
     errno: ENETUNREACH,
     when: ['sourceNotLocal'],
@@ -290,10 +281,52 @@ export const REASONS: readonly ReasonRow[] = [
     remedy: 'A link-local address needs its interface as zone: {remote}%eth0',
   },
   {
+    call: 'sendmsg',
+    errno: [EIO, EINVAL],
+    when: ['gsoRequired'],
+    reason: 'gsoRefused',
+    remedy:
+      "The path does not support segmentation offload, and gso is 'require': use 'auto' to fall back to single datagrams",
+  },
+  {
+    call: ['connect', 'sendmsg'],
+    errno: EINVAL,
+    when: ['unrouted'],
+    reason: 'noRoute',
+    remedy: 'The route to {remote} is a black hole: see `ip route get {remote}`',
+  },
+  {
+    call: 'sendmsg',
+    errno: EINVAL,
+    when: ['hasTransmitTime'],
+    reason: 'optionOff',
+    remedy: 'A transmit time needs SO_TXTIME: create the socket with the `txTime` option',
+  },
+  {
+    call: 'sendmsg',
+    errno: EINVAL,
+    when: ['hasFrom'],
+    reason: 'addressNotLocal',
+    remedy: 'The source {local} is not an address of this host: {freebind} to send from any address',
+  },
+  {
     call: 'connect',
     errno: EINVAL,
     reason: 'noRoute',
-    remedy: 'The route to {remote} is a black hole, or the source cannot be used for it: see `ip route get {remote}`',
+    remedy: 'The source cannot be used for the route to {remote}: see `ip route get {remote}`',
+  },
+  { call: 'sendmsg', errno: EMSGSIZE, reason: 'tooLong', remedy: '{tooLong}' },
+  { call: 'sendmsg', errno: EDESTADDRREQ, remedy: 'Set the `to` option, or connect the socket' },
+  {
+    call: 'sendmsg',
+    errno: EPERM,
+    reason: 'notPermitted',
+    remedy: 'A firewall or a BPF program dropped it, or the `mark` needs CAP_NET_ADMIN or CAP_NET_RAW',
+  },
+  {
+    call: 'sendmsg',
+    errno: ENOBUFS,
+    remedy: 'A queue of the device is full, and some data was dropped. Send less at a time',
   },
 ];
 
