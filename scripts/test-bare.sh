@@ -36,12 +36,12 @@ cp /etc/ssl/certs/ca-certificates.crt "$machine/etc/ssl/certs/" 2>/dev/null || t
 export NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt DEBIAN_FRONTEND=noninteractive
 unset npm_config_nodedir CI "${!npm_@}"
 
-inside() { chroot "$machine" sh -c "cd /root/linux-sockets && $1"; }
+inside() { chroot "$machine" sh -c "cd /srv/linux-sockets && $1"; }
 installed() { chroot "$machine" apt-get install -y -qq --no-install-recommends "$@" >/dev/null; }
 
 chroot "$machine" apt-get update -qq
 installed nodejs npm
-git clone -q "$repository" "$machine/root/linux-sockets"
+git clone -q "$repository" "$machine/srv/linux-sockets"
 echo "node $(inside 'node --version'), npm $(inside 'npm --version')"
 
 echo '$ npm ci'

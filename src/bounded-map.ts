@@ -1,4 +1,4 @@
-// BoundedMap: a Map that never grows beyond a maximum. For caches, and for what strangers (peers, addresses) could make grow.
+// BoundedMap: a Map with a maximum size, for caches and for entries that peers could add without limit.
 
 export interface BoundedMapOptions<K, V> {
   /** `get` makes an entry the newest, so that the least recently used one leaves instead of the oldest. @default false */

@@ -45,7 +45,7 @@ udp.on('message', (data, info) => {
   if (asked === undefined) return;
   const served = prefixes.check(asked.address, asked.family);
   const made = answer(data, served ? asked : undefined, info.source);
-  if (made === undefined) return; // not a question: an answer to it might come back, for ever
+  if (made === undefined) return; // not a question: answering an answer could start an endless loop
   const sent = udp.reply(info, made.data);
   const { question, result } = made;
   say({ asked: asked.address, by: info.address, question, result, sent }, `${asked.address} ${question}: ${result}`);

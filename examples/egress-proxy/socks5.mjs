@@ -27,7 +27,7 @@ export function createSocksServer(proxy) {
     // Until there is a tunnel, any error destroys the client.
     const drop = () => client.destroy();
     client.on('error', drop);
-    // For the whole handshake: a client that sends a byte now and then must not stay for ever.
+    // Limits the whole handshake, so that a client cannot stay connected by sending a byte now and then.
     const timer = setTimeout(drop, HANDSHAKE_TIMEOUT_MS);
     serve(client, proxy)
       .catch(drop)

@@ -5,7 +5,7 @@ import { LEVELS, socketsOf, type OptionRow } from '../options/row.js';
 /** A section of a manual page: its title and its text. */
 export type Section = readonly [title: string, text: string];
 
-export function sectionsOf(name: string, row: OptionRow): readonly Section[] {
+function sectionsOf(name: string, row: OptionRow): readonly Section[] {
   return [
     ['NAME', `${name}, ${row.level} (${LEVELS[row.level]}) ${row.name}`],
     ['VALUE', valueOf(row)],

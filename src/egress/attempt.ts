@@ -4,7 +4,7 @@ import { SocketError } from '../errors.js';
 import type { EncodedOption } from '../options/access.js';
 import { rangeExhausted, refusalError } from '../source/explain.js';
 import type { Candidate, Source } from '../source/source.js';
-import { isWildcard } from '../wire/wildcard.js';
+import { isWildcard } from '../wire/address-kinds.js';
 import type { Cooldowns } from './cooldowns.js';
 import { CLOSED, CONNECT, EXHAUSTED, FAILED, type EgressEvent } from './events.js';
 import type { PoolSource } from './pool-source.js';

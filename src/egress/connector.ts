@@ -7,13 +7,12 @@ import { connect as nodeTlsConnect, type TLSSocket } from 'node:tls';
 import { invalidValue, object } from '../arguments.js';
 import { native } from '../binding.js';
 import { listenerOf, optionsOf } from '../tcp/connect/connect.js';
-import type { ConnectOptions } from '../tcp/connect/options.js';
+import { UNIX_SOCKET, type ConnectOptions } from '../tcp/connect/options.js';
 import { httpAgent, httpsAgent, type EgressHttpAgentOptions, type EgressHttpsAgentOptions } from './agents.js';
 import {
   dial,
   dialLater,
   dialTls,
-  UNIX_SOCKET,
   type Dialer,
   type DialOptions,
   type DialTlsOptions,

@@ -4,7 +4,12 @@ import { type WaitForLocalPort } from '../ports/wait-policy.js';
 import type { Socket, SocketConstructorOpts } from 'node:net';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { invalidValue, object } from '../arguments.js';
-import { withoutUrlProtocol, type ConnectOptions, type SourceSocketOptions } from '../tcp/connect/options.js';
+import {
+  UNIX_SOCKET,
+  withoutUrlProtocol,
+  type ConnectOptions,
+  type SourceSocketOptions,
+} from '../tcp/connect/options.js';
 import { readEgressKey, type EgressKey } from './egress-key.js';
 
 /** Options of `createConnection`: those of `connect`, and `egressKey`. Options of HTTP and TLS may be among them. */
@@ -86,6 +91,3 @@ export function checkAccepted(options: object): void {
   }
   refuseDescriptor(options);
 }
-
-/** Why a path is refused. */
-export const UNIX_SOCKET = 'a Unix socket has no source address';

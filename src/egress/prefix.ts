@@ -1,6 +1,7 @@
 // A source in text form: one address, or a prefix of addresses. Gives its addresses by index, and the index of an address.
 import { isIPv4, isIPv6 } from 'node:net';
 import { invalidType, invalidValue } from '../arguments.js';
+import { isMulticast } from '../wire/address-kinds.js';
 import { isMapped, readIPv4, readIPv6, writeIPv4, writeIPv6 } from '../wire/address.js';
 import type { Family } from '../wire/families.js';
 
@@ -62,7 +63,7 @@ export class Prefix {
     }
     if (prefix.size === 1n) {
       if (first === 0n) throw refuse('it is the unspecified address, which would leave the choice to the kernel');
-      if (isMulticast(bytes)) throw refuse('nothing can be sent from a multicast address');
+      if (isMulticast(bare)) throw refuse('nothing can be sent from a multicast address');
     }
     return prefix;
   }
@@ -123,9 +124,4 @@ function format(value: bigint, bytes: Uint8Array): string {
   view.setBigUint64(0, value >> 64n);
   view.setBigUint64(8, value & 0xffff_ffff_ffff_ffffn);
   return readIPv6(bytes, 0);
-}
-
-function isMulticast(bytes: Uint8Array): boolean {
-  const [first = 0] = bytes;
-  return bytes.length === 4 ? first >= 224 && first <= 239 : first === 0xff;
 }

@@ -11,11 +11,11 @@ import {
   ENOTSUP,
 } from './numbers.js';
 import { isIPv4, isIPv6 } from 'node:net';
-import { integer, invalidType, invalidValue } from '../arguments.js';
+import { invalidType, invalidValue } from '../arguments.js';
 import { SyscallError } from '../errors.js';
 import { isMapped, readIPv4, readIPv6, writeIPv4, writeIPv6 } from '../wire/address.js';
 import { LITTLE_ENDIAN } from '../wire/byte-order.js';
-import { interfaceIndex } from './interfaces.js';
+import { zoneIndex } from './interfaces.js';
 import { askKernel, attribute, attributes, NETLINK_ROUTE } from './netlink.js';
 
 /** RTN_* of rtnetlink(7), and 'none' if there is no route. */
@@ -101,14 +101,7 @@ function parse(given: string | { readonly address: string }): { family: number; 
   if (!isIPv6(bare)) throw invalidValue('address', text, 'it is not an IP address; names are not resolved here');
   writeIPv6(bare, bytes, 0);
   if (isMapped(bytes, 0)) return { family: AF_INET, bytes: bytes.subarray(12), zone: 0 };
-  return { family: AF_INET6, bytes, zone: percent === -1 ? 0 : zoneIndex(text.slice(percent + 1)) };
-}
-
-function zoneIndex(zone: string): number {
-  if (/^\d{1,10}$/.test(zone)) return integer("address's zone", Number(zone), 1, 0xffffffff);
-  const index = interfaceIndex(zone);
-  if (index === undefined) throw invalidValue('address', zone, 'no network interface has this name');
-  return index;
+  return { family: AF_INET6, bytes, zone: percent === -1 ? 0 : zoneIndex(text.slice(percent + 1), 'address') };
 }
 
 /** struct rtmsg and its attributes. */

@@ -1,5 +1,6 @@
 // TIME-WAIT: how long a closed connection keeps its port toward a destination, and when connect(2) may reuse it.
-import { isIPv4 } from 'node:net';
+import { isLoopback } from '../wire/address-kinds.js';
+import { LOOPBACK_IFINDEX } from './numbers.js';
 import { readSysctl } from './sysctl.js';
 
 export interface TimeWaitSettings {
@@ -60,10 +61,3 @@ export function timeWaitReusable(
 function countsAsLoopback({ local, remote, interface: device }: ClosedConnection): boolean {
   return isLoopback(local.address) || isLoopback(remote.address) || device === LOOPBACK_IFINDEX;
 }
-
-function isLoopback(address: string): boolean {
-  return isIPv4(address) ? address.startsWith('127.') : address === '::1' || address.startsWith('::ffff:127.');
-}
-
-/** `lo` is the first interface of every namespace. */
-const LOOPBACK_IFINDEX = 1;

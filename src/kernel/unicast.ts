@@ -3,6 +3,7 @@
 import { BoundedMap } from '../bounded-map.js';
 import { native } from '../binding.js';
 import { SyscallError } from '../errors.js';
+import { isMulticast, LIMITED_BROADCAST } from '../wire/address-kinds.js';
 import { Endpoint } from '../wire/endpoint.js';
 import { familyNumber } from '../wire/families.js';
 import { interfaceIndex } from './interfaces.js';
@@ -17,12 +18,11 @@ import { routeTo } from './routes.js';
  * @param device the interface that the socket is bound to; in a VRF, the VRF's table applies
  */
 export function isUnicast(address: string, device?: string): boolean {
-  if (address.includes(':')) return !/^ff[\da-f]{2}:/i.test(address);
+  if (address.includes(':')) return !isMulticast(address);
   const key = device === undefined ? address : `${address} ${device}`;
   const now = performance.now();
   if (now < (knownUntil.get(key) ?? 0)) return true;
-  const first = Number.parseInt(address, 10);
-  if ((first >= 224 && first < 240) || address === '255.255.255.255' || isBroadcast(address, device)) return false;
+  if (isMulticast(address) || address === LIMITED_BROADCAST || isBroadcast(address, device)) return false;
   knownUntil.set(key, now + KNOWN_FOR_MS);
   return true;
 }

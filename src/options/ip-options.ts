@@ -2,6 +2,7 @@
 import { PATH_MTU_DISCOVERY } from './path-mtu-discovery.js';
 import {
   IP_FREEBIND,
+  IP_TRANSPARENT,
   IP_MTU,
   IP_PKTINFO,
   IP_RECVERR,
@@ -53,7 +54,7 @@ export const IP_OPTIONS = {
     doc: 'Allow bind() to an address that is not local, or not yet. IPv4 packets still leave from local addresses only.' },
   IP_PASSSEC: { level: 'IPPROTO_IP', name: 18, kind: 'flag', inherited: true, mptcp: 'refused', source: 'ip(7)',
     doc: 'Receive an SCM_SECURITY message with each labelled datagram (IPsec or NetLabel with SELinux).' },
-  IP_TRANSPARENT: { level: 'IPPROTO_IP', name: 19, kind: 'flag', privilege: 'CAP_NET_ADMIN or CAP_NET_RAW', inherited: true, source: 'ip(7)',
+  IP_TRANSPARENT: { level: 'IPPROTO_IP', name: IP_TRANSPARENT, kind: 'flag', privilege: 'CAP_NET_ADMIN or CAP_NET_RAW', inherited: true, source: 'ip(7)',
     doc: 'Transparent proxying: bind to, accept for and send from non-local addresses.' },
   IP_RECVORIGDSTADDR: { level: 'IPPROTO_IP', name: IP_RECVORIGDSTADDR, kind: 'flag', inherited: true, mptcp: 'refused', source: 'ip(7)',
     doc: 'Receive an IP_ORIGDSTADDR message with each datagram: its original destination address and port.' },

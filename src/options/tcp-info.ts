@@ -28,6 +28,7 @@ export interface TcpInfo {
   readonly rcvWscale: number;
   /** Was `deliveryRate` limited by the application rather than by the network? */
   readonly deliveryRateAppLimited: boolean;
+  /** Why TCP Fast Open was not used for this connection, as a client. */
   readonly fastopenClientFail: (typeof FASTOPEN_CLIENT_FAIL)[number];
   /** Retransmission timeout, in microseconds. */
   readonly rto: number;

@@ -6,7 +6,12 @@ import { TIME_WAIT_MS } from '../kernel/time-wait.js';
  * Whether to wait for a local port when all are taken, instead of failing with reason 'portRangeExhausted'. `timeout` is
  * in milliseconds, for each address that is tried; `true` waits 60,000 ms, as long as TIME-WAIT lasts.
  */
-export type WaitForLocalPort = boolean | { readonly timeout?: number | undefined };
+export type WaitForLocalPort =
+  | boolean
+  | {
+      /** Milliseconds, 1 to 2147483647. @default 60000 */
+      readonly timeout?: number | undefined;
+    };
 
 /** How long to wait for a free port. */
 export interface WaitPolicy {

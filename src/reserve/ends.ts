@@ -20,6 +20,18 @@ export interface ReservationOptions extends LocalOptions {
   readonly localPortRange?: PortRange | undefined;
 }
 
+/** The names of all options. */
+export const RESERVATION_OPTIONS = [
+  'remote',
+  'local',
+  'localPortRange',
+  'shareLocalPort',
+  'freebind',
+  'transparent',
+  'mark',
+  'sockopts',
+] as const;
+
 export interface Ends {
   readonly family: Family;
   readonly remote: Endpoint;

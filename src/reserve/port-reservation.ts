@@ -21,6 +21,7 @@ import { Readiness } from '../socket/readiness.js';
 import { emptyHandle, giveBack } from '../source/handles.js';
 import { Endpoint, SOCKADDR_SIZE, type EndpointLike } from '../wire/endpoint.js';
 import { losesGuarantee, type UnsafeOption } from './guarantee.js';
+import { fromHandle } from './internal.js';
 import { handshake } from './handshake.js';
 import { noLongerHeld, notHeld, type DetachedReservation } from './moved.js';
 import { requireNode } from '../node/runtime.js';
@@ -70,7 +71,7 @@ export class PortReservation implements OwnSocket<'stream'>, Disposable {
   }
 
   /** Takes over the handle of a socket whose connect was deferred. @internal */
-  static of(handle: Handle, local: Endpoint, remote: Endpoint): PortReservation {
+  static [fromHandle](handle: Handle, local: Endpoint, remote: Endpoint): PortReservation {
     return new PortReservation(handle, local, remote);
   }
 

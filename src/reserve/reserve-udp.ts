@@ -14,9 +14,10 @@ import { localSteps, optionSteps } from '../source/local-steps.js';
 import { Recipe } from '../source/recipe.js';
 import { Endpoint } from '../wire/endpoint.js';
 import type { Family } from '../wire/families.js';
-import { endsOf, outsideRange, refuseDevice, type ReservationOptions } from './ends.js';
+import { endsOf, outsideRange, refuseDevice, RESERVATION_OPTIONS, type ReservationOptions } from './ends.js';
 import type { OffloadOption } from '../udp/options.js';
 import { LOSES_GUARANTEE, SET_BY_RESERVE_UDP, type NotOfReservations } from './guarantee.js';
+import { fromHandle } from './internal.js';
 import { UdpReservation } from './udp-reservation.js';
 
 export interface ReserveUdpOptions extends ReservationOptions {
@@ -50,7 +51,7 @@ export function reserveUdp(options: ReserveUdpOptions): UdpReservation {
     if (held === undefined || (choice.rangeWanted && !contains(choice.range, held.port))) {
       throw outsideRange(asked, choice.range, held);
     }
-    return UdpReservation.of(handle, { family, local: held, remote });
+    return UdpReservation[fromHandle](handle, { family, local: held, remote });
   } catch (error) {
     handle.close();
     throw error;
@@ -67,7 +68,7 @@ interface Plan {
 
 function planOf(options: ReserveUdpOptions): Plan {
   refuseDevice(object('options', options));
-  checkOptions('options', options, KNOWN);
+  checkOptions('options', options, RESERVATION_OPTIONS);
   const { family, remote, local } = endsOf(options);
   const { shareLocalPort = false, localPortRange } = options;
   if (boolean('options.shareLocalPort', shareLocalPort)) {
@@ -99,14 +100,4 @@ function planOf(options: ReserveUdpOptions): Plan {
   return { family, remote, choice, recipe, asked };
 }
 
-const KNOWN = [
-  'remote',
-  'local',
-  'localPortRange',
-  'shareLocalPort',
-  'freebind',
-  'transparent',
-  'mark',
-  'sockopts',
-] as const;
 const REFUSED: ReadonlyMap<string, string> = new Map([...LOSES_GUARANTEE, ...SET_BY_RESERVE_UDP]);

@@ -2,27 +2,27 @@
 // method of the talk "What makes the panda sad?" (Linux Plumbers 2024): a TCP Fast Open connect that waits for its first
 // data.
 import { boolean, integer, object, options as checkOptions } from '../arguments.js';
-import type { Handle } from '../binding.js';
 import { SocketError } from '../errors.js';
-import { EADDRINUSE, EADDRNOTAVAIL, EINPROGRESS } from '../kernel/numbers.js';
+import { EADDRNOTAVAIL, EINPROGRESS } from '../kernel/numbers.js';
 import { isUnicast } from '../kernel/unicast.js';
 import { encodeOption } from '../options/access.js';
 import { saysDeferred } from '../options/deferred.js';
 import { encodeSockopts } from '../options/sockopts.js';
 import type { StreamSocketOptions } from '../options/table.js';
-import { choosePort, contains, passedOver } from '../ports/port-range.js';
+import { choosePort, contains } from '../ports/port-range.js';
 import { failedCall, outerError } from '../source/explain.js';
 import { giveBack, takeHandle } from '../source/handles.js';
 import { checkLocalOptions } from '../source/local-options.js';
 import { localSteps, optionSteps, streamSocket } from '../source/local-steps.js';
 import type { Recipe, Step } from '../source/recipe.js';
 import { Recipes, type Shape } from '../source/recipes.js';
-import { askedFor, boundAddress, type Source } from '../source/source.js';
+import { askedFor, boundAddress, runBound, type Source } from '../source/source.js';
 import { Endpoint, type LocalEndpointLike } from '../wire/endpoint.js';
 import type { Family } from '../wire/families.js';
-import { isWildcard } from '../wire/wildcard.js';
-import { endsOf, outsideRange, refuseDevice, type ReservationOptions } from './ends.js';
+import { isWildcard } from '../wire/address-kinds.js';
+import { endsOf, outsideRange, refuseDevice, RESERVATION_OPTIONS, type ReservationOptions } from './ends.js';
 import { LOSES_GUARANTEE, SET_BY_RESERVE, type NotOfReservations } from './guarantee.js';
+import { fromHandle } from './internal.js';
 import { PortReservation } from './port-reservation.js';
 
 export interface ReserveOptions extends ReservationOptions {
@@ -83,7 +83,7 @@ export interface ReservePlan {
 /** @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
 export function planOf(options: ReserveOptions): ReservePlan {
   refuseDevice(object('options', options));
-  checkOptions('options', options, KNOWN);
+  checkOptions('options', options, RESERVATION_OPTIONS);
   const { remote, local, family } = endsOf(options);
   const { shareLocalPort = true } = options;
   boolean('options.shareLocalPort', shareLocalPort);
@@ -121,18 +121,14 @@ export function attempt(plan: ReservePlan): PortReservation | RefusedStep {
   const { family, source, bind, remote } = plan;
   const recipe = RECIPES.of(source, family);
   recipe.connectTo(remote, family);
-  if (bind !== undefined) recipe.bindTo(bind.sockaddr(family));
   const handle = takeHandle();
-  let errno = recipe.run(handle);
-  if (errno === EADDRINUSE && bind?.port === 0 && recipe.failed?.call === 'bind') {
-    errno = retryOnLast(recipe, handle, plan, bind);
-  }
+  const errno = bind === undefined ? recipe.run(handle) : runBound(recipe, handle, source, bind, family);
   if (errno !== 0) {
     giveBack(handle);
     return { errno, step: recipe.failed };
   }
   try {
-    return PortReservation.of(handle, verified(recipe, plan), remote);
+    return PortReservation[fromHandle](handle, verified(recipe, plan), remote);
   } catch (error) {
     handle.close();
     throw error;
@@ -154,14 +150,6 @@ function stepsOf({ source, family, binds }: Shape): Step[] {
   ];
 }
 
-/** bind(2) to port 0 found no free port, but may not have tried the last one. */
-function retryOnLast(recipe: Recipe, handle: Handle, { source, family }: ReservePlan, bind: Endpoint): number {
-  const last = passedOver(source.rangeWanted ? source.range : undefined);
-  if (last === undefined) return EADDRINUSE;
-  recipe.bindTo(bind.withPort(last).sockaddr(family));
-  return recipe.run(handle);
-}
-
 /** The error of a run, with evidence if no port was free. */
 export function failureOf({ errno, step }: RefusedStep, { source, family, bind, remote }: ReservePlan): Error {
   const asked = askedFor(source, 'reserve', family, remote);
@@ -175,14 +163,13 @@ export function failureOf({ errno, step }: RefusedStep, { source, family, bind, 
 /** Checks the result against what was requested, before the socket is exposed. Returns the local end. */
 function verified(recipe: Recipe, { source, family, bind, remote }: ReservePlan): Endpoint {
   if (!saysDeferred(recipe.info, recipe.infoLength)) throw notDeferred(remote);
-  const { name } = recipe;
   const bound = bind === undefined || isWildcard(bind) ? undefined : bind;
   // The kernel accepted the address, but would send from another one.
   if (bound !== undefined && !recipe.keptAddress()) {
     throw outerError('bind', EADDRNOTAVAIL, askedFor(source, 'reserve', family, remote));
   }
-  const picked = ((name[2] ?? 0) << 8) | (name[3] ?? 0);
-  const local = bound === undefined ? Endpoint.decode(name, recipe.nameLength) : bound.withPort(picked);
+  const picked = recipe.port;
+  const local = bound === undefined ? Endpoint.decode(recipe.name, recipe.nameLength) : bound.withPort(picked);
   if (local === undefined) throw new SocketError('ERR_UNSUPPORTED', 'The socket has no IP address.');
   if (source.rangeWanted && !contains(source.range, picked)) {
     throw outsideRange(askedFor(source, 'reserve', family, remote), source.range, local);
@@ -198,15 +185,5 @@ function notDeferred(remote: Endpoint): SocketError {
   );
 }
 
-const KNOWN = [
-  'remote',
-  'local',
-  'localPortRange',
-  'shareLocalPort',
-  'freebind',
-  'transparent',
-  'mark',
-  'sockopts',
-] as const;
 const REFUSED: ReadonlyMap<string, string> = new Map([...LOSES_GUARANTEE, ...SET_BY_RESERVE]);
 const RECIPES = new Recipes(stepsOf);

@@ -21,6 +21,7 @@ import type { UdpSocket } from '../udp/socket.js';
 import type { Endpoint } from '../wire/endpoint.js';
 import type { Family } from '../wire/families.js';
 import { losesGuarantee, SET_BY_RESERVE_UDP, type UnsafeOption } from './guarantee.js';
+import { fromHandle } from './internal.js';
 import { checkMoved, leadsTo, noLongerHeld, notHeld, type DetachedReservation } from './moved.js';
 
 /** The two ends of a reservation. */
@@ -57,7 +58,7 @@ export class UdpReservation implements OwnSocket<'dgram'>, Disposable {
   }
 
   /** Takes over the handle of a connected socket. @internal */
-  static of(handle: Handle, ends: HeldEnds): UdpReservation {
+  static [fromHandle](handle: Handle, ends: HeldEnds): UdpReservation {
     return new UdpReservation(handle, ends);
   }
 

@@ -46,6 +46,7 @@ import {
   SO_DOMAIN,
   SO_TYPE,
   TCP_INFO,
+  UIO_MAXIOV,
 } from '../kernel/numbers.js';
 
 export interface NativeSocketOptions<T extends SocketType = SocketType, F extends Family = Family> {
@@ -413,7 +414,7 @@ function peerOf(handle: Handle): Endpoint | undefined {
 
 function vectors(name: string, data: Uint8Array | readonly Uint8Array[]): readonly Uint8Array[] {
   if (!Array.isArray(data)) return [bytes(name, data)];
-  integer(`${name}.length`, data.length, 0, 1024); // UIO_MAXIOV
+  integer(`${name}.length`, data.length, 0, UIO_MAXIOV);
   data.forEach((part, i) => bytes(`${name}[${String(i)}]`, part));
   return data as readonly Uint8Array[];
 }

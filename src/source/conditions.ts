@@ -8,7 +8,7 @@ import type { Condition, ExplainedCall } from '../reasons/table.js';
 import { withoutZone } from '../wire/address.js';
 import { Endpoint } from '../wire/endpoint.js';
 import { familyNumber } from '../wire/families.js';
-import { isWildcard } from '../wire/wildcard.js';
+import { isLoopback, isWildcard } from '../wire/address-kinds.js';
 import type { Asked } from './asked.js';
 
 export type Test = (asked: Asked, call: ExplainedCall) => boolean;
@@ -20,7 +20,7 @@ export const TESTS: Readonly<Record<Condition, Test>> = {
   notUnicast: ({ local, device }) => local !== undefined && !isUnicast(plainAddress(local), device),
   noZone: ({ local, remote }, call) => lacksZone(call === 'bind' ? local : remote?.address),
   noSourceAddress: ({ local, remote }) => isAny(local) && remote !== undefined && !hasSource(remote),
-  loopbackSource: ({ local, remote }) => isLoopback(local) && remote !== undefined && !isLoopback(remote.address),
+  loopbackSource: ({ local = '', remote }) => isLoopback(local) && remote !== undefined && !isLoopback(remote.address),
   remoteNotUnicast: ({ protocol, remote }) =>
     protocol !== 'udp' && remote !== undefined && !isUnicast(withoutZone(remote.address)),
   broadcast: ({ protocol, remote }) =>
@@ -54,10 +54,6 @@ function lacksZone(address: string | undefined): boolean {
 /** The address as in Endpoint, but without a zone; a mapped address as IPv4. */
 function plainAddress(address: string): string {
   return Endpoint.from({ address: withoutZone(address), port: 0 }).address;
-}
-
-function isLoopback(address: string | undefined): boolean {
-  return address !== undefined && (address.startsWith('127.') || address === '::1');
 }
 
 function isRouted(address: string): boolean {

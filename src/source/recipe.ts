@@ -81,6 +81,11 @@ export class Recipe {
     return handle.make(this.#arena);
   }
 
+  /** The port in `name`. */
+  get port(): number {
+    return ((this.name[2] ?? 0) << 8) | (this.name[3] ?? 0);
+  }
+
   /** The step that failed in the last run. */
   get failed(): Step | undefined {
     return this.steps[this.#words[1] ?? 0];

@@ -2,7 +2,7 @@
 import { localPortRange, readSysctl } from '../kernel/sysctl.js';
 import { withoutZone } from '../wire/address.js';
 import type { Family } from '../wire/families.js';
-import { isWildcard } from '../wire/wildcard.js';
+import { isWildcard } from '../wire/address-kinds.js';
 import type { Asked, Caller } from './asked.js';
 
 /** The command that routes an address to this host (AnyIP). */

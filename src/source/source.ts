@@ -1,12 +1,15 @@
 // Source: the requested local end of a TCP connection, from the options of `connect` or from a pool.
+import type { Handle } from '../binding.js';
+import { EADDRINUSE } from '../kernel/numbers.js';
 import type { EncodedOption } from '../options/access.js';
 import type { StreamProtocol } from '../options/sockopts.js';
-import type { PortChoice } from '../ports/port-range.js';
+import { passedOver, type PortChoice } from '../ports/port-range.js';
 import type { Endpoint } from '../wire/endpoint.js';
 import type { Family } from '../wire/families.js';
-import { WILDCARD } from '../wire/wildcard.js';
+import { WILDCARD } from '../wire/address-kinds.js';
 import type { Asked, Caller } from './asked.js';
 import type { CheckedLocalOptions } from './local-options.js';
+import type { Recipe } from './recipe.js';
 
 /** A checked source, encoded as far as possible without knowing the family. */
 export interface Source extends PortChoice, CheckedLocalOptions {
@@ -22,6 +25,21 @@ export interface Source extends PortChoice, CheckedLocalOptions {
 /** Whether the kernel picks the port from a range. */
 export function searchesAtBind(source: Source, family: Family): boolean {
   return source.port === 0 && !source.shareLocalPort && boundAddress(source, family) !== undefined;
+}
+
+/**
+ * Runs a recipe for a socket that is bound to `bind`. In a range of an odd number of ports, bind(2) to port 0 never tries the
+ * last one (inet_csk_find_open_port): when it found none, that one is tried.
+ * @returns 0, or the negative errno of the last run
+ */
+export function runBound(recipe: Recipe, handle: Handle, source: Source, bind: Endpoint, family: Family): number {
+  recipe.bindTo(bind.sockaddr(family));
+  const errno = recipe.run(handle);
+  if (errno !== EADDRINUSE || bind.port !== 0 || recipe.failed?.call !== 'bind') return errno;
+  const last = passedOver(source.rangeWanted ? source.range : undefined);
+  if (last === undefined) return errno;
+  recipe.bindTo(bind.withPort(last).sockaddr(family));
+  return recipe.run(handle);
 }
 
 /** The address for bind(2); undefined if the socket is not bound. */

@@ -8,6 +8,7 @@ import { EACCES, EPERM, IPPROTO_UDP, UDP_SEGMENT } from '../kernel/numbers.js';
 import { honoursTransmitTime, qdiscs } from '../kernel/qdiscs.js';
 import { encodeOption, type EncodedOption } from '../options/access.js';
 import type { TransmitTime } from '../options/kinds/timestamping.js';
+import { type PATH_MTU_DISCOVERY } from '../options/path-mtu-discovery.js';
 import { type WritableOptionName } from '../options/table.js';
 import type { OptionAccess } from '../options/target.js';
 import type { Family } from '../wire/families.js';
@@ -55,13 +56,7 @@ export type BufferFeature = 'recvBufferSize' | 'sendBufferSize';
 export type FeatureName = FlagFeature | BufferFeature | 'gso' | 'pathMtuDiscovery' | 'txTime';
 
 /** Modes of path MTU discovery: IP_MTU_DISCOVER of ip(7). */
-export type PathMtuDiscovery = (typeof PATH_MTU_DISCOVERY)[number];
-
-/**
- * The option's values, 0 to 5. The first four: never set don't-fragment; follow the route; always; always, and ignore the
- * known MTU.
- */
-export const PATH_MTU_DISCOVERY = ['dont', 'want', 'do', 'probe', 'interface', 'omit'] as const;
+export type PathMtuDiscovery = keyof typeof PATH_MTU_DISCOVERY;
 
 /** `true`: on if the kernel supports it. 'require': creating the socket fails if it does not. */
 export type Wanted = boolean | 'require';
@@ -112,10 +107,9 @@ export function flagOptions(feature: FlagFeature, family: Family, wanted: Wanted
 
 /** Required, since it changes what is sent. */
 export function pathMtuOptions(mode: PathMtuDiscovery, family: Family): FeatureOption[] {
-  const value = PATH_MTU_DISCOVERY.indexOf(mode);
   const names =
     family === 'ipv4' ? (['IP_MTU_DISCOVER'] as const) : (['IPV6_MTU_DISCOVER', 'IP_MTU_DISCOVER'] as const);
-  return names.map((name) => ({ ...encodeOption(name, value as never), feature: 'pathMtuDiscovery', required: true }));
+  return names.map((name) => ({ ...encodeOption(name, mode), feature: 'pathMtuDiscovery', required: true }));
 }
 
 /** SO_TXTIME: clocks other than CLOCK_MONOTONIC fail with EPERM without CAP_NET_ADMIN. */

@@ -13,8 +13,9 @@ import { applyOptions, encodeOption, type EncodedOption } from '../options/acces
 import type { TransmitTime } from '../options/kinds/timestamping.js';
 import { requireAccepted, steeringOf, type ReusePort } from '../options/reuse-port.js';
 import { checkLocalOptions, encodeLocalOptions, type LocalOptions } from '../source/local-options.js';
+import { PATH_MTU_DISCOVERY } from '../options/path-mtu-discovery.js';
 import { encodeSockopts } from '../options/sockopts.js';
-import type { DatagramSocketOptions } from '../options/table.js';
+import type { SocketOptionsOf } from '../options/table.js';
 import type { OptionAccess } from '../options/target.js';
 import { FAMILIES, type Family } from '../wire/families.js';
 import {
@@ -23,7 +24,6 @@ import {
   Features,
   FLAG_FEATURES,
   flagOptions,
-  PATH_MTU_DISCOVERY,
   pathMtuOptions,
   transmitTimeOption,
   type FeatureOption,
@@ -41,9 +41,9 @@ import { IPPROTO_UDP, IPPROTO_UDPLITE, UDP_GRO, UDP_SEGMENT } from '../kernel/nu
  * otherwise `udp.features` and the 'degraded' event report that it is not on) or 'require' (`create` throws if it is not
  * supported).
  */
-export interface UdpSocketOptions extends SenderOptions, EgressOptions, LocalOptions {
+export interface UdpSocketOptions<F extends Family = Family> extends SenderOptions, EgressOptions, LocalOptions {
   /** 'ipv6' also receives IPv4 unless `ipv6Only` is set. Mapped addresses are shown as IPv4 with `mapped: true`. */
-  readonly family: Family;
+  readonly family: F;
 
   /** Receive datagrams of one flow merged, up to 64 KiB at once (UDP_GRO, Linux 5.0). Fixed when the socket is created. @default false */
   readonly gro?: Wanted | undefined;
@@ -110,7 +110,7 @@ export interface UdpSocketOptions extends SenderOptions, EgressOptions, LocalOpt
   /** The size of the send buffer in bytes, as `recvBufferSize`; the limit is net.core.wmem_max. */
   readonly sendBufferSize?: number | undefined;
   /** Any other socket options, set after those above, except UDP_GRO (use `gro`) and UDP_SEGMENT (use `segmentSize`). */
-  readonly sockopts?: Omit<DatagramSocketOptions, 'UDP_GRO' | 'UDP_SEGMENT'> | undefined;
+  readonly sockopts?: Omit<SocketOptionsOf<'dgram', F>, OffloadOption> | undefined;
 
   /** Datagrams per system call, 1 to 256. @default 64 */
   readonly slots?: number | undefined;
@@ -125,7 +125,7 @@ export interface UdpSocketOptions extends SenderOptions, EgressOptions, LocalOpt
    * (`controlTruncated`). @default 320, which is enough for all options above
    */
   readonly controlLength?: number | undefined;
-  /** Overwrite received data once it is no longer valid, to find code that still uses it. Slow. @default false */
+  /** Overwrites received data when it becomes invalid, so that code which still uses it is found. Slow. @default false */
   readonly debug?: boolean | undefined;
 }
 
@@ -157,7 +157,7 @@ export function checkUdpOptions(options: UdpSocketOptions): void {
   }
   requireAccepted(steeringOf(options.reusePort)); // a check
   if (options.pathMtuDiscovery !== undefined) {
-    oneOf('options.pathMtuDiscovery', options.pathMtuDiscovery, PATH_MTU_DISCOVERY);
+    oneOf('options.pathMtuDiscovery', options.pathMtuDiscovery, Object.keys(PATH_MTU_DISCOVERY));
   }
   if (options.txTime !== undefined && options.txTime !== true) {
     checkOptions('options.txTime', options.txTime, ['clock', 'deadline', 'reportErrors']);

@@ -16,7 +16,7 @@ import {
 import type { WaitOptions } from '../socket/native-socket.js';
 import { Endpoint, SOCKADDR_SIZE, type EndpointLike, type LocalEndpointLike } from '../wire/endpoint.js';
 import { type Family } from '../wire/families.js';
-import { WILDCARD } from '../wire/wildcard.js';
+import { WILDCARD } from '../wire/address-kinds.js';
 import { UdpCore, type UdpStats } from './core.js';
 import { optionsFor, remember, stateOf, takeSegmentSize, type UdpAdoptOptions } from './descriptor.js';
 import { UdpEmitter } from './emitter.js';
@@ -65,7 +65,7 @@ export class UdpSocket extends UdpEmitter implements OwnSocket<'dgram'>, AsyncDi
    * @throws SyscallError of socket or setsockopt; ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE,
    *   ERR_UNSUPPORTED (gso: 'require')
    */
-  static create(given: UdpSocketOptions): UdpSocket {
+  static create<F extends Family>(given: UdpSocketOptions<F>): UdpSocket {
     const options = readOptions(given);
     checkUdpOptions(options);
     const { handle, features } = createSocket(options);

@@ -1,6 +1,7 @@
 // Control messages (cmsg(3)): encodes a list of messages as the bytes of msg_control, and decodes it. Sizes must be exact:
 // the kernel refuses a UDP_SEGMENT of four bytes, and reads beyond the end of a short one.
 import { bytes as checkBytes, integer, invalidType, invalidValue, object } from '../arguments.js';
+import { CMSG_HEADER } from '../kernel/numbers.js';
 import { LITTLE_ENDIAN } from './byte-order.js';
 import {
   CONTROL_MESSAGES,
@@ -29,9 +30,6 @@ export type ReceivedControlMessage =
   | { [N in ReceivedControlName]: { readonly type: N; readonly value: ReceivedControlValues[N] } }[ReceivedControlName]
   | RawControlMessage;
 
-/** struct cmsghdr on 64 bits: size_t length, int level, int type. */
-const HEADER = 16;
-
 const EMPTY = new Uint8Array(0);
 
 /**
@@ -43,15 +41,15 @@ export function encodeControl(messages: readonly ControlMessage[] | undefined): 
   if (!Array.isArray(messages)) throw invalidType('control', 'an Array', messages);
   if (messages.length === 0) return EMPTY;
   const raw = Array.from(messages, toRaw); // not map, which skips holes
-  const encoded = new Uint8Array(raw.reduce((size, { data }) => size + align(HEADER + data.length), 0));
+  const encoded = new Uint8Array(raw.reduce((size, { data }) => size + align(CMSG_HEADER + data.length), 0));
   const view = new DataView(encoded.buffer);
   let at = 0;
   for (const { level, type, data } of raw) {
-    view.setBigUint64(at, BigInt(HEADER + data.length), LITTLE_ENDIAN);
+    view.setBigUint64(at, BigInt(CMSG_HEADER + data.length), LITTLE_ENDIAN);
     view.setInt32(at + 8, level, LITTLE_ENDIAN);
     view.setInt32(at + 12, type, LITTLE_ENDIAN);
-    encoded.set(data, at + HEADER);
-    at += align(HEADER + data.length);
+    encoded.set(data, at + CMSG_HEADER);
+    at += align(CMSG_HEADER + data.length);
   }
   return encoded;
 }
@@ -65,12 +63,12 @@ export function decodeControl(control: Uint8Array, length: number = control.leng
   const view = new DataView(control.buffer, control.byteOffset, control.byteLength);
   const messages: ReceivedControlMessage[] = [];
   let at = 0;
-  while (at + HEADER <= end) {
+  while (at + CMSG_HEADER <= end) {
     const size = Number(view.getBigUint64(at, LITTLE_ENDIAN));
-    if (size < HEADER || at + size > end) break;
+    if (size < CMSG_HEADER || at + size > end) break;
     const level = view.getInt32(at + 8, LITTLE_ENDIAN);
     const type = view.getInt32(at + 12, LITTLE_ENDIAN);
-    messages.push(fromRaw(level, type, control.slice(at + HEADER, at + size)));
+    messages.push(fromRaw(level, type, control.slice(at + CMSG_HEADER, at + size)));
     at += align(size);
   }
   return messages;

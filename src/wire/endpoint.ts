@@ -3,7 +3,7 @@ import { AF_INET, AF_INET6 } from '../kernel/numbers.js';
 import { isIPv4, isIPv6 } from 'node:net';
 import { inspect, type InspectOptions } from 'node:util';
 import { integer, invalidType, invalidValue, port as checkPort } from '../arguments.js';
-import { interfaceIndex, interfaceName } from '../kernel/interfaces.js';
+import { zoneIndex, interfaceName } from '../kernel/interfaces.js';
 import { isMapped, readIPv4, readIPv6, withoutZone, writeIPv4, writeIPv6, writeMapped } from './address.js';
 import { LITTLE_ENDIAN } from './byte-order.js';
 import { type Family } from './families.js';
@@ -201,7 +201,7 @@ export class Endpoint {
     if (isMapped(bytes, 0)) return new Endpoint(readIPv4(bytes, 12), port, 'ipv4', true, 0, flowlabel);
     const address = readIPv6(bytes, 0);
     if (zone === undefined) return new Endpoint(address, port, 'ipv6', false, 0, flowlabel);
-    return new Endpoint(`${address}%${zone}`, port, 'ipv6', false, scopeOf(zone, name), flowlabel);
+    return new Endpoint(`${address}%${zone}`, port, 'ipv6', false, zoneIndex(zone, name), flowlabel);
   }
 
   #write(bytes: Uint8Array, family: Family): Uint8Array {
@@ -249,13 +249,6 @@ export const UNSPECIFIED: Uint8Array = new Uint8Array(16);
 function writeUint16(bytes: Uint8Array, at: number, value: number): void {
   bytes[LITTLE_ENDIAN ? at : at + 1] = value;
   bytes[LITTLE_ENDIAN ? at + 1 : at] = value >> 8;
-}
-
-function scopeOf(zone: string, name: string): number {
-  if (/^\d{1,10}$/.test(zone)) return integer(`${name}'s zone`, Number(zone), 1, 0xffffffff);
-  const index = interfaceIndex(zone);
-  if (index === undefined) throw invalidValue(name, zone, 'no network interface has this name');
-  return index;
 }
 
 function zoneOf(scopeId: number): string {

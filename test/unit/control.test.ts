@@ -156,7 +156,7 @@ describe('encoding', () => {
     [{}, 'ERR_INVALID_ARG_TYPE'],
     ['IP_TTL', 'ERR_INVALID_ARG_TYPE'],
     [[undefined], 'ERR_INVALID_ARG_TYPE'],
-    [[[]], 'ERR_INVALID_ARG_VALUE'],
+    [[[]], 'ERR_INVALID_ARG_TYPE'],
     [[{ type: 'UDP_SEGMENT', value: 0 }], 'ERR_OUT_OF_RANGE'],
     [[{ type: 'UDP_SEGMENT', value: 65536 }], 'ERR_OUT_OF_RANGE'],
     [[{ type: 'IP_TOS', value: 256 }], 'ERR_OUT_OF_RANGE'],

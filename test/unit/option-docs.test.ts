@@ -46,9 +46,9 @@ describe('completion', { timeout: 60_000 }, () => {
     ['connect({ port: 443, sockopts: { ¦ } });'],
     ["reserve({ remote: '192.0.2.1:443', sockopts: { ¦ } });"],
   ])('of sockopts shows the type and the doc line of an option: %s', (source) => {
-    const { doc, source: from } = OPTIONS.IP_FREEBIND;
-    expect(detailsOf(source, 'IP_FREEBIND')).toEqual([
-      expect.stringContaining('IP_FREEBIND?: boolean'),
+    const { doc, source: from } = OPTIONS.IP_TTL;
+    expect(detailsOf(source, 'IP_TTL')).toEqual([
+      expect.stringContaining('IP_TTL?: number'),
       `${doc} ${from}`,
     ]);
   });
@@ -61,7 +61,10 @@ describe('completion', { timeout: 60_000 }, () => {
     const datagram = namesAt("UdpSocket.create({ family: 'ipv6', sockopts: { ¦ } });");
     expect(datagram).toContain('UDP_CORK');
     expect(datagram).not.toContain('TCP_USER_TIMEOUT');
-    expect(namesAt('connect({ port: 443, sockopts: { ¦ } });')).not.toContain('UDP_SEGMENT');
+    expect(datagram).not.toContain('UDP_SEGMENT'); // `segmentSize` of sends
+    expect(namesAt("UdpSocket.create({ family: 'ipv4', sockopts: { ¦ } });")).not.toContain('IPV6_FREEBIND');
+    const ofConnect = namesAt('connect({ port: 443, sockopts: { ¦ } });');
+    for (const name of ['UDP_SEGMENT', 'IP_FREEBIND', 'SO_MARK']) expect(ofConnect).not.toContain(name);
     expect(namesAt('listen(tcp as unknown as Server, { sockopts: { ¦ } });')).not.toContain('UDP_SEGMENT');
   });
 

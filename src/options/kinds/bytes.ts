@@ -1,4 +1,4 @@
-// Kinds of values that are text, bytes as they are, control messages, or the socket's memory in numbers.
+// Kinds of values: text, undecoded bytes, control messages, and the socket's memory use.
 import { bytes as checkBytes, integer, invalidType, outOfRange, string } from '../../arguments.js';
 import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
 import { decodeControl, type ReceivedControlMessage } from '../../wire/control.js';

@@ -1,7 +1,7 @@
 // An interface and an address, as several structs have them.
 import { isIPv4 } from 'node:net';
 import { integer, invalidType, invalidValue } from '../../arguments.js';
-import { interfaceIndex } from '../../kernel/interfaces.js';
+import { requireInterface } from '../../kernel/interfaces.js';
 import { writeIPv4 } from '../../wire/address.js';
 import { Endpoint } from '../../wire/endpoint.js';
 import { INT32_MAX } from './codec.js';
@@ -12,9 +12,7 @@ export type Interface = string | number;
 export function indexOf(value: unknown, name: string): number {
   if (typeof value === 'number') return integer(name, value, 0, INT32_MAX);
   if (typeof value !== 'string') throw invalidType(name, 'the name or index of a network interface', value);
-  const index = value.includes('\0') ? undefined : interfaceIndex(value);
-  if (index === undefined) throw invalidValue(name, value, 'no network interface has this name');
-  return index;
+  return requireInterface(value, name);
 }
 
 /** 0 if no interface is given. */

@@ -29,7 +29,7 @@ import { withoutZone } from '../../wire/address.js';
 import { Endpoint, SOCKADDR_SIZE } from '../../wire/endpoint.js';
 import type { Family } from '../../wire/families.js';
 import { sameAddress } from '../../wire/same-address.js';
-import { isWildcard } from '../../wire/wildcard.js';
+import { isWildcard } from '../../wire/address-kinds.js';
 import { install, sourceEndpoint } from './descriptor.js';
 import {
   abandoned,

@@ -21,6 +21,7 @@ import {
   isDeferredConnect,
   refuseMisspelt,
   sourceOf,
+  UNIX_SOCKET,
   withoutUrlProtocol,
   type ConnectOptions,
 } from './options.js';
@@ -81,7 +82,7 @@ function nodeOptions(options: ConnectOptions, { address, port }: Source): Connec
 }
 
 /** The options of `connectFrom`, where a pool provides the sources. */
-export type PoolConnectOptions = Omit<TcpNetConnectOpts, 'localAddress' | 'localPort'> & {
+type PoolConnectOptions = Omit<TcpNetConnectOpts, 'localAddress' | 'localPort'> & {
   readonly waitForLocalPort?: WaitForLocalPort | undefined;
 };
 
@@ -204,15 +205,10 @@ function isNodesAlone(options: ConnectOptions): boolean {
   if (!path && fd === undefined && !handle) return false; // the same conditions as in net.Socket
   const { localAddress, localPort } = options;
   if (path && (localAddress !== undefined || localPort !== undefined)) {
-    throw invalidValue('options.path', path, 'a Unix socket has no local address and port');
+    throw invalidValue('options.path', path, UNIX_SOCKET);
   }
   if (!asksForMore(options)) return true;
-  if (path)
-    throw invalidValue(
-      'options.path',
-      path,
-      "a pipe has no source: only net.connect's own options can be used with it",
-    );
+  if (path) throw invalidValue('options.path', path, UNIX_SOCKET);
   throw invalidValue(
     fd === undefined ? 'options.handle' : 'options.fd',
     fd ?? handle,

@@ -1,17 +1,16 @@
 // Creates the descriptor of an attempt, sets it up and binds it for its source, and gives it to Node's handle.
 import type { Handle } from '../../binding.js';
 import { BoundedMap } from '../../bounded-map.js';
-import { EADDRINUSE, EADDRNOTAVAIL, ENODEV } from '../../kernel/numbers.js';
+import { EADDRNOTAVAIL, ENODEV } from '../../kernel/numbers.js';
 import { isUnicast } from '../../kernel/unicast.js';
 import { descriptorIn, isOpen, type TcpHandle } from '../../node/tcp-handle.js';
 import { encodeOption } from '../../options/access.js';
-import { passedOver } from '../../ports/port-range.js';
 import { giveBack, takeHandle } from '../../source/handles.js';
 import { failedCall } from '../../source/explain.js';
 import { localSteps, optionSteps, streamSocket } from '../../source/local-steps.js';
 import type { Recipe, Step } from '../../source/recipe.js';
 import { Recipes, type Shape } from '../../source/recipes.js';
-import { askedFor, boundAddress, type Source } from '../../source/source.js';
+import { askedFor, boundAddress, runBound, type Source } from '../../source/source.js';
 import { Endpoint } from '../../wire/endpoint.js';
 import type { Family } from '../../wire/families.js';
 import { callFailure, failureOf, familyFailure, type Failure } from './failure.js';
@@ -52,7 +51,7 @@ function give(handle: Handle, into: TcpHandle): Failure | undefined {
 function make(handle: Handle, source: Source, family: Family, mapped: boolean): Failure | undefined {
   const recipe = RECIPES.of(source, family);
   const address = boundAddress(source, family);
-  if (address === undefined) return run(recipe, handle, source, family);
+  if (address === undefined) return outcome(recipe.run(handle), recipe, source, family);
   let endpoint: Endpoint;
   try {
     endpoint = sourceEndpoint(address);
@@ -66,17 +65,11 @@ function make(handle: Handle, source: Source, family: Family, mapped: boolean): 
   if (!isUnicast(endpoint.address, source.device)) {
     return callFailure('bind', EADDRNOTAVAIL, askedFor(source, 'connect', family));
   }
-  recipe.bindTo((source.port === 0 ? endpoint : endpoint.withPort(source.port)).sockaddr(family));
-  const failure = run(recipe, handle, source, family);
-  if (failure?.errno !== EADDRINUSE || source.port !== 0 || recipe.failed?.call !== 'bind') return failure;
-  const last = passedOver(source.rangeWanted ? source.range : undefined);
-  if (last === undefined) return failure;
-  recipe.bindTo(endpoint.withPort(last).sockaddr(family));
-  return run(recipe, handle, source, family) === undefined ? undefined : failure;
+  const bind = source.port === 0 ? endpoint : endpoint.withPort(source.port);
+  return outcome(runBound(recipe, handle, source, bind, family), recipe, source, family);
 }
 
-function run(recipe: Recipe, handle: Handle, source: Source, family: Family): Failure | undefined {
-  const errno = recipe.run(handle);
+function outcome(errno: number, recipe: Recipe, source: Source, family: Family): Failure | undefined {
   if (errno === 0) return undefined;
   const { call, option } = failedCall(recipe.failed);
   return callFailure(call, errno, askedFor(source, 'connect', family), option);

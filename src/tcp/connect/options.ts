@@ -46,6 +46,9 @@ export interface ConnectOptions extends TcpNetConnectOpts, SourceOptions {
   readonly waitForLocalPort?: WaitForLocalPort | undefined;
 }
 
+/** Why a path is refused. */
+export const UNIX_SOCKET = "a Unix socket has no local address: only net.connect's own options can be used with it";
+
 /** The options of an HTTP request have `protocol: 'https:'`, which is not the transport protocol. */
 export function withoutUrlProtocol<O extends object>(options: O): O {
   const { protocol } = options as { readonly protocol?: unknown };

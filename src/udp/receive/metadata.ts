@@ -3,6 +3,7 @@
 import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
 import { RESULT_WORDS, type Arena } from './arena.js';
 import {
+  CMSG_HEADER,
   IP_ORIGDSTADDR,
   IP_PKTINFO,
   IP_TOS,
@@ -74,15 +75,15 @@ export class Metadata {
     const start = slot * arena.shape.controlSize;
     const end = start + (arena.resultWords[RESULT_WORDS * slot + 2] ?? 0);
     // struct cmsghdr on 64 bits: size_t length, int level, int type; then the data, and the next at a multiple of 8.
-    for (let at = start; at + HEADER <= end;) {
+    for (let at = start; at + CMSG_HEADER <= end;) {
       const word = at >> 2;
       const size = words[word + LENGTH_WORD] ?? 0;
-      if (size < HEADER || at + size > end) break;
-      const data = at + HEADER;
+      if (size < CMSG_HEADER || at + size > end) break;
+      const data = at + CMSG_HEADER;
       const value = words[word + 4] ?? 0;
       const kind = ((words[word + 2] ?? 0) << 16) | (words[word + 3] ?? 0);
       // The kernel truncates a message at the end of the space; what follows belongs to another slot, or to an earlier batch.
-      if (at + size === end && size < HEADER + dataLength(kind)) break;
+      if (at + size === end && size < CMSG_HEADER + dataLength(kind)) break;
       switch (kind) {
         case GRO_KIND:
           fields[first + SEGMENT_SIZE] = value;
@@ -145,7 +146,6 @@ function dataLength(kind: number): number {
   }
 }
 
-const HEADER = 16;
 /** The low half of a size_t. */
 const LENGTH_WORD = LITTLE_ENDIAN ? 0 : 1;
 

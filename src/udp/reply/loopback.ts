@@ -4,12 +4,12 @@ import type { Handle } from '../../binding.js';
 import { intOption } from '../../kernel/int-option.js';
 import { routeTo } from '../../kernel/routes.js';
 import type { Endpoint } from '../../wire/endpoint.js';
-import { SOL_SOCKET, SO_BINDTODEVICE, SO_MARK } from '../../kernel/numbers.js';
+import { LOOPBACK_IFINDEX, SOL_SOCKET, SO_BINDTODEVICE, SO_MARK } from '../../kernel/numbers.js';
 
 /** Whether a reply to this peer may leave this host with ::1 as its source, judging by the addresses alone. */
 export function mayLeak(from: Endpoint, to: Endpoint, index: number | undefined): boolean {
   // Datagrams received on the loopback device are from this host.
-  return from.family === 'ipv6' && from.address === '::1' && to.address !== '::1' && index !== LOOPBACK_INDEX;
+  return from.family === 'ipv6' && from.address === '::1' && to.address !== '::1' && index !== LOOPBACK_IFINDEX;
 }
 
 /**
@@ -30,6 +30,4 @@ export function staysHere(handle: Handle, to: Endpoint, sourcePort: number, mark
   }
 }
 
-/** The index of `lo` in every network namespace: LOOPBACK_IFINDEX. */
-const LOOPBACK_INDEX = 1;
 const scratch = new Uint8Array(16);

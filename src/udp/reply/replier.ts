@@ -9,7 +9,7 @@ import type { Asked } from '../../source/asked.js';
 import { refusalError } from '../../source/explain.js';
 import { Endpoint } from '../../wire/endpoint.js';
 import type { Family } from '../../wire/families.js';
-import { isWildcard } from '../../wire/wildcard.js';
+import { isMulticast, isWildcard, LIMITED_BROADCAST } from '../../wire/address-kinds.js';
 import { udpAsked } from '../asked.js';
 import { ReceivedBatch } from '../receive/batch.js';
 import type { MessageInfo } from '../receive/messages.js';
@@ -274,7 +274,6 @@ const FREE = [IPV6_FREEBIND, IPV6_TRANSPARENT] as const;
 const NOTHING_ELSE: ReplyOptions = {};
 
 /** Multicast addresses and 255.255.255.255; broadcast addresses of subnets cannot be recognised. */
-function isMany({ family, address }: Endpoint): boolean {
-  if (family === 'ipv6') return address.startsWith('ff');
-  return (Number.parseInt(address, 10) >= 224 && Number.parseInt(address, 10) < 240) || address === '255.255.255.255';
+function isMany({ address }: Endpoint): boolean {
+  return isMulticast(address) || address === LIMITED_BROADCAST;
 }

@@ -3,6 +3,7 @@
 // the IPv6 ones.
 import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
 import {
+  CMSG_HEADER,
   IPPROTO_IP,
   IPPROTO_IPV6,
   IPPROTO_UDP,
@@ -43,7 +44,7 @@ export class Memory {
 /** UDP_SEGMENT: exactly two bytes; udp(7). */
 export function writeSegment(memory: Memory, at: number, size: number): number {
   writeHeader(memory, at, 2, IPPROTO_UDP, UDP_SEGMENT);
-  writeUint16(memory.bytes, at + HEADER, size);
+  writeUint16(memory.bytes, at + CMSG_HEADER, size);
   return at + SEGMENT_CONTROL;
 }
 
@@ -68,10 +69,10 @@ export function writeMark(memory: Memory, at: number, mark: number): number {
 /** SCM_TXTIME: when to transmit it, in nanoseconds of the clock selected by SO_TXTIME. */
 export function writeTransmitTime(memory: Memory, at: number, time: bigint): number {
   writeHeader(memory, at, 8, SOL_SOCKET, SCM_TXTIME);
-  const word = (at + HEADER) >> 2;
+  const word = (at + CMSG_HEADER) >> 2;
   memory.words[word + LOW] = Number(time & 0xffffffffn);
   memory.words[word + HIGH] = Number(time >> 32n);
-  return at + HEADER + 8;
+  return at + CMSG_HEADER + 8;
 }
 
 /**
@@ -86,7 +87,7 @@ export function writeSource(
   index: number,
 ): number {
   const { bytes, words } = memory;
-  const data = at + HEADER;
+  const data = at + CMSG_HEADER;
   if (ipv4) {
     writeHeader(memory, at, 12, IPPROTO_IP, IP_PKTINFO);
     words[data >> 2] = index;
@@ -104,14 +105,14 @@ export function writeSource(
 
 function writeInt(memory: Memory, at: number, level: number, type: number, value: number): number {
   writeHeader(memory, at, 4, level, type);
-  memory.words[(at + HEADER) >> 2] = value;
-  return at + HEADER + 8;
+  memory.words[(at + CMSG_HEADER) >> 2] = value;
+  return at + CMSG_HEADER + 8;
 }
 
 /** struct cmsghdr on 64 bits: size_t length, int level, int type. */
 function writeHeader({ words }: Memory, at: number, length: number, level: number, type: number): void {
   const word = at >> 2;
-  words[word + LOW] = HEADER + length;
+  words[word + LOW] = CMSG_HEADER + length;
   words[word + HIGH] = 0;
   words[word + 2] = level;
   words[word + 3] = type;
@@ -126,7 +127,6 @@ function copy(from: Uint8Array, start: number, into: Uint8Array, at: number, cou
   for (let i = 0; i < count; i++) into[at + i] = from[start + i] ?? 0;
 }
 
-const HEADER = 16;
 /** The positions of the halves of a 64-bit number. */
 const LOW = LITTLE_ENDIAN ? 0 : 1;
 const HIGH = LITTLE_ENDIAN ? 1 : 0;

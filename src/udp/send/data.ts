@@ -1,6 +1,7 @@
 // The data of a send: one buffer, or several that are sent as one.
 import { types } from 'node:util';
 import { bytes as checkBytes, integer, invalidType } from '../../arguments.js';
+import { UIO_MAXIOV } from '../../kernel/numbers.js';
 
 export type SendData = Uint8Array | readonly Uint8Array[];
 
@@ -14,7 +15,7 @@ export function checkData(data: SendData): SendData {
     if (types.isUint8Array(data)) return data.byteLength === 0 ? checkBytes('data', data) : data;
     throw invalidType('data', 'an instance of Uint8Array, or an Array of them', data);
   }
-  integer('data.length', data.length, 0, 1024); // UIO_MAXIOV
+  integer('data.length', data.length, 0, UIO_MAXIOV);
   return Array.from(data, (part, i) => checkBytes(`data[${i}]`, part));
 }
 

@@ -6,7 +6,7 @@ import { BoundedMap } from '../../bounded-map.js';
 import { SocketError } from '../../errors.js';
 import { callError } from '../../source/explain.js';
 import { udpAsked } from '../asked.js';
-import { interfaceIndex } from '../../kernel/interfaces.js';
+import { requireInterface } from '../../kernel/interfaces.js';
 import { Endpoint, type EndpointLike } from '../../wire/endpoint.js';
 import type { Family } from '../../wire/families.js';
 import {
@@ -366,9 +366,7 @@ function remember(address: string, name: string): Endpoint {
 /** The index of an interface, given by name or index. @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
 export function indexOf(device: string | number, name = 'options.from.interface'): number {
   if (typeof device !== 'string') return integer(name, device, 1, 2 ** 31 - 1);
-  const index = interfaceIndex(device);
-  if (index === undefined) throw invalidValue(name, device, 'no network interface has this name');
-  return index;
+  return requireInterface(device, name);
 }
 
 const COMMON_KEYS = ['segmentSize', 'ecn', 'dscp', 'ttl', 'txTime', 'mark', 'dontFragment'] as const;

@@ -28,13 +28,13 @@ export type Complete<T> = { readonly [K in keyof T]-?: Exclude<T[K], undefined> 
 
 /** How a socket uses segmentation offload. */
 export interface GsoOptions {
-  /** @default 'auto' */
+  /** Whether sends with a segment size use segmentation offload (UDP_SEGMENT), and what to do where it fails. @default 'auto' */
   readonly gso?: GsoMode | undefined;
   /** Milliseconds after which offload is tried again for a destination that refused it. @default 600000, ten minutes */
   readonly gsoRetryAfter?: number | undefined;
   /** Maximum segments of one message, 2 to 128. An older kernel's limit of 64 is detected. @default 128 */
   readonly gsoMaxSegments?: number | undefined;
-  /** @default 'offload' */
+  /** What to do with data whose last segment is as long as the others, which some kernels mangle. @default 'offload' */
   readonly gsoEqualTail?: EqualTail | undefined;
 }
 

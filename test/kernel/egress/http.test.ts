@@ -407,7 +407,7 @@ describe('pool.createConnection', () => {
     sockets.add(createConnection(server.port));
     sockets.add(createConnection(server.port, '127.0.0.1'));
     await until(() => sockets.list.every(({ connecting }) => !connecting));
-    expect(thrown(() => createConnection('/tmp/x')).message).toMatch(/^The "path" argument .* no source address/);
+    expect(thrown(() => createConnection('/tmp/x')).message).toMatch(/^The "path" argument .* no local address/);
     expect(thrown(() => createConnection(65_536)).code).toBe('ERR_SOCKET_BAD_PORT');
     expect(thrown(() => createConnection(undefined as unknown as number)).code).toBe('ERR_MISSING_ARGS');
     expect(thrown(() => createConnection({ socketPath: '/tmp/x' })).code).toBe('ERR_INVALID_ARG_VALUE');

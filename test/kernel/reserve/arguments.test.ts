@@ -86,7 +86,6 @@ describe('reserve() refuses', () => {
     'host',
     'localAddress',
     'reuseAddr',
-    'device',
     'exclusive',
     'toString',
     '__proto__x',

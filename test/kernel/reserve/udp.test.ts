@@ -156,7 +156,9 @@ test('reserveUdp() refuses options that would break its guarantee, in sockopts a
   ] as const) {
     expect((await errorOf(() => hold({ sockopts: { [name]: true } }))).code).toBe('ERR_INVALID_ARG_VALUE');
     const reservation = hold();
-    expect((await errorOf(() => setOption(reservation, name as never, true as never))).code).toBe('ERR_INVALID_ARG_VALUE');
+    expect((await errorOf(() => setOption(reservation, name as never, true as never))).code).toBe(
+      'ERR_INVALID_ARG_VALUE',
+    );
     const raw = { level: 1, name: number };
     expect((await errorOf(() => setOption(reservation, raw, 1))).code).toBe('ERR_INVALID_ARG_VALUE');
     expect(getOption(reservation, name)).toBe(false);
