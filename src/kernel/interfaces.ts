@@ -5,6 +5,9 @@ import { native } from '../binding.js';
 /** Valid names, as dev_valid_name of the kernel. if_nametoindex might cut other names at a zero byte or a colon. */
 const NAME = /^[^\s/:\0]{1,15}$/;
 
+/** The index of `lo` in every network namespace; include/net/net_namespace.h. */
+export const LOOPBACK_IFINDEX = 1;
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const scratch = new Uint8Array(16); // IF_NAMESIZE

@@ -118,11 +118,5 @@ export const MSG_CTRUNC = 0x8;
 export const MSG_TRUNC = 0x20;
 export const MSG_ERRQUEUE = 0x2000;
 
-/** The index of `lo` in every network namespace; net/net_namespace.h. */
-export const LOOPBACK_IFINDEX = 1;
-
 /** Buffers of one message; linux/uio.h. */
 export const UIO_MAXIOV = 1024;
-
-/** sizeof(struct cmsghdr) on 64 bits: size_t length, int level, int type; linux/socket.h. */
-export const CMSG_HEADER = 16;

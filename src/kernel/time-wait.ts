@@ -1,6 +1,6 @@
 // TIME-WAIT: how long a closed connection keeps its port toward a destination, and when connect(2) may reuse it.
 import { isLoopback } from '../wire/address-kinds.js';
-import { LOOPBACK_IFINDEX } from './numbers.js';
+import { LOOPBACK_IFINDEX } from './interfaces.js';
 import { readSysctl } from './sysctl.js';
 
 export interface TimeWaitSettings {

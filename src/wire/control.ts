@@ -1,7 +1,6 @@
 // Control messages (cmsg(3)): encodes a list of messages as the bytes of msg_control, and decodes it. Sizes must be exact:
 // the kernel refuses a UDP_SEGMENT of four bytes, and reads beyond the end of a short one.
 import { bytes as checkBytes, integer, invalidType, invalidValue, object } from '../arguments.js';
-import { CMSG_HEADER } from '../kernel/numbers.js';
 import { LITTLE_ENDIAN } from './byte-order.js';
 import {
   CONTROL_MESSAGES,
@@ -29,6 +28,9 @@ export type ControlMessage =
 export type ReceivedControlMessage =
   | { [N in ReceivedControlName]: { readonly type: N; readonly value: ReceivedControlValues[N] } }[ReceivedControlName]
   | RawControlMessage;
+
+/** sizeof(struct cmsghdr) on 64 bits: size_t length, int level, int type. */
+export const CMSG_HEADER = 16;
 
 const EMPTY = new Uint8Array(0);
 

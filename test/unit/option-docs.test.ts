@@ -47,10 +47,7 @@ describe('completion', { timeout: 60_000 }, () => {
     ["reserve({ remote: '192.0.2.1:443', sockopts: { ¦ } });"],
   ])('of sockopts shows the type and the doc line of an option: %s', (source) => {
     const { doc, source: from } = OPTIONS.IP_TTL;
-    expect(detailsOf(source, 'IP_TTL')).toEqual([
-      expect.stringContaining('IP_TTL?: number'),
-      `${doc} ${from}`,
-    ]);
+    expect(detailsOf(source, 'IP_TTL')).toEqual([expect.stringContaining('IP_TTL?: number'), `${doc} ${from}`]);
   });
 
   test('of sockopts has the options that the type and family of socket take, and no others', () => {

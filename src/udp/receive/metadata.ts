@@ -3,7 +3,6 @@
 import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
 import { RESULT_WORDS, type Arena } from './arena.js';
 import {
-  CMSG_HEADER,
   IP_ORIGDSTADDR,
   IP_PKTINFO,
   IP_TOS,
@@ -17,6 +16,7 @@ import {
   SOL_SOCKET,
   UDP_GRO,
 } from '../../kernel/numbers.js';
+import { CMSG_HEADER } from '../../wire/control.js';
 import { OPTIONS } from '../../options/table.js';
 
 /** The fields of a datagram, as indices. A field that the kernel did not report is ABSENT. */

@@ -2,9 +2,10 @@
 // prevents it (EINVAL).
 import type { Handle } from '../../binding.js';
 import { intOption } from '../../kernel/int-option.js';
+import { LOOPBACK_IFINDEX } from '../../kernel/interfaces.js';
 import { routeTo } from '../../kernel/routes.js';
 import type { Endpoint } from '../../wire/endpoint.js';
-import { LOOPBACK_IFINDEX, SOL_SOCKET, SO_BINDTODEVICE, SO_MARK } from '../../kernel/numbers.js';
+import { SOL_SOCKET, SO_BINDTODEVICE, SO_MARK } from '../../kernel/numbers.js';
 
 /** Whether a reply to this peer may leave this host with ::1 as its source, judging by the addresses alone. */
 export function mayLeak(from: Endpoint, to: Endpoint, index: number | undefined): boolean {

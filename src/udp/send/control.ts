@@ -2,8 +2,8 @@
 // Datagrams to an IPv4 peer, also to a mapped one on an IPv6 socket, need the IPv4 messages: the kernel silently ignores
 // the IPv6 ones.
 import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
+import { CMSG_HEADER } from '../../wire/control.js';
 import {
-  CMSG_HEADER,
   IPPROTO_IP,
   IPPROTO_IPV6,
   IPPROTO_UDP,

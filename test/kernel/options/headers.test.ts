@@ -323,7 +323,12 @@ function evaluateWith(flags: string[], headers: string[], names: readonly string
 }
 
 function compileAndRun(arch: string, body: string): string {
-  return compile(flags(arch), [...Object.keys(HEADERS), 'linux/net_tstamp.h', 'linux/time_types.h'], LIBC, body);
+  return compile(
+    flags(arch),
+    [...Object.keys(HEADERS), 'linux/uio.h', 'linux/net_tstamp.h', 'linux/time_types.h'],
+    LIBC,
+    body,
+  );
 }
 
 function compile(flags: readonly string[], headers: readonly string[], more: string, body: string): string {

@@ -80,23 +80,17 @@ describe('reserve() refuses', () => {
     await refused(() => reserve({ remote, [name]: null as never }), TYPE, new RegExp(`"options\\.${name}"`));
   });
 
-  test.each([
-    'localport',
-    'port',
-    'host',
-    'localAddress',
-    'reuseAddr',
-    'exclusive',
-    'toString',
-    '__proto__x',
-  ])('the unknown option %s', async (name) => {
-    await refused(
-      () => reserve({ remote, [name]: 1 }),
-      VALUE,
-      new RegExp(`"options\\.${name}"`),
-      /remote, local, localPortRange, shareLocalPort, freebind, transparent, mark, sockopts/,
-    );
-  });
+  test.each(['localport', 'port', 'host', 'localAddress', 'reuseAddr', 'exclusive', 'toString', '__proto__x'])(
+    'the unknown option %s',
+    async (name) => {
+      await refused(
+        () => reserve({ remote, [name]: 1 }),
+        VALUE,
+        new RegExp(`"options\\.${name}"`),
+        /remote, local, localPortRange, shareLocalPort, freebind, transparent, mark, sockopts/,
+      );
+    },
+  );
 });
 
 describe('reserve() with sockopts', () => {
