@@ -44,6 +44,8 @@ export type FailureReason =
   | 'unsupported'
   /** The kernel took another local end than the one that was asked for; the socket is closed. */
   | 'otherSource'
+  /** Nobody listens, and the socket would be connected to itself. */
+  | 'selfConnect'
   /** A loopback address cannot be the source toward another host. */
   | 'loopbackSource'
   /** The process or the host has no file descriptor left. */

@@ -25,8 +25,6 @@ class Input {
  public:
   Input(const uint8_t* data, size_t size) : data_(data), left_(size) {}
 
-  bool done() const { return left_ == 0; }
-
   uint8_t Byte() {
     if (left_ == 0) return 0;
     --left_;

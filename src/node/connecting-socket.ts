@@ -3,9 +3,9 @@
 import { Socket, type SocketConstructorOpts } from 'node:net';
 import { native } from '../binding.js';
 import { SocketError } from '../errors.js';
-import { SO_LINGER, SOL_SOCKET } from '../kernel/numbers.js';
+import { resetOnClose } from '../kernel/reset.js';
 import type { Family } from '../wire/families.js';
-import type { ConnectRequest, TcpHandle } from './tcp-handle.js';
+import { isOpen, type ConnectRequest, type TcpHandle } from './tcp-handle.js';
 
 /** The hooks of one handle. Results are 0 or a negative errno, as those of the handle's methods. */
 export interface HandleHooks {
@@ -142,7 +142,7 @@ function hookedPrototype(base: TcpHandle): object {
     },
     reset(callback) {
       // What libuv does, which refuses it while the end of the stream is being sent; Node would then never close the handle.
-      if (this.fd >= 0) native().setsockopt(this.fd, SOL_SOCKET, SO_LINGER, NO_LINGER);
+      if (isOpen(this)) resetOnClose({ setsockopt: (...option) => native().setsockopt(this.fd, ...option) });
       base.close.call(this, callback);
       this[HOOKS].close(true);
       return 0;
@@ -182,8 +182,6 @@ function surviveDestroy(socket: Socket | undefined): void {
   });
 }
 
-/** struct linger: on, 0 seconds. close(2) then sends a RST. */
-const NO_LINGER = new Uint8Array(new Int32Array([1, 0]).buffer);
 const DESTROYED = { close: () => undefined };
 
 /** Checks, without a network, that a handle that Node replaces is noticed. */

@@ -75,3 +75,24 @@ export function watchRequest(request: ConnectRequest, listener: (status: number)
     oncomplete?.call(request, status, ...rest);
   };
 }
+
+/**
+ * Calls `instead` in place of the next result, once.
+ * @param instead returns false to let Node have the result
+ */
+export function hideResult(request: ConnectRequest, instead: () => boolean): void {
+  const { oncomplete } = request;
+  let isHidden = true;
+  request.oncomplete = (...result) => {
+    const hides = isHidden;
+    isHidden = false;
+    if (!hides || !instead()) oncomplete?.apply(request, result);
+  };
+}
+
+/** Another request whose result is that of this one, since a request is for one connect(2). */
+export function anotherRequest(request: ConnectRequest): ConnectRequest {
+  const another = new (request.constructor as new () => ConnectRequest)();
+  another.oncomplete = (status, handle, _, ...rest) => request.oncomplete?.(status, handle, request, ...rest);
+  return another;
+}

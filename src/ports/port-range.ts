@@ -69,7 +69,7 @@ export function choosePort(port: number, range: unknown, shareLocalPort: boolean
 }
 
 /** Whether this port is one that the kernel assigns automatically. */
-function isEphemeral(port: number): boolean {
+export function isEphemeral(port: number): boolean {
   return inside([port, port], recentRange()) || inside([port, port], freshRange());
 }
 

@@ -1,7 +1,7 @@
 // What this package finds out itself, before it asks the kernel or in what the kernel reports back: refused with the error
 // that the kernel has for the same fact elsewhere, and with its reason.
 import type { FailureReason } from '../errors.js';
-import { EADDRNOTAVAIL, EINVAL, ENOTSUP } from '../kernel/numbers.js';
+import { EADDRNOTAVAIL, ECONNREFUSED, EINVAL, ENOTSUP } from '../kernel/numbers.js';
 import type { ExplainedCall } from './table.js';
 
 export interface RefusalRow {
@@ -20,6 +20,7 @@ export type Refusal =
   | 'sourceOfOtherFamily'
   | 'otherSourceWanted'
   | 'otherSourceTaken'
+  | 'selfConnected'
   | 'replyToNobody'
   | 'replyFromMany'
   | 'replyFromLoopback'
@@ -58,6 +59,13 @@ export const REFUSALS: Readonly<Record<Refusal, RefusalRow>> = {
     remedy:
       'The kernel took {taken} instead of {localOrAny}, port {ports}, so the socket is closed. Is the range inside ' +
       'net.ipv4.ip_local_port_range ({sysctlRange})? The kernel silently ignores a bound outside it',
+  },
+  selfConnected: {
+    call: 'connect',
+    errno: ECONNREFUSED,
+    when: 'both ends are the same, so that TCP would connect the socket to itself',
+    reason: 'selfConnect',
+    remedy: 'Nobody listens there: the socket has the port that it connects to',
   },
   replyToNobody: {
     call: 'sendmsg',

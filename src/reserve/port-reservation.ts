@@ -6,7 +6,6 @@ import { abortSignal, integer, invalidType, object, options as checkOptions } fr
 import { native, type Handle } from '../binding.js';
 import { check, SocketError, SyscallError } from '../errors.js';
 import { descriptorOf } from '../node/descriptor.js';
-import { encodeOption } from '../options/access.js';
 import { isDeferred } from '../options/deferred.js';
 import {
   accessOf,
@@ -21,6 +20,8 @@ import { Readiness } from '../socket/readiness.js';
 import { emptyHandle, giveBack } from '../source/handles.js';
 import { Endpoint, SOCKADDR_SIZE, type EndpointLike } from '../wire/endpoint.js';
 import { losesGuarantee, type UnsafeOption } from './guarantee.js';
+import { resetOnClose } from '../kernel/reset.js';
+import { refusalError } from '../source/explain.js';
 import { fromHandle } from './internal.js';
 import { handshake } from './handshake.js';
 import { noLongerHeld, notHeld, type DetachedReservation } from './moved.js';
@@ -129,6 +130,7 @@ export class PortReservation implements OwnSocket<'stream'>, Disposable {
     integer('options.timeout', timeout, 0, 2 ** 31 - 1);
     requireNode();
     this.#requireHeld();
+    this.#refuseItself();
     this.#polled = true;
     const readiness = (this.#readiness = new Readiness(this.#handle));
     this.#state = 'activating';
@@ -155,11 +157,12 @@ export class PortReservation implements OwnSocket<'stream'>, Disposable {
    * once, so there is no 'connect' event, and a refused connection is an ECONNREFUSED of 'read' or 'write'. Nothing is sent
    * until the first write, and `end()` before any write is an ECONNRESET of 'read'. If the server sends first, it waits
    * indefinitely; use `activate` instead.
-   * @throws ERR_INVALID_STATE if it is not held
+   * @throws ERR_INVALID_STATE if it is not held; ECONNREFUSED if both ends are the same, and then the port is released
    */
   toSocket(): Socket {
     requireNode();
     this.#requireHeld();
+    this.#refuseItself();
     const socket = ignoreEmptyWrites(toStream(this.#handle));
     this.#state = 'activated';
     return socket;
@@ -169,7 +172,7 @@ export class PortReservation implements OwnSocket<'stream'>, Disposable {
   release(): void {
     if (this.#state === 'released' || this.#state === 'activated' || this.#state === 'detached') return;
     // The handshake may just have succeeded: a reset avoids TIME-WAIT, which would hold the port.
-    if (this.#state === 'activating') this.#handle.setsockopt(RESET.level, RESET.name, RESET.value);
+    if (this.#state === 'activating') resetOnClose(this.#handle);
     this.#state = 'released';
     this.#readiness?.close();
     this.#handle.close();
@@ -219,6 +222,20 @@ export class PortReservation implements OwnSocket<'stream'>, Disposable {
       carrier.destroy(); // closes without a shutdown: the child, or this object, holds the port
     }
     this.#handle.close();
+  }
+
+  /** Whether both ends are the same: a connection would be one to itself. @internal */
+  get isOfItself(): boolean {
+    return this.local.port === this.remote.port && this.local.address === this.remote.address;
+  }
+
+  /** @throws SyscallError (ECONNREFUSED), after releasing the port: nobody can listen there */
+  #refuseItself(): void {
+    if (!this.isOfItself) return;
+    this.release();
+    const { local, remote } = this;
+    const family = local.family === 'ipv6' || local.mapped ? 'ipv6' : 'ipv4';
+    throw refusalError('selfConnected', { by: 'reserve', family, local: local.address, port: local.port, remote });
   }
 
   /** @internal */
@@ -292,5 +309,4 @@ function sentDescriptor(sent: unknown): number {
   return fd;
 }
 
-const RESET = encodeOption('SO_LINGER', 0);
 const scratchAddress = new Uint8Array(SOCKADDR_SIZE);

@@ -16,7 +16,7 @@ import { checkLocalOptions } from '../source/local-options.js';
 import { localSteps, optionSteps, streamSocket } from '../source/local-steps.js';
 import type { Recipe, Step } from '../source/recipe.js';
 import { Recipes, type Shape } from '../source/recipes.js';
-import { askedFor, boundAddress, runBound, type Source } from '../source/source.js';
+import { askedFor, boundAddress, requestedRange, runBound, type Source } from '../source/source.js';
 import { Endpoint, type LocalEndpointLike } from '../wire/endpoint.js';
 import type { Family } from '../wire/families.js';
 import { isWildcard } from '../wire/address-kinds.js';
@@ -116,13 +116,25 @@ export interface RefusedStep {
   readonly step: Step | undefined;
 }
 
-/** Runs the recipe once. @throws if the result is not what was requested; the socket is then closed */
+/** @throws if the result is not what was requested; the socket is then closed */
 export function attempt(plan: ReservePlan): PortReservation | RefusedStep {
+  const made = once(plan);
+  if (!(made instanceof PortReservation) || !made.isOfItself || plan.source.port !== 0) return made;
+  // A connection to itself is of no use. While the 4-tuple is held, the kernel picks another port, if there is one.
+  const other = once(plan);
+  if (!(other instanceof PortReservation)) return made;
+  made.release();
+  return other;
+}
+
+/** Runs the recipe once. */
+function once(plan: ReservePlan): PortReservation | RefusedStep {
   const { family, source, bind, remote } = plan;
   const recipe = RECIPES.of(source, family);
   recipe.connectTo(remote, family);
   const handle = takeHandle();
-  const errno = bind === undefined ? recipe.run(handle) : runBound(recipe, handle, source, bind, family);
+  const errno =
+    bind === undefined ? recipe.run(handle) : runBound(recipe, handle, { bind, family, range: requestedRange(source) });
   if (errno !== 0) {
     giveBack(handle);
     return { errno, step: recipe.failed };

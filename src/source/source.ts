@@ -1,6 +1,7 @@
 // Source: the requested local end of a TCP connection, from the options of `connect` or from a pool.
 import type { Handle } from '../binding.js';
 import { EADDRINUSE } from '../kernel/numbers.js';
+import type { PortRange } from '../kernel/sysctl.js';
 import type { EncodedOption } from '../options/access.js';
 import type { StreamProtocol } from '../options/sockopts.js';
 import { passedOver, type PortChoice } from '../ports/port-range.js';
@@ -28,18 +29,31 @@ export function searchesAtBind(source: Source, family: Family): boolean {
 }
 
 /**
- * Runs a recipe for a socket that is bound to `bind`. In a range of an odd number of ports, bind(2) to port 0 never tries the
+ * Runs a recipe for a socket that is bound. In a range of an odd number of ports, bind(2) to port 0 never tries the
  * last one (inet_csk_find_open_port): when it found none, that one is tried.
  * @returns 0, or the negative errno of the last run
  */
-export function runBound(recipe: Recipe, handle: Handle, source: Source, bind: Endpoint, family: Family): number {
+export function runBound(recipe: Recipe, handle: Handle, { bind, family, range }: Bound): number {
   recipe.bindTo(bind.sockaddr(family));
   const errno = recipe.run(handle);
   if (errno !== EADDRINUSE || bind.port !== 0 || recipe.failed?.call !== 'bind') return errno;
-  const last = passedOver(source.rangeWanted ? source.range : undefined);
+  const last = passedOver(range);
   if (last === undefined) return errno;
   recipe.bindTo(bind.withPort(last).sockaddr(family));
   return recipe.run(handle);
+}
+
+/** The range that the caller asked for. */
+export function requestedRange({ range, rangeWanted }: Source): PortRange | undefined {
+  return rangeWanted ? range : undefined;
+}
+
+/** Where a socket is bound. */
+interface Bound {
+  readonly bind: Endpoint;
+  readonly family: Family;
+  /** The ports to search. @default the kernel's */
+  readonly range: PortRange | undefined;
 }
 
 /** The address for bind(2); undefined if the socket is not bound. */

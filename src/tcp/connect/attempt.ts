@@ -9,17 +9,22 @@ import type { HandleHooks } from '../../node/connecting-socket.js';
 import { ignoreEmptyWrites } from '../../node/stream.js';
 import {
   abandonRequest,
+  anotherRequest,
   bindByNode,
   connectByNode,
   descriptorIn,
   failRequest,
+  hideResult,
   isOpen,
   watchRequest,
   type ConnectRequest,
   type ConnectTarget,
   type TcpHandle,
 } from '../../node/tcp-handle.js';
+import { resetOnClose } from '../../kernel/reset.js';
+import type { PortRange } from '../../kernel/sysctl.js';
 import type { EncodedOption } from '../../options/access.js';
+import { BorrowedDescriptor } from '../../options/target.js';
 import type { FailedSearch } from '../../ports/evidence.js';
 import { contains } from '../../ports/port-range.js';
 import { isAwaited, waitForPort, type Wait } from '../../ports/waiting.js';
@@ -39,10 +44,12 @@ import {
   failureOf,
   familyFailure,
   otherSourceFailure,
+  selfFailure,
   type Failure,
 } from './failure.js';
 import type { Job } from './job.js';
 import { isDeferredConnect } from './options.js';
+import { mayPickPort, rangesBeside } from './self-connect.js';
 
 /** The callback for when the descriptor of a candidate is closed, and the result of connect(2). */
 interface Taken {
@@ -64,6 +71,15 @@ type State =
   /** connect(2) has been called; from a candidate if `taken` is set. */
   | { readonly at: 'connecting'; readonly taken: Taken | undefined }
   | { readonly at: 'closed' };
+
+/** One connect of an attempt. */
+interface Trial {
+  readonly target: ConnectTarget;
+  /** The destination is an IPv4-mapped address on an IPv6 socket. */
+  readonly mapped: boolean;
+  /** The ports to search, among those of the source. @default all of those */
+  readonly range?: PortRange | undefined;
+}
 
 export class Attempt implements HandleHooks {
   readonly #handle: TcpHandle;
@@ -96,7 +112,7 @@ export class Attempt implements HandleHooks {
       this.#state = { at: 'portless', failure: undefined };
       return 0;
     }
-    const failure = install(this.#handle, from, family, false);
+    const failure = install(this.#handle, { source: from, family, mapped: false });
     if (failure?.exhausted === true && policy !== undefined) {
       this.#state = { at: 'portless', failure };
       return 0;
@@ -170,19 +186,64 @@ export class Attempt implements HandleHooks {
   }
 
   #trySource(source: Source, target: ConnectTarget, mapped: boolean): Failure | undefined {
-    const { request, family } = target;
     if (this.#closed) return abandoned();
     this.#kept = source.sockopts.length === 0 ? [] : source.sockopts.filter(({ option }) => SET_BY_NODE.has(option));
-    const failure = this.#state.at === 'bound' ? undefined : install(this.#handle, source, family, mapped);
+    return this.#connectFrom(source, { target, mapped });
+  }
+
+  /** @param range to search instead of the source's */
+  #connectFrom(source: Source, { target, mapped, range }: Trial): Failure | undefined {
+    const { family } = target;
+    const isReady = this.#state.at === 'bound';
+    const failure = isReady ? undefined : install(this.#handle, { source, family, mapped, range });
     if (failure !== undefined) return failure;
     const connected = connectByNode(this.#handle, this.#base, target);
     if (connected < 0) {
-      if (this.#state.at === 'bound') this.#state = NEW; // the next attempt creates another descriptor
+      if (isReady) this.#state = NEW; // the next attempt creates another descriptor
       return callFailure('connect', connected, askedFor(source, 'connect', family, endpointOrNone(target)));
     }
+    if (mayPickPort(source, target.port) && this.#local()?.equals(target) === true) {
+      return this.#leaveItself(source, { target, mapped, range });
+    }
     if (this.#isFrom(source, family)) return undefined;
-    abandonRequest(request); // the caller of connect gets the failure now
+    abandonRequest(target.request); // the caller of connect gets the failure now
     return elsewhereFailure(askedFor(source, 'connect', family, endpointOrNone(target)), this.#local());
+  }
+
+  /**
+   * TCP has connected the socket to itself. libuv takes another connect once it has reported this one, which stays hidden;
+   * the other ports are tried then. Without another port the connect is refused.
+   */
+  #leaveItself(source: Source, { target, mapped, range }: Trial): Failure | undefined {
+    // No TIME-WAIT, which would keep the port.
+    resetOnClose(new BorrowedDescriptor(descriptorIn(this.#handle)));
+    const ranges = range === undefined ? rangesBeside(source, target.port) : [];
+    if (ranges.length === 0) {
+      abandonRequest(target.request);
+      return selfFailure(askedFor(source, 'connect', target.family, endpointOrNone(target)));
+    }
+    hideResult(target.request, () => {
+      if (this.#closed) return false;
+      const request = anotherRequest(target.request);
+      let failure: Failure | undefined;
+      for (const other of ranges) {
+        failure = this.#connectFrom(source, { target: { ...target, request }, mapped, range: other });
+        if (failure?.exhausted !== true) break;
+      }
+      if (failure !== undefined) this.#failLate(failure, target);
+      return true;
+    });
+    if (this.#state.at === 'bound') this.#state = NEW;
+    return undefined;
+  }
+
+  /** Completes the request of an attempt that Node takes to be in progress. */
+  #failLate(failure: Failure, target: ConnectTarget): void {
+    const { failures, socket } = this.#job;
+    if (!this.#closed) this.#state = NEW;
+    const errno = failures.report(failure, target);
+    if (socket !== undefined) failures.explainNextAttempt(socket);
+    failRequest(target.request, errno, this.#handle);
   }
 
   /** Tries one candidate after the other until one succeeds or none is left. */
@@ -230,13 +291,6 @@ export class Attempt implements HandleHooks {
   /** Waits for a port. For Node the attempt is in progress: its request is completed by a later connect, or here. */
   #waitFor(key: unknown, policy: WaitPolicy, failed: Failure | undefined, target: ConnectTarget): void {
     let last = failed;
-    const fail = (failure: Failure): void => {
-      const { failures, socket } = this.#job;
-      this.#state = NEW;
-      const errno = failures.report(failure, target);
-      if (socket !== undefined) failures.explainNextAttempt(socket);
-      failRequest(target.request, errno, this.#handle);
-    };
     const wait = waitForPort(key, policy, {
       failed: this.#searchOf(target),
       hasRef: this.#base.hasRef.call(this.#handle),
@@ -247,13 +301,13 @@ export class Attempt implements HandleHooks {
           this.#state = { at: 'waiting', wait };
           return false;
         }
-        if (last !== undefined) fail(last);
+        if (last !== undefined) this.#failLate(last, target);
         return true;
       },
       expire: () => {
         this.#state = NEW;
         last ??= this.#try(target); // it waited in the queue and never searched
-        if (last !== undefined) fail(last);
+        if (last !== undefined) this.#failLate(last, target);
       },
     });
     this.#state = { at: 'waiting', wait };

@@ -3,6 +3,7 @@ import type { Handle } from '../../binding.js';
 import { BoundedMap } from '../../bounded-map.js';
 import { EADDRNOTAVAIL, ENODEV } from '../../kernel/numbers.js';
 import { isUnicast } from '../../kernel/unicast.js';
+import type { PortRange } from '../../kernel/sysctl.js';
 import { descriptorIn, isOpen, type TcpHandle } from '../../node/tcp-handle.js';
 import { encodeOption } from '../../options/access.js';
 import { giveBack, takeHandle } from '../../source/handles.js';
@@ -10,20 +11,27 @@ import { failedCall } from '../../source/explain.js';
 import { localSteps, optionSteps, streamSocket } from '../../source/local-steps.js';
 import type { Recipe, Step } from '../../source/recipe.js';
 import { Recipes, type Shape } from '../../source/recipes.js';
-import { askedFor, boundAddress, runBound, type Source } from '../../source/source.js';
+import { askedFor, boundAddress, requestedRange, runBound, type Source } from '../../source/source.js';
 import { Endpoint } from '../../wire/endpoint.js';
 import type { Family } from '../../wire/families.js';
 import { callFailure, failureOf, familyFailure, type Failure } from './failure.js';
 import { SyscallError } from '../../errors.js';
 
-/**
- * Creates a descriptor for the source and gives it to the handle, replacing the one it has.
- * @param mapped the destination is an IPv4-mapped address on an IPv6 socket, so the source may be one as well
- */
-export function install(into: TcpHandle, source: Source, family: Family, mapped: boolean): Failure | undefined {
+/** What the descriptor is made for. */
+export interface Wanted {
+  readonly source: Source;
+  readonly family: Family;
+  /** The destination is an IPv4-mapped address on an IPv6 socket, so the source may be one as well. */
+  readonly mapped: boolean;
+  /** The ports to search, among those of the source. @default all of those */
+  readonly range?: PortRange | undefined;
+}
+
+/** Creates a descriptor and gives it to the handle, replacing the one it has. */
+export function install(into: TcpHandle, wanted: Wanted): Failure | undefined {
   const handle = takeHandle();
   try {
-    return make(handle, source, family, mapped) ?? pass(handle, into);
+    return make(handle, wanted) ?? pass(handle, into);
   } finally {
     giveBack(handle);
   }
@@ -48,8 +56,8 @@ function give(handle: Handle, into: TcpHandle): Failure | undefined {
 }
 
 /** Runs the recipe: socket, options, bind. Node connects. */
-function make(handle: Handle, source: Source, family: Family, mapped: boolean): Failure | undefined {
-  const recipe = RECIPES.of(source, family);
+function make(handle: Handle, { source, family, mapped, range }: Wanted): Failure | undefined {
+  const recipe = RECIPES.of(range === undefined ? source : { ...source, range }, family);
   const address = boundAddress(source, family);
   if (address === undefined) return outcome(recipe.run(handle), recipe, source, family);
   let endpoint: Endpoint;
@@ -66,7 +74,12 @@ function make(handle: Handle, source: Source, family: Family, mapped: boolean): 
     return callFailure('bind', EADDRNOTAVAIL, askedFor(source, 'connect', family));
   }
   const bind = source.port === 0 ? endpoint : endpoint.withPort(source.port);
-  return outcome(runBound(recipe, handle, source, bind, family), recipe, source, family);
+  return outcome(
+    runBound(recipe, handle, { bind, family, range: range ?? requestedRange(source) }),
+    recipe,
+    source,
+    family,
+  );
 }
 
 function outcome(errno: number, recipe: Recipe, source: Source, family: Family): Failure | undefined {

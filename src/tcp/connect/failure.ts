@@ -61,6 +61,11 @@ export function elsewhereFailure(asked: Asked, local: Endpoint | undefined): Fai
   return { ...refused('otherSourceTaken', asked, { taken }), final: true };
 }
 
+/** The kernel connected the socket to itself; the descriptor is closed before it is exposed. */
+export function selfFailure(asked: Asked): Failure {
+  return { ...refused('selfConnected', asked), final: true };
+}
+
 /** The destination of an attempt. */
 export interface Remote {
   readonly address: string;
