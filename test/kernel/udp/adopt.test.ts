@@ -109,21 +109,31 @@ describe('UdpSocket.adopt refuses, and leaves the descriptor to the caller as it
   test.each<[string, () => NativeSocket, UdpAdoptOptions, object]>([
     ['a TCP socket', () => tcp(), {}, { code: 'ERR_UNSUPPORTED' }],
     [
-      'UDP-Lite',
+      'a UDP-Lite socket',
       () => NativeSocket.create({ family: 'ipv4', type: 'dgram', protocol: 136 }),
       {},
       { code: 'ERR_UNSUPPORTED' },
     ],
-    ['another family', () => plainUdp('ipv4'), { family: 'ipv6' }, { code: 'ERR_INVALID_ARG_VALUE' }],
-    ['UDP_GRO without gro', () => boundUdp('ipv4', { UDP_GRO: true }), {}, { code: 'ERR_INVALID_STATE' }],
     [
-      'UDP_GRO with gro: false',
+      'a socket of another family than `family`',
+      () => plainUdp('ipv4'),
+      { family: 'ipv6' },
+      { code: 'ERR_INVALID_ARG_VALUE' },
+    ],
+    [
+      'a socket with UDP_GRO on, without gro',
+      () => boundUdp('ipv4', { UDP_GRO: true }),
+      {},
+      { code: 'ERR_INVALID_STATE' },
+    ],
+    [
+      'a socket with UDP_GRO on, with gro: false',
       () => boundUdp('ipv4', { UDP_GRO: true }),
       { gro: false },
       { code: 'ERR_INVALID_STATE' },
     ],
-    ['reusePort of a bound one', () => boundUdp(), { reusePort: true }, { code: 'ERR_INVALID_ARG_VALUE' }],
-    ['freebind of a bound one', () => boundUdp(), { freebind: true }, { code: 'ERR_INVALID_ARG_VALUE' }],
+    ['reusePort for a bound socket', () => boundUdp(), { reusePort: true }, { code: 'ERR_INVALID_ARG_VALUE' }],
+    ['freebind for a bound socket', () => boundUdp(), { freebind: true }, { code: 'ERR_INVALID_ARG_VALUE' }],
     ['a misspelt option', () => boundUdp(), { reuseAdr: true } as never, { code: 'ERR_INVALID_ARG_VALUE' }],
     [
       'UDP_SEGMENT in sockopts',
@@ -156,7 +166,7 @@ describe('UdpSocket.adopt refuses, and leaves the descriptor to the caller as it
     expect([fdinfo(), values(), socket.fd]).toEqual(before);
   });
 
-  test('a file', async () => {
+  test('the descriptor of a file', async () => {
     const fd = openSync('/dev/null', 'r');
     expect(await errorOf(() => UdpSocket.adopt(fd))).toMatchObject({ code: 'ENOTSOCK' });
     closeSync(fd);
@@ -170,7 +180,7 @@ describe('UdpSocket.adopt refuses, and leaves the descriptor to the caller as it
     expect((await errorOf(() => UdpSocket.adopt(fd as number, options as never))).code).toBe(code);
   });
 
-  test.each([null, 'options', 7])('options that are %j', async (options) => {
+  test.each([null, 'options', 7])('%j as options', async (options) => {
     const socket = keep(boundUdp());
     expect((await errorOf(() => UdpSocket.adopt(socket.fd, options as never))).code).toBe('ERR_INVALID_ARG_TYPE');
   });

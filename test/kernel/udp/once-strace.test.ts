@@ -177,7 +177,7 @@ const test = testWith({ tools: ['strace'] });
 describe.each([
   ['now and then', '2+7'],
   ['every second time', '1+2'],
-])('errors in the place of calls, %s', (_, when) => {
+])('strace answers sendmsg and sendmmsg with an error %s', (_, when) => {
   const check = async (code: string, calls: string) => {
     const address = code === 'EIO' ? '::1' : '127.0.0.1';
     const result = await run(address, 'all', `${calls}:error=${code}:when=${when}`);
@@ -190,13 +190,13 @@ describe.each([
   };
 
   for (const code of ['EIO', 'EINVAL', 'ENOBUFS', 'ENOMEM', 'EPERM']) {
-    test(`${code}: what has gone has gone, what has not is told`, async () => {
+    test(`${code} rejects exactly the datagrams that were not sent, and the others arrive once and in order`, async () => {
       expect(Object.keys((await check(code, 'sendmsg,sendmmsg')).met)).toEqual([code]);
     });
   }
 
   for (const code of ['EAGAIN', 'EINTR']) {
-    test(`${code}: nobody hears of it`, async () => {
+    test(`${code} is retried without an error, and every datagram arrives once and in order`, async () => {
       expect(await check(code, 'sendmsg,sendmmsg')).toMatchObject({ met: {}, lost: [] });
     });
   }
@@ -204,7 +204,7 @@ describe.each([
   // A call that follows one of the other kind may fail as well here, since strace counts each kind by itself: then the
   // error is of this datagram, and is told.
   for (const code of ['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EMSGSIZE', 'EACCES']) {
-    test(`${code}, of an earlier datagram as it seems: tried again, and told when it comes again`, async () => {
+    test(`${code}, which may belong to an earlier datagram, is retried once and reported when it occurs again`, async () => {
       expect(await check(code, 'sendmsg')).toMatchObject({ met: {}, lost: [] });
       expect(await check(code, 'sendmmsg')).toMatchObject({ met: {}, lost: [] });
       if (when === '1+2') expect(Object.keys((await check(code, 'sendmsg,sendmmsg')).met)).toEqual([code]);
@@ -212,8 +212,8 @@ describe.each([
   }
 });
 
-describe('a number in the place of calls', () => {
-  test('a kernel that has taken three of a batch: the rest goes, and nothing else', async () => {
+describe('strace answers sendmmsg with a count', () => {
+  test('sendBatch() sends only the rest of a batch when sendmmsg returns 3', async () => {
     const { numbers, injected, total, stats } = await run('127.0.0.1', 'batch', 'sendmmsg:retval=3:when=2');
     // The first batch went; of the second the kernel says that it has three, which it has not.
     expect(injected).toBe(1);
@@ -221,14 +221,14 @@ describe('a number in the place of calls', () => {
     expect(stats.datagrams).toBe(total);
   });
 
-  test('a kernel that takes none and says nothing', async () => {
+  test('every datagram arrives once and in order when sendmmsg sometimes returns 0', async () => {
     const { numbers, injected, total, met } = await run('127.0.0.1', 'all', 'sendmmsg:retval=0:when=1+2');
     expect(injected).toBeGreaterThan(8);
     expectNumbers(numbers, total, () => true);
     expect(met).toEqual({});
   });
 
-  test('one at a time: what it says is believed', async () => {
+  test('sendBatch() believes the count of sendmmsg and sends no datagram twice when it returns 1', async () => {
     const { numbers, injected, stats, total } = await run('127.0.0.1', 'batch', 'sendmmsg:retval=1:when=1+2');
     // Every second call is one datagram that never went.
     expect(numbers.length + injected).toBe(total);

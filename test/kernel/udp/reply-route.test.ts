@@ -23,7 +23,7 @@ function bound(options: UdpSocketOptions, at: string): UdpSocket {
   return udp;
 }
 
-describe('a reply from another port inherits where the socket sends to', () => {
+describe('a reply from another port uses the options of the UdpSocket', () => {
   test.each([
     ['SO_BINDTODEVICE', 'lo'],
     ['IP_UNICAST_IF', 1],
@@ -53,7 +53,7 @@ describe('a reply from another port inherits where the socket sends to', () => {
   }
 });
 
-describe("a reply to nobody's address is a 'sendError', and nothing is sent", () => {
+describe("a reply to or from an address that is not unicast emits 'sendError', and nothing is sent", () => {
   test.each([
     ['ipv4', '0.0.0.0'],
     ['ipv4', '224.0.0.9'],
@@ -76,7 +76,7 @@ describe("a reply to nobody's address is a 'sendError', and nothing is sent", ()
     expect(udp.stats.sent.datagrams).toBe(0);
   });
 
-  test("a reply from another port of a subnet's broadcast address", async () => {
+  test("a reply from another port of a subnet's broadcast address emits 'sendError', and nothing is sent", async () => {
     using _address = address('198.51.100.1/24');
     await using udp = bound({ family: 'ipv4', originalDestination: true }, '0.0.0.0:0');
     const event = once(udp, 'sendError') as Promise<[SyscallError]>;
@@ -86,8 +86,8 @@ describe("a reply to nobody's address is a 'sendError', and nothing is sent", ()
   });
 });
 
-describe('IPV6_FREEBIND that a reply has set', () => {
-  test('does not let later sends leave from any address, but from addresses that are routed here', async () => {
+describe('IPV6_FREEBIND, once a reply has set it,', () => {
+  test('allows later sends only from addresses that are routed to this host', async () => {
     using _route = route('local', '2001:db8:77::/64', 'dev', 'lo');
     await using peer = bound({ family: 'ipv6' }, '[::1]:0');
     await using udp = bound({ family: 'ipv6', pktinfo: true }, '[::]:0');
@@ -105,7 +105,7 @@ describe('IPV6_FREEBIND that a reply has set', () => {
     expect(udp.trySend(DATA, { to, from: '2001:db8:77::2' })).toBe(DATA.length);
   });
 
-  test('is the user’s own with `freebind`: any address stays allowed', async () => {
+  test('allows any address on a socket with `freebind`, as before', async () => {
     using _route = route('local', '2001:db8:77::/64', 'dev', 'lo');
     await using peer = bound({ family: 'ipv6' }, '[::1]:0');
     await using udp = bound({ family: 'ipv6', pktinfo: true, freebind: true }, '[::]:0');
@@ -177,7 +177,7 @@ describe('the interface of a reply', () => {
     expect(await leftBy(() => udp.reply(info, DATA, { interface: false }))).toEqual(['near0']);
   });
 
-  test('wrong values throw, and `true` without a known interface is ERR_INVALID_STATE', async () => {
+  test('reply() throws for invalid values of `interface`, and ERR_INVALID_STATE for `true` without a known interface', async () => {
     await using udp = bound({ family: 'ipv4' }, '127.0.0.1:0');
     const info = { source: '127.0.0.1:9' } as never;
     expect(await errorOf(() => udp.reply(info, DATA, { interface: true }))).toMatchObject({

@@ -14,7 +14,7 @@ test.each([
   ['IPv4', 'ipv4', '127.0.0.1'],
   ['IPv6', 'ipv6', '::1'],
 ] as const)(
-  '%s: three processes, each gets what is its own, whoever sends it',
+  '%s: a reuseport program delivers each datagram to the process that its first byte selects',
   async (_, family, address) => {
     // The port is everybody's; nobody has bound it yet.
     const port = (() => {
