@@ -28,11 +28,11 @@ async function refusal(action: () => unknown): Promise<Reasoned> {
   return (await errorOf(action)) as unknown as Reasoned;
 }
 
-describe('evidence of an exhausted range keeps to the range of the socket', () => {
+describe("the error of an exhausted range counts the ports of the socket's range only", () => {
   const range = [47_000, 47_001] as const;
   const text = /Of the 2 ports of 47000-47001/;
 
-  test('bind of a UdpSocket and of a NativeSocket, and listen', async () => {
+  test("bind() of a UdpSocket or NativeSocket, and listen(), count only the ports of the socket's range", async () => {
     const held = [UdpSocket.create({ family: 'ipv4' }), UdpSocket.create({ family: 'ipv4' })];
     held.forEach((udp, i) => udp.bind({ address: '127.0.0.1', port: 47_000 + i }));
     const tcp = range.map((port) => {
@@ -58,13 +58,16 @@ describe('evidence of an exhausted range keeps to the range of the socket', () =
   });
 });
 
-describe('a destination that the socket cannot have', () => {
-  test.each(['224.0.0.1', '127.255.255.255', 'ff02::1%lo'])('TCP to %s is notUnicast, not noRoute', async (host) => {
-    expect((await failing({ host, port: 80 })).reason).toBe('notUnicast');
-    expect((await refusal(() => reserve({ remote: { address: host, port: 80 } }))).reason).toBe('notUnicast');
-  });
+describe('a destination that the socket cannot reach', () => {
+  test.each(['224.0.0.1', '127.255.255.255', 'ff02::1%lo'])(
+    'connect() and reserve() to %s fail with notUnicast, not noRoute',
+    async (host) => {
+      expect((await failing({ host, port: 80 })).reason).toBe('notUnicast');
+      expect((await refusal(() => reserve({ remote: { address: host, port: 80 } }))).reason).toBe('notUnicast');
+    },
+  );
 
-  test('an IPv6-only socket toward an IPv4 address is familyMismatch, not noRoute', async () => {
+  test('an IPv6-only socket fails toward an IPv4 address with familyMismatch, not noRoute', async () => {
     const error = await failing({ host: '::ffff:127.0.0.1', port: 80, sockopts: { IPV6_V6ONLY: true } });
     expect(error.reason).toBe('familyMismatch');
     const udp = UdpSocket.create({ family: 'ipv6', ipv6Only: true });
@@ -73,7 +76,7 @@ describe('a destination that the socket cannot have', () => {
     await udp.close();
   });
 
-  test('UDP to a broadcast address without SO_BROADCAST is notPermitted, with the option as remedy', async () => {
+  test('UDP to a broadcast address without SO_BROADCAST fails with notPermitted and names the option', async () => {
     const udp = UdpSocket.create({ family: 'ipv4' });
     for (const action of [
       () => udp.connect('127.255.255.255:9'),
@@ -86,12 +89,12 @@ describe('a destination that the socket cannot have', () => {
     await udp.close();
   });
 
-  test('a link-local multicast destination without a zone is noZone', async () => {
+  test('reserveUdp() to link-local multicast without a zone fails with noZone', async () => {
     expect((await refusal(() => reserveUdp({ remote: '[ff02::1]:9' }))).reason).toBe('noZone');
   });
 });
 
-test('errors of several attempts that failed for the same reason have it on the outer error too', async () => {
+test('an AggregateError has the reason that all its errors have in common', async () => {
   const addresses = ['127.0.0.1', '127.0.0.2'].map((address) => ({ address, family: 4 }));
   const lookup = (_host: string, _options: object, callback: (error: null, found: typeof addresses) => void): void =>
     callback(null, addresses);
@@ -106,7 +109,7 @@ test.each([
   ['localPortt', 'localPort'],
   ['local_port_range', 'localPortRange'],
   ['LOCALPORTRANGE', 'localPortRange'],
-])('connect() refuses %s, which is %s misspelt', async (key, meant) => {
+])('connect() refuses %s, a misspelling of %s', async (key, meant) => {
   const error = await refusal(() => connect({ host: '127.0.0.1', port: 9, [key]: '127.0.0.9' }));
   expect(error).toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' });
   expect(error.message).toContain(`did you mean "${meant}"`);
@@ -127,7 +130,7 @@ test('connect() reads each option once', async () => {
   expect(Object.fromEntries(reads)).toEqual(Object.fromEntries(Object.keys(counted).map((key) => [key, 1])));
 });
 
-test('what callers are shown cannot change what sockets are set to', async () => {
+test('OPTIONS and the features of a UdpSocket cannot be changed', async () => {
   const udp = UdpSocket.create({ family: 'ipv4' });
   const { features } = udp;
   expect(() => ((features.pktinfo as { on: boolean }).on = true)).toThrow(TypeError);

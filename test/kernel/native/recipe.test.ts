@@ -152,7 +152,7 @@ describe('a step of Handle.make that fails', () => {
       EINVAL,
       1,
     ],
-  ])('%s is reported by its index', (_name, steps, errno, index) => {
+  ])('Handle.make reports the index of %s', (_name, steps, errno, index) => {
     const handle = new Handle();
     const arena = arenaOf(...steps);
     expect(handle.make(arena)).toBe(errno);

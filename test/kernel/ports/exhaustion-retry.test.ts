@@ -214,7 +214,7 @@ describe('recentExhaustion', () => {
   });
 });
 
-describe.each(BOTH)('waiting for a port over $family', ({ family, loopback }) => {
+describe.each(BOTH)('connect() with waitForLocalPort over $family', ({ family, loopback }) => {
   /** Connects, and repeats that while no port is free. */
   async function connect(
     listener: NativeSocket,

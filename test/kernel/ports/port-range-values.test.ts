@@ -62,7 +62,7 @@ describe.each(SOCKETS)('IP_LOCAL_PORT_RANGE on an $family $type socket', ({ fami
     expect(getOption(socket, 'IP_LOCAL_PORT_RANGE')).toEqual([0, 0]);
   });
 
-  test('with lo > hi is EINVAL by number, and is refused by name before the kernel is called', async () => {
+  test('fails with EINVAL for lo > hi by number, and is refused by name before the kernel is called', async () => {
     using socket = create(family, type);
     for (const [lo, hi] of [
       [40001, 40000],
@@ -154,7 +154,7 @@ describe.each(SOCKETS)('options of an $family $type socket that has a port', ({ 
     ['by bind to a port', bindTo],
     ['by bind to port 0', bindToAny],
     ['by connect', connectTo],
-  ] as const)('after %s, IP_LOCAL_PORT_RANGE is refused by name and ignored by number', async (_, assign) => {
+  ] as const)('IP_LOCAL_PORT_RANGE after %s is refused by name and ignored by number', async (_, assign) => {
     using peer = refusing(addresses);
     using socket = create(addresses.family, type);
     assign(socket, addresses, peer);
@@ -173,14 +173,14 @@ describe.each(SOCKETS)('options of an $family $type socket that has a port', ({ 
     expect(socket.local.port).toBe(port);
   });
 
-  test('IP_LOCAL_PORT_RANGE is refused on a borrowed descriptor as well', async () => {
+  test('IP_LOCAL_PORT_RANGE is also refused on a borrowed descriptor', async () => {
     using socket = bound(addresses, { address: addresses.loopback, port: 0 }, {}, type);
     await refused(() => {
       setOption(socket.fd, 'IP_LOCAL_PORT_RANGE', [50000, 50001]);
     }, tooLate);
   });
 
-  test('IP_BIND_ADDRESS_NO_PORT is refused as well', async () => {
+  test('IP_BIND_ADDRESS_NO_PORT is refused, too', async () => {
     using socket = bound(addresses, { address: addresses.loopback, port: 0 }, {}, type);
     await refused(
       () => {

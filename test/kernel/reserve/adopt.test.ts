@@ -24,7 +24,7 @@ test.each(BOTH)(
   },
 );
 
-describe('PortReservation.adopt() refuses, and leaves the descriptor to the caller,', () => {
+describe('PortReservation.adopt() refuses, and leaves the descriptor open,', () => {
   async function staysOpen(socket: NativeSocket, action: (fd: number) => unknown): Promise<void> {
     const { fd } = socket;
     await refused(() => action(fd), { name: 'SocketError', code: 'ERR_INVALID_STATE' }, /does not hold a reservation/);

@@ -132,7 +132,7 @@ describe('reserve() with sockopts', () => {
     await refused(() => reserve({ remote, sockopts: sockopts as never }), error, message);
   });
 
-  test('leaves no descriptor when the kernel refuses one', async () => {
+  test('leaves no descriptor when the kernel refuses an option', async () => {
     await refused(() => reserve({ remote, sockopts: { TCP_CONGESTION: 'no-such' } }), {
       code: 'ENOENT',
       syscall: 'setsockopt',
@@ -145,7 +145,7 @@ describe('reserve() with sockopts', () => {
     });
   });
 
-  test('sets them on the reservation, and on the socket made from it', () => {
+  test('sets the options on the reservation, and on the socket made from it', () => {
     using reservation = reserve({
       remote,
       sockopts: { TCP_NODELAY: true, SO_KEEPALIVE: true, TCP_KEEPIDLE: 77, IP_TTL: 33 },
@@ -214,7 +214,7 @@ describe('reserve() and net.ipv4.tcp_fastopen', () => {
     expect(reservation.verify()).toBe(true);
   });
 
-  test('0 after the reservation leaves it held', async () => {
+  test('0, set after the reservation, leaves it held', async () => {
     await expectNoNewFds(() => {
       using reservation = reserve({ remote });
       using _ = setSysctl('net.ipv4.tcp_fastopen', '0');

@@ -119,7 +119,7 @@ describe('reserveMany()', () => {
     expect(nine).toBeDefined();
   });
 
-  test('accepts a count from 1 to 65535, and refuses all else before a socket is made', async () => {
+  test('accepts a count from 1 to 65535, and refuses any other before a socket is made', async () => {
     for (const count of [0, -1, 65536, 1.5, Number.NaN, Infinity]) {
       await refused(() => reserveMany(count, { remote }), { name: 'RangeError', code: 'ERR_OUT_OF_RANGE' }, /"count"/);
     }

@@ -179,7 +179,7 @@ describe.each(BOTH)('reserve() with a port in an $family `local`', (addresses) =
   });
 
   test.each([1, 1023, 32767, 61000, 65535])(
-    '%i, outside the sysctl range, requires shareLocalPort: false',
+    'requires shareLocalPort: false for port %i, outside the sysctl range',
     async (port) => {
       await refused(
         () => reserve({ remote: at(9), local: at(port) }),

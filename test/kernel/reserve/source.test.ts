@@ -106,7 +106,7 @@ describe('reserve() toward an IPv4-mapped address', () => {
     ['without a local address', undefined],
     ['from a mapped one', { address: '::ffff:127.0.0.2' }],
     ['from an IPv4 one', { address: '127.0.0.2' }],
-  ])('%s, uses an IPv6 socket and reports IPv4 addresses', (_, local) => {
+  ])('uses an IPv6 socket and reports IPv4 addresses: %s', (_, local) => {
     using reservation = reserve({ remote, ...(local && { local }) });
     expect(reservation.remote).toMatchObject({ address: '127.0.0.1', mapped: true, family: 'ipv4' });
     expect(reservation.local).toMatchObject({
@@ -287,7 +287,7 @@ test.each([
   { prefix: '10.77.0.1/32', remote: '127.0.0.1:9', code: 'ECONNABORTED' },
   { prefix: 'fd00:77::1/128', remote: '[::1]:9', code: 'ETIMEDOUT' },
 ])(
-  'when the source $prefix is removed the reservation stays, its activation fails with $code, and the port is freed',
+  'a reservation whose source $prefix is removed stays held, its activation fails with $code, and its port is freed',
   async ({ prefix, remote, code }) => {
     const [source = ''] = prefix.split('/');
     const options = { remote, local: { address: source, port: 40000 } };
@@ -304,7 +304,7 @@ test.each([
   },
 );
 
-test('many sources and destinations share a few ports', () => {
+test('reservations of many sources and destinations share a few ports', () => {
   const options = { localPortRange: [40000, 40001] } as const;
   const reservations = ['127.0.0.1', '127.0.0.2', '127.0.0.3'].flatMap((source) =>
     [9, 10, 11].flatMap((port) =>

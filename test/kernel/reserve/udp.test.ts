@@ -226,12 +226,12 @@ test('reserveUdp() leaves no descriptor open, whatever happens', async () => {
 
 test.each<[string, unknown, string]>([
   ['no options', undefined, 'ERR_INVALID_ARG_TYPE'],
-  ['an unknown one', { remote: '127.0.0.1:9', exclusive: true }, 'ERR_INVALID_ARG_VALUE'],
+  ['an unknown option', { remote: '127.0.0.1:9', exclusive: true }, 'ERR_INVALID_ARG_VALUE'],
   ['no remote', {}, 'ERR_INVALID_ARG_TYPE'],
   ['remote port 0', { remote: '127.0.0.1:0' }, 'ERR_OUT_OF_RANGE'],
-  ['a name', { remote: 'localhost:9' }, 'ERR_INVALID_ARG_VALUE'],
+  ['a host name as remote', { remote: 'localhost:9' }, 'ERR_INVALID_ARG_VALUE'],
   ['families that do not match', { remote: '127.0.0.1:9', local: '[::1]:0' }, 'ERR_INVALID_ARG_VALUE'],
-  ['a range backwards', { remote: '127.0.0.1:9', localPortRange: [50000, 40000] }, 'ERR_OUT_OF_RANGE'],
+  ['a reversed range', { remote: '127.0.0.1:9', localPortRange: [50000, 40000] }, 'ERR_OUT_OF_RANGE'],
   ["a range outside the kernel's", { remote: '127.0.0.1:9', localPortRange: [1, 2] }, 'ERR_OUT_OF_RANGE'],
   [
     'a port outside the range',
@@ -242,7 +242,7 @@ test.each<[string, unknown, string]>([
   ['a number for shareLocalPort', { remote: '127.0.0.1:9', shareLocalPort: 1 }, 'ERR_INVALID_ARG_TYPE'],
   ['a number for freebind', { remote: '127.0.0.1:9', freebind: 1 }, 'ERR_INVALID_ARG_TYPE'],
   ['a number as sockopts', { remote: '127.0.0.1:9', sockopts: 5 }, 'ERR_INVALID_ARG_TYPE'],
-])('reserveUdp() refuses wrong arguments: %s', async (_, options, code) => {
+])('reserveUdp() refuses invalid options: %s', async (_, options, code) => {
   expect((await errorOf(() => reserveUdp(options as never))).code).toBe(code);
 });
 

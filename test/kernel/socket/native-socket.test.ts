@@ -17,7 +17,7 @@ describe('NativeSocket.create', () => {
     ['ipv6', 'stream', 10, 1, 6],
     ['ipv6', 'dgram', 10, 2, 17],
   ] as const)(
-    '%s %s is created as requested, non-blocking and close-on-exec',
+    'returns a socket as requested (%s %s), non-blocking and close-on-exec',
     (family, type, domain, number, protocol) => {
       using socket = NativeSocket.create({ family, type });
       expect([socket.family, socket.type, socket.state, socket.remote]).toEqual([family, type, 'open', undefined]);
@@ -49,7 +49,7 @@ describe('NativeSocket.create', () => {
     expect(getOption(loosed, 'SO_BINDTODEVICE')).toBe('lo');
   });
 
-  test('fails for a refused protocol or option and leaves no descriptor', async () => {
+  test('fails when the kernel refuses the protocol or an option, and leaves no descriptor', async () => {
     await expectNoNewFds(async () => {
       expect(await errorOf(() => NativeSocket.create({ family: 'ipv4', type: 'stream', protocol: 17 }))).toMatchObject({
         ...{ name: 'SyscallError', code: 'EPROTONOSUPPORT', errno: -93, syscall: 'socket' },
@@ -79,14 +79,14 @@ describe('NativeSocket.create', () => {
     [{ family: 'ipv4', type: 'stream', sockopts: { NO_SUCH: 1 } }, 'ERR_INVALID_ARG_VALUE'],
     [{ family: 'ipv4', type: 'stream', sockopts: { SO_TYPE: 1 } }, 'ERR_INVALID_ARG_VALUE'],
     [{ family: 'ipv4', type: 'stream', sockopt: {} }, 'ERR_INVALID_ARG_VALUE'],
-  ])('%o fails with %s', async (options, code) => {
+  ])('of %o fails with %s', async (options, code) => {
     await expectNoNewFds(async () => {
       expect(await errorOf(() => NativeSocket.create(options as never))).toMatchObject({ code });
     });
   });
 
   testWith({ tools: ['prlimit'] })(
-    'without a free descriptor fails with EMFILE, and accept leaves the connection queued',
+    'fails with EMFILE without a free descriptor, and accept leaves the connection queued',
     async () => {
       const { stdout } = await promisify(execFile)(
         'prlimit',
@@ -141,7 +141,7 @@ describe('NativeSocket.bind', () => {
   );
 });
 
-describe('the end of a NativeSocket', () => {
+describe('close and detach of a NativeSocket', () => {
   /** Every call that needs a descriptor. */
   const calls: Record<string, (socket: NativeSocket) => unknown> = {
     local: (socket) => socket.local,
@@ -172,7 +172,7 @@ describe('the end of a NativeSocket', () => {
     });
   });
 
-  test('close is idempotent; fd is -1 and state is closed', () => {
+  test("close() is idempotent, fd is -1 and state is 'closed'", () => {
     const socket = boundUdp();
     const { fd } = socket;
     socket.close();
@@ -185,7 +185,7 @@ describe('the end of a NativeSocket', () => {
     expect([socket.fd, socket.state]).toEqual([-1, 'closed']);
   });
 
-  test('the end of a `using` scope closes it, also by an exception', async () => {
+  test('the end of a `using` scope closes a NativeSocket, also by an exception', async () => {
     await expectNoNewFds(() => {
       expect(() => {
         using socket = boundUdp();
@@ -240,7 +240,7 @@ describe('util.inspect of a NativeSocket', () => {
   });
 });
 
-test('SyscallError is an Error that names what failed', async () => {
+test('a SyscallError is an Error that names the system call and the code', async () => {
   using socket = tcp();
   const error = await errorOf(() => socket.bind('192.0.2.1:1'));
   expect(error).toBeInstanceOf(SyscallError);

@@ -176,7 +176,7 @@ describe.each(BOTH)('connect() with a port range over $family', ({ loopback, oth
       expect(await error).toMatchObject({ code: 'ECONNREFUSED', address: loopback, port });
     });
 
-    test('waits for a port that bind takes as well', async () => {
+    test('waits for a port also with shareLocalPort: false, where bind takes it', async () => {
       await using server = await peer(loopback);
       using held = holding();
       // Its own port: bind(2) to the wildcard takes no port that is in TIME-WAIT on any address.
@@ -234,7 +234,7 @@ describe.each(BOTH)('connect() with a port range over $family', ({ loopback, oth
       }
     });
 
-    test('refuses a second connect() while waiting as while connecting', async () => {
+    test('refuses a second connect() while waiting, as it does while connecting', async () => {
       await using server = await peer(loopback);
       using held = holding();
       const first = await connected(held.add(connect(options(server))));

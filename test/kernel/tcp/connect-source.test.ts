@@ -37,29 +37,29 @@ async function from(options: ConnectOptions, host = '::'): Promise<string> {
 describe.each(BOTH)('connect() over $family', (addresses) => {
   const there = { host: addresses.loopback, port: 0 };
 
-  test('without a source leaves it to the kernel', async () => {
+  test('without a source leaves the choice to the kernel', async () => {
     expect(await from(there)).toMatch(new RegExp(`^${addresses.loopback}:`));
   });
 
-  test('leaves from localAddress', async () => {
+  test('connects from localAddress', async () => {
     expect(await from({ ...there, localAddress: addresses.other })).toMatch(new RegExp(`^${addresses.other}:`));
   });
 
-  test('leaves from localAddress and localPort', async () => {
+  test('connects from localAddress and localPort', async () => {
     expect(await from({ ...there, localAddress: addresses.other, localPort: 20_001 })).toBe(`${addresses.other}:20001`);
   });
 
-  test('leaves from localPort alone', async () => {
+  test('connects from localPort alone', async () => {
     expect(await from({ ...there, localPort: 20_002 })).toBe(`${addresses.loopback}:20002`);
   });
 
-  test('leaves from localPortRange', async () => {
+  test('connects from localPortRange', async () => {
     const seen = await from({ ...there, localAddress: addresses.other, localPortRange: [45_000, 45_003] });
     expect(seen).toMatch(/:4500[0-3]$/);
     expect(seen.startsWith(addresses.other)).toBe(true);
   });
 
-  test('leaves from a range of one port without an address', async () => {
+  test('connects from a range of one port without an address', async () => {
     expect(await from({ ...there, localPortRange: [45_007, 45_007] })).toBe(`${addresses.loopback}:45007`);
   });
 
@@ -200,7 +200,7 @@ describe.each(BOTH)('connect() over $family', (addresses) => {
     await closed(socket);
   });
 
-  test('leaves from the same source when connected again after the end', async () => {
+  test('connects from the same source when called again after the end', async () => {
     await using server = await peer(addresses.loopback);
     const options = {
       host: addresses.loopback,

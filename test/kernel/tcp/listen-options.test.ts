@@ -24,7 +24,7 @@ describe('listen() with backlog', () => {
     [1, 1],
     [17, 17],
     [2 ** 31 - 1, Number(readSysctl('net.core.somaxconn'))],
-  ])('%s lets %i connections wait', async (backlog, waits) => {
+  ])('of %s lets %i connections wait', async (backlog, waits) => {
     await using listener = await listening(make(), { host: '127.0.0.1', ...(backlog !== undefined && { backlog }) });
     expect(ss(listener.port)).toMatch(new RegExp(`^LISTEN\\s+0\\s+${waits}\\s`));
   });
@@ -95,7 +95,7 @@ describe('listen() with freebind', () => {
     execFileSync('ip', ['-6', 'route', 'del', 'local', '2001:db8:99::/64', 'dev', 'lo']);
   });
 
-  test('is not needed by a wildcard listener for an AnyIP route', async () => {
+  test('is not needed on the wildcard for an AnyIP route', async () => {
     execFileSync('ip', ['-6', 'route', 'add', 'local', 'fd00:1009:bacc::/48', 'dev', 'lo']);
     await using listener = await listening(make(), { host: '::' });
     expect(await ask('fd00:1009:bacc::dead', listener.port)).toBe('hello');
@@ -131,7 +131,7 @@ describe('listen() with reusePort', () => {
     for (const count of served) expect(count).toBeGreaterThan(0); // all on one: a chance of 1 in 2 ** 63
   });
 
-  test.each([{ reusePort: false }, {}])('%j does not share the port', async (options) => {
+  test.each([{ reusePort: false }, {}])('set to %j does not share the port', async (options) => {
     await using first = await listening(make(), { host: '127.0.0.1', reusePort: true });
     expect(await failure(make(), { host: '127.0.0.1', port: first.port, ...options })).toMatchObject({
       code: 'EADDRINUSE',
@@ -208,7 +208,7 @@ describe('listen() with fastOpen', () => {
     [true, 20, 20],
     [false, undefined, 0],
     [2 ** 31 - 1, undefined, Number(readSysctl('net.core.somaxconn'))],
-  ] as const)('%s with a backlog of %s has a queue of %i', async (fastOpen, backlog, queue) => {
+  ] as const)('of %s with a backlog of %s has a queue of %i', async (fastOpen, backlog, queue) => {
     using _ = setSysctl('net.ipv4.tcp_fastopen', 3);
     await using listener = await listening(make(), {
       ...{ host: '127.0.0.1', fastOpen },
@@ -322,7 +322,7 @@ describe('listen() without a host', () => {
   });
 });
 
-describe('listen() throws without making a descriptor', () => {
+describe('listen() throws, and makes no descriptor,', () => {
   const socket = () => NativeSocket.create({ family: 'ipv4', type: 'stream' });
   test.each([
     [{ host: 'localhost' }, 'ERR_INVALID_ARG_VALUE'],
@@ -365,7 +365,7 @@ describe('listen() throws without making a descriptor', () => {
     [[], 'ERR_INVALID_ARG_TYPE'],
     [null, 'ERR_INVALID_ARG_TYPE'],
     ['::', 'ERR_INVALID_ARG_TYPE'],
-  ] as [ListenOptions, string][])('%j', async (options, code) => {
+  ] as [ListenOptions, string][])('for %j', async (options, code) => {
     await expectNoNewFds(async () => {
       const server = make();
       const heard = vi.fn();

@@ -53,7 +53,7 @@ describe('listen()', () => {
     expect(await KINDS['net']!.ask('127.0.0.1', listener.port)).toBe('hello');
   });
 
-  test("of a server that is already listening throws Node's error and makes no descriptor", async () => {
+  test("throws Node's error for a server that is already listening, and makes no descriptor", async () => {
     await using listener = await listening(net.createServer(), { host: '127.0.0.1' });
     await expectNoNewFds(async () => {
       // Its own port: binding a descriptor first would fail with EADDRINUSE.
@@ -93,7 +93,7 @@ describe('listen()', () => {
     expect(await KINDS['net']!.ask('127.0.0.1', second.port)).toBe('hello');
   });
 
-  test('throws an unhandled error as Node does', async () => {
+  test("throws an 'error' event without a listener, as Node does", async () => {
     await using taken = await listening(net.createServer(), { host: '127.0.0.1' });
     const thrown = new Promise((resolve) => {
       const before = process.listeners('uncaughtException');
@@ -138,7 +138,7 @@ describe('listen() with signal', () => {
     expect(server.listening).toBe(false);
   });
 
-  test("that is already aborted closes the server without 'listening', as Node does", async () => {
+  test("closes the server without 'listening' when already aborted, as Node does", async () => {
     for (const start of [
       (server: net.Server) => listen(server, { host: '127.0.0.1', signal: AbortSignal.abort() }),
       (server: net.Server) => server.listen({ host: '127.0.0.1', port: 0, signal: AbortSignal.abort() }),
@@ -153,7 +153,7 @@ describe('listen() with signal', () => {
     }
   });
 
-  test('has no listener left after a failed or closed listen', async () => {
+  test('leaves no listener on the signal after a failed or closed listen', async () => {
     await using taken = await listening(net.createServer(), { host: '127.0.0.1' });
     const { signal } = new AbortController();
     const added = vi.spyOn(signal, 'addEventListener');
@@ -168,7 +168,7 @@ describe('listen() with signal', () => {
     expect(server.listenerCount('close')).toBe(0);
   });
 
-  test('that is already aborted emits only the error when listen fails', async () => {
+  test('emits only the error when already aborted and listen fails', async () => {
     await using taken = await listening(net.createServer(), { host: '127.0.0.1' });
     const server = net.createServer();
     const heard = vi.fn();

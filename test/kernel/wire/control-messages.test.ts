@@ -45,7 +45,7 @@ describe.each(families)('%s', (family) => {
   test.each([
     ['SO_TIMESTAMP', 'SCM_TIMESTAMP'],
     ['SO_TIMESTAMPNS', 'SCM_TIMESTAMPNS'],
-  ] as const)('%s gives the time of arrival in nanoseconds', async (option, type) => {
+  ] as const)('%s reports the time of arrival in nanoseconds', async (option, type) => {
     const before = BigInt(Date.now() - 1) * 1_000_000n;
     const time = valueOf(await through(family, { [option]: true }, []), type) as bigint;
     expect(time).toBeGreaterThanOrEqual(before);
@@ -102,13 +102,13 @@ describe.each(families)('%s', (family) => {
   });
 });
 
-describe('IPv6 alone', () => {
+describe('control messages of IPv6 only', () => {
   const padding = Uint8Array.of(0, 0, 1, 4, 0, 0, 0, 0); // the kernel writes the next header
 
   test.each([
     ['IPV6_HOPOPTS', 'IPV6_RECVHOPOPTS'],
     ['IPV6_DSTOPTS', 'IPV6_RECVDSTOPTS'],
-  ] as const)('%s goes over the wire as it is', async (type, option) => {
+  ] as const)('%s is sent unchanged', async (type, option) => {
     const messages = await through('ipv6', { [option]: true }, [{ type, value: padding }]);
     expect((valueOf(messages, type) as Uint8Array).subarray(1)).toEqual(padding.subarray(1));
   });
@@ -118,7 +118,7 @@ describe('IPv6 alone', () => {
     expect((valueOf(messages, 'IPV6_FLOWINFO') as number) & 0xfffff).toBe(0x12345);
   });
 
-  test('IPV6_DONTFRAG fails with EMSGSIZE, and IPV6_PATHMTU and IPV6_RECVFRAGSIZE say how large a packet may be', async () => {
+  test('IPV6_DONTFRAG makes a long datagram fail with EMSGSIZE, and IPV6_PATHMTU and IPV6_RECVFRAGSIZE report the largest packet', async () => {
     execFileSync('ip', ['link', 'set', 'lo', 'mtu', '1500']);
     try {
       const fragmented = await through('ipv6', { IPV6_RECVFRAGSIZE: true }, [], 3000);
