@@ -59,7 +59,7 @@ describe('linux-sockets reserve', () => {
     [['options', 'IP_NOPE'], "Unknown option 'IP_NOPE'"],
     [['options', '--bogus'], '--bogus'],
     [['bogus'], 'bogus'],
-  ])('wrong usage prints one line and exits with status 2: %j', async (args, said) => {
+  ])('prints one line and exits with status 2 for wrong usage: %j', async (args, said) => {
     const { code, stdout, stderr } = await run(...args);
     expect(code).toBe(2);
     expect(stdout).toBe('');
@@ -67,7 +67,7 @@ describe('linux-sockets reserve', () => {
     expect(stderr).toContain(said);
   });
 
-  test('a refusal of the kernel prints one line and exits with status 1', async () => {
+  test('prints one line and exits with status 1 when the kernel refuses', async () => {
     const { code, stdout, stderr } = await run('reserve', '--remote', '192.0.2.1:53');
     expect(code).toBe(1);
     expect(stdout).toBe('');

@@ -67,7 +67,7 @@ describe('garbage collection of', () => {
     ['reservation', `return reserve({ remote: '127.0.0.1:9' }).fd;`],
     ['adopted socket', `return NativeSocket.adopt(udp().detach()).fd;`],
     ['native Handle', `const h = new (native().Handle)(); h.socket(2, 1, 0); return h.fd();`],
-  ])('%s closes it as well', async (_, make) => {
+  ])('%s also closes the descriptor', async (_, make) => {
     const [codes, stillOpen] = await run(`
       const fd = (() => { ${make} })();
       await until(() => !open(fd) && warnings.length > 0);
@@ -77,7 +77,7 @@ describe('garbage collection of', () => {
     expect([codes, stillOpen]).toEqual([['LINUX_SOCKETS_NOT_CLOSED'], false]);
   });
 
-  test('an accepted connection closes it, and the other side sees the end', async () => {
+  test('an accepted connection closes its descriptor, and the other side sees the end', async () => {
     const [bytes] = await run(`
       const listener = tcp();
       listener.listen();
@@ -105,7 +105,7 @@ describe('garbage collection of', () => {
     expect(ports).toEqual([40_000]);
   });
 
-  test('a socket in a worker closes it with a warning there', async () => {
+  test('a socket in a worker closes its descriptor, with a warning in the worker', async () => {
     const { stdout } = await runNode(
       `
         import { Worker } from 'node:worker_threads';
@@ -207,7 +207,7 @@ describe('garbage collection does not close a socket with a pending', () => {
     expect([early, open]).toEqual([0, 'open']);
   });
 
-  test('wait with an AbortSignal, which still ends it', async () => {
+  test('wait with an AbortSignal, which still ends the wait', async () => {
     const [kept, code] = await run(`
       const controller = new AbortController();
       let code;

@@ -66,7 +66,7 @@ test.each([
   ['--size', '0'],
   ['--size', '70000'],
   ['--bogus', ''],
-])('wrong use is one line and status 2: %s %s', async (...args) => {
+])('udp-bench prints one line and exits with status 2 for wrong arguments: %s %s', async (...args) => {
   const { code, stdout, stderr } = await run(...args);
   expect(code).toBe(2);
   expect(stdout).toBe('');

@@ -25,12 +25,12 @@ test.each([
     `const c = UdpSocket.create({ family: 'ipv4' }); c.connect('127.0.0.1:1'); c.trySend(Buffer.from('x'));`,
   ],
   [
-    'an error queue that nobody reads',
+    'an error queue without an iterator',
     `const c = make({ errorQueue: true }); c.trySend(Buffer.from('x'), { to: '127.0.0.1:1' });`,
   ],
   ['a closed socket with a listener', `udp.on('batch', () => {}); udp.close();`],
-  ['an iterator that nobody waits for', `udp.unref(); udp[Symbol.asyncIterator]();`],
-])('%s lets the process end', async (_, script) => {
+  ['an iterator without a pending next()', `udp.unref(); udp[Symbol.asyncIterator]();`],
+])('the process exits with %s', async (_, script) => {
   expect(await output(script)).toBe('');
 });
 
@@ -55,7 +55,7 @@ test.each([
     'a resumed listener',
     `udp.on('batch', () => { console.log('heard'); udp.close(); }); udp.pause(); udp.resume(); setTimeout(() => send('x'), 100).unref();`,
   ],
-])('%s keeps it alive until it has what it wants', async (_, script) => {
+])('the process stays alive with %s until it has received', async (_, script) => {
   expect(await output(script)).toBe('heard\n');
 });
 

@@ -102,7 +102,7 @@ test.each<[Family, string]>([
   ['ipv4', 'throwing'],
   ['ipv6', 'calm'],
   ['ipv6', 'throwing'],
-])('%s, callbacks that are %s', async (family, mood) => {
+])('sockets of every kind survive a hostile peer: %s, listeners that are %s', async (family, mood) => {
   const address = LOOPBACK[family];
   await using victim = startNode(VICTIM, { args: [family, mood], timeout: 100_000 });
   const [, line = ''] = await victim.printed(/^(\{.*\})$/m);
