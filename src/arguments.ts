@@ -54,16 +54,16 @@ export function string(name: string, value: unknown): string {
 }
 
 /**
- * A Uint8Array (a Buffer is one) with memory behind it: an empty send is not nothing, so a view whose buffer is gone is
- * no empty one.
+ * A Uint8Array, such as a Buffer. A view of a detached buffer is refused: its length is 0, but it must not be sent as an
+ * empty datagram.
  */
 export function bytes(name: string, value: unknown): Uint8Array {
   if (!types.isUint8Array(value)) throw invalidType(name, 'an instance of Uint8Array', value);
-  if (!hasMemory(value)) throw invalidValue(name, value, 'its buffer is detached, or has shrunk under it');
+  if (!hasMemory(value)) throw invalidValue(name, value, 'its buffer is detached, or too short for it after a resize');
   return value;
 }
 
-/** One of a few words. */
+/** One of several words. */
 export function oneOf<T extends string>(name: string, value: unknown, words: readonly T[]): T {
   const found = words.find((word) => word === value);
   if (found !== undefined) return found;
@@ -73,11 +73,11 @@ export function oneOf<T extends string>(name: string, value: unknown, words: rea
     : invalidType(name, `one of ${list}`, value);
 }
 
-/** An options object without unknown keys: a misspelt one would be silently ignored. */
+/** An options object without unknown keys: a misspelt key would be silently ignored. */
 export function options<T extends object>(name: string, value: T | undefined, known: readonly (keyof T & string)[]): T {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw invalidType(name, 'of type object', value);
-  // Its properties are inherited, so that none would look unknown.
+  // An AbortSignal has no own properties, so the check for unknown keys would accept it.
   if (value instanceof AbortSignal) throw invalidType(name, 'an options object, such as { signal }', value);
   for (const key in value) {
     if (Object.hasOwn(value, key) && !known.includes(key)) {
@@ -92,8 +92,8 @@ export function options<T extends object>(name: string, value: T | undefined, kn
 }
 
 /**
- * A copy of an options object, inherited options among it: each is read once, so that one with a getter cannot pass a check
- * and be another value later. What is not an object is returned as it is, for the check that follows.
+ * A copy of an options object, inherited options included. Each option is read once, so that a getter cannot return one
+ * value to a check and another one later. Anything but an object is returned unchanged, for the check that follows.
  */
 export function readOnce<T>(value: T): T {
   if (typeof value !== 'object' || value === null || Array.isArray(value) || value instanceof AbortSignal) return value;

@@ -1,8 +1,9 @@
-// Every error that this package makes: a failed system call, and what is no system call's failure. Branch on `code`.
+// The errors of this package: SyscallError for failed system calls, SocketError for other failures, AbortError. Branch on
+// `code`.
 import { getSystemErrorMap } from 'node:util';
 
 /**
- * What takes the ports of a range that is exhausted: one thing three quarters of them or more, or several ('mixed').
+ * What holds the ports of an exhausted range, if it holds at least three quarters of them; otherwise 'mixed'.
  * - 'connections': open ones, and reservations
  * - 'timeWait': connections that were closed here, TIME-WAIT and FIN-WAIT-2
  * - 'boundPorts': sockets that listen on them, or are bound to them
@@ -10,22 +11,22 @@ import { getSystemErrorMap } from 'node:util';
  */
 export type ExhaustedBy = 'connections' | 'timeWait' | 'boundPorts' | 'reservedPorts' | 'mixed';
 
-/** Where a failed call was aimed, and what to do about it. */
+/** The context of a failed call, and what to do about it. */
 export interface SyscallContext {
-  /** The address of the other side, or for bind the own one. */
+  /** The remote address; for bind, the local one. */
   readonly address?: string | undefined;
   readonly port?: number | undefined;
   readonly localAddress?: string | undefined;
   readonly localPort?: number | undefined;
   /** The option's kernel name, for setsockopt and getsockopt. */
   readonly option?: string | undefined;
-  /** Why, where the code alone does not tell: 'portRangeExhausted', 'addressNotLocal', … */
+  /** Why the call failed, if the code alone does not explain it: 'portRangeExhausted', 'addressNotLocal', … */
   readonly reason?: string | undefined;
   /** With reason 'portRangeExhausted', where the kernel's list of sockets shows it. */
   readonly exhaustedBy?: ExhaustedBy | undefined;
   /** The path MTU in bytes, headers included, for EMSGSIZE where it is known. */
   readonly mtu?: number | undefined;
-  /** Bytes of the same data that the kernel had taken before. */
+  /** Bytes of the same data that had been sent before. */
   readonly bytesSent?: number | undefined;
   /** What to do, one sentence; it ends the message. */
   readonly remedy?: string | undefined;
@@ -35,7 +36,7 @@ export interface SyscallContext {
 /**
  * A system call failed. The shape is Node's own: `code` ('EADDRINUSE'), `errno` (negative), `syscall` ('bind'), and
  * `address`, `port`, `localAddress`, `localPort`, `option`, `reason` where they apply. With reason 'portRangeExhausted'
- * `exhaustedBy` says what has the ports, where that is known.
+ * `exhaustedBy` says what holds the ports, if known.
  */
 export class SyscallError extends Error {
   override readonly name: string = 'SyscallError';
@@ -76,7 +77,7 @@ const CONTEXT_KEYS = [
   'bytesSent',
 ] as const;
 
-/** Codes of errors that no single system call is to blame for. */
+/** Codes of errors that are not those of a single system call. */
 export type SocketErrorCode =
   | 'ERR_UNSUPPORTED'
   | 'ERR_UNSUPPORTED_PLATFORM'
@@ -94,11 +95,11 @@ export interface SocketErrorOptions extends ErrorOptions {
   readonly exhaustedBy?: ExhaustedBy | undefined;
 }
 
-/** Something other than a system call failed: `code` says what, `cause` has the kernel's error where there is one. */
+/** A failure that is not that of a single system call. `code` says what failed; `cause` is the kernel's error, if any. */
 export class SocketError extends Error {
   override readonly name: string = 'SocketError';
   readonly code: SocketErrorCode;
-  /** The same as of the SyscallError that is its `cause`: 'portRangeExhausted' with ERR_PORT_RANGE_EXHAUSTED. */
+  /** That of the SyscallError in `cause`: 'portRangeExhausted' with ERR_PORT_RANGE_EXHAUSTED. */
   declare readonly reason?: string;
   /** With reason 'portRangeExhausted', where the kernel's list of sockets shows it. */
   declare readonly exhaustedBy?: ExhaustedBy;

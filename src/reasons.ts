@@ -1,5 +1,5 @@
 // Why a system call failed, and what to do about it: one table for every error of this package. The kernel's errno alone
-// does not tell; what was asked for decides. Rows are data: src/source/explain.ts finds the row for a failure.
+// does not tell; the arguments of the call decide. Rows are data: src/source/explain.ts finds the row for a failure.
 import {
   EACCES,
   EADDRINUSE,
@@ -18,7 +18,7 @@ import {
   EPROTONOSUPPORT,
 } from './kernel/numbers.js';
 
-/** `reason` of errors. The same fact has the same reason, whichever call meets it. */
+/** `reason` of errors. The same cause has the same reason in every call. */
 export type FailureReason =
   /** No local port is free; `exhaustedBy` says what holds them. */
   | 'portRangeExhausted'
@@ -58,8 +58,8 @@ export type ExplainedCall = 'socket' | 'setsockopt' | 'bind' | 'listen' | 'conne
 
 /** What a row may depend on beyond the call and its errno, and how the documentation says it. */
 export const CONDITIONS = {
-  anyPort: 'the kernel was to pick the port',
-  portGiven: 'a port was asked for, or the socket has one already',
+  anyPort: 'the kernel picks the port',
+  portGiven: 'a port was given, or the socket has one already',
   notUnicast: 'the local address is a broadcast or multicast address',
   noZone: 'a link-local address has no zone: the local one of bind, the remote one of connect and send',
   noSourceAddress: 'nothing was bound, and the host has no address to send from',
@@ -85,13 +85,13 @@ export interface ReasonRow {
   readonly when?: readonly Condition[];
   readonly reason: FailureReason;
   /**
-   * What to do: one or more sentences, without the last full stop. In braces what differs from case to case, which
-   * src/source/explain.ts fills in. Absent where the code says it all.
+   * What to do: one or more sentences, without the last full stop. src/source/explain.ts fills in the placeholders in
+   * braces. Absent if the code needs no explanation.
    */
   readonly remedy?: string;
 }
 
-/** The first row that fits is the one. */
+/** The first matching row applies. */
 export const REASONS: readonly ReasonRow[] = [
   {
     call: 'socket',
@@ -122,7 +122,7 @@ export const REASONS: readonly ReasonRow[] = [
     call: 'socket',
     errno: [EPERM, EACCES],
     reason: 'notPermitted',
-    remedy: 'A raw socket takes CAP_NET_RAW; a sandbox may forbid others',
+    remedy: 'A raw socket needs CAP_NET_RAW; a sandbox may forbid other sockets',
   },
   {
     call: 'setsockopt',
@@ -138,7 +138,7 @@ export const REASONS: readonly ReasonRow[] = [
     errno: ENOPROTOOPT,
     option: 'IP_LOCAL_PORT_RANGE',
     reason: 'unsupported',
-    remedy: 'This kernel has no port range per socket; it came with Linux 6.3',
+    remedy: 'This kernel does not support port ranges per socket, which need Linux 6.3',
   },
   {
     call: 'setsockopt',
@@ -152,7 +152,7 @@ export const REASONS: readonly ReasonRow[] = [
     errno: [EPERM, EACCES],
     when: ['privileged'],
     reason: 'notPermitted',
-    remedy: 'It needs {privilege}',
+    remedy: 'Setting this option needs {privilege}',
   },
   {
     call: 'bind',
@@ -188,7 +188,7 @@ export const REASONS: readonly ReasonRow[] = [
     errno: EADDRINUSE,
     when: ['portGiven', 'inWorker'],
     reason: 'portInUse',
-    remedy: 'Each worker of a cluster listens with a socket of its own here: share the port with reusePort: true',
+    remedy: 'Each cluster worker has its own listening socket here: share the port with reusePort: true',
   },
   { call: ['bind', 'listen'], errno: EADDRINUSE, when: ['portGiven'], reason: 'portInUse', remedy: '{portInUse}' },
   {

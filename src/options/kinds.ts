@@ -78,7 +78,7 @@ export interface KindValues {
   timeout: { get: number; set: number };
   /** Text. '' for none. */
   text: { get: string; set: string };
-  /** Bytes as they are. */
+  /** Raw bytes. */
   bytes: { get: Uint8Array; set: Uint8Array };
   /** Control messages, decoded. */
   messages: { get: readonly ReceivedControlMessage[]; set: never };

@@ -21,7 +21,7 @@ const HOST_ADMIN = 'CAP_NET_ADMIN in the initial user namespace';
 // prettier-ignore
 export const SOCKET_OPTIONS = {
   SO_DEBUG: { level: 'SOL_SOCKET', name: 1, kind: 'flag', privilege: HOST_ADMIN, inherited: true, source: 'socket(7)',
-    doc: 'Enable socket debugging, of which the kernel makes hardly any use. EACCES without the capability.' },
+    doc: 'Enable socket debugging, which the kernel hardly uses. EACCES without the capability.' },
   SO_REUSEADDR: { level: 'SOL_SOCKET', name: SO_REUSEADDR, kind: 'flag', inherited: true, source: 'socket(7)',
     doc: 'Let bind() take an address that is held only by sockets in TIME-WAIT or sockets that also have this option.' },
   SO_TYPE: { level: 'SOL_SOCKET', name: SO_TYPE, kind: 'int', access: 'get', source: 'socket(7)',

@@ -1,5 +1,5 @@
-// `sockopts` of all that make a socket: read, checked and encoded before there is one, so that a wrong name or value makes
-// nothing, and a value with getters is asked once.
+// `sockopts` of all calls that make a socket: read, checked and encoded before the socket is made, so that a wrong name or
+// value leaves nothing behind, and getters of values are called once.
 import { invalidType, invalidValue } from '../arguments.js';
 import { encodeOption, type EncodedOption } from './access.js';
 import type { OptionRow } from './row.js';

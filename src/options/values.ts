@@ -13,7 +13,7 @@ interface SetOnly<V extends { set: unknown }> {
 
 /** What each option is when read (`get`) and when set (`set`); `never` where it cannot be. */
 export interface OptionValues {
-  /** Enable socket debugging, of which the kernel makes hardly any use. EACCES without the capability. socket(7) */
+  /** Enable socket debugging, which the kernel hardly uses. EACCES without the capability. socket(7) */
   readonly SO_DEBUG: KindValues['flag'];
   /** Let bind() take an address that is held only by sockets in TIME-WAIT or sockets that also have this option. socket(7) */
   readonly SO_REUSEADDR: KindValues['flag'];

@@ -170,7 +170,7 @@ export class PortReservation implements OwnSocket<'stream'>, Disposable {
     this.#state = 'released';
     this.#readiness?.close();
     this.#handle.close();
-    // Nobody else has it: what a poll has watched is not used again.
+    // Not given back if a poll has watched it.
     if (!this.#polled) giveBack(this.#handle);
     this.#handle = emptyHandle();
   }

@@ -166,7 +166,7 @@ export function failureOf({ errno, step }: RefusedStep, { source, family, bind, 
   const asked = askedFor(source, 'reserve', family, remote);
   const { call, ...details } = failedCall(step);
   if (call === 'connect' && errno === EINPROGRESS) return notDeferred(remote);
-  // For IPv6 multicast the kernel says EINVAL, and for IPv4 nothing: the fact is the same.
+  // For an IPv6 multicast address the kernel fails with EINVAL, for an IPv4 one it does not: the reason is the same.
   const notUnicast = call === 'bind' && bind !== undefined && !isUnicast(bind.address);
   return outerError(call, notUnicast ? EADDRNOTAVAIL : errno, asked, details);
 }

@@ -125,13 +125,13 @@ export interface UdpSocketOptions extends SenderOptions, EgressOptions, LocalOpt
    * (`controlTruncated`). @default 320, which is enough for all options above
    */
   readonly controlLength?: number | undefined;
-  /** Overwrite received data once it is no longer valid, to find code that still uses it. Slow. @default false */
+  /** Overwrite received data when it becomes invalid, to find code that uses it after that. Slow. @default false */
   readonly debug?: boolean | undefined;
 }
 
 /**
- * Copies the options, so that each, and each of `sockopts`, is read once: a getter cannot pass a check and be another value
- * later.
+ * Copies the options, so that each, and each of `sockopts`, is read once: a getter cannot return one value to a check and
+ * another one later.
  */
 export function readOptions<T extends Pick<UdpSocketOptions, 'sockopts'>>(given: T): T {
   const options = readOnce(given);

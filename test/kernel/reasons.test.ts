@@ -112,7 +112,7 @@ test.each([
 ])('connect() refuses %s, a misspelling of %s', async (key, meant) => {
   const error = await refusal(() => connect({ host: '127.0.0.1', port: 9, [key]: '127.0.0.9' }));
   expect(error).toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' });
-  expect(error.message).toContain(`did you mean "${meant}"`);
+  expect(error.message).toContain(`misspelling of "${meant}"`);
 });
 
 test('connect() reads each option once', async () => {

@@ -1,4 +1,4 @@
-// Kinds of values that are text, bytes as they are, control messages, or the socket's memory in numbers.
+// Kinds of values that are text, raw bytes, control messages, or the socket's memory in numbers.
 import { bytes as checkBytes, integer, invalidType, outOfRange, string } from '../../arguments.js';
 import { LITTLE_ENDIAN } from '../../wire/byte-order.js';
 import { decodeControl, type ReceivedControlMessage } from '../../wire/control.js';

@@ -198,25 +198,20 @@ export function listenerOf(args: readonly unknown[]): (() => void) | undefined {
   return typeof last === 'function' ? (last as () => void) : undefined;
 }
 
-/** Whether it is a pipe or an existing descriptor, for which no descriptor is created here. */
+/** Whether it is a Unix socket or an existing descriptor, for which no descriptor is created here. */
 function isNodesAlone(options: ConnectOptions): boolean {
   const { path, fd, handle } = options as { path?: unknown; fd?: unknown; handle?: unknown };
   if (!path && fd === undefined && !handle) return false; // the same conditions as in net.Socket
   const { localAddress, localPort } = options;
   if (path && (localAddress !== undefined || localPort !== undefined)) {
-    throw invalidValue('options.path', path, 'a Unix socket has no local address and port');
+    throw invalidValue('options.path', path, 'options of a TCP source do not apply to a Unix socket');
   }
   if (!asksForMore(options)) return true;
-  if (path)
-    throw invalidValue(
-      'options.path',
-      path,
-      "a pipe has no source: only net.connect's own options can be used with it",
-    );
+  if (path) throw invalidValue('options.path', path, 'options of a TCP source do not apply to a Unix socket');
   throw invalidValue(
     fd === undefined ? 'options.handle' : 'options.fd',
     fd ?? handle,
-    "connect creates the descriptor itself: only net.connect's own options can be used with it",
+    'options of a TCP source do not apply to an existing descriptor',
   );
 }
 

@@ -270,7 +270,7 @@ function notUnicast(to: Endpoint): SyscallError {
   return new SyscallError('sendmsg', EINVAL, {
     ...addressOf(to),
     reason: 'notUnicast',
-    remedy: 'Nobody has this address, so the datagram is forged, and no reply is sent',
+    remedy: 'No host can have this address, so the datagram is forged, and no reply is sent',
   });
 }
 

@@ -795,7 +795,7 @@ describe('arguments of pool.connect', () => {
   const pool = new EgressPool({ sources: [A] });
 
   test.each<[Record<string, unknown>, string, RegExp]>([
-    [{ localAddress: B }, 'ERR_INVALID_ARG_VALUE', /options\.localAddress.*the pool decides/],
+    [{ localAddress: B }, 'ERR_INVALID_ARG_VALUE', /options\.localAddress.*the pool sets it/],
     [{ localPort: 1 }, 'ERR_INVALID_ARG_VALUE', /localPort/],
     [{ localPortRange: [40_000, 40_001] }, 'ERR_INVALID_ARG_VALUE', /localPortRange/],
     [{ shareLocalPort: true }, 'ERR_INVALID_ARG_VALUE', /shareLocalPort/],

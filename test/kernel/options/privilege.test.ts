@@ -21,7 +21,7 @@ interface Sample {
   readonly missing?: () => string | undefined;
 }
 
-/** To make a raw socket takes CAP_NET_RAW already. */
+/** Creating a raw socket already needs CAP_NET_RAW. */
 const TYPES = SOCKET_TYPES.filter((type) => type !== 'raw');
 const settable = Object.entries<OptionRow>(OPTIONS).filter(
   ([name, { access, since, types = TYPES }]) =>
