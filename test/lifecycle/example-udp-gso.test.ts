@@ -54,7 +54,7 @@ test('udp-receiver counts each datagram once without segmentation offload and GR
 test('udp-gso-sender prints a line with the rate and the CPU time', async () => {
   const { stdout } = await runNode(SENDER, { args: ['--to', '127.0.0.1:9', '--seconds', '0.2', '--rate', '0.01'] });
   expect(stdout).toMatch(
-    /^in all {2}[\d,]+ datagrams\/s {2}\d+\.\d\d Gbit\/s {2}CPU \d+ % {2}0 dropped {2}\d+\.\d datagrams\/call\n$/,
+    /^total {2}[\d,]+ datagrams\/s {2}\d+\.\d\d Gbit\/s {2}CPU \d+ % {2}0 dropped {2}\d+\.\d datagrams\/call\n$/,
   );
 });
 
