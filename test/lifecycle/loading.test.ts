@@ -21,7 +21,7 @@ beforeAll(() => (directory = mkdtempSync(join(tmpdir(), 'linux-sockets-loading-'
 afterAll(() => rmSync(directory, { recursive: true }));
 
 describe('import', () => {
-  test('loads no addon; the first call does', async () => {
+  test('import loads no addon; the first call does', async () => {
     const { stdout } = await runNode(`
       import { readFileSync } from 'node:fs';
       import { Endpoint, isSupported, NativeSocket, OPTIONS } from 'linux-sockets';
@@ -33,7 +33,7 @@ describe('import', () => {
     expect(stdout).toBe('true true [::1]:1 false\ntrue\n');
   });
 
-  test("reads only the library and Node's built-in modules", async () => {
+  test("import reads only the library and Node's built-in modules", async () => {
     const hook = `
       import { writeSync } from 'node:fs';
       export async function load(url, context, next) { writeSync(1, url + '\\n'); return next(url, context); }
@@ -55,7 +55,7 @@ describe('import', () => {
     expect(urls.filter((url) => url.includes('/cli/'))).toEqual([]);
   });
 
-  test('opens nothing, starts nothing, and leaves globals and process unchanged', async () => {
+  test('import opens nothing, starts nothing, and leaves globals and process unchanged', async () => {
     const { stdout, stderr } = await runNode(`
       import { readdirSync } from 'node:fs';
       const state = async () => {
@@ -77,7 +77,7 @@ describe('import', () => {
 });
 
 describe('require', () => {
-  test('returns the same exports as import', async () => {
+  test('require returns the same exports as import', async () => {
     const { stdout } = await runNode(
       `
         import { createRequire } from 'node:module';
@@ -91,7 +91,7 @@ describe('require', () => {
     expect(stdout).toBe('true true\n\n');
   });
 
-  test('works by path in a CommonJS program', async () => {
+  test('require works by path in a CommonJS program', async () => {
     const program = join(directory, 'program.cjs');
     writeFileSync(
       program,
@@ -229,7 +229,7 @@ describe('without an addon to load', () => {
   const IMPORT = `const { NativeSocket, SocketError, setOption, getOption, reserve, reserveMany, PortReservation, Endpoint, isSupported } = `;
 
   test.each(['darwin', 'win32', 'freebsd'])(
-    'on %s import works, isSupported is false, and every call throws ERR_UNSUPPORTED_PLATFORM',
+    'on %s the package can be imported, isSupported is false, and every call throws ERR_UNSUPPORTED_PLATFORM',
     async (platform) => {
       const { stdout, stderr } = await runNode(`
       import { readFileSync } from 'node:fs';

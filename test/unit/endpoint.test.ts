@@ -385,11 +385,11 @@ describe('Endpoint.fromLocal', () => {
     [{ address: '2001:db8::1', port: undefined }, '[2001:db8::1]:0'],
     [{ address: '2001:db8::1', port: 53 }, '[2001:db8::1]:53'],
     [Endpoint.from('192.0.2.1:53'), '192.0.2.1:53'],
-  ])('of %o is %s, with port 0 by default', (value, text) => {
+  ])('Endpoint.fromLocal of %o is %s, with port 0 by default', (value, text) => {
     expect(Endpoint.fromLocal(value).toString()).toBe(text);
   });
 
-  test('keeps the flow label of an address without a port', () => {
+  test('Endpoint.fromLocal keeps the flow label of an address without a port', () => {
     expect(Endpoint.fromLocal({ address: '2001:db8::1', flowlabel: 7 }).flowlabel).toBe(7);
   });
 
@@ -404,7 +404,7 @@ describe('Endpoint.fromLocal', () => {
     [null, 'ERR_INVALID_ARG_TYPE'],
     [undefined, 'ERR_INVALID_ARG_TYPE'],
     [53, 'ERR_INVALID_ARG_TYPE'],
-  ])('of %o throws %s', (value, code) => {
+  ])('Endpoint.fromLocal of %o throws %s', (value, code) => {
     expect(() => Endpoint.fromLocal(value as never)).toThrow(expect.objectContaining({ code }));
   });
 });

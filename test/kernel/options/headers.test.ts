@@ -134,7 +134,7 @@ describe.each(['x86_64', 'aarch64'])('the headers of %s', (arch) => {
     ),
   );
 
-  test('contain only options that have a row or are omitted with a reason', () => {
+  test('the headers contain only options that have a row or are omitted with a reason', () => {
     const names = Object.values(found).flat();
     const known = rows.map(([name]) => name);
     const omitted = Object.keys(OMITTED);
@@ -145,7 +145,7 @@ describe.each(['x86_64', 'aarch64'])('the headers of %s', (arch) => {
     for (const why of Object.values(OMITTED)) expect(why).toMatch(/^\S.*[^.]$/);
   });
 
-  test.each(rows)('%s has the number of its header', (name, row) => {
+  test.each(rows)('the option %s has the number of its header', (name, row) => {
     expect(numbers[name]).toBe(row.name);
     const [header] = Object.entries(found).find(([, names]) => names.includes(name))!;
     expect(HEADERS[header]?.level).toBe(row.level);

@@ -40,7 +40,7 @@ const unprovable: Readonly<Record<string, string>> = {
 describe.each(rows)('%s', (name, row) => {
   const sample = samples[name];
   if (sample === undefined || !('set' in sample)) {
-    test('has a sample value', () => expect.fail(`test/support/option-samples has none for ${name}`));
+    test('the option has a sample value', () => expect.fail(`test/support/option-samples has none for ${name}`));
     return;
   }
   const missing = (row.since && missingNeeds({ kernel: row.since })) ?? sample.missing?.() ?? unprovable[name];

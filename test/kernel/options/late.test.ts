@@ -47,7 +47,7 @@ describe.each(late)('%s by name', (name, row) => {
     ['a UDP socket over IPv6 to which connect gave a port', () => connectedUdp('ipv6')],
     ['a UDP socket to which a send gave a port', () => sent()],
     ['a reservation', () => deferred()],
-  ])('set on %s throws ERR_OPTION_TOO_LATE and changes nothing', async (_, make) => {
+  ])('a late option set on %s throws ERR_OPTION_TOO_LATE and changes nothing', async (_, make) => {
     using socket = make();
     expect(socket.local.port).toBeGreaterThan(0);
     const before = getOption(socket, raw);
@@ -60,7 +60,7 @@ describe.each(late)('%s by name', (name, row) => {
   });
 
   test.each(['ipv4', 'ipv6'] as const)(
-    'takes effect on a new %s socket, and after a bind that left the port open',
+    'a late option takes effect on a new %s socket, and after a bind that left the port open',
     (family) => {
       for (const type of ['stream', 'dgram'] as const) {
         using fresh = NativeSocket.create({ family, type });
@@ -76,14 +76,14 @@ describe.each(late)('%s by name', (name, row) => {
     },
   );
 
-  test('set late to an invalid value, or on a closed socket, reports that before ERR_OPTION_TOO_LATE', async () => {
+  test('a late option reports an invalid value and a closed socket before ERR_OPTION_TOO_LATE', async () => {
     using socket = boundUdp();
     expect((await errorOf(() => set(socket, name, 'x'))).code).toBe('ERR_INVALID_ARG_TYPE');
     socket.close();
     expect((await errorOf(() => set(socket, name, sample))).code).toBe('EBADF');
   });
 
-  test('set on a raw socket is refused by the kernel', async () => {
+  test('a late option set on a raw socket is refused by the kernel', async () => {
     // A path that is longer than the address of an IP socket.
     const server = createServer().listen(join(tmpdir(), `linux-sockets-late-${process.pid}-${'x'.repeat(30)}`));
     await once(server, 'listening');
@@ -99,7 +99,7 @@ describe.each(late)('%s by name', (name, row) => {
 
 describe('IP_LOCAL_PORT_RANGE', () => {
   test.each(['ipv4', 'ipv6'] as const)(
-    'set before connect over %s restricts the port that connect picks',
+    'IP_LOCAL_PORT_RANGE set before connect over %s restricts the port that connect picks',
     async (family) => {
       for (const bind of [false, true]) {
         using listener = listening(family);
@@ -114,7 +114,7 @@ describe('IP_LOCAL_PORT_RANGE', () => {
     },
   );
 
-  test('set by number after the port is assigned succeeds and keeps the port', async () => {
+  test('IP_LOCAL_PORT_RANGE set by number after the port is assigned succeeds and keeps the port', async () => {
     using listener = listening();
     using client = bound('stream', 'ipv4');
     const { port } = client.local;
@@ -128,7 +128,7 @@ describe('IP_LOCAL_PORT_RANGE', () => {
 });
 
 describe('IP_BIND_ADDRESS_NO_PORT', () => {
-  test('set before bind lets two destinations share a port', async () => {
+  test('IP_BIND_ADDRESS_NO_PORT set before bind lets two destinations share a port', async () => {
     using first = listening();
     using second = listening();
     const options = { IP_BIND_ADDRESS_NO_PORT: true, IP_LOCAL_PORT_RANGE: [41_002, 41_002] } as const;
@@ -146,7 +146,7 @@ describe('IP_BIND_ADDRESS_NO_PORT', () => {
     expect([one.local.port, two.local.port]).toEqual([41_002, 41_002]);
   });
 
-  test('set by number after bind succeeds, and no other socket can share the port', async () => {
+  test('IP_BIND_ADDRESS_NO_PORT set by number after bind succeeds, and no other socket can share the port', async () => {
     using listener = listening();
     using one = bound('stream', 'ipv4');
     const { port } = one.local;
@@ -166,7 +166,7 @@ describe('TCP_MAXSEG', () => {
   const raw = { level: 6, name: 2 };
 
   test.each(['ipv4', 'ipv6'] as const)(
-    'set before connect over %s limits the segments of both sides',
+    'TCP_MAXSEG set before connect over %s limits the segments of both sides',
     async (family) => {
       using pair = await tcpPair(family, { TCP_MAXSEG: 1000 });
       expect(getOption(pair.client, 'TCP_INFO').sndMss).toBeLessThanOrEqual(1000);
@@ -175,7 +175,7 @@ describe('TCP_MAXSEG', () => {
   );
 
   test.each(['ipv4', 'ipv6'] as const)(
-    'set by number on a connection over %s succeeds and changes nothing',
+    'TCP_MAXSEG set by number on a connection over %s succeeds and changes nothing',
     async (family) => {
       using pair = await tcpPair(family);
       const { sndMss } = getOption(pair.client, 'TCP_INFO');
@@ -194,7 +194,7 @@ describe('TCP_MAXSEG', () => {
     },
   );
 
-  test('set by name throws ERR_OPTION_TOO_LATE on a connection, and succeeds before it and on a listener', async () => {
+  test('TCP_MAXSEG set by name throws ERR_OPTION_TOO_LATE on a connection, and succeeds before it and on a listener', async () => {
     using pair = await tcpPair();
     for (const target of [pair.client, pair.server, pair.client.fd]) {
       expect(codeOf(() => setOption(target, 'TCP_MAXSEG', 1000))).toBe('ERR_OPTION_TOO_LATE');

@@ -17,7 +17,7 @@ const rows = (Object.entries<OptionRow>(OPTIONS) as [OptionName, OptionRow][]).f
 );
 
 describe.skipIf(missing !== undefined)(`an MPTCP socket${missing === undefined ? '' : ` (${missing})`}`, () => {
-  test.each(rows)('%s over %s is set, refused or ignored as the option row says', (name, family, row) => {
+  test.each(rows)('an MPTCP socket sets, refuses or ignores %s over %s as the option row says', (name, family, row) => {
     if (missingHere(name) && row.mptcp === undefined) return; // nor does a TCP socket take it here
     expect(answerOf(name, family, row)).toBe(row.mptcp ?? 'taken');
   });

@@ -38,7 +38,7 @@ test.each(rows)('%s has a doc line, a source and a known level', (_, row) => {
 describe.each(rows)('%s', (name, row) => {
   const sample = samples[name];
   if (sample === undefined) {
-    test('has a sample value', () => expect.fail(`test/support/option-samples has none for ${name}`));
+    test('the option has a sample value', () => expect.fail(`test/support/option-samples has none for ${name}`));
     return;
   }
   const missing =

@@ -77,7 +77,7 @@ test.skipIf(BoundSocket === undefined)('setOption and getOption of a net.BoundSo
   bound.close();
 });
 
-describe('setOption on a target without a descriptor throws ERR_INVALID_STATE:', () => {
+describe('targets without a descriptor', () => {
   test.each<[string, () => unknown]>([
     ['net.Socket before connect', () => new net.Socket()],
     ['net.Server before listen', () => net.createServer()],
@@ -93,7 +93,7 @@ describe('setOption on a target without a descriptor throws ERR_INVALID_STATE:',
     ],
     ['tls.TLSSocket of nothing', () => new TLSSocket(new net.Socket())],
     ['something whose fd() is -1', () => ({ fd: () => -1 })],
-  ])('%s', async (_, make) => {
+  ])('setOption and getOption of a target without a descriptor throw ERR_INVALID_STATE: %s', async (_, make) => {
     const target = make() as OptionTarget;
     for (const action of [() => setOption(target, 'SO_PRIORITY', 3), () => getOption(target, 'SO_PRIORITY')]) {
       const error = await errorOf(action);
@@ -102,7 +102,7 @@ describe('setOption on a target without a descriptor throws ERR_INVALID_STATE:',
     }
   });
 
-  test('a dgram.Socket that was closed', async () => {
+  test('getOption of a dgram.Socket that was closed throws ERR_INVALID_STATE', async () => {
     const socket = createSocket('udp4');
     socket.bind(0);
     await once(socket, 'listening');
@@ -111,7 +111,7 @@ describe('setOption on a target without a descriptor throws ERR_INVALID_STATE:',
     expect(await errorOf(() => getOption(socket, 'SO_TYPE'))).toMatchObject({ code: 'ERR_INVALID_STATE' });
   });
 
-  test('a net.Server in a cluster worker, with a message that explains it', async () => {
+  test('setOption of a net.Server in a cluster worker throws ERR_INVALID_STATE, and the message explains it', async () => {
     const script = `
       import cluster from 'node:cluster';
       import { createServer } from 'node:http';
@@ -288,7 +288,7 @@ async function tlsPair(): Promise<{ client: TLSSocket; server: TLSSocket }> {
 }
 
 describe('a NativeSocket whose options were set before', () => {
-  test('fails with EBADF after close(), also when another socket has its descriptor number', async () => {
+  test('setOption on a NativeSocket fails with EBADF after close(), also when another socket has its descriptor number', async () => {
     const socket = tcp();
     setOption(socket, 'SO_PRIORITY', 1);
     const { fd } = socket;
@@ -300,7 +300,7 @@ describe('a NativeSocket whose options were set before', () => {
     expect(getOption(other, 'SO_PRIORITY')).toBe(0);
   });
 
-  test('fails with EBADF after detach(), although the descriptor is open', async () => {
+  test('setOption on a NativeSocket fails with EBADF after detach(), although the descriptor is open', async () => {
     const socket = tcp();
     setOption(socket, 'SO_PRIORITY', 1);
     const fd = socket.detach();

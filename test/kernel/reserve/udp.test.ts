@@ -41,7 +41,7 @@ const WAYS = [
 describe.each(WAYS)('reserveUdp() over $way', ({ remote, family, local }) => {
   const shown = (address: string) => address.replace('::ffff:', '');
 
-  test('reserves a port toward a destination: no other socket can bind it, and nothing is sent', async () => {
+  test('reserveUdp() reserves a port toward a destination: no other socket can bind it, and nothing is sent', async () => {
     using capture = new UdpCapture('lo');
     const reservation = hold({ remote: { address: remote, port: 9 }, local: { address: local } });
     expect(reservation).toMatchObject({
@@ -62,7 +62,7 @@ describe.each(WAYS)('reserveUdp() over $way', ({ remote, family, local }) => {
     expect(capture.datagrams()).toEqual([]);
   });
 
-  test('becomes a UdpSocket with the datagrams that arrived before, from its destination only', async () => {
+  test('toUdpSocket() returns a UdpSocket with the datagrams that arrived before, from its destination only', async () => {
     const peer = boundUdp(family === 'ipv4' || remote === '::1' ? family : 'ipv4');
     const stranger = boundUdp(peer.family);
     open.push(peer, stranger);
@@ -87,7 +87,7 @@ describe.each(WAYS)('reserveUdp() over $way', ({ remote, family, local }) => {
     expect(udp.trySend(Buffer.from('x'), { to: { address: remote, port: peer.local.port } })).toBe(1);
   });
 
-  test('gets each port of a range once, then fails with exhaustion, and gets a released port again', async () => {
+  test('reserveUdp() gets each port of a range once, then fails with exhaustion, and gets a released port again', async () => {
     using _ = setSysctl('net.ipv4.ip_local_port_range', '40000 41000');
     const options = {
       remote: { address: remote, port: 9 },

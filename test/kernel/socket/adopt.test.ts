@@ -168,8 +168,8 @@ describe("NativeSocket.adopt of a copy of one of Node's sockets", () => {
   });
 });
 
-describe('NativeSocket.adopt refuses, and leaves open,', () => {
-  test('a file with ENOTSOCK', async () => {
+describe('descriptors that NativeSocket.adopt refuses', () => {
+  test('NativeSocket.adopt refuses a file with ENOTSOCK, and leaves it open', async () => {
     const fd = openSync('/dev/null', 'r');
     const flags = readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8');
     expect(await errorOf(() => NativeSocket.adopt(fd))).toMatchObject({ name: 'SyscallError', code: 'ENOTSOCK' });
@@ -177,7 +177,7 @@ describe('NativeSocket.adopt refuses, and leaves open,', () => {
     closeSync(fd);
   });
 
-  test('a Unix socket with ERR_UNSUPPORTED', async () => {
+  test('NativeSocket.adopt refuses a Unix socket with ERR_UNSUPPORTED, and leaves it open', async () => {
     // Longer than a sockaddr_in6, as such paths may be.
     const server = createServer().listen(join(tmpdir(), `linux-sockets-adopt-${process.pid}-${'x'.repeat(30)}`));
     await once(server, 'listening');
@@ -188,7 +188,7 @@ describe('NativeSocket.adopt refuses, and leaves open,', () => {
     await once(server, 'close');
   });
 
-  test('a descriptor that is not open with EBADF', async () => {
+  test('NativeSocket.adopt refuses a descriptor that is not open with EBADF', async () => {
     const socket = tcp();
     const { fd } = socket;
     socket.close();

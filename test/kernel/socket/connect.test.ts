@@ -246,7 +246,7 @@ describe('NativeSocket.disconnect', () => {
 });
 
 describe('NativeSocket.shutdown', () => {
-  test("of 'write', the default, ends the stream for the other side, and reading continues", async () => {
+  test("shutdown of 'write', the default, ends the stream for the other side, and reading continues", async () => {
     using pair = await tcpPair();
     const { client, server } = pair;
     client.shutdown();
@@ -260,13 +260,13 @@ describe('NativeSocket.shutdown', () => {
     expect(client.recvmsg({ buffers: [new Uint8Array(8)] })?.bytes).toBe(4);
   });
 
-  test.each(['read', 'both'] as const)("of '%s' ends reading on this side", async (how) => {
+  test.each(['read', 'both'] as const)("shutdown of '%s' ends reading on this side", async (how) => {
     using pair = await tcpPair();
     pair.client.shutdown(how);
     expect(pair.client.recvmsg({ buffers: [new Uint8Array(4)] })?.bytes).toBe(0);
   });
 
-  test('fails with ENOTCONN on a socket that is not connected, and refuses an unknown word', async () => {
+  test('shutdown fails with ENOTCONN on a socket that is not connected, and refuses an unknown word', async () => {
     using socket = tcp();
     expect(await errorOf(() => socket.shutdown())).toMatchObject({ code: 'ENOTCONN', syscall: 'shutdown' });
     expect(await errorOf(() => socket.shutdown('rw' as never))).toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' });

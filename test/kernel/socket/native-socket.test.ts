@@ -79,7 +79,7 @@ describe('NativeSocket.create', () => {
     [{ family: 'ipv4', type: 'stream', sockopts: { NO_SUCH: 1 } }, 'ERR_INVALID_ARG_VALUE'],
     [{ family: 'ipv4', type: 'stream', sockopts: { SO_TYPE: 1 } }, 'ERR_INVALID_ARG_VALUE'],
     [{ family: 'ipv4', type: 'stream', sockopt: {} }, 'ERR_INVALID_ARG_VALUE'],
-  ])('of %o fails with %s', async (options, code) => {
+  ])('NativeSocket.create of %o fails with %s', async (options, code) => {
     await expectNoNewFds(async () => {
       expect(await errorOf(() => NativeSocket.create(options as never))).toMatchObject({ code });
     });
@@ -161,7 +161,7 @@ describe('close and detach of a NativeSocket', () => {
     getOption: (socket) => getOption(socket, 'SO_TYPE'),
   };
 
-  test.each(Object.entries(calls))('%s after close or detach fails with EBADF', async (_, call) => {
+  test.each(Object.entries(calls))('%s of a NativeSocket after close or detach fails with EBADF', async (_, call) => {
     await expectNoNewFds(async () => {
       const closed = tcp();
       closed.close();

@@ -12,7 +12,7 @@ beforeEach(() => (socket = boundUdp()));
 afterEach(() => socket.close());
 
 describe('a wait for readiness', () => {
-  test('resolves with the event it waits for', async () => {
+  test('a wait resolves with the event it waits for', async () => {
     const events: string[] = [];
     const readable = socket.readable().then(() => events.push('readable'));
     await socket.writable().then(() => events.push('writable'));
@@ -22,13 +22,13 @@ describe('a wait for readiness', () => {
     expect(events).toEqual(['writable', 'readable']);
   });
 
-  test('resolves at once, repeatedly, when the event is already there', async () => {
+  test('a wait resolves at once, repeatedly, when the event has already occurred', async () => {
     sendTo(socket);
     for (let i = 0; i < 3; i++) await socket.readable();
     expect(socket.recvmsg({ buffers: [new Uint8Array(1)] })?.bytes).toBe(1);
   });
 
-  test('resolves on a listener when a connection arrives', async () => {
+  test('a wait resolves on a listener when a connection arrives', async () => {
     using listener = listening();
     const readable = listener.readable();
     using client = tcp();
@@ -37,7 +37,7 @@ describe('a wait for readiness', () => {
     expect(listener.accept()?.remote).toEqual(client.local);
   });
 
-  test('resolves at the end of the stream and at its reset', async () => {
+  test('a wait resolves at the end of the stream and at its reset', async () => {
     using first = await tcpPair();
     const end = first.server.readable();
     first.client.close();
@@ -53,7 +53,7 @@ describe('a wait for readiness', () => {
   });
 
   test.each(['readable', 'writable'] as const)(
-    'for %s resolves on an ICMP error, whether it is pending or arrives later',
+    'a wait for %s resolves on an ICMP error, whether it is pending or arrives later',
     async (what) => {
       using early = udp();
       early.connect({ address: '127.0.0.1', port: closedPort() });
@@ -71,7 +71,7 @@ describe('a wait for readiness', () => {
     },
   );
 
-  test('does not resolve on an event of another socket', async () => {
+  test('a wait does not resolve on an event of another socket', async () => {
     using other = boundUdp();
     let ended = false;
     const waiting = other.readable().then(() => (ended = true));
@@ -84,7 +84,7 @@ describe('a wait for readiness', () => {
     expect(ended).toBe(true);
   });
 
-  test('in a loop is enough to receive each of 2,000 datagrams', async () => {
+  test('waits in a loop are enough to receive each of 2,000 datagrams', async () => {
     using sender = udp();
     const buffers = [new Uint8Array(8)];
     let received = 0;

@@ -94,12 +94,12 @@ describe('connect({ path })', () => {
     { localPort: 40_000 },
     { localPortRange: [40_000, 40_001] },
     { waitForLocalPort: true },
-  ])('refuses %j, since a Unix socket has no local port', (more) => {
+  ])('connect({ path }) refuses %j, since a Unix socket has no local port', (more) => {
     const error = thrown(() => connect({ path: '/run/nobody.sock', ...more } as never));
     expect(error).toMatchObject({ name: 'TypeError', code: 'ERR_INVALID_ARG_VALUE' });
   });
 
-  test('connects with options of the source that are undefined', async () => {
+  test('connect({ path }) connects with options of the source that are undefined', async () => {
     const path = join(tmpdir(), `connect-keys-${process.pid}.sock`);
     const server = createServer((socket) => socket.end()).listen(path);
     await once(server, 'listening');

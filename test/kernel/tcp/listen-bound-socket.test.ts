@@ -26,7 +26,7 @@ function testBound(name: string, body: (Bound: new (options: object) => BoundSoc
 }
 
 describe('options of a net.BoundSocket', () => {
-  testBound('that a server listens with are the options of the listener', async (Bound) => {
+  testBound('options of a BoundSocket are those of the server that listens with it', async (Bound) => {
     await expectNoNewFds(async () => {
       const bound = new Bound({ host: '127.0.0.1', port: 0 });
       const { port } = bound.address();
@@ -47,7 +47,7 @@ describe('options of a net.BoundSocket', () => {
     });
   });
 
-  testBound('that a client connects with are the options of the connection', async (Bound) => {
+  testBound('options of a BoundSocket are those of the client that connects with it', async (Bound) => {
     const server = make().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const bound = new Bound({ host: '127.0.0.9', port: 0 });
@@ -62,17 +62,20 @@ describe('options of a net.BoundSocket', () => {
     await close(server);
   });
 
-  testBound('fail with ERR_SOCKET_HANDLE_ADOPTED after a server has adopted it', async (Bound) => {
-    const bound = new Bound({ host: '127.0.0.1' });
-    const server = make();
-    server.listen(bound as never);
-    await once(server, 'listening');
-    expect((await errorOf(() => setOption(bound, 'TCP_USER_TIMEOUT', 1))).code).toBe('ERR_SOCKET_HANDLE_ADOPTED');
-    await close(server);
-  });
+  testBound(
+    'setOption on a BoundSocket fails with ERR_SOCKET_HANDLE_ADOPTED after a server has adopted it',
+    async (Bound) => {
+      const bound = new Bound({ host: '127.0.0.1' });
+      const server = make();
+      server.listen(bound as never);
+      await once(server, 'listening');
+      expect((await errorOf(() => setOption(bound, 'TCP_USER_TIMEOUT', 1))).code).toBe('ERR_SOCKET_HANDLE_ADOPTED');
+      await close(server);
+    },
+  );
 
   testBound(
-    'that must be set before bind fail with ERR_OPTION_TOO_LATE, since the constructor binds',
+    'setOption on a BoundSocket fails with ERR_OPTION_TOO_LATE for options that must be set before bind',
     async (Bound) => {
       using bound = new Bound({ host: '127.0.0.1' });
       const late = await errorOf(() => setOption(bound, 'IP_LOCAL_PORT_RANGE', [40000, 40009]));
@@ -86,7 +89,7 @@ describe('options of a net.BoundSocket', () => {
 
 describe('a descriptor of this package', () => {
   for (const listens of [false, true]) {
-    test(`that is bound${listens ? ' and listening' : ''} can be passed to server.listen({ fd }) and keeps its options`, async () => {
+    test(`a NativeSocket that is bound${listens ? ' and listening' : ''} can be passed to server.listen({ fd }) and keeps its options`, async () => {
       await expectNoNewFds(async () => {
         const socket = NativeSocket.create({ family: 'ipv6', type: 'stream', sockopts: { IPV6_FREEBIND: true } });
         socket.bind({ address: '2001:db8:4::4', port: 0 });
@@ -102,16 +105,19 @@ describe('a descriptor of this package', () => {
     });
   }
 
-  testBound('reserves a port as a BoundSocket does, without a listener, until a server takes it', async (Bound) => {
-    using socket = NativeSocket.create({ family: 'ipv4', type: 'stream' });
-    socket.bind({ address: '127.0.0.1', port: 0 });
-    const { port } = socket.local;
-    expect((await errorOf(() => new Bound({ host: '127.0.0.1', port }))).code).toBe('EADDRINUSE');
-    await expect(ask('127.0.0.1', port)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
-    const server = make();
-    server.listen({ fd: socket.detach() });
-    await once(server, 'listening');
-    expect(await ask('127.0.0.1', port)).toBe('hello');
-    await close(server);
-  });
+  testBound(
+    'a bound NativeSocket reserves a port as a BoundSocket does, without a listener, until a server takes it',
+    async (Bound) => {
+      using socket = NativeSocket.create({ family: 'ipv4', type: 'stream' });
+      socket.bind({ address: '127.0.0.1', port: 0 });
+      const { port } = socket.local;
+      expect((await errorOf(() => new Bound({ host: '127.0.0.1', port }))).code).toBe('EADDRINUSE');
+      await expect(ask('127.0.0.1', port)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+      const server = make();
+      server.listen({ fd: socket.detach() });
+      await once(server, 'listening');
+      expect(await ask('127.0.0.1', port)).toBe('hello');
+      await close(server);
+    },
+  );
 });

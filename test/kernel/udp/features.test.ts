@@ -109,14 +109,17 @@ describe('features of UdpSocket.create on a kernel without them', () => {
       -92,
       { on: false, reason: 'unsupported', code: 'ENOPROTOOPT', errno: -92, option: 'IP_RECVTOS' },
     ],
-  ])('%s is off, with the reason, and the others are on', (name, option, errno, expected) => {
-    const handle = without(option, errno);
-    const features = configure(handle, { family: 'ipv6', ...FLAGS });
-    expect(features.found[name]).toEqual(expected);
-    expect(features.degraded).toEqual([[name, expected]]);
-    expect(Object.values(features.found).filter(({ on }) => on)).toHaveLength(Object.keys(FLAGS).length - 1 + 1);
-    handle.close();
-  });
+  ])(
+    'the feature %s is off on a kernel without it, with the reason, and the others are on',
+    (name, option, errno, expected) => {
+      const handle = without(option, errno);
+      const features = configure(handle, { family: 'ipv6', ...FLAGS });
+      expect(features.found[name]).toEqual(expected);
+      expect(features.degraded).toEqual([[name, expected]]);
+      expect(Object.values(features.found).filter(({ on }) => on)).toHaveLength(Object.keys(FLAGS).length - 1 + 1);
+      handle.close();
+    },
+  );
 
   test('create() throws for a required feature that the kernel lacks', async () => {
     const handle = without(UDP_GRO, -92);

@@ -332,7 +332,7 @@ describe('accessors', () => {
     ...(['controlTruncated', 'control'] as const),
   ];
 
-  test.each(NAMES)('%s throws for an index out of range', async (name) => {
+  test.each(NAMES)('the accessor %s throws for an index out of range', async (name) => {
     await using udp = receiver({ family: 'ipv4' });
     using sender = plainUdp();
     send(sender, udp, 'x');

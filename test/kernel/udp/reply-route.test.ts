@@ -30,7 +30,7 @@ describe('a reply from another port uses the options of the UdpSocket', () => {
     ['SO_MAX_PACING_RATE', 1_000_000],
     ['SO_PRIORITY', 3],
     ['SO_MARK', 7],
-  ] as const)('%s', async (option, value) => {
+  ] as const)('a reply from another port copies %s from the UdpSocket', async (option, value) => {
     using _address = address('192.0.2.1/32');
     await using udp = bound(
       { family: 'ipv4', originalDestination: true, sockopts: { [option]: value } },
@@ -61,20 +61,23 @@ describe("a reply to or from an address that is not unicast emits 'sendError', a
     ['ipv6', '[::]'],
     ['ipv6', '[ff02::1]'],
     ['ipv6', '[::ffff:0.0.0.0]'],
-  ] as const)('%s: %s', async (family, peer) => {
-    const any = family === 'ipv4' ? '0.0.0.0' : '[::]';
-    await using udp = bound({ family, pktinfo: true, sockopts: { SO_BROADCAST: true } }, `${any}:0`);
-    const event = once(udp, 'sendError') as Promise<[SyscallError]>;
-    // 0.0.0.0 and :: lead to this host: the socket would answer itself for as long as it runs.
-    const info = {
-      source: `${peer}:${udp.local.port}`,
-      destination: `${family === 'ipv4' ? '127.0.0.1' : '[::1]'}:${udp.local.port}`,
-    };
-    expect(udp.reply(info as never, DATA)).toBe(false);
-    expect((await event)[0]).toMatchObject({ code: 'EINVAL', syscall: 'sendmsg', reason: 'notUnicast' });
-    expect(udp.stats.replies.errors).toBe(1);
-    expect(udp.stats.sent.datagrams).toBe(0);
-  });
+  ] as const)(
+    "a reply to an address that is not unicast emits 'sendError', and nothing is sent: %s, %s",
+    async (family, peer) => {
+      const any = family === 'ipv4' ? '0.0.0.0' : '[::]';
+      await using udp = bound({ family, pktinfo: true, sockopts: { SO_BROADCAST: true } }, `${any}:0`);
+      const event = once(udp, 'sendError') as Promise<[SyscallError]>;
+      // 0.0.0.0 and :: lead to this host: the socket would answer itself for as long as it runs.
+      const info = {
+        source: `${peer}:${udp.local.port}`,
+        destination: `${family === 'ipv4' ? '127.0.0.1' : '[::1]'}:${udp.local.port}`,
+      };
+      expect(udp.reply(info as never, DATA)).toBe(false);
+      expect((await event)[0]).toMatchObject({ code: 'EINVAL', syscall: 'sendmsg', reason: 'notUnicast' });
+      expect(udp.stats.replies.errors).toBe(1);
+      expect(udp.stats.sent.datagrams).toBe(0);
+    },
+  );
 
   test("a reply from another port of a subnet's broadcast address emits 'sendError', and nothing is sent", async () => {
     using _address = address('198.51.100.1/24');
@@ -87,7 +90,7 @@ describe("a reply to or from an address that is not unicast emits 'sendError', a
 });
 
 describe('IPV6_FREEBIND, once a reply has set it,', () => {
-  test('allows later sends only from addresses that are routed to this host', async () => {
+  test('IPV6_FREEBIND that a reply has set allows later sends only from addresses that are routed to this host', async () => {
     using _route = route('local', '2001:db8:77::/64', 'dev', 'lo');
     await using peer = bound({ family: 'ipv6' }, '[::1]:0');
     await using udp = bound({ family: 'ipv6', pktinfo: true }, '[::]:0');
@@ -105,7 +108,7 @@ describe('IPV6_FREEBIND, once a reply has set it,', () => {
     expect(udp.trySend(DATA, { to, from: '2001:db8:77::2' })).toBe(DATA.length);
   });
 
-  test('allows any address on a socket with `freebind`, as before', async () => {
+  test('IPV6_FREEBIND that a reply has set changes nothing on a socket with `freebind`', async () => {
     using _route = route('local', '2001:db8:77::/64', 'dev', 'lo');
     await using peer = bound({ family: 'ipv6' }, '[::1]:0');
     await using udp = bound({ family: 'ipv6', pktinfo: true, freebind: true }, '[::]:0');

@@ -55,7 +55,7 @@ test.each([
 });
 
 describe('queueing disciplines of the interfaces', () => {
-  test('are read from the kernel', () => {
+  test('qdiscs() reads the queueing disciplines from the kernel', () => {
     const tc = (command: string) => execFileSync('tc', command.split(' '));
     execFileSync('ip', ['link', 'add', 'q0', 'type', 'veth', 'peer', 'name', 'q1']);
     tc('qdisc add dev q0 root tbf rate 1mbit burst 10kb latency 10ms');

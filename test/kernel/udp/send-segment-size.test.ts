@@ -154,7 +154,7 @@ describe('UDP_SEGMENT as an option of a UdpSocket', () => {
     ['by numbers', (udp) => setOption(udp, { level: 17, name: 103 }, 100)],
     ['by numbers, with bytes', (udp) => setOption(udp, { level: 17, name: 103 }, Uint8Array.of(100, 0, 0, 0))],
     ['by the numbers of UDP-Lite', (udp) => setOption(udp, { level: 136, name: 103 }, 100)],
-  ])('is refused by setOption %s with an error that names segmentSize', async (_, set) => {
+  ])('UDP_SEGMENT is refused by setOption %s with an error that names segmentSize', async (_, set) => {
     await using udp = UdpSocket.create({ family: 'ipv4' });
     const error = await errorOf(() => set(udp));
     expect(error).toMatchObject({
@@ -164,7 +164,7 @@ describe('UDP_SEGMENT as an option of a UdpSocket', () => {
     expect(getOption(udp, 'UDP_SEGMENT')).toBe(0);
   });
 
-  test('is refused in sockopts with an error that names segmentSize', async () => {
+  test('UDP_SEGMENT is refused in sockopts with an error that names segmentSize', async () => {
     const error = await errorOf(() =>
       UdpSocket.create({ family: 'ipv4', sockopts: { ['UDP_SEGMENT' as string]: 100 } }),
     );

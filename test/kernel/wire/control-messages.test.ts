@@ -108,7 +108,7 @@ describe('control messages of IPv6 only', () => {
   test.each([
     ['IPV6_HOPOPTS', 'IPV6_RECVHOPOPTS'],
     ['IPV6_DSTOPTS', 'IPV6_RECVDSTOPTS'],
-  ] as const)('%s is sent unchanged', async (type, option) => {
+  ] as const)('the control message %s is sent unchanged', async (type, option) => {
     const messages = await through('ipv6', { [option]: true }, [{ type, value: padding }]);
     expect((valueOf(messages, type) as Uint8Array).subarray(1)).toEqual(padding.subarray(1));
   });
