@@ -112,7 +112,7 @@ describe.each(Object.entries(MAKERS))('%s', (name, make) => {
     [{ device: 1 }, name.startsWith('reserve') ? 'ERR_INVALID_ARG_VALUE' : 'ERR_INVALID_ARG_TYPE'],
     [{ device: '' }, 'ERR_INVALID_ARG_VALUE'],
     [{ device: 'a name that is too long' }, name.startsWith('reserve') ? 'ERR_INVALID_ARG_VALUE' : 'ERR_OUT_OF_RANGE'],
-  ])('refuses %o with %s', async (local, code) => {
+  ])('the options %o are refused with %s', async (local, code) => {
     await expectNoNewFds(async () => {
       const error = await errorOf(async () => {
         await make(local as never, () => undefined);

@@ -766,7 +766,7 @@ describe('an egressKey function of a connection', () => {
     ['throws', () => JSON.parse('{') as unknown, { name: 'SyntaxError' }],
     ['returns null', () => null, { code: 'ERR_INVALID_RETURN_VALUE', name: 'TypeError' }],
     ['returns a promise', () => Promise.resolve('k'), { code: 'ERR_INVALID_RETURN_VALUE' }],
-  ])('pools and connectors throw when it %s', (_, wrong, error) => {
+  ])('pools and connectors throw when the egressKey function %s', (_, wrong, error) => {
     const options = { host: '127.0.0.1', port: 9, egressKey: wrong as () => string };
     const pool = new EgressPool({ sources: [A] });
     expect(thrown(() => pool.connect(options))).toMatchObject(error);

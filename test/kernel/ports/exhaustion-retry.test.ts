@@ -80,7 +80,7 @@ describe('the policy of waiting for a port', () => {
     expect(at.length).toBeLessThan(35); // a search takes 4 ms: less than one percent of the time
   });
 
-  test('ends at the timeout', () => {
+  test('the wait policy ends at the timeout', () => {
     expect(play(0, () => evidence({ established: 10 }, undefined))).toEqual({ at: [], asked: [] });
   });
 

@@ -86,11 +86,14 @@ describe.each(BOTH)('port ranges over $family', (addresses) => {
     test.each([
       { range: [50000, 50003], count: 4 },
       { range: [50007, 50007], count: 1 },
-    ] as const)('finds all ports of $range and no other, and fails when none is left', ({ range, count }) => {
-      const { ports, error } = fill(addresses, way, range);
-      expect(ports).toEqual(Array.from({ length: count }, (_, i) => range[0] + i));
-      expect(error).toMatchObject(way.exhausted);
-    });
+    ] as const)(
+      'the kernel finds all ports of $range and no other, and fails when none is left',
+      ({ range, count }) => {
+        const { ports, error } = fill(addresses, way, range);
+        expect(ports).toEqual(Array.from({ length: count }, (_, i) => range[0] + i));
+        expect(error).toMatchObject(way.exhausted);
+      },
+    );
 
     // Each bound outside the sysctl's range is ignored on its own.
     test.each([
@@ -105,10 +108,13 @@ describe.each(BOTH)('port ranges over $family', (addresses) => {
       { sysctl: '50000 50003', range: [49998, 49999], picked: [50000, 50003] },
       { sysctl: '32768 60999', range: [60990, 61010], picked: [60990, 60999] },
       { sysctl: '32768 60999', range: [32760, 32771], picked: [32768, 32771] },
-    ] as const)('picks from $picked with sysctl $sysctl and range $range', ({ sysctl, range, picked: [lo, hi] }) => {
-      using _ = setSysctl(SYSCTL, sysctl);
-      expect(fill(addresses, way, range).ports).toEqual(Array.from({ length: hi - lo + 1 }, (_, i) => lo + i));
-    });
+    ] as const)(
+      'the kernel picks from $picked with sysctl $sysctl and range $range',
+      ({ sysctl, range, picked: [lo, hi] }) => {
+        using _ = setSysctl(SYSCTL, sysctl);
+        expect(fill(addresses, way, range).ports).toEqual(Array.from({ length: hi - lo + 1 }, (_, i) => lo + i));
+      },
+    );
 
     test.each([
       { range: [1000, 1009], picked: [32768, 60999] },
@@ -117,13 +123,16 @@ describe.each(BOTH)('port ranges over $family', (addresses) => {
       { range: [20000, 0], picked: [32768, 60999] },
       { range: [0, 40000], picked: [32768, 40000] },
       { range: [50000, 0], picked: [50000, 60999] },
-    ] as const)('stays within $picked with sysctl 32768 60999 and range $range', ({ range, picked: [lo, hi] }) => {
-      const { ports } = fill(addresses, way, range, 20);
-      expect(ports).toHaveLength(20);
-      expect(ports.filter((port) => port < lo || port > hi)).toEqual([]);
-    });
+    ] as const)(
+      'the kernel stays within $picked with sysctl 32768 60999 and range $range',
+      ({ range, picked: [lo, hi] }) => {
+        const { ports } = fill(addresses, way, range, 20);
+        expect(ports).toHaveLength(20);
+        expect(ports.filter((port) => port < lo || port > hi)).toEqual([]);
+      },
+    );
 
-    test('skips ip_local_reserved_ports', () => {
+    test('the kernel skips ip_local_reserved_ports', () => {
       using _ = reservedPorts('45000-45007');
       expect(fill(addresses, way, [45000, 45009]).ports).toEqual([45008, 45009]);
       const { ports, error } = fill(addresses, way, [45002, 45005]);

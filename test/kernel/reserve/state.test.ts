@@ -34,7 +34,7 @@ describe.each(BOTH)('state of an $family reservation', (addresses) => {
     expect(getOption(reservation, 'SO_ERROR')).toBe(0);
   });
 
-  test('release() is idempotent and frees the port at once', async () => {
+  test('release() of a reservation is idempotent and frees the port at once', async () => {
     const reservation = reserve({ remote, local: { address: addresses.loopback } });
     const { local } = reservation;
     reservation.release();

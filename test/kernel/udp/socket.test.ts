@@ -349,7 +349,7 @@ describe('close', () => {
     for (const wait of waits) await expect(wait).rejects.toMatchObject({ ...EBADF, syscall: 'poll' });
   });
 
-  test('calls after close() fail with EBADF, and listening has no effect', async () => {
+  test('calls after close() fail with EBADF, and adding listeners has no effect', async () => {
     const udp = receiver({ family: 'ipv4' });
     const batch = udp.createReceiveBatch();
     await udp.close();
