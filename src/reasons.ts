@@ -297,7 +297,7 @@ export const REASONS: readonly ReasonRow[] = [
   },
 ];
 
-/** The first row that fits. @param holds whether a condition holds: asked only where a row depends on it */
+/** The first matching row. @param holds whether a condition holds; only called if a row depends on it */
 export function findReason(
   call: ExplainedCall,
   errno: number,

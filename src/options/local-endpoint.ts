@@ -15,7 +15,7 @@ export function localEndpoint(access: Pick<OptionAccess, 'getsockname'>): Endpoi
   return endpoint;
 }
 
-/** What an error says of a socket's local end. */
+/** The local end of a socket as errors report it. */
 export interface LocalContext {
   readonly local: string | undefined;
   readonly port: number;

@@ -210,7 +210,7 @@ export class Features {
   }
 }
 
-/** What a UdpSocket asked for, when a call fails. */
+/** The context of a failed call of a UdpSocket. */
 export function udpAsked(family: Family): Asked {
   return { by: 'UdpSocket', family, protocol: 'udp', port: 0 };
 }

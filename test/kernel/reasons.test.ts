@@ -1,4 +1,4 @@
-// Reasons that are easily taken for others: the kernel's code is the same, and the fact is not.
+// Reasons that are easily confused, since the kernel's code is the same.
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import {

@@ -1,5 +1,5 @@
-// examples/egress-proxy, used by curl and by raw clients: the sources of connections, who may connect, and what is left
-// when one side fails.
+// examples/egress-proxy, used by curl and by raw clients: the sources of connections, who may connect, and that
+// nothing is left when one side fails.
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';

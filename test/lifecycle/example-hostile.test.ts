@@ -1,4 +1,4 @@
-// examples/egress-proxy and hostile clients: a thousand sessions that are cut anywhere, send garbage, reset or say nothing.
+// examples/egress-proxy and hostile clients: a thousand sessions that are split anywhere, send garbage, reset or send nothing.
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';

@@ -78,7 +78,7 @@ const VICTIM = `
     if (name.endsWith(', connected')) udp.connect(peer);
     consume(name, udp);
   }
-  // All of them go on sending to the peer, nobody looks at what becomes of it, and some of it is refused.
+  // All of them keep sending to the peer, ignore the results, and some sends are refused.
   const chatter = setInterval(() => {
     for (const [name, udp] of Object.entries(sockets)) {
       void udp.send(Buffer.alloc(3000), { segmentSize: 1000, ...(name.endsWith('connected') ? {} : { to: peer }) });

@@ -6,7 +6,7 @@ import { runNode } from '../support/child.js';
 import { repeats } from '../support/repeats.js';
 import { NOTHING_LEFT, terminateWorkers } from '../support/worker-rounds.js';
 
-/** A slow queue holds what was sent, and with it the buffers of the senders; loopback alone never does. */
+/** A slow queue holds sent data, and the senders' buffers with it; plain loopback never does. */
 function slowLoopback(rate: string): void {
   execFileSync('tc', [
     'qdisc',

@@ -1,5 +1,5 @@
-// Types of structured option values, checked by `npm run types` and never run: a wrong value does not compile, what is read
-// may differ from what is set, and the table and the types that editors show are of one mind.
+// Types of structured option values, checked by `npm run types` and never run: a wrong value does not compile, the
+// types for reading and setting may differ, and the types that editors show agree with the table.
 import { expectTypeOf } from 'vitest';
 import {
   getOption,

@@ -208,7 +208,7 @@ export function optionsForAFactory(): void {
   ({ IP_FREEBIND: 1 }) satisfies SocketOptions;
   // @ts-expect-error it can only be read
   ({ TCP_INFO: undefined }) satisfies SocketOptions;
-  // @ts-expect-error there is no such option
+  // @ts-expect-error unknown option
   ({ NO_SUCH: 1 }) satisfies SocketOptions;
   // What is not known may be passed on.
   ({ IP_FREEBIND: undefined }) satisfies SocketOptions;

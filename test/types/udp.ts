@@ -42,7 +42,7 @@ export function making(): void {
   UdpSocket.create({ family: 'ipv4', reusePort: { steering: 'cpu', sockets: 4 } });
   // @ts-expect-error reuseAddress is a misspelling of reuseAddr
   UdpSocket.create({ family: 'ipv4', reuseAddress: true });
-  // @ts-expect-error the mark of what is sent is a number; receiveMark reports the mark of what is received
+  // @ts-expect-error mark, for sent datagrams, is a number; receiveMark reports the mark of received ones
   UdpSocket.create({ family: 'ipv4', mark: true });
   // @ts-expect-error freebind is a boolean; only features can be required
   UdpSocket.create({ family: 'ipv4', freebind: 'require' });

@@ -1,4 +1,4 @@
-// BoundedMap: which entry leaves when it is full, and what makes an entry the newest.
+// BoundedMap: which entry is dropped when it is full, and what makes an entry the newest.
 import { expect, test } from 'vitest';
 import { BoundedMap } from '../../src/bounded-map.js';
 

@@ -16,7 +16,7 @@ const rows = Object.entries<OptionRow>(OPTIONS).filter(
   ([, { access, types }]) => access === undefined && (types?.includes('stream') ?? true),
 );
 
-/** What the accepted socket has of it where that is not what was set: the connection has its part in it. */
+/** How the value of the accepted socket differs from the one that was set, if the connection affects it. */
 const changed: Readonly<Record<string, (value: unknown, set: unknown) => boolean>> = {
   TCP_MAXSEG: (value, set) => (value as number) < (set as number) && (value as number) > (set as number) - 60,
 };

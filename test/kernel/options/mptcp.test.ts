@@ -65,7 +65,7 @@ function isRefusal(code: string | undefined): boolean {
   return code === 'ENOTSUP' || code === 'ENOPROTOOPT';
 }
 
-/** Does this machine lack what the option needs, whatever the protocol? */
+/** Whether this machine lacks what the option needs, with any protocol. */
 function missingHere(name: OptionName): boolean {
   const sample = SAMPLES[name];
   if ('initial' in sample) {

@@ -63,7 +63,7 @@ describe.each(rows)('%s', (name, row) => {
       using socket = create(family, type);
       const refused = { name: 'SyscallError', option: name, errno: expect.toSatisfy(isRefusal) as number };
       if (row.late === 'portAssigned' && type === 'raw' && 'set' in sample) {
-        // The number of its protocol stands where a port would be, so that it is as late as can be.
+        // Its protocol is stored in place of a port, so that the option always comes too late.
         expect(await errorOf(() => set(socket, name, sample.set))).toMatchObject({ code: 'ERR_OPTION_TOO_LATE' });
       } else if ('set' in sample) {
         expect(await errorOf(() => set(socket, name, sample.set))).toMatchObject({ ...refused, syscall: 'setsockopt' });

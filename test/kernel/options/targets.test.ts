@@ -1,4 +1,4 @@
-// setOption and getOption on everything that has a descriptor, and the error of what has none.
+// setOption and getOption on everything that has a descriptor, and the error for targets without one.
 import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';

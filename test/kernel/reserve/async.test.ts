@@ -15,7 +15,7 @@ import { errorOf } from '../../support/sockets.js';
 
 checkDescriptors();
 
-/** A port of its own for each test, so that what is known of one search says nothing of the next. */
+/** A different port for each test, so that cached evidence of one search does not apply to the next. */
 let next = 45_600;
 function onePort({ loopback }: Addresses): ReserveOptions & { readonly localPortRange: readonly [number, number] } {
   const port = next++;

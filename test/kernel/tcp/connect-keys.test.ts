@@ -48,7 +48,7 @@ test('connect() accepts every key of net.connect, and unknown keys that resemble
   const foreign = {
     ...{ servername: 'example.org', agentKey: 1, transport: 'tcp', portRange: [1, 2], binding: true, ports: 5 },
     ...{ sharedPool: true, waitForConnections: true, protocolVersion: 13, localHostname: 'a', socketPath: undefined },
-    ...{ marks: 7, devices: ['lo'] }, // too short to be told from others
+    ...{ marks: 7, devices: ['lo'] }, // too short to be distinguished from other keys
   };
   const socket = await connected(connect({ host: '127.0.0.1', port: server.port, ...net, ...foreign }));
   expect(await server.next()).toMatch(/^127\.0\.0\.3:/);

@@ -18,7 +18,7 @@ const PEER = neighbourAddresses(77);
 let peer: NetworkNamespace;
 setUp(async () => {
   peer = await createNeighbour(77);
-  // Nobody answers there, for which nobody is to be told.
+  // Nothing listens there, and no ICMP error must come back.
   await peer.run('nft', 'add table inet t; add chain inet t in { type filter hook input priority 0; policy drop; }');
 });
 afterAll(async () => {

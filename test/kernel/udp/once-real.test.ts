@@ -1,5 +1,5 @@
 // Each datagram once and in order, while a real kernel refuses some of them: every form of sending, over IPv4 and IPv6, to a
-// peer in another namespace. What is refused is told, or was an earlier one's; what is not has arrived.
+// peer in another namespace. Every datagram has arrived, or its send has failed.
 import { execFileSync } from 'node:child_process';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { SyscallError, UdpSocket, type Endpoint, type Family, type SendOptions } from '../../../src/index.js';
@@ -35,7 +35,7 @@ interface Item {
   readonly options: SendOptions;
 }
 
-/** What becomes of an item that was refused: it is passed over, or tried until it goes. */
+/** What to do with a refused item: skip it, or send it again. */
 type Policy = 'skip' | 'again';
 type Send = (
   udp: UdpSocket,
@@ -119,7 +119,7 @@ describe.each<Family>(['ipv4', 'ipv6'])('%s', (family) => {
       for (const action of undo.splice(0)) await action();
     });
 
-    /** Sends, skips what is refused, and says what the refused ones were told. */
+    /** Sends the items, skips those that are refused, and checks their errors. */
     const run = async (
       connected: boolean,
       odd: (data: Buffer, options: SendOptions) => Item,
@@ -162,7 +162,7 @@ describe.each<Family>(['ipv4', 'ipv6'])('%s', (family) => {
       const rule = `udp dport ${PORT} udp length ${MARKED + udpHeader} reject with icmpx port-unreachable`;
       await namespace.run('nft', `add rule inet t in ${rule}`);
       const stats = await run(true, (data, options) => ({ data, options }), { lost: true });
-      // An error behind messages that went is never told: sendmmsg says how many went, and has taken the error with it.
+      // An error after messages that were sent is never reported: sendmmsg returns their number and clears the error.
       if (_name === 'sendBatch') expect(stats.syscalls, 'it was stopped').toBeGreaterThan(20);
       else expect(stats.pendingErrors, 'errors stood in the way').toBeGreaterThan(20);
     });
@@ -206,7 +206,7 @@ describe.each<Family>(['ipv4', 'ipv6'])('%s', (family) => {
     test('a full device queue fails with ENOBUFS, and datagrams that are sent again arrive once and in order', async () => {
       execFileSync('tc', 'qdisc replace dev near root tbf rate 20mbit burst 3000 limit 4000'.split(' '));
       undo.push(() => execFileSync('tc', ['qdisc', 'del', 'dev', 'near', 'root']));
-      // Without an error queue the kernel keeps to itself that the device has dropped it.
+      // Without an error queue the kernel does not report that the device has dropped it.
       await using udp = UdpSocket.create({ family, errorQueue: 'require' });
       const list = items(200, (data, options) => ({ data, options }), { to }).filter((_item, i) => i % 5 !== 1);
       let full = 0;

@@ -506,7 +506,7 @@ test('a consumer that never stops does not starve timers', async () => {
   }
 });
 
-/** A connected socket with an error pending: nobody listens where it has sent to. */
+/** A connected socket with a pending error: nothing listens on the port that it has sent to. */
 async function refusedSocket(): Promise<UdpSocket> {
   const udp = UdpSocket.create({ family: 'ipv4' });
   udp.connect({ address: '127.0.0.1', port: 1 }); // outside of the range that its own port is from: it would talk to itself

@@ -1,4 +1,4 @@
-// What was read and not delivered yet: those who come next, or wait for it, get it.
+// Messages that were read but not delivered go to the next consumer.
 import type { EventEmitter } from 'node:events';
 import { expect, test } from 'vitest';
 import type { UdpSocket } from '../../../src/index.js';
@@ -8,7 +8,7 @@ import { nextMessages, receiver, send, texts, turns } from '../../support/udp-re
 
 checkDescriptors();
 
-/** A socket of which somebody has taken two of five messages, and has gone. */
+/** A socket whose consumer has stopped after two of five messages. */
 async function leftover(): Promise<UdpSocket> {
   const udp = receiver({ family: 'ipv4' });
   using sender = plainUdp();

@@ -1,4 +1,4 @@
-// Where a reply goes: through what its socket goes through, to nobody's address never, and by the interface that was asked for.
+// How a reply is routed: with the options of its socket, by the requested interface, and never to an address that is not unicast.
 import { readdirSync } from 'node:fs';
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

@@ -1,4 +1,4 @@
-// A group of processes on one port: each datagram goes to the one that the program says.
+// A group of processes on one port: the program selects the process for each datagram.
 import { expect, test } from 'vitest';
 import { UdpSocket } from '../../../src/index.js';
 import { startNode } from '../../support/child.js';
@@ -16,7 +16,7 @@ test.each([
 ] as const)(
   '%s: a reuseport program delivers each datagram to the process that its first byte selects',
   async (_, family, address) => {
-    // The port is everybody's; nobody has bound it yet.
+    // A port for all processes, which none has bound yet.
     const port = (() => {
       using probe = boundUdp(family);
       return probe.local.port;

@@ -1,4 +1,4 @@
-// Transmit times: the option, and what is said of whether anybody looks at them.
+// Transmit times: the txTime option, and the report of whether any queueing discipline uses them.
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { afterEach, describe, expect, test } from 'vitest';

@@ -25,7 +25,7 @@ const from = (port: number) => ({
   destination: { address: '127.0.0.1', port } as never,
 });
 
-/** What was rejected while `action` ran, with nobody to catch it. */
+/** The unhandled rejections while `action` ran. */
 async function unhandled(action: () => unknown): Promise<unknown[]> {
   const others = process.listeners('unhandledRejection');
   process.removeAllListeners('unhandledRejection');

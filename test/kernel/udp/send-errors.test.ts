@@ -23,7 +23,7 @@ describe('an ICMP error for an earlier datagram', () => {
   ])('an ICMP error for an earlier datagram loses no datagram: %s', async (_, options, length) => {
     const to = freePort();
     using it = testSender('ipv4', { connect: to });
-    it.sender.trySend(pattern(4)); // nobody is there
+    it.sender.trySend(pattern(4)); // nothing listens there
     await it.socket.readable(); // "port unreachable" has come back
     using receiver = udp();
     receiver.bind(to);

@@ -196,7 +196,7 @@ describe('a kernel that takes fewer segments', () => {
   });
 });
 
-/** One message of 5 datagrams, two of one: what is played, and what has been sent when. */
+/** One message of five datagrams and two of one: the injected errors, and what has been sent after each call. */
 describe.each<[string, Step[], { counts: number[]; code?: string; position?: number }]>([
   ['EIO in the middle, then EAGAIN between its datagrams', [{ most: 1 }, EIO, { most: 2 }, EAGAIN], { counts: [1, 2] }],
   ['EIO for what is not cut', [EIO], { counts: [-1, 3], code: 'EIO', position: 0 }],

@@ -17,7 +17,7 @@ import {
 const [EAGAIN, EIO, ENOBUFS] = [-11, -5, -105];
 const IP_TOS = 1;
 
-/** A socket with a port, whose calls are played, and whose 'writable' comes when the test says so. */
+/** A socket with a port, whose calls are simulated, and which becomes writable when the test says so. */
 function blockable(steps: readonly Step[], options: TestSenderOptions = {}) {
   const { wrap, calls } = play(...steps);
   const waiting: (() => void)[] = [];

@@ -1,4 +1,4 @@
-// Control messages by name, both ways through this kernel: what is sent as one arrives as one, with its value.
+// Control messages by name, both ways through this kernel: a message that is sent arrives with its value.
 import { execFileSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import {
@@ -27,7 +27,7 @@ async function received(socket: NativeSocket, flags = 0): Promise<readonly Recei
   return message?.control ?? [];
 }
 
-/** Sends one datagram with a control message, and answers with what arrived beside it. */
+/** Sends one datagram with a control message, and returns the control messages that arrived with it. */
 async function through(family: Family, sockopts: SocketOptions, control: ControlMessage[], size = 4) {
   using receiver = bound(family, sockopts);
   using sender = NativeSocket.create({ family, type: 'dgram' });
@@ -127,7 +127,7 @@ describe('control messages of IPv6 only', () => {
       sender.connect('[::1]:9');
       const send = () => sender.sendmsg({ data: new Uint8Array(3000), control: [{ type: 'IPV6_DONTFRAG', value: 1 }] });
       expect(send).toThrow(expect.objectContaining({ code: 'EMSGSIZE' }));
-      // It makes no socket readable: whoever has seen EMSGSIZE asks.
+      // It does not make the socket readable: read it after EMSGSIZE.
       const message = sender.recvmsg({ buffers: [new Uint8Array(1)], controlLength: 64 });
       expect(valueOf(message?.control ?? [], 'IPV6_PATHMTU')).toMatchObject({
         mtu: 1500,
