@@ -55,7 +55,7 @@ test.each([
 test.each([
   ['a batch listener', `udp.on('batch', (received) => got.push(Buffer.from(received.data(0)).toString()));`],
   ['a message listener', `udp.on('message', (data) => got.push(String(data)));`],
-  ['a message listener, unref', `udp.on('message', (data) => got.push(String(data))); udp.unref();`],
+  ['a message listener after unref()', `udp.on('message', (data) => got.push(String(data))); udp.unref();`],
   ['for await', `(async () => { for await (const { data } of udp) got.push(String(data)); })();`],
   [
     'readable()',

@@ -17,11 +17,11 @@ test.each([
   ['a socket', ``],
   ['a socket with data waiting', `send('x');`],
   ['a paused listener with data waiting', `send('x'); udp.on('batch', () => console.log('no')); udp.pause();`],
-  ['a listener that has gone', `const f = () => {}; udp.on('message', f); udp.off('message', f);`],
-  ['a listener, unref', `udp.on('message', () => {}); udp.unref();`],
-  ['a listener on an unref socket', `udp.unref(); udp.on('batch', () => {});`],
+  ['a listener that was removed', `const f = () => {}; udp.on('message', f); udp.off('message', f);`],
+  ['a listener after unref()', `udp.on('message', () => {}); udp.unref();`],
+  ['a listener that is added after unref()', `udp.unref(); udp.on('batch', () => {});`],
   [
-    'a refusal that nobody reads',
+    'a refusal that is never read',
     `const c = UdpSocket.create({ family: 'ipv4' }); c.connect('127.0.0.1:1'); c.trySend(Buffer.from('x'));`,
   ],
   [
@@ -44,7 +44,7 @@ test.each([
     `setTimeout(() => send('heard'), 100).unref(); for await (const { data } of udp) { console.log(String(data)); break; } udp.close();`,
   ],
   [
-    'readable(), also when unref',
+    'readable(), also after unref()',
     `udp.unref(); setTimeout(() => send('x'), 100).unref(); await udp.readable(); console.log('heard');`,
   ],
   [

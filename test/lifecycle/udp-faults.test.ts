@@ -222,7 +222,7 @@ describe('process.exit with UDP sockets', () => {
         exit();
       `,
     ],
-  ])('process.exit ends the process with its code %s', async (_, script) => {
+  ])('process.exit ends the process with its exit code: %s', async (_, script) => {
     slowLoopback('4mbit');
     slow = true;
     // The collector may warn about an unreferenced socket of the script, which is not tested here.

@@ -202,7 +202,7 @@ describe('names and values of options', () => {
     ['IP_LOCAL_PORT_RANGE', [2, 1], 'ERR_OUT_OF_RANGE'],
     ['IP_LOCAL_PORT_RANGE', 40000, 'ERR_INVALID_ARG_TYPE'],
     ['TCP_CONGESTION', 'cubic\0', 'ERR_INVALID_ARG_TYPE'],
-  ])('setOption of %s to %o throws %s', async (name, value, code) => {
+  ])('setOption of %o to %o throws %s', async (name, value, code) => {
     using socket = tcp();
     expect(await errorOf(() => setOption(socket, name as never, value as never))).toMatchObject({ code });
   });
