@@ -22,7 +22,7 @@ import {
 export type FailureReason =
   /** No local port is free; `exhaustedBy` says what holds them. */
   | 'portRangeExhausted'
-  /** The local port that was asked for is taken, or the 4-tuple is. */
+  /** The requested local port, or the 4-tuple, is taken. */
   | 'portInUse'
   /** The local address is not assigned to this host. */
   | 'addressNotLocal'
@@ -46,7 +46,7 @@ export type FailureReason =
   | 'fastopenClientOff'
   /** This kernel does not have it. */
   | 'unsupported'
-  /** The kernel took another local end than the one that was asked for; the socket is closed. */
+  /** The kernel used another local address or port than requested; the socket is closed. */
   | 'otherSource'
   /** A loopback address cannot be the source toward another host. */
   | 'loopbackSource'

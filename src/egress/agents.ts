@@ -22,7 +22,7 @@ declare module 'node:http' {
 interface EgressAgentOptions {
   /**
    * Whose connections these are; takes precedence over that of a request. A function is called once per request, when the
-   * request asks for a socket, and the request only gets sockets with that key.
+   * request needs a socket, and the request only gets sockets with that key.
    * @default the request's `egressKey`
    */
   readonly egressKey?: EgressKey | undefined;
