@@ -1,5 +1,5 @@
-// `npm run bench -- reserve`: brings the build up to date, enters a network namespace of its own, runs the trials of a
-// suite against their references, and reports which gates hold. Exit code: 0 all hold, 1 one does not, 2 it could not run.
+// `npm run bench -- reserve`: brings the build up to date, enters its own network namespace, runs the trials of a
+// suite against their references, and reports which gates hold. Exit code: 0 all hold, 1 a gate is missed, 2 it could not run.
 import { spawnSync } from 'node:child_process';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { bringUpToDate } from '../scripts/bring-up-to-date.mjs';

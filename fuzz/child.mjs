@@ -1,4 +1,4 @@
-// Runs one target, in a process of its own, since a finding may end it. fuzz/run.mjs starts it with a JSON object as its argument;
+// Runs one target in its own process, which a finding may end. fuzz/run.mjs starts it with a JSON object as its argument;
 // it writes its answer to a JSON file.
 import { createHash } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync, writeSync } from 'node:fs';

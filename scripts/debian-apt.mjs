@@ -1,4 +1,4 @@
-// apt with sources and state of its own: needs no root, and does not touch the machine's configuration. Debian signs what it fetches.
+// apt with its own sources and state: needs no root, and does not touch the machine's configuration. Debian signs what it fetches.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -2,7 +2,7 @@
 // eslint.config.js checks imports against this list, and `npm run docs` prints it in CONTRIBUTING.md.
 
 /**
- * A folder (its path ends with a slash) or a file. A file may have a line of its own, apart from its folder.
+ * A folder (its path ends with a slash) or a file. A file may have its own line, apart from its folder.
  * @typedef {{ readonly path: string, readonly says: string }} Layer
  */
 
@@ -27,7 +27,7 @@ export const LAYERS = [
   { path: 'src/node/', says: "Node's internals: handles, hooks, TLS, streams and servers by descriptor" },
   { path: 'src/options/', says: 'the option table, one codec per kind of value' },
   { path: 'src/ports/', says: 'port ranges, who holds which port, evidence, waiting for a port' },
-  { path: 'src/source/', says: 'the local end that is asked for: recipes, running them, explaining their failures' },
+  { path: 'src/source/', says: 'the requested local end: recipes, running them, explaining their failures' },
   { path: 'src/socket/', says: 'NativeSocket: owns one descriptor; readiness' },
   { path: 'src/udp/', says: 'UdpSocket: send (segments, batches), receive, reply' },
   { path: 'src/tcp/', says: 'connect → net.Socket, listen → net.Server' },

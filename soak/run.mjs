@@ -1,5 +1,5 @@
 // `npm run soak -- NAME`: long runs that must end with the memory and descriptors they began with. Brings the build up to
-// date, and runs NAME/main.mjs in a network namespace of its own. Exit code: 0 nothing grew, 1 something did, 2 it could
+// date, and runs NAME/main.mjs in its own network namespace. Exit code: 0 nothing grew, 1 something did, 2 it could
 // not run.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -37,7 +37,7 @@ function run(name, options) {
   const unbuilt = process.env['LINUX_SOCKETS_BUILT'] ? undefined : bringUpToDate();
   if (unbuilt !== undefined) fail(`scripts/${unbuilt} failed`);
   const found = namespaces();
-  if ('reason' in found) return fail(`needs a network namespace of its own: ${found.reason}`);
+  if ('reason' in found) return fail(`needs its own network namespace: ${found.reason}`);
   const main = fileURLToPath(new URL(`${name}/main.mjs`, import.meta.url));
   const [command, ...args] = commandInside(found.enter, [process.execPath, main, JSON.stringify(options)]);
   process.exitCode = spawnSync(command, args, { stdio: 'inherit' }).status ?? 2;

@@ -11,9 +11,7 @@ export function invalidType(name: string, expected: string, value: unknown): Typ
 
 export function invalidValue(name: string, value: unknown, why: string): TypeError {
   return withCode(
-    new TypeError(
-      `The "${name}" argument is invalid: ${why}${why.endsWith('?') ? '' : '.'} Received ${describe(value)}`,
-    ),
+    new TypeError(`The "${name}" argument is invalid: ${why}. Received ${describe(value)}`),
     'ERR_INVALID_ARG_VALUE',
   );
 }
@@ -61,11 +59,11 @@ export function string(name: string, value: unknown): string {
  */
 export function bytes(name: string, value: unknown): Uint8Array {
   if (!types.isUint8Array(value)) throw invalidType(name, 'an instance of Uint8Array', value);
-  if (!hasMemory(value)) throw invalidValue(name, value, 'its buffer is detached, or has shrunk under it');
+  if (!hasMemory(value)) throw invalidValue(name, value, 'its buffer is detached, or too short for it after a resize');
   return value;
 }
 
-/** One of a few words. */
+/** One of several words. */
 export function oneOf<T extends string>(name: string, value: unknown, words: readonly T[]): T {
   const found = words.find((word) => word === value);
   if (found !== undefined) return found;
@@ -101,8 +99,8 @@ export function options<T extends object>(name: string, value: T | undefined, kn
 }
 
 /**
- * A copy of an options object, inherited options among it: each is read once, so that one with a getter cannot pass a check
- * and be another value later. What is not an object is returned as it is, for the check that follows.
+ * A copy of an options object, inherited options included. Each option is read once, so that a getter cannot return one
+ * value to a check and another one later. Anything but an object is returned unchanged, for the check that follows.
  */
 export function readOnce<T>(value: T): T {
   if (typeof value !== 'object' || value === null || Array.isArray(value) || value instanceof AbortSignal) return value;

@@ -16,7 +16,7 @@ export interface Handle {
   adopt(fd: number): number;
   /** Owns a copy of `fd`, fcntl(2) F_DUPFD_CLOEXEC; 0. */
   duplicate(fd: number): number;
-  /** dup3(2) with O_CLOEXEC: `fd`, which the caller owns, becomes another name of this socket. */
+  /** dup3(2) with O_CLOEXEC: `fd`, which the caller owns, then refers to this socket. */
   dup3(fd: number): number;
   /** The descriptor, -1 when there is none. */
   fd(): number;
@@ -40,7 +40,7 @@ export interface Handle {
   getpeername(address: Uint8Array): number;
   /** setsockopt(2); a number is an int. */
   setsockopt(level: number, name: number, value: Uint8Array | number): number;
-  /** getsockopt(2); the length of the value. SO_GET_FILTER's is in bytes here, as all others'. */
+  /** getsockopt(2); the length of the value. That of SO_GET_FILTER is in bytes as well. */
   getsockopt(level: number, name: number, value: Uint8Array): number;
   /** setsockopt(2) of a struct sock_fprog: `program` is an array of struct sock_filter, 1 to 4096. */
   attachFilter(level: number, name: number, program: Uint8Array): number;
@@ -60,13 +60,13 @@ export interface Handle {
    * buffers are divided by it.
    */
   recvmmsg(count: number, data: Uint8Array, names: Uint8Array, control: Uint8Array, result: Uint8Array): number;
-  /** sendto(2) with MSG_NOSIGNAL; bytes sent. Without an address: to where the socket is connected. */
+  /** sendto(2) with MSG_NOSIGNAL; bytes sent. Without an address it goes to the connected peer. */
   sendto(data: Uint8Array, address?: Uint8Array): number;
   /** sendmsg(2), the same with control messages, which lie in `beside`; the address is at its start. */
   sendto(data: Uint8Array, beside: Uint8Array, addressLength: number, control: number, controlLength: number): number;
   /**
-   * sendmmsg(2) with MSG_NOSIGNAL of `count` records from `first` on; messages sent, a negative errno when there was not
-   * one. A record is eight uint32: offset and length of the data in `data`, of the address and of the control messages in
+   * sendmmsg(2) with MSG_NOSIGNAL of `count` records from `first` on; messages sent, or a negative errno if none was
+   * sent. A record is eight uint32: offset and length of the data in `data`, of the address and of the control messages in
    * `beside`, whether a zero byte follows the data, and one for the caller.
    */
   sendmmsg(data: Uint8Array, beside: Uint8Array, records: Uint8Array, first: number, count: number): number;
@@ -83,7 +83,7 @@ export interface Poll {
   start(events: number): number;
   /** uv_poll_stop */
   stop(): number;
-  /** uv_ref for 1, uv_unref for 0: does it keep the event loop alive while it is started? */
+  /** uv_ref for 1, uv_unref for 0: whether it keeps the event loop alive while it is started. */
   keepAlive(keep: number): number;
   /** uv_close; to be called before the descriptor is closed. */
   close(): number;
@@ -92,19 +92,19 @@ export interface Poll {
 export interface Native {
   readonly Handle: new () => Handle;
   readonly Poll: new (callback: (status: number, events: number) => void) => Poll;
-  /** setsockopt(2) on a descriptor that somebody else owns. */
+  /** setsockopt(2) on a borrowed descriptor. */
   setsockopt(fd: number, level: number, name: number, value: Uint8Array | number): number;
-  /** getsockopt(2) on a descriptor that somebody else owns. */
+  /** getsockopt(2) on a borrowed descriptor. */
   getsockopt(fd: number, level: number, name: number, value: Uint8Array): number;
-  /** Handle.attachFilter on a descriptor that somebody else owns. */
+  /** Handle.attachFilter on a borrowed descriptor. */
   attachFilter(fd: number, level: number, name: number, program: Uint8Array): number;
-  /** getsockname(2) on a descriptor that somebody else owns. */
+  /** getsockname(2) on a borrowed descriptor. */
   getsockname(fd: number, address: Uint8Array): number;
   /** if_nametoindex(3); `name` ends with a zero byte. */
   ifNameToIndex(name: Uint8Array): number;
   /** if_indextoname(3); the length of the name. */
   ifIndexToName(index: number, name: Uint8Array): number;
-  /** Who hears of a descriptor that only the garbage collector closed. */
+  /** Sets the callback for descriptors that the garbage collector had to close. */
   onLeak(listener: (fd: number) => void): void;
 }
 

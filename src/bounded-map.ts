@@ -1,13 +1,13 @@
 // BoundedMap: a Map with a maximum size, for caches and for entries that peers could add without limit.
 
 export interface BoundedMapOptions<K, V> {
-  /** `get` makes an entry the newest, so that the least recently used one leaves instead of the oldest. @default false */
+  /** `get` makes an entry the newest, so that the least recently used one is dropped instead of the oldest. @default false */
   readonly touchOnGet?: boolean | undefined;
-  /** Called with each entry that leaves to make room, after it has left; not for `delete` and `clear`. */
+  /** Called after an entry was dropped to make room; not for `delete` and `clear`. */
   readonly onEvict?: ((value: V, key: K) => void) | undefined;
 }
 
-/** At most `max` entries; when a new one needs room, the oldest leaves. Iterates from the oldest entry to the newest. */
+/** At most `max` entries; when a new one needs room, the oldest is dropped. Iterates from the oldest entry to the newest. */
 export class BoundedMap<K, V> implements Iterable<readonly [K, V]> {
   readonly #entries = new Map<K, V>();
   readonly #max: number;
@@ -38,7 +38,7 @@ export class BoundedMap<K, V> implements Iterable<readonly [K, V]> {
     return value;
   }
 
-  /** Adds or replaces an entry, which is the newest from now on. When the map is full, the oldest entry leaves first. */
+  /** Adds or replaces an entry, which is then the newest. If the map is full, the oldest entry is dropped first. */
   set(key: K, value: V): this {
     this.#entries.delete(key);
     this.makeRoom();
@@ -46,7 +46,7 @@ export class BoundedMap<K, V> implements Iterable<readonly [K, V]> {
     return this;
   }
 
-  /** Lets the oldest entry leave when the map is full: before something is made that `set` would make room for too late. */
+  /** Drops the oldest entry if the map is full, for callers that need the room before they create the new value. */
   makeRoom(): void {
     if (this.#entries.size < this.#max) return;
     for (const [key, value] of this.#entries) {
@@ -56,7 +56,7 @@ export class BoundedMap<K, V> implements Iterable<readonly [K, V]> {
     }
   }
 
-  /** False when there was no such entry. */
+  /** Returns whether the map had the entry. */
   delete(key: K): boolean {
     return this.#entries.delete(key);
   }

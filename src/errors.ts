@@ -74,7 +74,7 @@ export interface SyscallContext {
   readonly exhaustedBy?: ExhaustedBy | undefined;
   /** The path MTU in bytes, headers included, for EMSGSIZE where it is known. */
   readonly mtu?: number | undefined;
-  /** Bytes of the same data that the kernel had taken before. */
+  /** Bytes of the same data that had been sent before. */
   readonly bytesSent?: number | undefined;
   /** What to do, one sentence; it ends the message. */
   readonly remedy?: string | undefined;
@@ -143,7 +143,7 @@ export interface SocketErrorOptions extends ErrorOptions {
   readonly exhaustedBy?: ExhaustedBy | undefined;
 }
 
-/** Something other than a system call failed: `code` says what, `cause` has the kernel's error where there is one. */
+/** A failure that is not that of a single system call. `code` says what failed; `cause` is the kernel's error, if any. */
 export class SocketError extends Error {
   override readonly name: string = 'SocketError';
   readonly code: SocketErrorCode;

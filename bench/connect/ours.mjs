@@ -1,5 +1,5 @@
-// Both sides of the trials for connect, a process each: `node ours.mjs MODE ours|net NUMBER…`, prints one line of JSON.
-// The server is a process of its own, so that only the client's time is counted.
+// Both sides of the trials for connect, in one process each: `node ours.mjs MODE ours|net NUMBER…`, prints one line of JSON.
+// The server is a separate process, so that only the client's time is counted.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect as netConnect } from 'node:net';
@@ -10,7 +10,7 @@ import { connect, reserveMany } from '../../lib/index.js';
 /** @typedef {import('node:net').TcpNetConnectOpts} Options */
 
 const LOCAL = '127.0.0.7';
-/** Connections until the compiler has nothing left to do. */
+/** Connections to warm up, until the code is optimized. */
 const WARM_UP = 2000;
 const AT_A_TIME = 16;
 
@@ -21,7 +21,7 @@ const SERVER = `
 
 /** @type {Readonly<Record<string, (make: (options: Options) => Socket, there: Options, ...numbers: number[]) => Promise<object>>>} */
 const modes = {
-  /** Connects and resets. CPU µs a connection. */
+  /** Connects and resets. CPU µs per connection. */
   plain: (make, there, count = 0) => cycle(make, there, count),
 
   /** The same from a local address. */
@@ -59,7 +59,7 @@ const run = modes[mode];
 if (run === undefined) throw new Error(`no such mode: ${mode} (${Object.keys(modes).join(', ')})`);
 const server = spawn(process.execPath, ['-e', SERVER], { stdio: ['ignore', 'pipe', 'inherit'] });
 await once(server.stdout, 'data');
-// Not a port of the range, which is to be used to the last one.
+// Not a port of the range, all of whose ports are used.
 const there = { host: '127.0.0.1', port: 5000 };
 try {
   console.log(JSON.stringify(await run(side === 'net' ? netConnect : connect, there, ...numbers.map(Number))));

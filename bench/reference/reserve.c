@@ -1,4 +1,4 @@
-// What reserve() is compared with: the same system calls in the same order, in C. A mode a measurement, as in
+// The reference for reserve(): the same system calls in the same order, in C. One mode per measurement, as in
 // bench/reserve/ours.mjs; prints one line of JSON.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -120,7 +120,7 @@ static int ascending(const void* a, const void* b) {
   return difference < 0 ? -1 : difference > 0;
 }
 
-// Holds `count` ports; then how long does one more take?
+// Holds `count` ports, and measures how long one more takes.
 static void at(int count, int samples) {
   struct reservation* held = room(count + WARM_UP);
   double* took = calloc((size_t)samples, sizeof(*took));
@@ -152,14 +152,14 @@ static void* idle(void* nothing) {
   return nothing;
 }
 
-// With a second thread the descriptor table is shared, and every call takes a reference to the file: as in any Node.
+// With a second thread the descriptor table is shared, and every call takes a reference to the file, as in every Node process.
 static void add_thread(void) {
   pthread_t thread;
   if (pthread_create(&thread, NULL, idle, NULL) != 0) fail("pthread_create");
 }
 
 int main(int argc, char** argv) {
-  struct rlimit files;  // as many as may be, which Node does as well
+  struct rlimit files;  // the maximum, as Node sets it
   if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);

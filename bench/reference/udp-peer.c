@@ -1,4 +1,4 @@
-// The other end of a trial, in a process of its own, until it is killed: it takes everything, or sends as told.
+// The other end of a trial, a separate process that runs until it is killed: it receives everything, or sends as requested.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
@@ -13,7 +13,7 @@
 
 static char message[SEGMENTS * DATAGRAM];
 
-/** Takes all, and copies it, as who wants the data has to: this too is work that slows a sender down. */
+/** Receives and copies everything, as a program that wants the data must: this work slows a sender down, too. */
 static void sink(uint16_t port, bool gro) {
   static struct mmsghdr messages[BATCH];
   static struct iovec vectors[BATCH];
@@ -34,7 +34,7 @@ static void sink(uint16_t port, bool gro) {
   }
 }
 
-/** Nobody may be there yet. */
+/** The receiver may not be running yet. */
 static void check(int result) {
   if (result < 0 && errno != EAGAIN && errno != ECONNREFUSED) fail("send");
 }
@@ -70,7 +70,7 @@ static void flood(const struct sockaddr_in* to) {
   for (;;) together(fd, to, SEGMENTS);
 }
 
-/** `rate` datagrams a second, `count` at once, by the clock; what was late is caught up with. */
+/** `rate` datagrams a second, `count` at once, by the clock; late datagrams are sent as soon as possible. */
 static void pace(const struct sockaddr_in* to, int rate, unsigned count, bool one_by_one) {
   const int fd = udp_socket();
   prctl(PR_SET_TIMERSLACK, 1);

@@ -1,4 +1,4 @@
-// Receivers: up to 64 messages a call, as an event loop does it: epoll_wait, then recvmmsg.
+// Receivers: up to 64 messages per call, as an event loop does it: epoll_wait, then recvmmsg.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@ static union {
   size_t align;
 } controls[BATCH];
 
-/** Datagrams in a message: several when the kernel says what size they have. */
+/** Datagrams in a message: several if the kernel reports their size. */
 static uint64_t datagrams_in(struct msghdr* header, unsigned length) {
   for (struct cmsghdr* control = CMSG_FIRSTHDR(header); control != NULL; control = CMSG_NXTHDR(header, control)) {
     if (control->cmsg_level != IPPROTO_UDP || control->cmsg_type != UDP_GRO) continue;

@@ -1,4 +1,4 @@
-// Senders: one datagram a call, 64 a call, 54 a message.
+// Senders: one datagram per call, 64 per call, 54 per message.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>

@@ -1,5 +1,5 @@
-// What UdpSocket is compared with: the same system calls in C, and the other end of the traffic for both sides. A mode
-// a measurement, as in bench/udp/ours.mjs; prints one line of JSON.
+// The reference for UdpSocket: the same system calls in C, and the other end of the traffic for both sides. One mode per
+// measurement, as in bench/udp/ours.mjs; prints one line of JSON.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

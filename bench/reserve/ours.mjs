@@ -1,4 +1,4 @@
-// Our side of the trials for reservations, a process each: `node ours.mjs MODE NUMBER…`, prints one line of JSON.
+// Our side of the trials for reservations, one process each: `node ours.mjs MODE NUMBER…`, prints one line of JSON.
 // Its counterpart is bench/reference/reserve.c.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -10,11 +10,11 @@ import { NativeSocket, reserve, reserveMany, setOption } from '../../lib/index.j
 /** @typedef {import('../../lib/index.js').PortReservation} PortReservation */
 
 const there = toward(9);
-/** Batches of 2,000 until the compiler has nothing left to do. */
+/** Batches of 2,000 to warm up, until the code is optimized. */
 const WARM_UPS = 10;
 const elsewhere = toward(7);
 
-/** Options of one shape: what the compiler has learnt in the warm-up holds in the measurement. */
+/** Options of one shape, so that the code that was optimized in the warm-up is used in the measurement. */
 function toward(/** @type {number} */ port, address = '127.0.0.1') {
   return { remote: { address, port }, local: { address: '127.0.0.1' } };
 }
@@ -37,7 +37,7 @@ const modes = {
     return { cpu: cpuSince(start) / size / batches };
   },
 
-  /** As `cycle`, each toward another address. */
+  /** As `cycle`, toward a different address each time. */
   async 'cycle-spread'(size = 0, batches = 0) {
     await warmedUp(spread);
     const start = process.cpuUsage();
@@ -45,7 +45,7 @@ const modes = {
     return { cpu: cpuSince(start) / size / batches };
   },
 
-  /** Holds `count` ports; then how long does one more take? µs of the clock, median. */
+  /** Holds `count` ports and measures how long one more takes: wall-clock µs, median. */
   async at(count = 0, samples = 0) {
     await warmedUp();
     const held = oneByOne(count);
@@ -77,7 +77,7 @@ const modes = {
     return { p50: median(took) };
   },
 
-  /** Reserves `count` ports from a cold start. Seconds; what one process may not open, further ones do while it holds its own. */
+  /** Reserves `count` ports from a cold start. Seconds; if one process cannot open all of them, further processes continue while it holds its own. */
   async fill(count = 0) {
     const mine = Math.min(count, descriptors() - 100);
     const start = performance.now();
@@ -94,7 +94,7 @@ const modes = {
   /** The same, made at once. */
   'heap-many': (count = 0) => heap(count, reserveMany),
 
-  /** The same, made one by one, each toward another address. */
+  /** The same, made one by one, toward a different address each time. */
   'heap-spread': (count = 0) => heap(count, spread),
 
   /** CPU µs of one setOption by name. */

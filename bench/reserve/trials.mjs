@@ -30,7 +30,7 @@ export const RESERVE = [
   },
   {
     id: 'reservation-spread',
-    title: 'reserve() toward a new address each time, and release / C',
+    title: 'reserve() toward a different address each time, and release / C',
     metric: 'cpu',
     unit: 'µs CPU',
     ours: ['ours', 'cycle-spread', 2000, 10],
@@ -91,7 +91,7 @@ export const RESERVE = [
   },
   {
     id: 'heap-spread',
-    title: 'the same, by reserve() toward a new address each time',
+    title: 'the same, by reserve() toward a different address each time',
     metric: 'bytes',
     unit: 'bytes',
     ours: ['ours', 'heap-spread', 10_000],

@@ -1,5 +1,5 @@
 // The other end of a trial's traffic: a process that runs while both sides run in turn, on loopback or behind a veth pair
-// in a namespace of its own.
+// in its own namespace.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { commandOf } from './trial.mjs';

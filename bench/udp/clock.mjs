@@ -6,7 +6,7 @@ export const SEGMENTS = 54;
 export const BATCH = 64;
 /** Of a receiver, bytes. */
 export const QUEUE = 4 << 20;
-/** Milliseconds, until the compiler has nothing left to do. */
+/** Milliseconds of warm-up, until the code is optimized. */
 const WARM_UP = 700;
 
 /** @typedef {{ datagrams: number, bytes: number, calls: number }} Counters `calls`: of the kernel, or into JavaScript */
@@ -14,7 +14,7 @@ const WARM_UP = 700;
 export const payload = () => new Uint8Array(DATAGRAM).fill(1);
 
 /**
- * Sends again and again.
+ * Sends repeatedly.
  * @param {number} milliseconds
  * @param {() => number | Promise<number>} step sends some; how many datagrams
  * @param {number} [perCall] of them a system call
@@ -27,7 +27,7 @@ export async function sendFor(milliseconds, step, perCall = 1) {
 }
 
 /**
- * Looks on while the events of a socket count.
+ * Waits while the events of a socket are counted.
  * @param {number} milliseconds
  * @param {Readonly<Counters>} counters
  */
@@ -54,7 +54,7 @@ async function repeat(/** @type {number} */ milliseconds, /** @type {() => numbe
   return datagrams;
 }
 
-/** Starts the clock; the function that is returned stops it. */
+/** Starts the clock; the returned function stops it. */
 function begin(/** @type {Counters} */ from) {
   const cpu = process.cpuUsage();
   const started = performance.now();

@@ -1,4 +1,4 @@
-// How much garbage a stream of datagrams makes: what the heap grew by while nothing was collected.
+// How much garbage a stream of datagrams makes: the growth of the heap while nothing was collected.
 import { PerformanceObserver } from 'node:perf_hooks';
 import { setTimeout as elapsed } from 'node:timers/promises';
 
@@ -22,7 +22,7 @@ export async function garbageFor(milliseconds, counters) {
   await elapsed(milliseconds);
   const after = process.memoryUsage();
   const received = counters.datagrams - datagrams;
-  await elapsed(10); // the observer hears of a collection later
+  await elapsed(10); // the observer is notified of a collection later
   if (collections > 0) throw new Error('The garbage was collected before it was counted: run it for a shorter time.');
   return {
     garbage: (after.heapUsed - before.heapUsed) / received,

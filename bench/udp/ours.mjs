@@ -9,9 +9,9 @@ import { main } from './modes.mjs';
 
 /** @typedef {import('./modes.mjs').There} There */
 
-/** 0 would be: the queue of the device is full. It never is on these. */
+/** 0 would mean that the queue of the device is full, which never happens on these devices. */
 const full = () => {
-  throw new Error('The kernel takes no more.');
+  throw new Error('The send buffer is full.');
 };
 
 await main({
@@ -38,7 +38,7 @@ await main({
     return sendFor(milliseconds, () => segments(udp, message), SEGMENTS);
   },
 
-  /** 54 datagrams that stand elsewhere are first put together. */
+  /** 54 datagrams from different buffers are first copied together. */
   async 'gso-copy-connected'(there, milliseconds) {
     const udp = connected(there);
     const message = new Uint8Array(SEGMENTS * DATAGRAM);
@@ -87,7 +87,7 @@ await main({
     return receiveFor(milliseconds, counters);
   },
 
-  /** Bytes of garbage a datagram: in a process of its own, whose young generation is larger than all that it can make. */
+  /** Bytes of garbage per datagram, in a separate process whose young generation is larger than all of it. */
   async garbage({ address, port }, milliseconds) {
     const roomy = ['--expose-gc', '--min-semi-space-size=64', '--max-semi-space-size=64'];
     const again = [fileURLToPath(import.meta.url), 'garbage-inside', address, port, milliseconds];
@@ -132,7 +132,7 @@ function single(udp, options, milliseconds) {
 }
 
 /**
- * 64 datagrams into the arena, then sent; the C program sends what stands in its memory already.
+ * 64 datagrams into the arena, then sent; the C program sends from memory that is ready.
  * @param {UdpSocket} udp
  * @param {{ to?: Endpoint }} options
  * @param {number} milliseconds

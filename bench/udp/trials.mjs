@@ -1,5 +1,5 @@
-// The trials for UDP: datagrams of 1200 bytes, on loopback but where a row says otherwise. Unless it says so, sockets
-// that send are connected on both sides.
+// The trials for UDP: datagrams of 1200 bytes, on loopback unless a row says otherwise. Sockets that send are connected on
+// both sides, unless a row says otherwise.
 
 /** @typedef {import('../support/trial.mjs').Trial} Trial */
 /** @typedef {import('../support/trial.mjs').Side} Side */
@@ -21,9 +21,9 @@ const side = (program, mode, address = LOOPBACK) => [program, mode, address, POR
 
 /** @type {Side} */ const SINK = ['reference', 'peer', 'sink', PORT];
 /** @type {Side} */ const GRO_SINK = ['reference', 'peer', 'sink', PORT, 'gro'];
-/** @type {Side} As much as goes, 54 datagrams a call. */
+/** @type {Side} As many as possible, 54 datagrams per call. */
 const FLOOD = ['reference', 'peer', 'flood', LOOPBACK, PORT];
-/** @type {Side} 100,000 a second, 16 at once. */
+/** @type {Side} 100,000 per second, 16 at once. */
 const PACE = ['reference', 'peer', 'pace', LOOPBACK, PORT, 100_000, 16];
 
 const CPU = /** @type {const} */ ({ metric: 'cpu', unit: 'µs CPU', figure: 'ratio' });
@@ -306,7 +306,7 @@ const RECEIVE = [
   },
 ];
 
-/** What the C program against itself reads. @type {readonly Trial[]} */
+/** The C program compared with itself. @type {readonly Trial[]} */
 const NOISE = [
   {
     id: 'noise-send',

@@ -1,4 +1,4 @@
-// The DNS of it: what to answer to a query. dns-packet reads and writes the messages.
+// Answers DNS queries. dns-packet reads and writes the messages.
 import packet from 'dns-packet';
 
 const REFUSED = 5;
@@ -6,10 +6,10 @@ const REFUSED = 5;
 const TTL = 60;
 
 /**
- * @param {Buffer} query as it came; anybody may have sent it
- * @param {import('linux-sockets').Endpoint | undefined} asked undefined: it is none of ours
+ * @param {Buffer} query as received, from anybody
+ * @param {import('linux-sockets').Endpoint | undefined} asked the address that was queried; undefined if it is not in a prefix
  * @param {import('linux-sockets').Endpoint} client
- * @returns {{ data: Buffer, question: string, result: string } | undefined} undefined: there is nothing to answer
+ * @returns {{ data: Buffer, question: string, result: string } | undefined} undefined if it is not a query
  */
 export function answer(query, asked, client) {
   try {
@@ -17,7 +17,7 @@ export function answer(query, asked, client) {
     const [question] = questions ?? [];
     return type === 'query' && question !== undefined ? respond(id ?? 0, question, asked, client) : undefined;
   } catch {
-    return undefined; // dns-packet throws for what is no DNS
+    return undefined; // dns-packet throws for anything but a DNS message
   }
 }
 

@@ -1,5 +1,5 @@
-// A DNS server on every address of a prefix, with one socket: each answer leaves from the address that was asked, or the
-// client would not take it. The addresses need not stand on an interface: one route makes the whole prefix local (AnyIP).
+// A DNS server on every address of a prefix, with one socket. Each answer is sent from the address that was queried,
+// since clients ignore others. The addresses need not be assigned to an interface: one route makes the whole prefix local (AnyIP).
 import { BlockList } from 'node:net';
 import { UdpSocket } from 'linux-sockets';
 import { over } from '../support/meter.mjs';
@@ -8,16 +8,16 @@ import { answer } from './answer.mjs';
 
 const USAGE = `Usage: node examples/dns-anyip/main.mjs --prefix ADDRESS/BITS[,…] [--port N] [--seconds N] [--json]
 
-Answers questions for any name: A or AAAA with the address that was asked, TXT with who asked whom. First make the
-prefix local, as root:
+Answers queries for any name: A and AAAA with the address that was queried, TXT with the addresses of both sides. First
+make the prefix local, as root:
 
   ip route add local 192.0.2.0/24 dev lo
   ip route add local 2001:db8:53::/48 dev lo
 
-  --prefix ADDRESS/BITS   answer on these addresses, several with commas between; others are refused
-  --port N                (default 53)
-  --seconds N             then end (default: until Ctrl-C)
-  --json                  print one JSON object a line: that it is ready, then each answer
+  --prefix ADDRESS/BITS   answer on these addresses, separated by commas; refuse queries to others
+  --port N                the port (default 53)
+  --seconds N             how long to run (default: until Ctrl-C)
+  --json                  print one JSON object per line: when it is ready, then each answer
   --help                  print this
 `;
 
@@ -32,13 +32,13 @@ for (const prefix of values.prefix?.split(',') ?? wrongUse('--prefix is missing'
 const port = wholeNumberOf('--port', values.port, 1, 65535);
 const seconds = values.seconds === undefined ? undefined : numberOf('--seconds', values.seconds, 0.1, 1e6);
 
-// One socket for both families. The kernel says of each datagram which address it was sent to; reply() answers from there.
+// One socket for both families. The kernel reports the address that each datagram was sent to; reply() replies from it.
 const udp = orEnd(() => {
   const socket = UdpSocket.create({ family: 'ipv6', pktinfo: 'require' });
   socket.bind({ address: '::', port });
   return socket;
 });
-say({ local: `${udp.local}` }, `Answering at port ${udp.local.port} of ${values.prefix}.`);
+say({ local: `${udp.local}` }, `Answering on port ${udp.local.port} of ${values.prefix}.`);
 
 udp.on('message', (data, info) => {
   const asked = info.destination;
@@ -64,6 +64,6 @@ function add(/** @type {string} */ prefix) {
   try {
     prefixes.addSubnet(address, /^\d+$/.test(bits) ? Number(bits) : NaN, address.includes(':') ? 'ipv6' : 'ipv4');
   } catch {
-    wrongUse(`--prefix takes ADDRESS/BITS, such as 192.0.2.0/24, not '${prefix}'`);
+    wrongUse(`--prefix must be ADDRESS/BITS, such as 192.0.2.0/24, not '${prefix}'`);
   }
 }

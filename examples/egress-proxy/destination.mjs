@@ -22,7 +22,7 @@ export function addressesOf(literal) {
 }
 
 /**
- * connect(2) treats the unspecified address as this host. The rest of 0.0.0.0/8 belongs to nobody.
+ * connect(2) treats the unspecified address as this host. The rest of 0.0.0.0/8 is not assigned to any host.
  * @param {string} address
  */
 export function isUnspecified(address) {

@@ -3,7 +3,7 @@
 const LINGER_MS = 5000;
 
 /**
- * Sends the answer, and does not wait for a client that does not read it, or goes on sending.
+ * Sends the answer, and does not wait for a client that does not read it, or continues to send.
  * @param {import('node:net').Socket} client
  * @param {Buffer | string} answer
  */

@@ -79,7 +79,7 @@ export class EgressProxy {
       this.#servers.push(server);
       server.listen(where.port, where.address);
       await once(server, 'listening');
-      // Accepting fails when no descriptor is left; the server goes on.
+      // Accepting fails when no descriptor is left; the server continues.
       server.on('error', (error) => this.#options.log({ event: 'error', protocol, error: error.message }));
       const { address, port } = /** @type {import('node:net').AddressInfo} */ (server.address());
       listening.push({ protocol, address, port });
@@ -169,7 +169,7 @@ export class EgressProxy {
 
   /** @param {import('node:net').Socket} client @param {'http' | 'socks' | 'metrics'} protocol */
   #remember(client, protocol) {
-    // Clients that have not sent their request yet are as many as those that have, at most.
+    // At most as many clients without a request as requests are allowed.
     if (this.#clients.size - this.#served.size >= this.#options.maxConnections) {
       this.#options.metrics.refused(protocol, { why: 'busy' });
       client.on('error', () => undefined).resetAndDestroy();
@@ -220,7 +220,7 @@ export class EgressProxy {
     return addresses.some((address) => this.#isProxy(address, port)) ? 'loop' : undefined;
   }
 
-  /** Would a connection to it reach this proxy? @param {string} address @param {number} port */
+  /** Whether a connection to it would reach this proxy. @param {string} address @param {number} port */
   #isProxy(address, port) {
     return this.#servers.some((server) => {
       const own = /** @type {import('node:net').AddressInfo | null} */ (server.address());

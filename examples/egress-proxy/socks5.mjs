@@ -115,10 +115,10 @@ class Reader {
     this.#socket = socket;
   }
 
-  /** Exactly so many bytes. @param {number} length */
+  /** Exactly `length` bytes. @param {number} length */
   async take(length) {
     while (this.#held.length < length) {
-      // All that has arrived: with less than is asked for in its buffer, the socket would be 'readable' again and again.
+      // Takes all that has arrived: with a part left in its buffer, the socket would emit 'readable' repeatedly.
       const chunk = /** @type {Buffer | null} */ (this.#socket.read());
       if (chunk !== null) this.#held = Buffer.concat([this.#held, chunk]);
       else if (this.#socket.readableEnded || this.#socket.destroyed) throw new Error('the client ended too early');
@@ -129,7 +129,7 @@ class Reader {
     return bytes;
   }
 
-  /** A byte that says the length of what follows it. */
+  /** A byte with the length of what follows it. */
   async counted() {
     return await this.take((await this.take(1))[0] ?? 0);
   }

@@ -42,7 +42,7 @@ export class Meter {
     }
     const terminal = process.stdout.isTTY;
     const line = text(rates);
-    if (total) process.stdout.write(`${terminal ? '\r\u001b[K' : ''}in all  ${line}\n`);
+    if (total) process.stdout.write(`${terminal ? '\r\u001b[K' : ''}total  ${line}\n`);
     else process.stdout.write(terminal ? `\r\u001b[K${styleText('bold', line)}` : `${line}\n`);
   }
 }

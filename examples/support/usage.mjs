@@ -66,7 +66,8 @@ export function wholeNumberOf(name, text, min, max) {
 }
 
 /**
- * What `make` returns. For an error of the package or the kernel the process prints one line and exits; any other is a bug.
+ * Returns what `make` returns. For an error of the package or the kernel the process prints one line and exits; any other
+ * error is a bug.
  * @template T
  * @param {() => T} make
  * @returns {T}

@@ -31,7 +31,7 @@ export function proxy({ port, log }) {
   function serve(client) {
     const { remoteAddress: source, remotePort } = client;
     if (source === undefined) {
-      client.destroy(); // it is closed already, and nothing may be sent from another address than its own
+      client.destroy(); // it is closed already, and nothing may be sent from an address other than its own
       return;
     }
     const from = `${source}:${remotePort}`;

@@ -6,9 +6,9 @@ import { endpointOf, numberOf, orEnd, readArguments } from '../support/usage.mjs
 
 const USAGE = `Usage: node examples/udp-echo/main.mjs [--bind ADDRESS:PORT] [--seconds N] [--json]
 
-  --bind ADDRESS:PORT   where to receive (default [::]:7007, which is IPv4 as well)
-  --seconds N           then end (default: until Ctrl-C)
-  --json                print one JSON object a line: where it is bound, then each second, then the whole
+  --bind ADDRESS:PORT   where to receive (default [::]:7007, which also receives IPv4)
+  --seconds N           how long to run (default: until Ctrl-C)
+  --json                print one JSON object per line: the bound address, each second, the total
   --help                print this
 `;
 
@@ -20,23 +20,23 @@ const values = readArguments(USAGE, {
 const bind = endpointOf('--bind', values.bind);
 const seconds = values.seconds === undefined ? undefined : numberOf('--seconds', values.seconds, 0.1, 1e6);
 
-// The address that a datagram was sent to: a socket of all addresses would otherwise answer from any of them.
+// Reports the address that a datagram was sent to: a socket bound to all addresses might otherwise reply from another one.
 const udp = orEnd(() => {
   const socket = UdpSocket.create({ family: bind.family, pktinfo: 'require', dropCounter: true });
   socket.bind(bind);
   return socket;
 });
-process.stdout.write(values.json ? `${JSON.stringify({ local: `${udp.local}` })}\n` : `Echoing at ${udp.local}.\n`);
+process.stdout.write(values.json ? `${JSON.stringify({ local: `${udp.local}` })}\n` : `Echoing on ${udp.local}.\n`);
 
 const replies = udp.createSendBatch({ messages: 64, bytes: 64 * 65_535 });
 let unanswered = 0;
-udp.on('sendError', () => unanswered++); // no route back, a firewall: whatever it is, the others are answered
+udp.on('sendError', () => unanswered++); // no route to the client, a firewall, …: the other replies are sent all the same
 udp.on('batch', (received) => {
   for (let i = 0; i < received.length; i++) if (!replies.addReply(received, i, received.data(i))) unanswered++;
   flush();
 });
 
-/** Sends what stands in the batch. While the kernel takes no more nothing is read: what comes then waits there. */
+/** Sends the batch. While the send buffer is full nothing is read, so that datagrams wait in the kernel. */
 function flush() {
   udp.sendBatch(replies);
   if (replies.remaining === 0) {

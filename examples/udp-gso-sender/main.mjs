@@ -1,4 +1,4 @@
-// Sends UDP as fast as it goes, or at a rate: one system call for many datagrams, which the kernel or the network card
+// Sends UDP as fast as possible, or at a given rate: one system call for many datagrams, which the kernel or the network card
 // cuts (UDP_SEGMENT). Its other end is examples/udp-receiver.
 import { setImmediate as nextTurn, setTimeout as elapsed } from 'node:timers/promises';
 import { UdpSocket } from 'linux-sockets';
@@ -9,12 +9,12 @@ const USAGE = `Usage: node examples/udp-gso-sender/main.mjs --to ADDRESS:PORT [-
                                               [--rate GBIT] [--seconds N] [--json]
 
   --to ADDRESS:PORT   the receiver: node examples/udp-receiver/main.mjs
-  --size BYTES        of a datagram, 1 to 65507; at most the path's MTU less 28 (IPv4) or 48 (IPv6) (default 1200)
-  --segments N        datagrams a send, 1 to 1000 (default 54)
+  --size BYTES        size of a datagram, 1 to 65507; at most the path MTU minus 28 (IPv4) or 48 (IPv6) (default 1200)
+  --segments N        datagrams per send, 1 to 1000 (default 54)
   --gso MODE          'auto', 'off', or 'require': fail where the kernel has no UDP_SEGMENT (default auto)
-  --rate GBIT         Gbit/s of payload (default: as fast as it goes)
-  --seconds N         then end (default: until Ctrl-C)
-  --json              print one JSON object a line, each second and at the end
+  --rate GBIT         Gbit/s of payload (default: as fast as possible)
+  --seconds N         how long to run (default: until Ctrl-C)
+  --json              print one JSON object per line, each second and at the end
   --help              print this
 `;
 
@@ -34,11 +34,11 @@ const rate = values.rate === undefined ? Infinity : numberOf('--rate', values.ra
 const seconds = values.seconds === undefined ? undefined : numberOf('--seconds', values.seconds, 0.1, 1e6);
 
 const gso = ['auto', 'off', 'require'].find((mode) => mode === values.gso);
-if (gso === undefined) wrongUse(`--gso takes auto, off or require, not '${values.gso}'`);
+if (gso === undefined) wrongUse(`--gso must be auto, off or require, not '${values.gso}'`);
 
 const udp = orEnd(() => UdpSocket.create({ family: to.family, gso: /** @type {'auto' | 'off' | 'require'} */ (gso) }));
 udp.on('gsoDisabled', ({ reason, code }) => {
-  process.stderr.write(`udp-gso-sender: no segmentation offload from here on: ${reason} (${code})\n`);
+  process.stderr.write(`udp-gso-sender: segmentation offload is no longer used: ${reason} (${code})\n`);
 });
 orEnd(() => udp.connect(to));
 
@@ -51,7 +51,7 @@ void over(seconds).then(() => (ended = true));
 try {
   await send();
 } catch (error) {
-  // EMSGSIZE: --size is more than the path takes; ENETUNREACH, EPERM (a firewall), …
+  // EMSGSIZE: --size is too long for the path; ENETUNREACH, EPERM (a firewall), …
   process.stderr.write(`udp-gso-sender: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;
 }
@@ -63,10 +63,10 @@ async function send() {
   const data = new Uint8Array(segments * size).fill(0x61);
   const options = segments > 1 ? { segmentSize: size } : {};
   const started = performance.now();
-  /** Bytes from the start on. */
+  /** Bytes sent since the start. */
   let sent = 0;
   while (!ended) {
-    // As much as is due by now, but no longer than the event loop may wait for its turn.
+    // Send as much as is due by now, but do not block the event loop for longer than this.
     const turn = performance.now() + 5;
     let due = rate * 125_000 * (performance.now() - started);
     let full = false;
@@ -83,7 +83,7 @@ async function send() {
 }
 
 /**
- * The receiver may not be there yet, or no more: ICMP says so, and the next send does.
+ * The receiver may not be running yet, or any more: the next send then reports its ICMP error.
  * @param {Uint8Array} data
  * @param {import('linux-sockets').SendOptions} options
  */

@@ -1,16 +1,16 @@
-// Receives UDP as fast as it comes: one system call for many datagrams, merged by the kernel where it can (UDP_GRO). Says
-// each second what came, what the kernel had to drop, and what it cost. Its other end is examples/udp-gso-sender.
+// Receives UDP as fast as possible: one system call for many datagrams, which the kernel merges if possible (UDP_GRO). Prints
+// each second how much arrived, how much the kernel dropped, and the CPU time. Its other end is examples/udp-gso-sender.
 import { UdpSocket } from 'linux-sockets';
 import { Meter, over } from '../support/meter.mjs';
 import { endpointOf, numberOf, orEnd, readArguments, wholeNumberOf } from '../support/usage.mjs';
 
 const USAGE = `Usage: node examples/udp-receiver/main.mjs [--bind ADDRESS:PORT] [--no-gro] [--buffer BYTES] [--seconds N] [--json]
 
-  --bind ADDRESS:PORT   where to receive (default [::]:7000, which is IPv4 as well)
+  --bind ADDRESS:PORT   where to receive (default [::]:7000, which also receives IPv4)
   --no-gro              do not let the kernel merge datagrams
   --buffer BYTES        receive buffer, as far as net.core.rmem_max or CAP_NET_ADMIN allows (default 4194304)
-  --seconds N           then end (default: until Ctrl-C)
-  --json                print one JSON object a line: where it is bound, then each second, then the whole
+  --seconds N           how long to run (default: until Ctrl-C)
+  --json                print one JSON object per line: the bound address, each second, the total
   --help                print this
 `;
 
@@ -34,10 +34,10 @@ const gro = udp.features.gro?.on === true;
 process.stdout.write(
   values.json
     ? `${JSON.stringify({ local: `${udp.local}`, gro })}\n`
-    : `Receiving at ${udp.local}, GRO ${gro ? 'on' : 'off'}. Ctrl-C ends it.\n`,
+    : `Receiving on ${udp.local}, GRO ${gro ? 'on' : 'off'}. Press Ctrl-C to stop.\n`,
 );
 
-// Here a program would read received.data(i), and with GRO cut it into datagrams of received.segmentSize(i) bytes. What
+// A program would read received.data(i) here, and with GRO cut it into datagrams of received.segmentSize(i) bytes. What
 // came is counted by the socket itself.
 udp.on('batch', (_received) => undefined);
 

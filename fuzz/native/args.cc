@@ -1,5 +1,5 @@
-// libFuzzer: native/args.h over arguments of every kind. Whatever they are, decoding either succeeds, with memory that
-// is there and no exception pending, or fails with exactly one.
+// libFuzzer: native/args.h over arguments of every kind. Decoding either succeeds, with valid memory and no exception
+// pending, or fails with exactly one.
 #include "args.h"
 
 #include <cmath>
@@ -80,7 +80,7 @@ bool IsBytes(const Value* value) {
 }
 
 void Use(const void* data, size_t size) {
-  Must(size > 0 || data == nullptr, "of nothing there is no pointer");
+  Must(size > 0 || data == nullptr, "an empty range has no pointer");
   fuzz::ReadAll(data, size);
 }
 
@@ -124,7 +124,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
         break;
     }
   }
-  Must(world.pending == (read ? 0 : 1), "exactly what is refused leaves an exception pending");
+  Must(world.pending == (read ? 0 : 1), "an exception is pending if and only if the value was refused");
   if (!read) return 0;
   if (list) {
     for (size_t i = 0; i < vectors.count(); ++i) Use(vectors.data()[i].iov_base, vectors.data()[i].iov_len);

@@ -19,7 +19,7 @@ void Send(Input* input) {
   const int32_t first = input->Below(4) == 0 ? input->Int32() : static_cast<int32_t>(input->Below(8));
   const int32_t count = input->Below(4) == 0 ? input->Int32() : static_cast<int32_t>(input->Byte());
   Memory results(input, 8);
-  // All records are alike but for those that the input has; so many of them are needed to fill more than one chunk.
+  // All records are the same except those of the input: filling more than one chunk takes many of them.
   const size_t repeated = input->Byte() * sizeof(linux_sockets::SendRecord);
   const size_t own = input->left();
   Memory records(own + repeated);
@@ -38,7 +38,7 @@ void Send(Input* input) {
       static_cast<uint32_t>(first), static_cast<uint32_t>(count), [&](const mmsghdr* messages, uint32_t length) {
         Must(length <= linux_sockets::kSendChunk, "a chunk is at most kSendChunk messages");
         Must(length == std::min<uint64_t>(linux_sockets::kSendChunk, static_cast<uint64_t>(count) - total),
-             "a chunk is what is left");
+             "the last chunk has the remaining messages");
         for (uint32_t i = 0; i < length; ++i) {
           const msghdr& header = messages[i].msg_hdr;
           linux_sockets::SendRecord record;
@@ -46,7 +46,7 @@ void Send(Input* input) {
                       sizeof(record));
           Must(header.msg_iov[0].iov_len == record.data_length && header.msg_namelen == record.address_length &&
                    header.msg_controllen == record.control_length && header.msg_iovlen == 1 + record.tail,
-               "a message is that of its record");
+               "a message matches its record");
           fuzz::ReadAll(header.msg_name, header.msg_namelen);
           fuzz::ReadAll(header.msg_control, header.msg_controllen);
           for (size_t v = 0; v < header.msg_iovlen; ++v) {
@@ -68,7 +68,7 @@ void Send(Input* input) {
   } else if (sent < 0) {
     Must(failed_first, "a failure is reported only before anything was sent");
   } else {
-    Must(static_cast<uint64_t>(sent) == total && sent <= count, "the result is what the kernel has taken");
+    Must(static_cast<uint64_t>(sent) == total && sent <= count, "the result is the number of messages sent");
   }
 }
 
@@ -81,7 +81,7 @@ void Receive(Input* input) {
   const int32_t count = input->Below(2) == 0 ? static_cast<int32_t>(input->Below(20)) : input->Int32();
   linux_sockets::ReceiveSlots slots;
   if (slots.Set(count, data.bytes(), names.bytes(), control.bytes(), out.bytes()) != nullptr) return;
-  Must(slots.count() == static_cast<unsigned>(count), "all slots that are wanted are there");
+  Must(slots.count() == static_cast<unsigned>(count), "there are as many slots as requested");
   for (uint32_t interrupted = input->Below(3); interrupted > 0; --interrupted) slots.Prepare();
   slots.Prepare();
   const size_t received = input->Below(slots.count() + 1);
@@ -107,7 +107,7 @@ void Receive(Input* input) {
   for (size_t i = 0; i < received; ++i) {
     linux_sockets::SlotResult result;
     std::memcpy(&result, out.data() + i * sizeof(result), sizeof(result));
-    Must(result.data_length == slots.messages()[i].msg_len, "a slot's result is that of its message");
+    Must(result.data_length == slots.messages()[i].msg_len, "a slot has the result of its message");
   }
 }
 

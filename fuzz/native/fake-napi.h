@@ -31,7 +31,7 @@ struct World {
   std::vector<Value*> arguments;
   Value undefined;
   int pending = 0;                      // exceptions that were thrown
-  napi_status number_status = napi_ok;  // what asking for a number comes to, when it is one
+  napi_status number_status = napi_ok;  // the status of reading a number
 
   Value* Add(Kind kind) {
     values.push_back(std::make_unique<Value>());
@@ -79,7 +79,7 @@ napi_status napi_get_typedarray_info(napi_env, napi_value array, napi_typedarray
   const fuzz::Value* value = fuzz::ValueOf(array);
   if (value->kind != fuzz::Kind::kTypedArray) return napi_invalid_arg;
   if (type != nullptr) *type = value->type;
-  // Of an empty view the pointer may be anything.
+  // The pointer of an empty view may have any value.
   if (length != nullptr) *length = value->memory == nullptr ? 0 : value->memory->size();
   if (data != nullptr) *data = value->memory == nullptr ? reinterpret_cast<void*>(1) : value->memory->data();
   if (buffer != nullptr) *buffer = array;

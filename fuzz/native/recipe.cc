@@ -1,5 +1,5 @@
 // libFuzzer: native/recipe.h over a kernel that reads or writes all that it is given, and whose results are the input's
-// choice. What it reads back may lie anywhere in the arena, on the steps themselves too.
+// choice. Values that are read back may lie anywhere in the arena, even on the steps themselves.
 #include "recipe.h"
 
 #include "support.h"

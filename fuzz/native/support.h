@@ -20,7 +20,7 @@ inline void Must(bool holds, const char* rule) {
   std::abort();
 }
 
-// When an input ends, the choices that are left are all 0.
+// When an input ends, the remaining choices are all 0.
 class Input {
  public:
   Input(const uint8_t* data, size_t size) : data_(data), left_(size) {}
@@ -39,7 +39,7 @@ class Input {
     return static_cast<int32_t>(value);
   }
 
-  // Copies what is there; zeros follow.
+  // Copies the rest of the input, followed by zeros.
   void Fill(uint8_t* into, size_t size) {
     const size_t given = size < left_ ? size : left_;
     if (given > 0) std::memcpy(into, data_, given);

@@ -1,4 +1,4 @@
-// Loaded into the program under test (with --expose-gc and an IPC channel): collects garbage when asked, and says what is left.
+// Loaded into the program under test (with --expose-gc and an IPC channel): collects garbage on request, and reports the memory that remains.
 process.channel?.unref();
 process.on('message', (message) => {
   if (message !== 'collect') return;

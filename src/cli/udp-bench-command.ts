@@ -19,12 +19,12 @@ export function udpBenchCommand(): Command {
   return new Command('udp-bench')
     .description('Measure how fast this machine sends and receives UDP over loopback, one datagram per call and many.')
     .option('--seconds <N>', 'how long each of the four rows is measured', parseSeconds, 1)
-    .option('--size <BYTES>', 'of a datagram, without headers', parseSize, 1200)
+    .option('--size <BYTES>', 'size of a datagram, without headers', parseSize, 1200)
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
-      '\nCPU is microseconds a datagram, of the process that sends and of the one that receives. What is lost did not fit\n' +
-        'into the receiver’s queue, because the sender was faster.\n' +
+      '\nCPU is microseconds per datagram, of the sending and of the receiving process. Lost datagrams did not fit into the\n' +
+        'queue of the receiver, because the sender was faster.\n' +
         '\nExample:\n  linux-sockets udp-bench --seconds 3 --size 1452\n',
     )
     .action(async ({ seconds, size, json }: Flags) => {
@@ -55,7 +55,7 @@ function machine() {
 
 function head(size: number): string {
   const { kernel, node, cpu, cores } = machine();
-  return `UDP over loopback, ${size} bytes a datagram. Linux ${kernel}, Node ${node}, ${cores} × ${cpu}.\n`;
+  return `UDP over loopback, ${size} bytes per datagram. Linux ${kernel}, Node ${node}, ${cores} × ${cpu}.\n`;
 }
 
 function cells(title: string, { sent, received, lost, perCall }: Measurement): string[] {
@@ -85,7 +85,7 @@ function thousands(rate: number): string {
 function parseSeconds(text: string): number {
   const seconds = Number(text);
   if (!/^\d+(\.\d+)?$/.test(text) || seconds < 0.1 || seconds > 3600) {
-    throw new InvalidArgumentError('Wanted seconds, from 0.1 to 3600.');
+    throw new InvalidArgumentError('Expected a number of seconds from 0.1 to 3600.');
   }
   return seconds;
 }
@@ -93,7 +93,7 @@ function parseSeconds(text: string): number {
 function parseSize(text: string): number {
   const size = Number(text);
   if (!/^\d+$/.test(text) || size < 1 || size > MAX_SIZE) {
-    throw new InvalidArgumentError(`Wanted bytes, from 1 to ${MAX_SIZE}.`);
+    throw new InvalidArgumentError(`Expected a number of bytes from 1 to ${MAX_SIZE}.`);
   }
   return size;
 }

@@ -22,7 +22,7 @@ declare module 'node:http' {
 interface EgressAgentOptions {
   /**
    * Whose connections these are; takes precedence over that of a request. A function is called once per request, when the
-   * request asks for a socket, and the request only gets sockets with that key.
+   * request needs a socket, and the request only gets sockets with that key.
    * @default the request's `egressKey`
    */
   readonly egressKey?: EgressKey | undefined;
@@ -122,15 +122,15 @@ function checked<T extends EgressAgentOptions>(dialer: Dialer, options: T): T {
   return options;
 }
 
-/** Where the key of a request is found once it has been read. Node copies it with the options. */
+/** The key under which the options of a request carry its egressKey once it was read. Node copies it with the options. */
 const KEY = Symbol('linux-sockets.egressKey');
 
-/** With the key of this request. Of two keys the agent's counts, as with all options of an agent. */
+/** With the key of this request. The agent's key takes precedence, as all options of an agent do. */
 function withKey(options: object, agentKey: EgressKey | undefined): object {
   return { ...options, [KEY]: readEgressKey(agentKey ?? (options as DialOptions).egressKey) };
 }
 
-/** The key that was read for the request; of options that did not come with a request, read now. */
+/** The key that was read for the request; for options without a request, it is read now. */
 function keyOf(options: object | undefined, agentKey: EgressKey | undefined): string | undefined {
   if (options !== undefined && KEY in options) return options[KEY] as string | undefined;
   return readEgressKey(agentKey ?? (options as DialOptions | undefined)?.egressKey);

@@ -1,5 +1,5 @@
-// One attempt toward one destination: pulls candidates from the strategy, skips those that are at their limit or have a
-// cooldown, and counts how each one went. When none is left, it fails with the reason.
+// One attempt toward one destination: pulls candidates from the strategy, skips those that are at their limit or in
+// cooldown, and counts the results. When none is left, it fails with the reason.
 import { SocketError } from '../errors.js';
 import type { EncodedOption } from '../options/access.js';
 import { rangeExhausted, refusalError } from '../source/explain.js';
@@ -30,7 +30,7 @@ export interface Shared {
 export interface Connection {
   readonly egressKey: string | undefined;
   readonly sockopts: readonly EncodedOption[];
-  /** Has the peer closed first, or the connection broken, so that no TIME-WAIT keeps our port? Called after the close. */
+  /** Whether the peer closed first or the connection broke, so that no TIME-WAIT holds our port. Called after the close. */
   readonly leftNoTimeWait: () => boolean;
 }
 
@@ -124,7 +124,7 @@ class PoolCandidate implements Candidate {
 
   taken(): (error?: Error, reset?: boolean) => void {
     const { shared, connection, request, source, address, toward } = this.#trial;
-    this.#isHeld = false; // what is returned releases it
+    this.#isHeld = false; // the returned function releases it
     const since = performance.now();
     source.total++;
     shared.cooldowns.clear(address, toward);
@@ -182,7 +182,7 @@ class PoolCandidate implements Candidate {
 }
 
 /**
- * May another source do better? Not when the process has no descriptor left, or lacks a privilege. ENODEV of bind is
+ * Whether another source may succeed: not if the process has no descriptor left, or lacks a privilege. ENODEV of bind is
  * about the source's zone; of setsockopt it is about `device`, which is the same for all sources.
  */
 function isOfTheSource(error: Error): boolean {

@@ -37,14 +37,14 @@ export class Cooldowns {
     this.#pairs = new BoundedMap(maxPairs);
   }
 
-  /** The kernel's error, and the end of the cooldown, if the address has one toward the destination. */
+  /** The kernel's error, and the end of the cooldown, if the address is in cooldown toward the destination. */
   find(address: string, toward: string, now: number): { readonly error: Error; readonly until: number } | undefined {
     if (this.#pairs.size === 0) return undefined;
     const pair = this.#pairs.get(key(address, toward));
     return pair !== undefined && now < pair.until ? pair : undefined;
   }
 
-  /** No port was free. Returns the length of the cooldown in milliseconds. */
+  /** No port was free: starts a cooldown. Returns its length in milliseconds. */
   add({ source, address, toward, error }: Exhausted, now: number): number {
     const id = key(address, toward);
     const before = this.#pairs.get(id);
@@ -54,7 +54,7 @@ export class Cooldowns {
     return cooldown;
   }
 
-  /** A port was free: the next cooldown is a first one again. */
+  /** A port was free: the next cooldown has its first length again. */
   clear(address: string, toward: string): void {
     if (this.#pairs.size > 0) this.#pairs.delete(key(address, toward));
   }
@@ -66,7 +66,7 @@ export class Cooldowns {
     if (pair !== undefined) pair.until = Math.min(pair.until, until);
   }
 
-  /** How many destinations each source has a cooldown for; for a prefix, summed over its addresses. */
+  /** Toward how many destinations each source is in cooldown; for a prefix, summed over its addresses. */
   count(now: number): Map<PoolSource, number> {
     const counts = new Map<PoolSource, number>();
     for (const [, { source, until }] of this.#pairs) {

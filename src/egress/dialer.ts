@@ -1,5 +1,5 @@
 // A dialer connects from a pool's sources, or from one source. The adapters call it through `dial` and `dialTls`, which
-// take whatever options HTTP brings along.
+// also accept the options that HTTP adds.
 import { type WaitForLocalPort } from '../ports/wait-policy.js';
 import type { Socket, SocketConstructorOpts } from 'node:net';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
@@ -54,7 +54,7 @@ export function dial(dialer: Dialer, options: DialOptions, listener?: () => void
 export function dialTls(dialer: Dialer, options: DialTlsOptions, make: MakeTls): TLSSocket {
   const { egressKey, ...rest } = acceptedOptions(options);
   if (rest.socket !== undefined && rest.socket !== null) {
-    throw invalidValue('options.socket', rest.socket, 'a socket that exists already has its source');
+    throw invalidValue('options.socket', rest.socket, 'an existing socket already has its source');
   }
   return dialer.connectTls(rest, readEgressKey(egressKey), make);
 }
@@ -70,7 +70,7 @@ export function dialLater(dialer: Dialer, options: UnconnectedOptions): Socket {
 /** net.Socket accepts a descriptor, and would connect from the address that it is bound to. */
 export function refuseDescriptor(options: object): void {
   const { fd, handle } = options as { readonly fd?: unknown; readonly handle?: unknown };
-  const why = 'a descriptor that exists already has its source';
+  const why = 'an existing descriptor already has its source';
   if (fd !== undefined) throw invalidValue('options.fd', fd, why);
   if (handle !== undefined && handle !== null) throw invalidValue('options.handle', handle, why);
 }

@@ -3,7 +3,7 @@ import { invalidReturn, invalidType } from '../arguments.js';
 
 /**
  * Whose connection it is: for the 'sticky' strategy, for strategy functions and for events. A function is called once per
- * connection, synchronously, while the call that asks for the connection runs (`pool.connect()`, `http.request()`, …), so
+ * connection, synchronously, inside the call that makes the connection (`pool.connect()`, `http.request()`, …), so
  * it may read an AsyncLocalStorage. It returns a string, or undefined for a connection without a key; what it throws, that
  * call throws.
  */

@@ -3,8 +3,8 @@ import dns from 'node:dns';
 import type { LookupFunction } from 'node:net';
 
 /**
- * Looks up addresses of this family only, so that Node does not give a part of its time to addresses that there is no source
- * for. A name without such an address is looked up once more as it was asked for, since the pool's error says more than
+ * Looks up addresses of this family only, so that Node does not spend time on addresses for which the pool has no source.
+ * A name without such an address is looked up again without this restriction, since the pool's error says more than
  * ENOTFOUND. Node refuses anything but a function.
  */
 export function lookupOf(family: 4 | 6, lookup: LookupFunction | null | undefined): LookupFunction {

@@ -28,7 +28,7 @@ export class PoolDialer implements Dialer {
   readonly #template: Source;
   readonly #freebind: boolean | undefined;
   readonly #waitForLocalPort: WaitForLocalPort | undefined;
-  /** Replaced, never changed: an attempt goes on with the sources that it began with. */
+  /** Replaced, never changed: an attempt continues with the sources that it began with. */
   #sources: readonly PoolSource[] = [];
   #byFamily: Readonly<Record<Family, readonly PoolSource[]>> = { ipv4: [], ipv6: [] };
 
@@ -69,7 +69,7 @@ export class PoolDialer implements Dialer {
   check(options: object): void {
     for (const decided of POOL_DECIDES) {
       const value = (options as Record<string, unknown>)[decided];
-      if (value !== undefined && value !== null) throw invalidValue(`options.${decided}`, value, 'the pool decides it');
+      if (value !== undefined && value !== null) throw invalidValue(`options.${decided}`, value, 'the pool sets it');
     }
   }
 
@@ -196,7 +196,7 @@ interface Plan {
   readonly closing: Closing;
 }
 
-/** An option of a connection takes the place of the pool's. */
+/** Options of a connection replace those of the pool. */
 function override(ofPool: readonly EncodedOption[], own: readonly EncodedOption[]): readonly EncodedOption[] {
   if (own.length === 0) return ofPool;
   const replaced = new Set(own.map(({ option }) => option));
@@ -213,7 +213,7 @@ function refuseOverlap(name: string, prefixes: readonly Prefix[]): void {
   for (const [i, prefix] of sorted.entries()) {
     const next = sorted[i + 1];
     if (next === undefined || !prefix.overlaps(next)) continue;
-    const why = prefix.text === next.text ? 'it is listed twice' : `it overlaps with another source, ${prefix.text}`;
+    const why = prefix.text === next.text ? 'it is listed twice' : `it is part of another source, ${prefix.text}`;
     throw invalidValue(name, next.text, why);
   }
 }

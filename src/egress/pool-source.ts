@@ -14,7 +14,7 @@ export interface SourceStats {
   readonly exhausted: number;
   /** Attempts that failed with any other error: the address cannot be bound, no route, refused, timed out. */
   readonly failed: number;
-  /** Destinations (address and port) for which it has a cooldown now; for a prefix, summed over its addresses. */
+  /** Destinations (address and port) toward which it is in cooldown now; for a prefix, summed over its addresses. */
   readonly cooldown: number;
 }
 

@@ -26,7 +26,7 @@ export class EgressPool extends Connector {
   /**
    * Connects from the next source. If no source can be used, the socket emits 'error':
    * - ERR_PORT_RANGE_EXHAUSTED: no source has a port left toward the destination; `reason` is 'portRangeExhausted',
-   *   `exhaustedBy` says what holds the ports, where that is known, and `cause` is the kernel's error
+   *   `exhaustedBy` says what holds the ports, if known, and `cause` is the kernel's error
    * - ERR_EGRESS_LIMIT: all sources are at their limit
    * - ERR_EGRESS_NO_SOURCE: no source has the destination's family
    * - ERR_EGRESS_STRATEGY: the strategy function threw, or returned something that is not a source of this pool

@@ -49,7 +49,7 @@ export function setOption(target: OptionTarget, option: string | RawOption, valu
   const refusal = refusalOf(target, found.level, found.row.name);
   if (refusal !== undefined) throw invalidValue('name', option, refusal);
   const encoded = encodeValue(option, value, found);
-  // Getters of a value are the caller's code, and may have closed the socket: its descriptor may be another one's by now.
+  // Getters of a value run the caller's code, which may have closed the socket: another one may have its descriptor by now.
   setEncoded(typeof value === 'object' ? accessOf(target) : access, option, encoded, found);
 }
 
@@ -77,7 +77,7 @@ export function applyOptions(access: OptionAccess, options: SocketOptions | unde
   }
 }
 
-/** An option and its value as setsockopt(2) takes them, made once to be set often. */
+/** An option and its value as setsockopt(2) takes them, encoded once to be set any number of times. */
 export interface EncodedOption {
   readonly option: WritableOptionName;
   readonly level: number;
@@ -155,7 +155,7 @@ function readOption(access: OptionAccess, name: string): unknown {
   return codec.decode(value, length, row);
 }
 
-/** A row with what it names looked up. */
+/** A row, with its level and kind looked up. */
 interface Known {
   readonly row: OptionRow;
   readonly level: number;
@@ -163,7 +163,7 @@ interface Known {
   readonly codec: Codec<unknown, unknown>;
 }
 
-/** By name: setting an option is little more than its system call, and every look-up counts. */
+/** Cached by name: setting an option costs little more than its system call, so every lookup counts. */
 const KNOWN: ReadonlyMap<string, Known> = new Map(
   Object.entries<OptionRow>(OPTIONS).map(([name, row]) => [
     name,

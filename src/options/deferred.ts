@@ -1,4 +1,4 @@
-// The proof that a connect was deferred: SYN_SENT, and not one packet sent. It comes from the socket itself, and needs no
+// The proof that a connect was deferred: SYN_SENT, and no packet sent. It comes from the socket itself, and needs no
 // privilege: an ordinary SYN is SYN_SENT as well, but with tcpi_segs_out 1.
 import { IPPROTO_TCP, TCP_INFO } from '../kernel/numbers.js';
 import { TCP_STATES } from '../kernel/tcp-states.js';

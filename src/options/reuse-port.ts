@@ -17,7 +17,7 @@ export interface ReusePort {
    * does not have falls back to the kernel's own hash.
    */
   readonly steering: 'cpu' | 'random' | 'hash' | readonly BpfInstruction[];
-  /** How many sockets the group has, for the three words: 1 to 65535. @default os.availableParallelism() */
+  /** How many sockets the group has, for 'cpu', 'random' and 'hash': 1 to 65535. @default os.availableParallelism() */
   readonly sockets?: number | undefined;
 }
 
@@ -34,7 +34,11 @@ export function steeringOf(reusePort: unknown): readonly BpfInstruction[] | unde
   const { steering, sockets } = checkOptions(name, reusePort as ReusePort, ['steering', 'sockets']);
   if (Array.isArray(steering)) {
     if (sockets !== undefined) {
-      throw invalidValue(`${name}.sockets`, sockets, 'it is for the three words; a program contains the number itself');
+      throw invalidValue(
+        `${name}.sockets`,
+        sockets,
+        "it only applies to 'cpu', 'random' and 'hash'; a program contains the number itself",
+      );
     }
     const program = steering as readonly BpfInstruction[];
     encodeOption('SO_ATTACH_REUSEPORT_CBPF', program, `${name}.steering`); // a check
@@ -46,7 +50,7 @@ export function steeringOf(reusePort: unknown): readonly BpfInstruction[] | unde
 }
 
 /**
- * Tries the program on a socket of its own. On the socket itself it is set after bind or listen, when that has joined the
+ * Tries the program on another socket. On the socket itself it is set after bind or listen, when that has joined the
  * group: if it were refused only then, the socket would already take a part of the group's packets.
  * @throws SyscallError of setsockopt for a program that the kernel refuses
  */

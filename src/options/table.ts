@@ -25,7 +25,7 @@ export const OPTIONS = {
   ...UDP_OPTIONS,
 };
 
-// It is exported: whoever changed a row would change what every socket of the process is set to.
+// It is exported: a changed row would change the options of every socket in the process.
 freeze(OPTIONS);
 
 export type OptionName = keyof typeof OPTIONS;

@@ -28,8 +28,8 @@ export type ExplainedCall = 'socket' | 'setsockopt' | 'bind' | 'listen' | 'conne
 
 /** What a row may depend on beyond the call and its errno, and how the documentation says it. */
 export const CONDITIONS = {
-  anyPort: 'the kernel was to pick the port',
-  portGiven: 'a port was asked for, or the socket has one already',
+  anyPort: 'the kernel picks the port',
+  portGiven: 'a port was given, or the socket has one already',
   notUnicast: 'the local address is a broadcast or multicast address',
   noZone: 'a link-local address has no zone: the local one of bind, the remote one of connect and send',
   noSourceAddress: 'nothing was bound, and the host has no address to send from',
@@ -67,7 +67,7 @@ export interface ReasonRow {
   readonly remedy?: string;
 }
 
-/** The first row that fits is the one. */
+/** The first matching row applies. */
 export const REASONS: readonly ReasonRow[] = [
   {
     call: 'socket',
@@ -98,7 +98,7 @@ export const REASONS: readonly ReasonRow[] = [
     call: 'socket',
     errno: [EPERM, EACCES],
     reason: 'notPermitted',
-    remedy: 'A raw socket takes CAP_NET_RAW; a sandbox may forbid others',
+    remedy: 'A raw socket needs CAP_NET_RAW; a sandbox may forbid other sockets',
   },
   {
     call: 'setsockopt',
@@ -114,7 +114,7 @@ export const REASONS: readonly ReasonRow[] = [
     errno: ENOPROTOOPT,
     option: 'IP_LOCAL_PORT_RANGE',
     reason: 'unsupported',
-    remedy: 'This kernel has no port range per socket; it came with Linux 6.3',
+    remedy: 'This kernel does not support port ranges per socket, which need Linux 6.3',
   },
   {
     call: 'setsockopt',
@@ -128,7 +128,7 @@ export const REASONS: readonly ReasonRow[] = [
     errno: [EPERM, EACCES],
     when: ['privileged'],
     reason: 'notPermitted',
-    remedy: 'The option needs {privilege}',
+    remedy: 'Setting this option needs {privilege}',
   },
   {
     call: 'bind',
@@ -172,7 +172,7 @@ export const REASONS: readonly ReasonRow[] = [
     errno: EADDRINUSE,
     when: ['portGiven', 'inWorker'],
     reason: 'portInUse',
-    remedy: 'Each worker of a cluster listens with a socket of its own here: share the port with reusePort: true',
+    remedy: 'Each cluster worker has its own listening socket here: share the port with reusePort: true',
   },
   { call: ['bind', 'listen'], errno: EADDRINUSE, when: ['portGiven'], reason: 'portInUse', remedy: '{portInUse}' },
   {
@@ -330,7 +330,7 @@ export const REASONS: readonly ReasonRow[] = [
   },
 ];
 
-/** The first row that fits. @param holds whether a condition holds: asked only where a row depends on it */
+/** The first matching row. @param holds whether a condition holds; only called if a row depends on it */
 export function findReason(
   call: ExplainedCall,
   errno: number,

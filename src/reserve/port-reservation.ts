@@ -19,6 +19,7 @@ import {
 import { Readiness } from '../socket/readiness.js';
 import { emptyHandle, giveBack } from '../source/handles.js';
 import { Endpoint, SOCKADDR_SIZE, type EndpointLike } from '../wire/endpoint.js';
+import { isToItself } from './ends.js';
 import { losesGuarantee, type UnsafeOption } from './guarantee.js';
 import { resetOnClose } from '../kernel/reset.js';
 import { refusalError } from '../source/explain.js';
@@ -176,7 +177,7 @@ export class PortReservation implements OwnSocket<'stream'>, Disposable {
     this.#state = 'released';
     this.#readiness?.close();
     this.#handle.close();
-    // Nobody else has it: what a poll has watched is not used again.
+    // Not given back if a poll has watched it.
     if (!this.#polled) giveBack(this.#handle);
     this.#handle = emptyHandle();
   }
@@ -224,14 +225,9 @@ export class PortReservation implements OwnSocket<'stream'>, Disposable {
     this.#handle.close();
   }
 
-  /** Whether both ends are the same: a connection would be one to itself. @internal */
-  get isOfItself(): boolean {
-    return this.local.port === this.remote.port && this.local.address === this.remote.address;
-  }
-
   /** @throws SyscallError (ECONNREFUSED), after releasing the port: nobody can listen there */
   #refuseItself(): void {
-    if (!this.isOfItself) return;
+    if (!isToItself(this)) return;
     this.release();
     const { local, remote } = this;
     const family = local.family === 'ipv6' || local.mapped ? 'ipv6' : 'ipv4';

@@ -20,7 +20,14 @@ import { askedFor, boundAddress, requestedRange, runBound, type Source } from '.
 import { Endpoint, type LocalEndpointLike } from '../wire/endpoint.js';
 import type { Family } from '../wire/families.js';
 import { isWildcard } from '../wire/address-kinds.js';
-import { endsOf, outsideRange, refuseDevice, RESERVATION_OPTIONS, type ReservationOptions } from './ends.js';
+import {
+  endsOf,
+  isToItself,
+  outsideRange,
+  refuseDevice,
+  RESERVATION_OPTIONS,
+  type ReservationOptions,
+} from './ends.js';
 import { LOSES_GUARANTEE, SET_BY_RESERVE, type NotOfReservations } from './guarantee.js';
 import { fromHandle } from './internal.js';
 import { PortReservation } from './port-reservation.js';
@@ -119,7 +126,7 @@ export interface RefusedStep {
 /** @throws if the result is not what was requested; the socket is then closed */
 export function attempt(plan: ReservePlan): PortReservation | RefusedStep {
   const made = once(plan);
-  if (!(made instanceof PortReservation) || !made.isOfItself || plan.source.port !== 0) return made;
+  if (!(made instanceof PortReservation) || !isToItself(made) || plan.source.port !== 0) return made;
   // A connection to itself is of no use. While the 4-tuple is held, the kernel picks another port, if there is one.
   const other = once(plan);
   if (!(other instanceof PortReservation)) return made;
@@ -167,7 +174,7 @@ export function failureOf({ errno, step }: RefusedStep, { source, family, bind, 
   const asked = askedFor(source, 'reserve', family, remote);
   const { call, ...details } = failedCall(step);
   if (call === 'connect' && errno === EINPROGRESS) return notDeferred(remote);
-  // For IPv6 multicast the kernel says EINVAL, and for IPv4 nothing: the fact is the same.
+  // For an IPv6 multicast address the kernel fails with EINVAL, for an IPv4 one it does not: the reason is the same.
   const notUnicast = call === 'bind' && bind !== undefined && !isUnicast(bind.address);
   return outerError(call, notUnicast ? EADDRNOTAVAIL : errno, asked, details);
 }

@@ -1,4 +1,4 @@
-// Empty native Handles, to be used again: making one, and collecting it as garbage, costs as much as two system calls.
+// A pool of empty native Handles: making one and collecting it as garbage costs as much as two system calls.
 import { native, type Handle } from '../binding.js';
 
 /** A Handle without a descriptor, which the caller owns. */
@@ -6,12 +6,12 @@ export function takeHandle(): Handle {
   return spares.pop() ?? new (native().Handle)();
 }
 
-/** Gives a Handle back. It has no descriptor any more, no Poll has ever watched it, and nobody else knows it. */
+/** Gives a Handle back. It must have no descriptor, no Poll must ever have watched it, and nothing else may refer to it. */
 export function giveBack(handle: Handle): void {
   if (spares.length < MAX_SPARES) spares.push(handle);
 }
 
-/** Stands in the place of a Handle that was given back: a call on it is EBADF. Never to be filled. */
+/** Replaces a Handle that was given back: calls on it fail with EBADF. Must stay empty. */
 export function emptyHandle(): Handle {
   return (empty ??= new (native().Handle)());
 }

@@ -3,7 +3,7 @@
 /** UdpSocket: a socket made from a handle whose socket is set up already. */
 export const fromHandle: unique symbol = Symbol('linux-sockets.fromHandle');
 
-/** UdpSocket: closes it but for its descriptor, which the caller takes. */
+/** UdpSocket: closes it except for its descriptor, which the caller takes. */
 export const handOver: unique symbol = Symbol('linux-sockets.handOver');
 
 /** SendBatch, ReceivedBatch: the factory, since their constructors are private. */
@@ -18,7 +18,7 @@ export const fill: unique symbol = Symbol('linux-sockets.fill');
 /** ReceivedBatch: shows what an arena holds. */
 export const show: unique symbol = Symbol('linux-sockets.show');
 
-/** ReceivedBatch: nothing in it is valid any more. */
+/** ReceivedBatch: invalidates its contents. */
 export const empty: unique symbol = Symbol('linux-sockets.empty');
 
 /** ReceivedBatch: it was made by `createReceiveBatch`. */

@@ -130,8 +130,8 @@ export interface UdpSocketOptions<F extends Family = Family> extends SenderOptio
 }
 
 /**
- * Copies the options, so that each, and each of `sockopts`, is read once: a getter cannot pass a check and be another value
- * later.
+ * Copies the options, so that each, and each of `sockopts`, is read once: a getter cannot return one value to a check and
+ * another one later.
  */
 export function readOptions<T extends Pick<UdpSocketOptions, 'sockopts'>>(given: T): T {
   const options = readOnce(given);

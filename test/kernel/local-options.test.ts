@@ -75,7 +75,7 @@ const MAKERS: Record<string, (local: never, look: (socket: OptionTarget) => void
 };
 
 describe.each(Object.entries(MAKERS))('%s', (name, make) => {
-  test('mark, freebind and transparent are what the socket has', async () => {
+  test('mark, freebind and transparent are set on the socket', async () => {
     await expectNoNewFds(() =>
       make({ mark: 0xfffffffe, freebind: true, transparent: true } as never, (socket) => {
         const values = [
@@ -88,7 +88,7 @@ describe.each(Object.entries(MAKERS))('%s', (name, make) => {
     );
   });
 
-  test(`device is ${name.startsWith('reserve') ? 'refused' : 'what the socket is bound to'}`, async () => {
+  test(`device is ${name.startsWith('reserve') ? 'refused' : 'set on the socket'}`, async () => {
     const made = async (): Promise<void> => {
       await make({ device: 'lo' } as never, (socket) => {
         expect(getOption(socket, 'SO_BINDTODEVICE')).toBe('lo');
@@ -112,7 +112,7 @@ describe.each(Object.entries(MAKERS))('%s', (name, make) => {
     [{ device: 1 }, name.startsWith('reserve') ? 'ERR_INVALID_ARG_VALUE' : 'ERR_INVALID_ARG_TYPE'],
     [{ device: '' }, 'ERR_INVALID_ARG_VALUE'],
     [{ device: 'a name that is too long' }, name.startsWith('reserve') ? 'ERR_INVALID_ARG_VALUE' : 'ERR_OUT_OF_RANGE'],
-  ])('refuses %o with %s', async (local, code) => {
+  ])('the options %o are refused with %s', async (local, code) => {
     await expectNoNewFds(async () => {
       const error = await errorOf(async () => {
         await make(local as never, () => undefined);

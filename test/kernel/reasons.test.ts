@@ -1,4 +1,4 @@
-// Reasons that are easily taken for others: the kernel's code is the same, and the fact is not.
+// Reasons that are easily confused, since the kernel's code is the same.
 import { once } from 'node:events';
 import { beforeAll, describe, expect, test } from 'vitest';
 import {
@@ -46,11 +46,11 @@ async function refusal(action: () => unknown): Promise<Reasoned> {
   return (await errorOf(action)) as unknown as Reasoned;
 }
 
-describe('evidence of an exhausted range keeps to the range of the socket', () => {
+describe("the error of an exhausted range counts the ports of the socket's range only", () => {
   const range = [47_000, 47_001] as const;
   const text = /Of the 2 ports of 47000-47001/;
 
-  test('bind of a UdpSocket and of a NativeSocket, and listen', async () => {
+  test("bind() of a UdpSocket or NativeSocket, and listen(), count only the ports of the socket's range", async () => {
     const held = [UdpSocket.create({ family: 'ipv4' }), UdpSocket.create({ family: 'ipv4' })];
     held.forEach((udp, i) => udp.bind({ address: '127.0.0.1', port: 47_000 + i }));
     const tcp = range.map((port) => {
@@ -76,13 +76,16 @@ describe('evidence of an exhausted range keeps to the range of the socket', () =
   });
 });
 
-describe('a destination that the socket cannot have', () => {
-  test.each(['224.0.0.1', '127.255.255.255', 'ff02::1%lo'])('TCP to %s is notUnicast, not noRoute', async (host) => {
-    expect((await failing({ host, port: 80 })).reason).toBe('notUnicast');
-    expect((await refusal(() => reserve({ remote: { address: host, port: 80 } }))).reason).toBe('notUnicast');
-  });
+describe('a destination that the socket cannot reach', () => {
+  test.each(['224.0.0.1', '127.255.255.255', 'ff02::1%lo'])(
+    'connect() and reserve() to %s fail with notUnicast, not noRoute',
+    async (host) => {
+      expect((await failing({ host, port: 80 })).reason).toBe('notUnicast');
+      expect((await refusal(() => reserve({ remote: { address: host, port: 80 } }))).reason).toBe('notUnicast');
+    },
+  );
 
-  test('an IPv6-only socket toward an IPv4 address is familyMismatch, not noRoute', async () => {
+  test('an IPv6-only socket fails toward an IPv4 address with familyMismatch, not noRoute', async () => {
     const error = await failing({ host: '::ffff:127.0.0.1', port: 80, sockopts: { IPV6_V6ONLY: true } });
     expect(error.reason).toBe('familyMismatch');
     const udp = UdpSocket.create({ family: 'ipv6', ipv6Only: true });
@@ -91,7 +94,7 @@ describe('a destination that the socket cannot have', () => {
     await udp.close();
   });
 
-  test('UDP to a broadcast address without SO_BROADCAST is notPermitted, with the option as remedy', async () => {
+  test('UDP to a broadcast address without SO_BROADCAST fails with notPermitted and names the option', async () => {
     const udp = UdpSocket.create({ family: 'ipv4' });
     for (const action of [
       () => udp.connect('127.255.255.255:9'),
@@ -104,7 +107,7 @@ describe('a destination that the socket cannot have', () => {
     await udp.close();
   });
 
-  test('a link-local multicast destination without a zone is noZone', async () => {
+  test('reserveUdp() to link-local multicast without a zone fails with noZone', async () => {
     expect((await refusal(() => reserveUdp({ remote: '[ff02::1]:9' }))).reason).toBe('noZone');
   });
 });
@@ -156,7 +159,7 @@ describe('a socket with transparent and an address of another host, toward a des
 });
 
 describe('EINVAL', () => {
-  test.each(['192.0.2.1:9', '[2001:db8:b::1]:9'])('of a send to %s, a black hole, is noRoute', async (to) => {
+  test.each(['192.0.2.1:9', '[2001:db8:b::1]:9'])('EINVAL of a send to %s, a black hole, is noRoute', async (to) => {
     const family = to.startsWith('[') ? 'ipv6' : 'ipv4';
     await using udp = UdpSocket.create({ family });
     using native = NativeSocket.create({ family, type: 'dgram' });
@@ -169,14 +172,14 @@ describe('EINVAL', () => {
     }
   });
 
-  test('of a send with txTime on a socket without it is optionOff, and names the option', async () => {
+  test('EINVAL of a send with txTime on a socket without it is optionOff, and names the option', async () => {
     await using udp = UdpSocket.create({ family: 'ipv4' });
     const error = await refusal(() => udp.trySend(Buffer.from('x'), { to: '127.0.0.1:9', txTime: 1n }));
     expect(error).toMatchObject({ code: 'EINVAL', reason: 'optionOff' });
     expect(error.message).toContain('txTime');
   });
 
-  test('of a second bind is alreadyBound', async () => {
+  test('EINVAL of a second bind is alreadyBound', async () => {
     await using udp = UdpSocket.create({ family: 'ipv4' });
     using native = NativeSocket.create({ family: 'ipv4', type: 'stream' });
     for (const socket of [udp, native]) {
@@ -188,7 +191,7 @@ describe('EINVAL', () => {
 });
 
 describe('NativeSocket', () => {
-  test('listen() on a port that another socket listens on is portInUse', async () => {
+  test('NativeSocket.listen() on a port that another socket listens on is portInUse', async () => {
     const sockopts = { SO_REUSEADDR: true };
     using first = NativeSocket.create({ family: 'ipv4', type: 'stream', sockopts });
     using second = NativeSocket.create({ family: 'ipv4', type: 'stream', sockopts });
@@ -204,7 +207,7 @@ describe('NativeSocket', () => {
     });
   });
 
-  test('sendmsg() of too much data is tooLong, as from UdpSocket', async () => {
+  test('NativeSocket.sendmsg() of too much data is tooLong, as from UdpSocket', async () => {
     using socket = NativeSocket.create({ family: 'ipv4', type: 'dgram' });
     await using udp = UdpSocket.create({ family: 'ipv4' });
     const data = Buffer.alloc(66_000);
@@ -216,7 +219,7 @@ describe('NativeSocket', () => {
     }
   });
 
-  test('sendmsg() and listen() of a closed socket fail with EBADF and no reason', async () => {
+  test('NativeSocket.sendmsg() and listen() of a closed socket fail with EBADF and no reason', async () => {
     const socket = NativeSocket.create({ family: 'ipv4', type: 'dgram' });
     socket.close();
     for (const action of [() => socket.sendmsg({ data: Buffer.from('x') }), () => socket.listen()]) {
@@ -240,7 +243,7 @@ describe('local and remote addresses of different families are familyMismatch', 
         throw ((await once(pool.connect({ host: '::1', port: 9 }), 'error')) as [Error])[0];
       },
     ],
-  ])('%s, with code %s', async (_, code, action) => {
+  ])('addresses of different families in %s are familyMismatch, with code %s', async (_, code, action) => {
     expect(await refusal(action)).toMatchObject({ code, reason: 'familyMismatch' });
   });
 });
@@ -258,7 +261,7 @@ test('EgressPool.connect() refuses a misspelt option, as connect() does', async 
   const pool = new EgressPool({ sources: ['127.0.0.1'] });
   const error = await refusal(() => pool.connect({ host: '127.0.0.1', port: 9, waitForLocalPrt: true } as never));
   expect(error).toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' });
-  expect(error.message).toContain('did you mean "waitForLocalPort"? Received');
+  expect(error.message).toContain('probably a misspelling of "waitForLocalPort". Received');
 });
 
 test.each<[string, (options: never) => unknown]>([
@@ -278,7 +281,7 @@ test.each([[Symbol('a')], [Object.create(null) as unknown], [{}]])(
   },
 );
 
-test('errors of several attempts that failed for the same reason have it on the outer error too', async () => {
+test('an AggregateError has the reason that all its errors have in common', async () => {
   const addresses = ['127.0.0.1', '127.0.0.2'].map((address) => ({ address, family: 4 }));
   const lookup = (_host: string, _options: object, callback: (error: null, found: typeof addresses) => void): void =>
     callback(null, addresses);
@@ -293,10 +296,10 @@ test.each([
   ['localPortt', 'localPort'],
   ['local_port_range', 'localPortRange'],
   ['LOCALPORTRANGE', 'localPortRange'],
-])('connect() refuses %s, which is %s misspelt', async (key, meant) => {
+])('connect() refuses %s, a misspelling of %s', async (key, meant) => {
   const error = await refusal(() => connect({ host: '127.0.0.1', port: 9, [key]: '127.0.0.9' }));
   expect(error).toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' });
-  expect(error.message).toContain(`did you mean "${meant}"`);
+  expect(error.message).toContain(`misspelling of "${meant}"`);
 });
 
 test('connect() reads each option once', async () => {
@@ -314,7 +317,7 @@ test('connect() reads each option once', async () => {
   expect(Object.fromEntries(reads)).toEqual(Object.fromEntries(Object.keys(counted).map((key) => [key, 1])));
 });
 
-test('what callers are shown cannot change what sockets are set to', async () => {
+test('OPTIONS and the features of a UdpSocket cannot be changed', async () => {
   const udp = UdpSocket.create({ family: 'ipv4' });
   const { features } = udp;
   expect(() => ((features.pktinfo as { on: boolean }).on = true)).toThrow(TypeError);

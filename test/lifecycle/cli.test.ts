@@ -11,7 +11,7 @@ const DISCARD = '127.0.0.1:9';
 const run = (...args: string[]) => runNode(CLI, { args, allowFailure: true });
 
 describe('linux-sockets reserve', () => {
-  test('prints the 4-tuples, holds them until SIGINT, and releases them', async () => {
+  test('linux-sockets reserve prints the 4-tuples, holds them until SIGINT, and releases them', async () => {
     await using running = startNode(CLI, {
       args: ['reserve', '--remote', DISCARD, '--local', '127.0.0.1', '--range', '40000-40001', '--count', '2'],
     });
@@ -27,7 +27,7 @@ describe('linux-sockets reserve', () => {
     taken().release();
   });
 
-  test('--json prints one object per line and nothing else', async () => {
+  test('linux-sockets reserve --json prints one object per line and nothing else', async () => {
     await using running = startNode(CLI, { args: ['reserve', '--remote', DISCARD, '--count', '3', '--json'] });
     await running.printed(/(.*\n){3}/);
     running.child.kill('SIGTERM');
@@ -59,7 +59,7 @@ describe('linux-sockets reserve', () => {
     [['options', 'IP_NOPE'], "Unknown option 'IP_NOPE'"],
     [['options', '--bogus'], '--bogus'],
     [['bogus'], 'bogus'],
-  ])('wrong usage prints one line and exits with status 2: %j', async (args, said) => {
+  ])('linux-sockets reserve prints one line and exits with status 2 for wrong usage: %j', async (args, said) => {
     const { code, stdout, stderr } = await run(...args);
     expect(code).toBe(2);
     expect(stdout).toBe('');
@@ -67,7 +67,7 @@ describe('linux-sockets reserve', () => {
     expect(stderr).toContain(said);
   });
 
-  test('a refusal of the kernel prints one line and exits with status 1', async () => {
+  test('linux-sockets reserve prints one line and exits with status 1 when the kernel refuses', async () => {
     const { code, stdout, stderr } = await run('reserve', '--remote', '192.0.2.1:53');
     expect(code).toBe(1);
     expect(stdout).toBe('');
@@ -81,13 +81,13 @@ const SECTIONS = [
 ];
 
 describe('linux-sockets options', () => {
-  test('lists every option, one per line', async () => {
+  test('linux-sockets options lists every option, one per line', async () => {
     const { code, stdout } = await run('options');
     expect(code).toBe(0);
     expect(stdout).toMatch(/^IP_LOCAL_PORT_RANGE +Range from which the kernel chooses/m);
   });
 
-  test('describes an option, whatever the case of its name', async () => {
+  test('linux-sockets options describes an option regardless of the case of its name', async () => {
     const { stdout } = await run('options', 'ip_local_port_range');
     expect(stdout).toMatch(/^NAME\n +IP_LOCAL_PORT_RANGE, IPPROTO_IP \(0\) 51\n/);
     expect(stdout).toMatch(/^SINCE\n +Linux 6\.3\.\n/m);
@@ -97,7 +97,7 @@ describe('linux-sockets options', () => {
     expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThan(80);
   });
 
-  test('has a page for every option', async () => {
+  test('linux-sockets options has a page for every option', async () => {
     const { stdout } = await run('options');
     const names = stdout.split('\n').flatMap((line) => /^\w+/.exec(line) ?? []);
     expect(names).toEqual(Object.keys(OPTIONS));
@@ -108,7 +108,7 @@ describe('linux-sockets options', () => {
     }
   });
 
-  test('--json prints the row', async () => {
+  test('linux-sockets options --json prints the row', async () => {
     const { stdout } = await run('options', 'TCP_NODELAY', '--json');
     expect(JSON.parse(stdout)).toMatchObject({ option: 'TCP_NODELAY', level: 'IPPROTO_TCP', name: 1, kind: 'flag' });
   });

@@ -25,7 +25,7 @@ afterAll(async () => {
   rmSync(servers.directory, { recursive: true, force: true });
 }, 120_000);
 
-test('docs/recipes.md: every js block is run, and there is one for each library', () => {
+test('docs/recipes.md: a test runs every js block, and each library has one', () => {
   expect(recipes.length + 1).toBe(page.match(/```js/g)?.length);
   for (const library of [
     'tls',
@@ -47,7 +47,7 @@ const examples = [...guide.matchAll(/<!-- run -->\s*```js\n(.*?)```/gs)].map(([,
 
 const EXAMPLES = ['the first example', 'the strategy function', 'the egressKey function', 'the subscriber'];
 
-test('docs/egress.md: every js block is run', () => {
+test('docs/egress.md: a test runs every js block', () => {
   expect(examples.length).toBe(EXAMPLES.length);
   expect(examples.length).toBe(guide.match(/```js/g)?.length);
 });

@@ -19,37 +19,34 @@ afterEach(() => {
 });
 
 for (const [prefix, addresses, outside] of PREFIXES) {
-  testWithTools(
-    `anyip-server: the commands that it prints make every address of ${prefix} answer, and no other`,
-    async () => {
-      await using server = startNode(EXAMPLE, { args: [prefix, '--port', '0'] });
-      const port = await portOf(server);
-      await expect(curl(addresses[0], port)).rejects.toMatchObject({ code: UNREACHABLE });
-      const [route, nft] = await commandsOf(server);
-      using _ = routed(route);
-      for (const address of addresses) {
-        expect(await curl(address, port)).toContain(`You have reached ${address}, from `);
-      }
-      await expect(curl(outside, port)).rejects.toMatchObject({ code: NO_ANSWER });
+  testWithTools(`anyip-server: the printed commands make every address of ${prefix} answer, and no other`, async () => {
+    await using server = startNode(EXAMPLE, { args: [prefix, '--port', '0'] });
+    const port = await portOf(server);
+    await expect(curl(addresses[0], port)).rejects.toMatchObject({ code: UNREACHABLE });
+    const [route, nft] = await commandsOf(server);
+    using _ = routed(route);
+    for (const address of addresses) {
+      expect(await curl(address, port)).toContain(`You have reached ${address}, from `);
+    }
+    await expect(curl(outside, port)).rejects.toMatchObject({ code: NO_ANSWER });
 
-      // Another host that routes the prefix here can connect, until the printed rules keep it out.
-      await using peer = await NetworkNamespace.create();
-      await peer.link('current', {
-        addresses: ['10.8.0.2/24', 'fd08::2/64'],
-        peerAddresses: ['10.8.0.1/24', 'fd08::1/64'],
-      });
-      const [flag, gateway] = prefix.includes(':') ? ['-6', 'fd08::1'] : ['-4', '10.8.0.1'];
-      await peer.run('ip', flag, 'route', 'add', prefix, 'via', gateway);
-      const fromPeer = async () => peer.run('curl', ...curlArguments(addresses[1], port));
-      expect(await fromPeer()).toContain(`You have reached ${addresses[1]}, from `);
-      execFileSync('sh', ['-c', nft]);
-      await expect(fromPeer()).rejects.toMatchObject({ code: TIMED_OUT });
-      expect(await curl(addresses[1], port)).toContain(`You have reached ${addresses[1]}`);
+    // Another host that routes the prefix here can connect, until the printed rules keep it out.
+    await using peer = await NetworkNamespace.create();
+    await peer.link('current', {
+      addresses: ['10.8.0.2/24', 'fd08::2/64'],
+      peerAddresses: ['10.8.0.1/24', 'fd08::1/64'],
+    });
+    const [flag, gateway] = prefix.includes(':') ? ['-6', 'fd08::1'] : ['-4', '10.8.0.1'];
+    await peer.run('ip', flag, 'route', 'add', prefix, 'via', gateway);
+    const fromPeer = async () => peer.run('curl', ...curlArguments(addresses[1], port));
+    expect(await fromPeer()).toContain(`You have reached ${addresses[1]}, from `);
+    execFileSync('sh', ['-c', nft]);
+    await expect(fromPeer()).rejects.toMatchObject({ code: TIMED_OUT });
+    expect(await curl(addresses[1], port)).toContain(`You have reached ${addresses[1]}`);
 
-      server.child.kill('SIGTERM');
-      expect(await server.result).toMatchObject({ code: 0 });
-    },
-  );
+    server.child.kill('SIGTERM');
+    expect(await server.result).toMatchObject({ code: 0 });
+  });
 }
 
 testWithTools('anyip-server: without the second of the three printed rules another host can connect', async () => {
@@ -64,7 +61,7 @@ testWithTools('anyip-server: without the second of the three printed rules anoth
   expect(await peer.run('curl', ...curlArguments('fd00:1009:bacc::dead', port))).toContain('You have reached');
 });
 
-testWithTools('anyip-server: for a prefix that is routed here it prints no commands', async () => {
+testWithTools('anyip-server: prints no commands for a prefix that is routed to this host', async () => {
   using _ = routed('ip -6 route add local fd00:1009:bacc::/48 dev lo');
   await using server = startNode(EXAMPLE, { args: ['fd00:1009:bacc::/48', '--port', '0'] });
   expect(await curl('fd00:1009:bacc::1', await portOf(server))).toContain('You have reached fd00:1009:bacc::1,');
@@ -72,16 +69,13 @@ testWithTools('anyip-server: for a prefix that is routed here it prints no comma
   expect(await server.result).toMatchObject({ code: 0, stderr: '' });
 });
 
-testWithTools(
-  'anyip-server: for a single address it listens on that address only, although it is not local',
-  async () => {
-    await using server = startNode(EXAMPLE, { args: ['2001:db8:8::8/128', '--port', '0'] });
-    const port = await portOf(server);
-    using _ = routed('ip -6 route add local 2001:db8:8::8 dev lo');
-    expect(await curl('2001:db8:8::8', port)).toContain('You have reached 2001:db8:8::8,');
-    await expect(curl('::1', port)).rejects.toMatchObject({ code: UNREACHABLE });
-  },
-);
+testWithTools('anyip-server: listens only on a single given address, although it is not local', async () => {
+  await using server = startNode(EXAMPLE, { args: ['2001:db8:8::8/128', '--port', '0'] });
+  const port = await portOf(server);
+  using _ = routed('ip -6 route add local 2001:db8:8::8 dev lo');
+  expect(await curl('2001:db8:8::8', port)).toContain('You have reached 2001:db8:8::8,');
+  await expect(curl('::1', port)).rejects.toMatchObject({ code: UNREACHABLE });
+});
 
 test('anyip-server: --help shows the commands to set up the prefix', async () => {
   const { stdout } = await runNode(EXAMPLE, { args: ['--help'] });

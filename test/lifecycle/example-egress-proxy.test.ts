@@ -1,5 +1,5 @@
-// examples/egress-proxy, used by curl and by raw clients: the sources of connections, who may connect, and what is left
-// when one side fails.
+// examples/egress-proxy, used by curl and by raw clients: the sources of connections, who may connect, and that
+// nothing is left when one side fails.
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -74,15 +74,20 @@ describe('egress-proxy through curl', () => {
     expect([...seen][0]).toMatch(/^::ffff:10\.9\.0\./);
   });
 
-  test.each(['http', 'socks'] as const)('%s: requests without the right credentials are refused', async (protocol) => {
-    await using proxy = await startProxyWith({ EGRESS_PROXY_AUTH: 'panda:bamboo' }, '--source', '10.9.0.1');
-    const url = `http://127.0.0.1:${port}/`;
-    await expect(curl(proxy, protocol, url)).rejects.toThrow(protocol === 'http' ? /407/ : /No authentication|method/i);
-    for (const wrong of ['panda:grass', 'bear:bamboo', 'panda:bambooo']) {
-      await expect(curl(proxy, protocol, url, '--proxy-user', wrong)).rejects.toThrow(/407|SOCKS5|rejected/i);
-    }
-    expect(await curl(proxy, protocol, url, '--proxy-user', 'panda:bamboo')).toMatch(/^::ffff:10\.9\.0\.1 /);
-  });
+  test.each(['http', 'socks'] as const)(
+    '%s: egress-proxy refuses requests without the right credentials',
+    async (protocol) => {
+      await using proxy = await startProxyWith({ EGRESS_PROXY_AUTH: 'panda:bamboo' }, '--source', '10.9.0.1');
+      const url = `http://127.0.0.1:${port}/`;
+      await expect(curl(proxy, protocol, url)).rejects.toThrow(
+        protocol === 'http' ? /407/ : /No authentication|method/i,
+      );
+      for (const wrong of ['panda:grass', 'bear:bamboo', 'panda:bambooo']) {
+        await expect(curl(proxy, protocol, url, '--proxy-user', wrong)).rejects.toThrow(/407|SOCKS5|rejected/i);
+      }
+      expect(await curl(proxy, protocol, url, '--proxy-user', 'panda:bamboo')).toMatch(/^::ffff:10\.9\.0\.1 /);
+    },
+  );
 
   test('/metrics counts a tunnel, its bytes, and the connections of the source', async () => {
     await using proxy = await startProxy('--source', '10.9.0.1');

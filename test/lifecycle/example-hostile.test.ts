@@ -1,4 +1,4 @@
-// examples/egress-proxy and hostile clients: a thousand sessions that are cut anywhere, send garbage, reset or say nothing.
+// examples/egress-proxy and hostile clients: a thousand sessions that are split anywhere, send garbage, reset or send nothing.
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
@@ -35,7 +35,7 @@ describe.each(['http', 'socks'] as const)('%s', (protocol) => {
   const portOf = (proxy: RunningProxy): number => (protocol === 'http' ? proxy.httpPort : proxy.socksPort);
   const message = (): Buffer => (protocol === 'http' ? http() : socks());
 
-  test(`${protocol}: each split of a good request reaches the destination`, async () => {
+  test(`${protocol}: a valid request reaches the destination however it is split`, async () => {
     await using proxy = await startProxy('--source', '127.0.0.5', '--quiet');
     const whole = message();
     const splits = Array.from({ length: whole.length - 1 }, (_, i) => [

@@ -236,7 +236,7 @@ describe.skipIf(missing !== undefined)(`with nft${missing === undefined ? '' : `
     await ended;
   });
 
-  test('transparent-proxy: without the capability it fails with an error that names it', async () => {
+  test('transparent-proxy: fails without the capability, with an error that names it', async () => {
     const without = '-net_admin,-net_raw';
     const run = promisify(execFile)(
       'setpriv',

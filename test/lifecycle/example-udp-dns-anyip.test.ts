@@ -91,7 +91,7 @@ test.each(
     [...PREFIXES, '--port', '0'],
     [...PREFIXES, '--port', '53.5'],
   ].map((args) => [args]),
-)('wrong use is one line and status 2: %j', async (args) => {
+)('dns-anyip prints one line and exits with status 2 for wrong arguments: %j', async (args) => {
   const { code, stderr } = await runNode(DNS, { args, allowFailure: true });
   expect(code).toBe(2);
   expect(stderr).toMatch(/^dns-anyip: .*\n$/);

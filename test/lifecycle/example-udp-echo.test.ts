@@ -27,7 +27,7 @@ test.each([
   ['another IPv4 address', '10.41.0.3'],
   ['IPv6', 'fd41::2'],
   ['another IPv6 address', 'fd41::3'],
-])('what is sent to %s, %s, comes back from there', async (_, address) => {
+])('udp-echo sends datagrams to %s back from that address, %s', async (_, address) => {
   await using there = await NetworkNamespace.create();
   await there.link('current', {
     addresses: ['10.41.0.1/24', 'fd41::1/64'],

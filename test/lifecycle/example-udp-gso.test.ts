@@ -54,7 +54,7 @@ test('udp-receiver counts each datagram once without segmentation offload and GR
 test('udp-gso-sender prints a line with the rate and the CPU time', async () => {
   const { stdout } = await runNode(SENDER, { args: ['--to', '127.0.0.1:9', '--seconds', '0.2', '--rate', '0.01'] });
   expect(stdout).toMatch(
-    /^in all {2}[\d,]+ datagrams\/s {2}\d+\.\d\d Gbit\/s {2}CPU \d+ % {2}0 dropped {2}\d+\.\d datagrams\/call\n$/,
+    /^total {2}[\d,]+ datagrams\/s {2}\d+\.\d\d Gbit\/s {2}CPU \d+ % {2}0 dropped {2}\d+\.\d datagrams\/call\n$/,
   );
 });
 
@@ -73,7 +73,7 @@ test.each([
   [SENDER, ['--to', '127.0.0.1:9', '--gso', 'maybe']],
   [RECEIVER, ['--bind', '7000']],
   [RECEIVER, ['--bogus']],
-])('wrong use is one line and status 2: %s %j', async (example, args) => {
+])('the example prints one line and exits with status 2 for wrong arguments: %s %j', async (example, args) => {
   const { code, stdout, stderr } = await runNode(example, { args, allowFailure: true });
   expect(code).toBe(2);
   expect(stdout).toBe('');
@@ -83,9 +83,12 @@ test.each([
 test.each([
   [SENDER, ['--to', '127.255.255.255:9'], 'connect EACCES'],
   [RECEIVER, ['--bind', '9.9.9.9:7000'], 'bind EADDRNOTAVAIL'],
-])('what the kernel refuses is one line and status 1: %s %j', async (example, args, said) => {
-  const { code, stdout, stderr } = await runNode(example, { args, allowFailure: true });
-  expect(code).toBe(1);
-  expect(stdout).toBe('');
-  expect(stderr).toMatch(new RegExp(`^udp-[a-z-]+: ${said}.*\\n$`));
-});
+])(
+  'the example prints one line and exits with status 1 when the kernel refuses: %s %j',
+  async (example, args, said) => {
+    const { code, stdout, stderr } = await runNode(example, { args, allowFailure: true });
+    expect(code).toBe(1);
+    expect(stdout).toBe('');
+    expect(stderr).toMatch(new RegExp(`^udp-[a-z-]+: ${said}.*\\n$`));
+  },
+);

@@ -38,8 +38,8 @@ async function runCollecting(script: string, execArgv: readonly string[] = ['--n
   return runNode(`${PROLOGUE} ${script}`, { execArgv: ['--expose-gc', ...execArgv] });
 }
 
-describe('garbage collection of', () => {
-  test('a NativeSocket closes it and emits one warning that names it', async () => {
+describe('garbage collection of what was not closed', () => {
+  test('garbage collection of a NativeSocket closes it and emits one warning that names it', async () => {
     const [fds, codes, names, messages, stillOpen] = await run(`
       const make = () => [tcp(), udp(), tcp(), udp(), udp()].map(({ fd }) => fd);
       const fds = make();
@@ -67,7 +67,7 @@ describe('garbage collection of', () => {
     ['reservation', `return reserve({ remote: '127.0.0.1:9' }).fd;`],
     ['adopted socket', `return NativeSocket.adopt(udp().detach()).fd;`],
     ['native Handle', `const h = new (native().Handle)(); h.socket(2, 1, 0); return h.fd();`],
-  ])('%s closes it as well', async (_, make) => {
+  ])('garbage collection also closes the descriptor: %s', async (_, make) => {
     const [codes, stillOpen] = await run(`
       const fd = (() => { ${make} })();
       await until(() => !open(fd) && warnings.length > 0);
@@ -77,7 +77,7 @@ describe('garbage collection of', () => {
     expect([codes, stillOpen]).toEqual([['LINUX_SOCKETS_NOT_CLOSED'], false]);
   });
 
-  test('an accepted connection closes it, and the other side sees the end', async () => {
+  test('garbage collection of an accepted connection closes its descriptor, and the other side sees the end', async () => {
     const [bytes] = await run(`
       const listener = tcp();
       listener.listen();
@@ -95,7 +95,7 @@ describe('garbage collection of', () => {
     expect(bytes).toBe(0);
   });
 
-  test('a reservation frees its port', async () => {
+  test('garbage collection of a reservation frees its port', async () => {
     const [ports] = await run(`
       const take = () => reserve({ remote: '127.0.0.1:9', local: { address: '127.0.0.1' }, localPortRange: [40000, 40000] });
       const fd = (() => take().fd)();
@@ -105,7 +105,7 @@ describe('garbage collection of', () => {
     expect(ports).toEqual([40_000]);
   });
 
-  test('a socket in a worker closes it with a warning there', async () => {
+  test('garbage collection of a socket in a worker closes its descriptor, with a warning in the worker', async () => {
     const { stdout } = await runNode(
       `
         import { Worker } from 'node:worker_threads';
@@ -130,8 +130,8 @@ describe('garbage collection of', () => {
   });
 });
 
-describe('garbage collection does not close a socket with a pending', () => {
-  test('readable(), even when nothing else refers to the socket', async () => {
+describe('garbage collection and pending waits', () => {
+  test('garbage collection does not close a socket with a pending readable(), even when nothing else refers to it', async () => {
     const [kept, early, text] = await run(`
       const events = [];
       const { fd, local } = (() => {
@@ -152,7 +152,7 @@ describe('garbage collection does not close a socket with a pending', () => {
     expect([kept, early, text]).toEqual([true, 0, 'woken']);
   });
 
-  test('readable() whose promise is unused; after it the socket is collected', async () => {
+  test('garbage collection does not close a socket with a pending readable() whose promise is unused; after it the socket is collected', async () => {
     const [kept, early, after] = await run(`
       const { fd, local } = (() => { const s = udp(); s.readable(); return { fd: s.fd, local: s.local }; })();
       await collect();
@@ -165,7 +165,7 @@ describe('garbage collection does not close a socket with a pending', () => {
     expect([kept, early, after]).toEqual([true, 0, ['LINUX_SOCKETS_NOT_CLOSED']]);
   });
 
-  test('connected()', async () => {
+  test('garbage collection does not close a socket with a pending connected()', async () => {
     const [kept, early, state] = await run(`
       const listener = tcp();
       listener.bind('127.0.0.1:0');
@@ -186,7 +186,7 @@ describe('garbage collection does not close a socket with a pending', () => {
     expect([kept, early, state]).toEqual([true, 0, 'connected']);
   });
 
-  test('activate()', async () => {
+  test('garbage collection does not close a socket with a pending activate()', async () => {
     const [early, open] = await run(`
       const listener = tcp();
       listener.bind('127.0.0.1:0');
@@ -207,7 +207,7 @@ describe('garbage collection does not close a socket with a pending', () => {
     expect([early, open]).toEqual([0, 'open']);
   });
 
-  test('wait with an AbortSignal, which still ends it', async () => {
+  test('garbage collection does not close a socket with a wait with an AbortSignal, which still ends the wait', async () => {
     const [kept, code] = await run(`
       const controller = new AbortController();
       let code;
@@ -222,7 +222,7 @@ describe('garbage collection does not close a socket with a pending', () => {
   });
 });
 
-describe('garbage collection emits no warning', () => {
+describe('garbage collection without a warning', () => {
   test.each([
     ['after close', `const s = udp(); s.close(); return s.fd;`],
     [
@@ -238,7 +238,7 @@ describe('garbage collection emits no warning', () => {
     ],
     ['after an accept without a connection', `const s = tcp(); s.listen(); s.accept(); s.close(); return -1;`],
     ['after an adopt that failed', `try { NativeSocket.adopt(1); } catch {} return -1;`],
-  ])('%s', async (_, make) => {
+  ])('garbage collection emits no warning %s', async (_, make) => {
     const [fd, codes] = await run(`
       const fd = (() => { ${make} })();
       await collect();
@@ -247,7 +247,7 @@ describe('garbage collection emits no warning', () => {
     expect([fd, codes]).toEqual([-1, []]);
   });
 
-  test('for sockets that are still referenced', async () => {
+  test('garbage collection emits no warning for sockets that are still referenced', async () => {
     const [codes, states] = await run(`
       const kept = [udp(), tcp(), reserve({ remote: '127.0.0.1:9' })];
       await collect();

@@ -31,38 +31,35 @@ testWith({ tools: ['nft', 'ip'] })('the commands in docs/listen.md and docs/anyi
   }
 });
 
-testWith({ tools: ['ip'] })(
-  'an AnyIP address can be bound and connected from: over IPv4 as it is, over IPv6 with freebind',
-  async () => {
-    const bind = (address: string, freebind: boolean): NativeSocket => {
-      const family = address.includes(':') ? 'ipv6' : 'ipv4';
-      const option = family === 'ipv6' ? 'IPV6_FREEBIND' : 'IP_FREEBIND';
-      const socket = NativeSocket.create({ family, type: 'stream', sockopts: { [option]: freebind } });
-      try {
-        socket.bind({ address, port: 0 });
-      } catch (error) {
-        socket.close();
-        throw error;
-      }
-      return socket;
-    };
-    execFileSync('ip', ['route', 'add', 'local', '192.0.2.0/24', 'dev', 'lo']);
-    execFileSync('ip', ['-6', 'route', 'add', 'local', 'fd00:1009:bacc::/48', 'dev', 'lo']);
-    bind('192.0.2.7', false).close();
-    expect((await errorOf(() => bind('fd00:1009:bacc::7', false))).code).toBe('EADDRNOTAVAIL');
-    using listener = bind('fd00:1009:bacc::7', true);
-    listener.listen();
-    expect([isLocal('192.0.2.7'), isLocal('fd00:1009:bacc::7')]).toEqual([true, true]);
-    const { port } = listener.local;
-    const from = (localAddress: string, freebind: boolean) =>
-      new Promise<string>((resolve) => {
-        const socket = connect({ host: 'fd00:1009:bacc::7', port, localAddress, freebind });
-        socket.on('connect', () => resolve(`from ${String(socket.localAddress)}`));
-        socket.on('error', (error: NodeJS.ErrnoException) => resolve(String(error.code)));
-        socket.on('close', () => undefined);
-        socket.once('ready', () => socket.destroy());
-      });
-    expect(await from('fd00:1009:bacc::9', true)).toBe('from fd00:1009:bacc::9');
-    expect(await from('fd00:1009:bacc::9', false)).toBe('EADDRNOTAVAIL');
-  },
-);
+testWith({ tools: ['ip'] })('an AnyIP address can be bound and connected from, over IPv6 with freebind', async () => {
+  const bind = (address: string, freebind: boolean): NativeSocket => {
+    const family = address.includes(':') ? 'ipv6' : 'ipv4';
+    const option = family === 'ipv6' ? 'IPV6_FREEBIND' : 'IP_FREEBIND';
+    const socket = NativeSocket.create({ family, type: 'stream', sockopts: { [option]: freebind } });
+    try {
+      socket.bind({ address, port: 0 });
+    } catch (error) {
+      socket.close();
+      throw error;
+    }
+    return socket;
+  };
+  execFileSync('ip', ['route', 'add', 'local', '192.0.2.0/24', 'dev', 'lo']);
+  execFileSync('ip', ['-6', 'route', 'add', 'local', 'fd00:1009:bacc::/48', 'dev', 'lo']);
+  bind('192.0.2.7', false).close();
+  expect((await errorOf(() => bind('fd00:1009:bacc::7', false))).code).toBe('EADDRNOTAVAIL');
+  using listener = bind('fd00:1009:bacc::7', true);
+  listener.listen();
+  expect([isLocal('192.0.2.7'), isLocal('fd00:1009:bacc::7')]).toEqual([true, true]);
+  const { port } = listener.local;
+  const from = (localAddress: string, freebind: boolean) =>
+    new Promise<string>((resolve) => {
+      const socket = connect({ host: 'fd00:1009:bacc::7', port, localAddress, freebind });
+      socket.on('connect', () => resolve(`from ${String(socket.localAddress)}`));
+      socket.on('error', (error: NodeJS.ErrnoException) => resolve(String(error.code)));
+      socket.on('close', () => undefined);
+      socket.once('ready', () => socket.destroy());
+    });
+  expect(await from('fd00:1009:bacc::9', true)).toBe('from fd00:1009:bacc::9');
+  expect(await from('fd00:1009:bacc::9', false)).toBe('EADDRNOTAVAIL');
+});

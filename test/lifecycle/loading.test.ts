@@ -21,7 +21,7 @@ beforeAll(() => (directory = mkdtempSync(join(tmpdir(), 'linux-sockets-loading-'
 afterAll(() => rmSync(directory, { recursive: true }));
 
 describe('import', () => {
-  test('loads no addon; the first call does', async () => {
+  test('import loads no addon; the first call does', async () => {
     const { stdout } = await runNode(`
       import { readFileSync } from 'node:fs';
       import { Endpoint, isSupported, NativeSocket, OPTIONS } from 'linux-sockets';
@@ -33,7 +33,7 @@ describe('import', () => {
     expect(stdout).toBe('true true [::1]:1 false\ntrue\n');
   });
 
-  test("reads only the library and Node's built-in modules", async () => {
+  test("import reads only the library and Node's built-in modules", async () => {
     const hook = `
       import { writeSync } from 'node:fs';
       export async function load(url, context, next) { writeSync(1, url + '\\n'); return next(url, context); }
@@ -55,7 +55,7 @@ describe('import', () => {
     expect(urls.filter((url) => url.includes('/cli/'))).toEqual([]);
   });
 
-  test('opens nothing, starts nothing, and leaves globals and process unchanged', async () => {
+  test('import opens nothing, starts nothing, and leaves globals and process unchanged', async () => {
     const { stdout, stderr } = await runNode(`
       import { readdirSync } from 'node:fs';
       const state = async () => {
@@ -77,7 +77,7 @@ describe('import', () => {
 });
 
 describe('require', () => {
-  test('returns the same exports as import', async () => {
+  test('require returns the same exports as import', async () => {
     const { stdout } = await runNode(
       `
         import { createRequire } from 'node:module';
@@ -91,7 +91,7 @@ describe('require', () => {
     expect(stdout).toBe('true true\n\n');
   });
 
-  test('works by path in a CommonJS program', async () => {
+  test('require works by path in a CommonJS program', async () => {
     const program = join(directory, 'program.cjs');
     writeFileSync(
       program,
@@ -177,7 +177,7 @@ describe('threads and contexts', () => {
     expect(buffer.toString('utf8', 0, server.recvmsg({ buffers: [buffer] })!.bytes)).toBe('from the worker');
   });
 
-  test("loaded twice into one thread, also from another context, both copies work and refuse each other's handles", async () => {
+  test("two copies of the package in one thread, also in another context, work and refuse each other's handles", async () => {
     const { stdout } = await runNode(
       `
         import { createRequire } from 'node:module';
@@ -229,7 +229,7 @@ describe('without an addon to load', () => {
   const IMPORT = `const { NativeSocket, SocketError, setOption, getOption, reserve, reserveMany, PortReservation, Endpoint, isSupported } = `;
 
   test.each(['darwin', 'win32', 'freebsd'])(
-    'on %s import works, isSupported is false, and every call throws ERR_UNSUPPORTED_PLATFORM',
+    'on %s the package can be imported, isSupported is false, and every call throws ERR_UNSUPPORTED_PLATFORM',
     async (platform) => {
       const { stdout, stderr } = await runNode(`
       import { readFileSync } from 'node:fs';
@@ -284,7 +284,7 @@ describe('without an addon to load', () => {
     for (const line of stderr.trim().split('\n')) expect(line).toMatch(/--no-addons.*--allow-addons/);
   });
 
-  test('the permission model that allows addons: every call works', async () => {
+  test('with the permission model and --allow-addons every call works', async () => {
     const { stdout } = await runNode(
       `import { NativeSocket } from 'linux-sockets'; console.log(NativeSocket.create({ family: 'ipv4', type: 'stream' }).state);`,
       {
@@ -295,7 +295,7 @@ describe('without an addon to load', () => {
   });
 
   // Node may report it (ERR_ACCESS_DENIED), or an unreadable file looks as if it did not exist.
-  test('the permission model that hides the binary: the error is not that the binary is missing', async () => {
+  test('with the permission model that hides the binary the error does not say that it is missing', async () => {
     const readable = ['lib/', 'package.json', 'node_modules/'].map(
       (path) => `--allow-fs-read=${join(repository, path)}`,
     );
@@ -311,7 +311,7 @@ describe('without an addon to load', () => {
     expect(stderr).not.toContain('has no binary');
   });
 
-  test('a package without a binary: isSupported is false, and the error lists where it looked', async () => {
+  test('in a package without a binary isSupported is false, and the error lists where it was searched', async () => {
     const copy = join(directory, 'copy');
     cpSync(join(repository, 'lib'), join(copy, 'lib'), { recursive: true });
     cpSync(join(repository, 'package.json'), join(copy, 'package.json'));
@@ -383,7 +383,7 @@ describe('a child process', () => {
         return String(listing);
       },
     ],
-  ])('that is %s inherits no socket', async (_, list) => {
+  ])('a child process that is %s inherits no socket', async (_, list) => {
     const all = await sockets();
     const listing = await list();
     expect(listing).toMatch(/^(socket:|pipe:|\/dev\/)/m); // standard input and output at the least

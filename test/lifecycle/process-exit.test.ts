@@ -53,7 +53,7 @@ const stages: Record<string, string> = {
 };
 
 describe('process.exit', () => {
-  test.each(Object.entries(stages))('ends the process when %s', async (_, script) => {
+  test.each(Object.entries(stages))('process.exit ends the process when %s', async (_, script) => {
     const ended = await runNode(`${PROLOGUE} ${script.replaceAll('EXIT', 'process.exit(7);')}`, { allowFailure: true });
     expect(ended).toEqual({ code: 7, signal: null, stdout: '', stderr: '' });
   });
@@ -63,7 +63,7 @@ describe('a process exits by itself without a warning', () => {
   const ending = Object.entries(stages).filter(
     ([stage]) => !/pending|progress|waited for|activated|calls back|exception/.test(stage),
   );
-  test.each(ending)('when %s', async (_, script) => {
+  test.each(ending)('a process exits by itself without a warning when %s', async (_, script) => {
     const ended = await runNode(`${PROLOGUE} ${script.replaceAll('EXIT', '')}`);
     expect(ended).toEqual({ code: 0, signal: null, stdout: '', stderr: '' });
   });
@@ -72,7 +72,7 @@ describe('a process exits by itself without a warning', () => {
 describe('an exception', () => {
   const HANDLER = `process.on('uncaughtException', (error, origin) => { console.log(error.message, origin); });`;
 
-  test('from a Poll callback reaches uncaughtException, and the loop continues', async () => {
+  test('an exception from a Poll callback reaches uncaughtException, and the loop continues', async () => {
     const { stdout, stderr } = await runNode(`${PROLOGUE} ${HANDLER}
       let calls = 0;
       rawPoll(() => {
@@ -84,7 +84,7 @@ describe('an exception', () => {
     expect(stderr).toBe('');
   });
 
-  test('from a tick or a microtask queued by a continuation reaches uncaughtException', async () => {
+  test('an exception from a tick or microtask queued by a continuation reaches uncaughtException', async () => {
     const { stdout, stderr } = await runNode(`${PROLOGUE} ${HANDLER}
       const s = udp();
       await s.writable();
@@ -104,7 +104,7 @@ describe('an exception', () => {
     expect(stderr).toBe('');
   });
 
-  test('from an async continuation is an unhandled rejection', async () => {
+  test('an exception from an async continuation is an unhandled rejection', async () => {
     const { stdout, stderr } = await runNode(`${PROLOGUE} ${HANDLER}
       const s = udp();
       (async () => { await s.writable(); throw new Error('after the wait'); })();
@@ -116,7 +116,7 @@ describe('an exception', () => {
     expect([stdout, stderr]).toEqual(['after the wait unhandledRejection\nstill here\n', '']);
   });
 
-  test('that is not handled ends the process with code 1 and its stack', async () => {
+  test('an exception that is not handled ends the process with code 1 and its stack', async () => {
     const raw = await runNode(`${PROLOGUE} rawPoll(() => { throw new Error('nobody'); });`, { allowFailure: true });
     expect(raw).toMatchObject({ code: 1, signal: null, stdout: '' });
     expect(raw.stderr).toMatch(/Error: nobody\n\s+at /);
@@ -130,7 +130,7 @@ describe('an exception', () => {
     expect(later.stderr).toContain('Error: later');
   });
 
-  test('that is not an Error reaches uncaughtException', async () => {
+  test('an exception that is not an Error reaches uncaughtException', async () => {
     const { stdout } = await runNode(`${PROLOGUE}
       const thrown = [undefined, null, 0, 'text', Symbol.for('symbol')];
       process.on('uncaughtException', (value) => { console.log(typeof value); });

@@ -18,7 +18,7 @@ const blocks = texts.flatMap(([file, text]) =>
   })),
 );
 
-test.each(texts)('every js block of %s is run', (file, text) => {
+test.each(texts)('a test runs every js block of %s', (file, text) => {
   expect(blocks.filter((block) => block.file === file)).toHaveLength(text.match(/```js/g)?.length ?? 0);
 });
 

@@ -46,7 +46,7 @@ test('udp-bench --json prints one object with the results of each mode', async (
 
 test('udp-bench prints a table with a line for each mode', async () => {
   const { stdout } = await run('--seconds', '0.1', '--size', '100');
-  expect(stdout).toMatch(/^UDP over loopback, 100 bytes a datagram\. Linux .*\n\n/);
+  expect(stdout).toMatch(/^UDP over loopback, 100 bytes per datagram\. Linux .*\n\n/);
   expect(stdout).toMatch(/^one a call +[\d,]+ +\d+\.\d\d +\d+\.\d\d +[\d,]+ +\d+\.\d\d +\d+\.\d\d +\d+ % +1$/m);
   expect(stdout).toMatch(/^GSO, receiver with GRO .* 64$/m);
 });
@@ -66,7 +66,7 @@ test.each([
   ['--size', '0'],
   ['--size', '70000'],
   ['--bogus', ''],
-])('wrong use is one line and status 2: %s %s', async (...args) => {
+])('udp-bench prints one line and exits with status 2 for wrong arguments: %s %s', async (...args) => {
   const { code, stdout, stderr } = await run(...args);
   expect(code).toBe(2);
   expect(stdout).toBe('');
@@ -76,5 +76,5 @@ test.each([
 test('udp-bench --help explains the columns', async () => {
   const { code, stdout } = await run('--help');
   expect(code).toBe(0);
-  expect(stdout).toMatch(/CPU is microseconds a datagram/);
+  expect(stdout).toMatch(/CPU is microseconds per datagram/);
 });

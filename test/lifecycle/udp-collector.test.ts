@@ -30,19 +30,19 @@ async function run(script: string): Promise<unknown[]> {
 }
 
 test.each([
-  ['that nobody has listened to', `return make().fd;`],
+  ['that never had a listener', `return make().fd;`],
   [
-    'that was listened to',
+    'that had a listener',
     `const udp = make(); const f = () => {}; udp.on('batch', f); udp.off('batch', f); return udp.fd;`,
   ],
   ['that is paused', `const udp = make(); udp.on('message', () => {}); udp.pause(); return udp.fd;`],
   ['that was waited for', `const udp = make(); udp.writable().then(() => {}); return udp.fd;`],
-  ['with a batch', `const udp = make(); udp.createReceiveBatch(); udp.createSendBatch(); return udp.fd;`],
+  ['with batches', `const udp = make(); udp.createReceiveBatch(); udp.createSendBatch(); return udp.fd;`],
   [
     'whose iterator was left',
     `const udp = make(); const i = udp[Symbol.asyncIterator](); i.next(); i.return(); return udp.fd;`,
   ],
-])('a forgotten UdpSocket %s is closed, with a warning', async (_, script) => {
+])('an unreferenced UdpSocket %s is closed, with a warning', async (_, script) => {
   const [codes, stillOpen] = await run(`
     const fd = (() => { ${script} })();
     await until(() => !open(fd) && warnings.length > 0);
@@ -55,13 +55,13 @@ test.each([
 test.each([
   ['a batch listener', `udp.on('batch', (received) => got.push(Buffer.from(received.data(0)).toString()));`],
   ['a message listener', `udp.on('message', (data) => got.push(String(data)));`],
-  ['a message listener, unref', `udp.on('message', (data) => got.push(String(data))); udp.unref();`],
+  ['a message listener after unref()', `udp.on('message', (data) => got.push(String(data))); udp.unref();`],
   ['for await', `(async () => { for await (const { data } of udp) got.push(String(data)); })();`],
   [
     'readable()',
     `udp.readable().then(() => { const b = udp.createReceiveBatch(); udp.receiveBatch(b); got.push(Buffer.from(b.data(0)).toString()); });`,
   ],
-])('one that nobody knows but %s is kept, and hears', async (_, script) => {
+])('an otherwise unreferenced UdpSocket with %s is kept, and receives', async (_, script) => {
   const [kept, early, got] = await run(`
     const got = [];
     const [fd, local] = (() => { const udp = make(); ${script} return [udp.fd, udp.local]; })();

@@ -17,20 +17,20 @@ test.each([
   ['a socket', ``],
   ['a socket with data waiting', `send('x');`],
   ['a paused listener with data waiting', `send('x'); udp.on('batch', () => console.log('no')); udp.pause();`],
-  ['a listener that has gone', `const f = () => {}; udp.on('message', f); udp.off('message', f);`],
-  ['a listener, unref', `udp.on('message', () => {}); udp.unref();`],
-  ['a listener on an unref socket', `udp.unref(); udp.on('batch', () => {});`],
+  ['a listener that was removed', `const f = () => {}; udp.on('message', f); udp.off('message', f);`],
+  ['a listener after unref()', `udp.on('message', () => {}); udp.unref();`],
+  ['a listener that is added after unref()', `udp.unref(); udp.on('batch', () => {});`],
   [
-    'a refusal that nobody reads',
+    'a refusal that is never read',
     `const c = UdpSocket.create({ family: 'ipv4' }); c.connect('127.0.0.1:1'); c.trySend(Buffer.from('x'));`,
   ],
   [
-    'an error queue that nobody reads',
+    'an error queue without an iterator',
     `const c = make({ errorQueue: true }); c.trySend(Buffer.from('x'), { to: '127.0.0.1:1' });`,
   ],
   ['a closed socket with a listener', `udp.on('batch', () => {}); udp.close();`],
-  ['an iterator that nobody waits for', `udp.unref(); udp[Symbol.asyncIterator]();`],
-])('%s lets the process end', async (_, script) => {
+  ['an iterator without a pending next()', `udp.unref(); udp[Symbol.asyncIterator]();`],
+])('the process exits with %s', async (_, script) => {
   expect(await output(script)).toBe('');
 });
 
@@ -44,7 +44,7 @@ test.each([
     `setTimeout(() => send('heard'), 100).unref(); for await (const { data } of udp) { console.log(String(data)); break; } udp.close();`,
   ],
   [
-    'readable(), also when unref',
+    'readable(), also after unref()',
     `udp.unref(); setTimeout(() => send('x'), 100).unref(); await udp.readable(); console.log('heard');`,
   ],
   [
@@ -55,7 +55,7 @@ test.each([
     'a resumed listener',
     `udp.on('batch', () => { console.log('heard'); udp.close(); }); udp.pause(); udp.resume(); setTimeout(() => send('x'), 100).unref();`,
   ],
-])('%s keeps it alive until it has what it wants', async (_, script) => {
+])('the process stays alive with %s until it has received', async (_, script) => {
   expect(await output(script)).toBe('heard\n');
 });
 

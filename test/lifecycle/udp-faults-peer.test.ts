@@ -78,7 +78,7 @@ const VICTIM = `
     if (name.endsWith(', connected')) udp.connect(peer);
     consume(name, udp);
   }
-  // All of them go on sending to the peer, nobody looks at what becomes of it, and some of it is refused.
+  // All of them keep sending to the peer, ignore the results, and some sends are refused.
   const chatter = setInterval(() => {
     for (const [name, udp] of Object.entries(sockets)) {
       void udp.send(Buffer.alloc(3000), { segmentSize: 1000, ...(name.endsWith('connected') ? {} : { to: peer }) });
@@ -102,7 +102,7 @@ test.each<[Family, string]>([
   ['ipv4', 'throwing'],
   ['ipv6', 'calm'],
   ['ipv6', 'throwing'],
-])('%s, callbacks that are %s', async (family, mood) => {
+])('sockets of every kind survive a hostile peer: %s, listeners that are %s', async (family, mood) => {
   const address = LOOPBACK[family];
   await using victim = startNode(VICTIM, { args: [family, mood], timeout: 100_000 });
   const [, line = ''] = await victim.printed(/^(\{.*\})$/m);

@@ -6,7 +6,7 @@ import { runNode } from '../support/child.js';
 import { repeats } from '../support/repeats.js';
 import { NOTHING_LEFT, terminateWorkers } from '../support/worker-rounds.js';
 
-/** A slow queue holds what was sent, and with it the buffers of the senders; loopback alone never does. */
+/** A slow queue holds sent data, and the senders' buffers with it; plain loopback never does. */
 function slowLoopback(rate: string): void {
   execFileSync('tc', [
     'qdisc',
@@ -165,7 +165,7 @@ describe('a worker that is terminated fifty times', () => {
         setInterval(() => { void one.send(data); void one.send(data); other.trySend(data, { to, segmentSize: 1000 }); }, 0);
       `,
     ],
-  ])('%s', async (_, state, rate) => {
+  ])('a worker that is terminated fifty times leaves nothing behind: %s', async (_, state, rate) => {
     if (rate !== undefined) slowLoopback(rate);
     slow = rate !== undefined;
     const rounds = { times: repeats(50), atOnce: 5, held: 20 };
@@ -173,19 +173,19 @@ describe('a worker that is terminated fifty times', () => {
   });
 });
 
-describe('process.exit', () => {
+describe('process.exit with UDP sockets', () => {
   const PROLOGUE = `import { UdpSocket } from 'linux-sockets'; ${TOOLS} const exit = () => process.exit(7);`;
 
   test.each<[string, string]>([
-    ['with a new socket', `UdpSocket.create({ family: 'ipv6' }); exit();`],
+    ['on a new socket', `UdpSocket.create({ family: 'ipv6' }); exit();`],
     ['with sends that wait', `if (blocked().queuedBytes === 0) throw new Error('nothing waits'); exit();`],
-    ['with sends that wait, by the natural end of a timer', `blocked(); setTimeout(exit, 1);`],
+    ['with sends that wait, from a timer', `blocked(); setTimeout(exit, 1);`],
     ["in 'drain'", `blocked().on('drain', exit);`],
-    ['behind a send that waited', `blocked(10).send(data, { to }).then(exit);`],
-    ['behind writable()', `blocked().writable().then(exit);`],
+    ['after a send that waited', `blocked(10).send(data, { to }).then(exit);`],
+    ['after writable()', `blocked().writable().then(exit);`],
     ['in a batch callback', `sink.on('batch', exit); make().trySend(data, { to });`],
     [
-      'in a batch callback, behind a throw',
+      'in a batch callback that has thrown',
       `process.on('uncaughtException', exit); sink.on('batch', () => { throw 1; }); make().trySend(data, { to });`,
     ],
     ['in a message callback', `sink.on('message', exit); make().trySend(data, { to });`],
@@ -201,12 +201,12 @@ describe('process.exit', () => {
     ],
     ["in 'close'", `const udp = blocked(); udp.on('close', exit); udp.close();`],
     [
-      'behind close(), in the same turn',
+      'after close(), in the same turn',
       `const udp = blocked(); sink.on('batch', () => {}); void udp.close(); void sink.close(); exit();`,
     ],
     ['in a rejection of a send', `const udp = blocked(); udp.send(data, { to }).catch(exit); udp.close();`],
     [
-      'and sockets are used in its handler',
+      "with an 'exit' handler that uses sockets",
       `
         const udp = blocked();
         sink.on('batch', () => {});
@@ -222,7 +222,7 @@ describe('process.exit', () => {
         exit();
       `,
     ],
-  ])('%s', async (_, script) => {
+  ])('process.exit ends the process with its exit code: %s', async (_, script) => {
     slowLoopback('4mbit');
     slow = true;
     // The collector may warn about an unreferenced socket of the script, which is not tested here.
@@ -252,7 +252,7 @@ describe('a send whose promise is ignored', () => {
     return JSON.parse(stdout);
   };
 
-  test('an ignored send does not end the process when a peer makes it fail: a source port of 0, a full queue', async () => {
+  test("an ignored send does not end the process when it fails for a peer's port 0 or a full queue", async () => {
     slowLoopback('4mbit');
     slow = true;
     const told = await run(`
@@ -362,11 +362,11 @@ describe('an unreferenced socket', () => {
     ],
     ['with an error pending', `const udp = refused(); udp.trySend(data); return udp.fd;`],
     [
-      'with listeners of what never comes',
+      'with listeners for events that never occur',
       `const udp = make(); udp.on('drain', () => udp.fd); udp.on('pendingError', () => udp); return udp.fd;`,
     ],
     ['after its queue was drained', `const udp = make(); void udp.send(data, { to }); return udp.fd;`],
-  ])('%s: closed, with a warning', async (_, script) => {
+  ])('an unreferenced socket is closed, with a warning: %s', async (_, script) => {
     expect(
       await run(`
         const fd = (() => { ${script} })();

@@ -63,7 +63,7 @@ test.each([
        received.local(i).port + Number(received.truncated(i)) + Number(received.controlTruncated(i));`,
     ALL,
   ],
-])('a listener that reads %s makes less than 16 bytes a datagram', async (_, read, options) => {
+])('a listener that reads %s allocates less than 16 bytes per datagram', async (_, read, options) => {
   const bytes = await garbage(read, options);
   expect(bytes).toBeLessThan(16);
 });

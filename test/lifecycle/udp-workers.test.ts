@@ -4,7 +4,7 @@ import { runWorker } from '../support/child.js';
 import { repeats } from '../support/repeats.js';
 import { NOTHING_LEFT, terminateWorkers } from '../support/worker-rounds.js';
 
-/** A hundred sockets, and one that sends itself datagrams for ever. */
+/** A hundred sockets, and one that sends datagrams to itself endlessly. */
 const HOLD = `
   const { UdpSocket } = await import('linux-sockets');
   const { parentPort } = require('node:worker_threads');

@@ -1,4 +1,4 @@
-// Packet capture in this process: an AF_PACKET socket sees what passes one interface, which proves what was sent and what was not:
+// Packet capture in this process: an AF_PACKET socket sees what passes an interface, which proves what was sent and what was not:
 // `frames()` sends a marker after everything and waits until it arrives, so that an empty list means that nothing passed.
 import { readSync } from 'node:fs';
 import { native, type Handle } from '../../src/binding.js';

@@ -49,13 +49,13 @@ export function reading<N extends OptionName>(
   };
 }
 
-/** What stands against capabilities of the initial user namespace: capable() does not look at ours. */
+/** Why there are no capabilities of the initial user namespace, which capable() checks instead of ours. */
 export function noHostAdmin(): string | undefined {
   const all = readFileSync('/proc/self/uid_map', 'utf8').trim().split(/\s+/).join(' ');
   return all === '0 0 4294967295' ? undefined : 'needs CAP_NET_ADMIN in the initial user namespace';
 }
 
-/** The sample, or for a flag that is so from the start the opposite of it. */
+/** The sample, or its opposite for a flag that has that value initially. */
 export function otherThan<T>(sample: T, initial: unknown): T {
   return typeof sample === 'boolean' && initial === sample ? (!sample as T) : sample;
 }

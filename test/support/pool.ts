@@ -1,4 +1,4 @@
-// The pool of the test run: vitest's forked processes, each in a network namespace of its own, so that sysctls, ports and routes of
+// The pool of the test run: vitest's forked processes, each in its own network namespace, so that sysctls, ports and routes of
 // two test files never interfere, and two runs may be concurrent.
 //
 // vitest forks `process.execPath`, and starts one process per test file (isolate). ForksPoolWorker is vitest's worker class, exported

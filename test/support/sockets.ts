@@ -71,7 +71,7 @@ export async function errorOf(action: () => unknown): Promise<NodeJS.ErrnoExcept
     await action();
   } catch (error) {
     if (error instanceof Error) return error as NodeJS.ErrnoException & Record<string, unknown>;
-    throw new TypeError('what was thrown is no Error', { cause: error });
+    throw new TypeError('a value that is not an Error was thrown', { cause: error });
   }
   throw new Error('nothing was thrown');
 }

@@ -39,7 +39,7 @@ test('two namespaces reach each other over a veth pair, and leave nothing behind
   });
 });
 
-test('the current namespace can be linked to another repeatedly', async () => {
+test('the current namespace can be linked to another one repeatedly', async () => {
   for (let round = 0; round < 2; round++) {
     await using peer = await NetworkNamespace.create();
     await peer.link('current', {
@@ -53,7 +53,7 @@ test('the current namespace can be linked to another repeatedly', async () => {
   expect(readFileSync('/proc/net/dev', 'utf8')).not.toContain('veth-here');
 });
 
-test('an unclosed descriptor is found', async () => {
+test('expectNoNewFds finds a descriptor that was left open', async () => {
   const { openSync, closeSync } = await import('node:fs');
   let fd = -1;
   await expect(
@@ -74,14 +74,14 @@ test('runNode runs the same node, and kills it when it takes too long', async ()
   await expect(runNode('setInterval(() => {}, 1000)', { timeout: 200 })).rejects.toThrow('within 200 ms');
 });
 
-test('a worker answers and ends', async () => {
+test('a worker answers and exits', async () => {
   expect(await runWorker('parentPort.postMessage(workerData + 1)', { workerData: 1 })).toEqual({
     messages: [2],
     code: 0,
   });
 });
 
-test('unmet requirements are named', () => {
+test('missingNeeds names unmet requirements', () => {
   expect(kernel(2, 6)).toBe(true);
   expect(kernel(99, 0)).toBe(false);
   expect(hasCapability('CAP_NET_ADMIN')).toBe(true);

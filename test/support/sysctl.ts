@@ -1,4 +1,4 @@
-// Sysctls of the current network namespace. Every test file has a namespace of its own, so nothing here reaches the host.
+// Sysctls of the current network namespace. Every test file has its own namespace, so nothing here reaches the host.
 import { readFileSync, writeFileSync } from 'node:fs';
 
 /** The value, with single spaces between its parts. `name` as sysctl(8) writes it: dots, or slashes where a part has dots. */

@@ -1,4 +1,4 @@
-// Datagrams as they stand on a wire: what leaves a device, after the kernel has cut it, with its checksums looked at.
+// Datagrams as they are on the wire: captured when they leave a device, after the kernel has cut them, with checksums verified.
 import { readSync } from 'node:fs';
 import { native, type Handle } from '../../src/binding.js';
 import { check } from '../../src/errors.js';
@@ -7,7 +7,7 @@ import { interfaceIndex } from '../../src/kernel/interfaces.js';
 export interface WireDatagram {
   readonly destinationPort: number;
   readonly payload: Buffer;
-  /** UDP's checksum is there and right. A device that makes checksums is given none that are. */
+  /** Whether the UDP checksum is present and correct. Packets for a device that computes checksums have none. */
   readonly checksum: boolean;
   /** Bytes of the IP packet. */
   readonly packet: number;
@@ -22,7 +22,7 @@ export class UdpCapture implements Disposable {
     if (index === undefined) throw new Error(`there is no device ${device}`);
     this.#handle = new (native().Handle)();
     check('socket', this.#handle.socket(AF_PACKET, SOCK_RAW, 0));
-    // The most that net.core.rmem_max lets anybody have, twice 208 KiB: some 180 frames. Root gets more.
+    // The maximum that net.core.rmem_max allows, twice 208 KiB, is about 180 frames. Root gets more.
     check('setsockopt', this.#handle.setsockopt(SOL_SOCKET, SO_RCVBUF, 16 << 20));
     this.#handle.setsockopt(SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20);
     const address = Buffer.alloc(20); // struct sockaddr_ll

@@ -1,4 +1,4 @@
-// The other end of a link: a process in another namespace that keeps what its device hears, frame by frame, and what its
+// The other end of a link: a process in another namespace that captures the frames on its device, and what its
 // UDP socket receives.
 import { once } from 'node:events';
 import { createInterface, type Interface } from 'node:readline';
@@ -8,9 +8,9 @@ import { nodeEnvironment } from './child.js';
 import type { NetworkNamespace } from './namespace.js';
 import { decodeFrame, type WireDatagram } from './udp-capture.js';
 
-/** What a peer has got. */
+/** What a peer has received. */
 export interface Arrived {
-  /** UDP as it stood on the wire, checksums looked at; without fragments. */
+  /** UDP as it was on the wire, with checksums verified; without fragments. */
   readonly wire: readonly WireDatagram[];
   /** What the socket received. */
   readonly datagrams: readonly Buffer[];
@@ -40,7 +40,7 @@ export class UdpPeer implements AsyncDisposable {
   }
 
   /**
-   * All that came since the last call. A marker is sent behind it, so that an empty answer means that nothing came.
+   * All that arrived since the last call. A marker is sent after it, so that an empty result means that nothing arrived.
    * @param address the peer's
    */
   async collect(address: string, port: number): Promise<Arrived> {
@@ -70,7 +70,7 @@ export class UdpPeer implements AsyncDisposable {
   }
 }
 
-/** Reads a marker's name, waits until it is there, and prints what came before it. */
+/** Reads the name of a marker, waits until it arrives, and prints what arrived before it. */
 const SCRIPT = `
   import { readSync } from 'node:fs';
   import { createInterface } from 'node:readline';

@@ -19,7 +19,7 @@ export const PATHS = [
 
 export type Path = (typeof PATHS)[number];
 
-/** A socket on a port of its own, on all addresses. */
+/** A socket on its own port, on all addresses. */
 export function receiver(options: UdpSocketOptions): UdpSocket {
   const udp = UdpSocket.create(options);
   udp.bind();
@@ -74,7 +74,7 @@ export async function nextMessages(udp: UdpSocket, count: number): Promise<strin
   return messages;
 }
 
-/** The next error that the process would end for. */
+/** The next uncaught exception. */
 export async function uncaught(): Promise<unknown> {
   const others = process.listeners('uncaughtException');
   process.removeAllListeners('uncaughtException');

@@ -1,4 +1,4 @@
-// What the tests of replies share: a peer in a namespace of its own, which hears only what comes from where it asks.
+// What the tests of replies share: a peer in its own namespace, which only receives from the address that it has sent to.
 import { execFileSync } from 'node:child_process';
 import { NetworkNamespace } from './namespace.js';
 
@@ -6,7 +6,7 @@ import { NetworkNamespace } from './namespace.js';
 export const NEAR = { ipv4: '10.6.0.1', ipv6: 'fd06::1' } as const;
 export const FAR = { ipv4: '10.6.0.2', ipv6: 'fd06::2' } as const;
 
-/** A peer that sends whatever it has for anybody through this namespace. */
+/** A peer that routes all of its traffic through this namespace. */
 export async function makePeer(): Promise<NetworkNamespace> {
   const peer = await NetworkNamespace.create();
   await peer.link('current', {
@@ -28,8 +28,8 @@ export function nft(commands: string): void {
 }
 
 /**
- * Asks from the peer's namespace, one question after the other, from one socket that is connected to whom it asks, and returns the
- * answers that came from there: 'nothing' where none came in time.
+ * Asks from the peer's namespace, one question after the other, from one socket that is connected to the destination, and returns
+ * the answers from there; 'nothing' if none arrived in time.
  */
 export async function ask(
   peer: NetworkNamespace,

@@ -1,4 +1,4 @@
-// A Sender over a plain datagram socket, or over a Handle that plays errnos in between: for tests below UdpSocket.
+// A Sender over a plain datagram socket, or over a Handle that injects errnos: for tests below UdpSocket.
 import type { Handle } from '../../src/binding.js';
 import { NativeSocket, type Endpoint, type Family, type SocketOptions } from '../../src/index.js';
 import { Sender, type SendEvents } from '../../src/udp/send/sender.js';
@@ -21,7 +21,7 @@ export interface TestSenderOptions extends SenderOptions {
   /** IPPROTO_UDPLITE: the one way to a real EIO on this kernel. */
   readonly protocol?: number;
   readonly connect?: Endpoint;
-  /** What stands between the Sender and the socket. */
+  /** A layer between the Sender and the socket. */
   readonly wrap?: (handle: Handle) => Handle;
   readonly now?: () => number;
   readonly writable?: () => Promise<void>;
@@ -75,7 +75,7 @@ export function testSender(family: Family = 'ipv4', options: TestSenderOptions =
   };
 }
 
-/** A step of a script: an errno instead of the call, 'ok' for the call itself, or a most of messages that it may take. */
+/** A step of a script: an errno instead of the call, 'ok' for the call itself, or a maximum number of messages for it. */
 export type Step = number | 'ok' | { readonly most: number };
 
 export interface Played {
@@ -85,7 +85,7 @@ export interface Played {
 }
 
 /**
- * Plays errnos in the place of calls, in their order; when none is left the calls go to the kernel. A step of
+ * Returns errnos in place of calls, in order; when none is left, the calls go to the kernel. A step of
  * `{ most: n }` lets the kernel have the first n messages only, as when its buffer is full.
  */
 export function play(...steps: Step[]): Played {
@@ -119,7 +119,7 @@ export function play(...steps: Step[]): Played {
   return { wrap, calls };
 }
 
-/** Bytes that differ at every place, so that a datagram tells which part of the data it is. */
+/** Bytes that differ at every position, so that a datagram shows which part of the data it is. */
 export function pattern(length: number): Buffer {
   const data = Buffer.alloc(length);
   for (let i = 0; i + 4 <= length; i += 4) data.writeUInt32LE(i + 1, i);
@@ -131,7 +131,7 @@ export function cut(data: Buffer, size: number): Buffer[] {
   return Array.from({ length: Math.ceil(data.length / size) }, (_, i) => data.subarray(i * size, (i + 1) * size));
 }
 
-/** All datagrams that a socket holds, in their order, as they are. */
+/** All datagrams in a socket's receive buffer, in order. */
 export function received(socket: NativeSocket): Buffer[] {
   const datagrams: Buffer[] = [];
   for (;;) {

@@ -1,7 +1,7 @@
-// What the kernel's own selftest of segmentation offload asks (tools/testing/selftests/net/udpgso.c), as a table for an
-// MTU of 1500, with cases of our own behind it.
+// The cases of the kernel's own selftest of segmentation offload (tools/testing/selftests/net/udpgso.c), as a table for an
+// MTU of 1500, followed by our own cases.
 
-/** What becomes of a send: the lengths of the datagrams that arrive, or the code of the error. */
+/** The result of a send: the lengths of the datagrams that arrive, or the code of the error. */
 export type Outcome = readonly number[] | string;
 
 export interface GsoCase {
@@ -9,7 +9,7 @@ export interface GsoCase {
   /** Bytes that are sent, and bytes of a segment; 0 for none. */
   readonly length: number;
   readonly segment: number;
-  /** By one sendmsg(2), whoever calls it. */
+  /** By one sendmsg(2). */
   readonly kernel: Outcome;
   /** By `segmentSize`, where the library cuts what one call could not take. @default `kernel` */
   readonly cut?: Outcome;
@@ -30,19 +30,19 @@ export function gsoCases(wire: 'ipv4' | 'ipv6'): readonly GsoCase[] {
     { title: 'a segment and a byte', length: mss + 1, segment: mss, kernel: [mss, 1] },
     { title: 'two segments', length: 2 * mss, segment: mss, kernel: [mss, mss] },
     { title: 'two segments and a byte', length: 2 * mss + 1, segment: mss, kernel: [mss, mss, 1] },
-    { title: 'as many whole segments as can be', length: whole, segment: mss, kernel: parts(whole, mss) },
-    { title: 'as many bytes as can be', length: limit, segment: mss, kernel: parts(limit, mss) },
+    { title: 'the maximum number of whole segments', length: whole, segment: mss, kernel: parts(whole, mss) },
+    { title: 'the maximum number of bytes', length: limit, segment: mss, kernel: parts(limit, mss) },
     {
-      title: 'a byte more than can be',
+      title: 'a byte more than the maximum',
       ...{ length: limit + 1, segment: mss },
       ...{ kernel: 'EMSGSIZE', cut: [...parts(whole, mss), limit + 1 - whole] },
     },
     { title: 'a segment of one byte', length: 1, segment: 1, kernel: [1] },
     { title: 'two segments of one byte', length: 2, segment: 1, kernel: [1, 1] },
     { title: 'segments of two bytes, and a byte', length: 5, segment: 2, kernel: [2, 2, 1] },
-    { title: 'as many of the shortest as can be', length: 128, segment: 1, kernel: parts(128, 1) },
+    { title: 'the maximum number of shortest segments', length: 128, segment: 1, kernel: parts(128, 1) },
     {
-      title: 'one more of the shortest',
+      title: 'one more than the maximum number of shortest segments',
       ...{ length: 129, segment: 1 },
       ...{ kernel: 'EINVAL', cut: parts(129, 1) },
     },
@@ -57,7 +57,7 @@ export function gsoCases(wire: 'ipv4' | 'ipv6'): readonly GsoCase[] {
     { title: 'the longest segment size', length: 100, segment: 65535, kernel: [100] },
     { title: 'one segment that is too long', length: mss + 1, segment: mss + 1, kernel: 'EMSGSIZE' },
     { title: 'two segments that are too long', length: 2 * mss + 2, segment: mss + 1, kernel: 'EMSGSIZE' },
-    { title: 'a byte behind a segment that is too long', length: mss + 2, segment: mss + 1, kernel: 'EMSGSIZE' },
+    { title: 'a byte after a segment that is too long', length: mss + 2, segment: mss + 1, kernel: 'EMSGSIZE' },
     { title: '128 segments', length: 128 * 200, segment: 200, kernel: parts(128 * 200, 200) },
     {
       title: '128 segments and a byte',

@@ -1,4 +1,4 @@
-// Workers that are repeatedly terminated during an operation: what they leave in the process.
+// Workers that are repeatedly terminated during an operation: what they leave behind in the process.
 import { runNode } from './child.js';
 
 /**
@@ -34,5 +34,5 @@ export async function terminateWorkers(
   return [stdout, stderr];
 }
 
-/** No descriptor, and no word. */
+/** No descriptor left, and no output. */
 export const NOTHING_LEFT = ['0\n', ''] as const;

@@ -19,9 +19,9 @@ export function connecting(signal: AbortSignal, nodes: NetConnectOpts): void {
   connect('/run/some.sock');
   connect({ path: '/run/some.sock' }, () => undefined);
   expectTypeOf(connect(nodes)).toEqualTypeOf<Socket>();
-  // @ts-expect-error options of the source do not go with a path
+  // @ts-expect-error options of a TCP source cannot be combined with a path
   connect({ path: '/run/some.sock', freebind: true });
-  // @ts-expect-error nor a local address
+  // @ts-expect-error localAddress cannot be combined with a path
   connect({ path: '/run/some.sock', localAddress: '192.0.2.9' });
   connect({ path: '/run/some.sock', allowHalfOpen: true, timeout: 1000 });
   connect({ port: 443, localAddress: '192.0.2.9', localPort: 40_000, freebind: true, transparent: true });

@@ -5,7 +5,7 @@ import { connect, EgressPool, getOption, NativeSocket, reserve, setOption, UdpSo
 const udp = UdpSocket.create({ family: 'ipv4', errorQueue: true });
 udp.on('message', (data, info) => data.length + info.source.port);
 udp.once('batch', (received) => received.length);
-// @ts-expect-error There is no such event.
+// @ts-expect-error UdpSocket has no event 'nothing'.
 udp.on('nothing', () => undefined);
 // @ts-expect-error A TCP option.
 setOption(udp, 'TCP_USER_TIMEOUT', 1);

@@ -39,9 +39,9 @@ export function making(): EgressPool {
     waitForLocalPort: { timeout: 1000 },
   });
   new EgressPool({ sources: ['192.0.2.1'], waitForLocalPort: true });
-  // @ts-expect-error the former name
+  // @ts-expect-error retry is the former name of waitForLocalPort
   new EgressPool({ sources: ['192.0.2.1'], retry: { whenExhausted: true } });
-  // @ts-expect-error the former name
+  // @ts-expect-error exhaustedFor is the former name of cooldown
   new EgressPool({ sources: ['192.0.2.1'], exhaustedFor: 1000 });
   // @ts-expect-error sources are required
   new EgressPool({});
@@ -68,9 +68,9 @@ export function making(): EgressPool {
   });
 }
 
-// @ts-expect-error it must return an address
+// @ts-expect-error a strategy must return an address
 export const wrong: Strategy = () => 1;
-// @ts-expect-error it must return synchronously
+// @ts-expect-error a strategy must return synchronously
 export const late: Strategy = () => Promise.resolve('192.0.2.1');
 
 export function connecting(pool: EgressPool): void {
@@ -83,20 +83,20 @@ export function connecting(pool: EgressPool): void {
   pool.connect({ port: 443, sockopts: { SO_MARK: 1 } });
   // @ts-expect-error port is required
   pool.connect({ host: 'example.com' });
-  // @ts-expect-error the pool decides it
+  // @ts-expect-error the pool sets it
   pool.connect({ port: 443, localAddress: '192.0.2.1' });
-  // @ts-expect-error the pool decides it
+  // @ts-expect-error the pool sets it
   pool.connect({ port: 443, mark: 1 });
   // @ts-expect-error a key is a string
   pool.connect({ port: 443, egressKey: 1 });
-  // @ts-expect-error the former name
+  // @ts-expect-error key is the former name of egressKey
   pool.connect({ port: 443, key: 'tenant' });
   const key: EgressKey = () => undefined;
   pool.connect({ port: 443, egressKey: key, waitForLocalPort: false });
   pool.connectTls({ port: 443, egressKey: () => 'tenant' });
   pool.createConnection({ port: 443, egressKey: key });
   pool.socket({ egressKey: key, waitForLocalPort: true });
-  // @ts-expect-error the function returns at once
+  // @ts-expect-error an egressKey function must return synchronously
   pool.connect({ port: 443, egressKey: () => Promise.resolve('tenant') });
   expectTypeOf<
     Extract<keyof EgressPool, 'dial' | 'dialTls' | 'candidates' | 'open' | 'openTls'>
@@ -143,7 +143,7 @@ export function adapting(pool: EgressPool): void {
   connector({ localAddress: '192.0.2.1', mark: 7 }).httpAgent();
   // @ts-expect-error unknown option
   connector({ localAdress: '192.0.2.1' });
-  // @ts-expect-error a number of milliseconds
+  // @ts-expect-error the timeout is a number of milliseconds
   pool.undiciConnector({ timeout: '1s' });
 }
 

@@ -32,7 +32,7 @@ export function listening(): void {
   listen(5, {});
   // @ts-expect-error the address is `host`, as in net
   listen(server, { address: '127.0.0.1' });
-  // @ts-expect-error it is net's name, `host`
+  // @ts-expect-error the address is `host`, also for '::'
   listen(server, { address: '::' });
   // @ts-expect-error an option of datagram sockets
   listen(server, { sockopts: { UDP_SEGMENT: 1200 } });

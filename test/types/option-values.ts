@@ -1,5 +1,5 @@
-// Types of structured option values, checked by `npm run types` and never run: a wrong value does not compile, what is read
-// may differ from what is set, and the table and the types that editors show are of one mind.
+// Types of structured option values, checked by `npm run types` and never run: a wrong value does not compile, the
+// types for reading and setting may differ, and the types that editors show agree with the table.
 import { expectTypeOf } from 'vitest';
 import {
   getOption,
@@ -42,29 +42,29 @@ export function structsThatAreSet(): void {
   setOption(socket, 'IPV6_HOPOPTS', new Uint8Array(8));
   setOption(socket, 'SO_DETACH_FILTER', true);
 
-  // @ts-expect-error a group is needed
+  // @ts-expect-error a group is required
   setOption(socket, 'IP_ADD_MEMBERSHIP', { interface: 'eth0' });
   // @ts-expect-error a misspelt key
   setOption(socket, 'IP_ADD_MEMBERSHIP', { group: '239.1.2.3', iface: 'eth0' });
-  // @ts-expect-error a source is needed
+  // @ts-expect-error a source is required
   setOption(socket, 'MCAST_JOIN_SOURCE_GROUP', { group: 'ff3e::1' });
-  // @ts-expect-error there is no such clock
+  // @ts-expect-error CLOCK_BOOTTIME is not a clock of SO_TXTIME
   setOption(socket, 'SO_TXTIME', { clock: 'CLOCK_BOOTTIME' });
-  // @ts-expect-error there is no such flag
+  // @ts-expect-error RX_SOFTWARES is not a flag of SO_TIMESTAMPING
   setOption(socket, 'SO_TIMESTAMPING', { flags: ['RX_SOFTWARES'] });
-  // @ts-expect-error an instruction has four parts
+  // @ts-expect-error an instruction has four fields
   setOption(socket, 'SO_ATTACH_FILTER', [{ code: 6, k: 1 }]);
   // @ts-expect-error a rate is a number
   setOption(socket, 'SO_MAX_PACING_RATE', 10n);
   // @ts-expect-error a key is bytes
   setOption(socket, 'TCP_MD5SIG', { peer: '192.0.2.1', key: 'secret' });
-  // @ts-expect-error there is no such mode
+  // @ts-expect-error 'off' is not a mode of TCP_REPAIR
   setOption(socket, 'TCP_REPAIR', 'off');
-  // @ts-expect-error there is nothing to turn off
+  // @ts-expect-error SO_DETACH_FILTER cannot be turned off
   setOption(socket, 'SO_DETACH_FILTER', false);
-  // @ts-expect-error it can only be read
+  // @ts-expect-error SO_MEMINFO is read-only
   setOption(socket, 'SO_MEMINFO', {});
-  // @ts-expect-error it can only be set
+  // @ts-expect-error IP_ADD_MEMBERSHIP is write-only
   getOption(socket, 'IP_ADD_MEMBERSHIP');
 }
 
@@ -86,6 +86,6 @@ export function inFactories(): void {
   expectTypeOf<SocketOptions['IP_ADD_MEMBERSHIP']>().toEqualTypeOf<
     OptionValues['IP_ADD_MEMBERSHIP']['set'] | undefined
   >();
-  // @ts-expect-error an interface by name or index
+  // @ts-expect-error an interface is a name or an index
   ({ IP_UNICAST_IF: true }) satisfies SocketOptions;
 }

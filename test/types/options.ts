@@ -39,7 +39,7 @@ export function valuesThatAreSet(): void {
   setOption(socket, 'TCP_CONGESTION', 'a module of my own');
   setOption(socket, 'IP_MTU_DISCOVER', 'probe');
   setOption(socket, 'IP_MTU_DISCOVER', 3);
-  // @ts-expect-error there is no such word
+  // @ts-expect-error 'always' is not a word of IP_MTU_DISCOVER
   setOption(socket, 'IP_MTU_DISCOVER', 'always');
   setOption(socket, 'IP_LOCAL_PORT_RANGE', [40_000, 50_000]);
   setOption(socket, 'SO_LINGER', 5);
@@ -48,34 +48,34 @@ export function valuesThatAreSet(): void {
 
   // @ts-expect-error a flag is a boolean
   setOption(socket, 'SO_KEEPALIVE', 1);
-  // @ts-expect-error a number is no text
+  // @ts-expect-error TCP_USER_TIMEOUT takes a number, not a string
   setOption(socket, 'TCP_USER_TIMEOUT', '3000');
-  // @ts-expect-error nor a bigint
+  // @ts-expect-error TCP_USER_TIMEOUT takes a number, not a bigint
   setOption(socket, 'TCP_USER_TIMEOUT', 3000n);
-  // @ts-expect-error text is no number
+  // @ts-expect-error TCP_CONGESTION takes a string
   setOption(socket, 'TCP_CONGESTION', 1);
   // @ts-expect-error a range has two ends
   setOption(socket, 'IP_LOCAL_PORT_RANGE', [40_000]);
-  // @ts-expect-error and is no number
+  // @ts-expect-error a port range is an array, not a number
   setOption(socket, 'IP_LOCAL_PORT_RANGE', 40_000);
-  // @ts-expect-error seconds or false
+  // @ts-expect-error SO_LINGER takes seconds or false
   setOption(socket, 'SO_LINGER', true);
-  // @ts-expect-error a value is needed
+  // @ts-expect-error a value is required
   setOption(socket, 'SO_KEEPALIVE');
-  // @ts-expect-error and is not undefined
+  // @ts-expect-error a value must not be undefined
   setOption(socket, 'SO_KEEPALIVE', undefined);
-  // @ts-expect-error there is no such option
+  // @ts-expect-error SO_KEEP_ALIVE is not an option
   setOption(socket, 'SO_KEEP_ALIVE', true);
   // @ts-expect-error kernel names are upper case
   setOption(socket, 'so_keepalive', true);
 }
 
 export function optionsThatAreOnlyRead(): void {
-  // @ts-expect-error it can only be read
+  // @ts-expect-error TCP_INFO is read-only
   setOption(socket, 'TCP_INFO', {});
-  // @ts-expect-error it can only be read
+  // @ts-expect-error SO_TYPE is read-only
   setOption(socket, 'SO_TYPE', 1);
-  // @ts-expect-error it can only be read
+  // @ts-expect-error SO_COOKIE is read-only
   setOption(socket, 'SO_COOKIE', 1n);
   expectTypeOf<'TCP_INFO' | 'SO_TYPE' | 'SO_ERROR' | 'SO_COOKIE' | 'IP_MTU'>().toExtend<ReadableOptionName>();
   expectTypeOf<
@@ -104,9 +104,9 @@ export function valuesThatAreRead(): void {
   expectTypeOf(getOption(socket, 'TCP_INFO').totalRtoTime).toEqualTypeOf<number | undefined>();
   // @ts-expect-error later fields are absent on older kernels
   expectTypeOf(getOption(socket, 'TCP_INFO').totalRtoTime).toEqualTypeOf<number>();
-  // @ts-expect-error there is no such option
+  // @ts-expect-error TCP_INFOS is not an option
   getOption(socket, 'TCP_INFOS');
-  // @ts-expect-error by name there is no length
+  // @ts-expect-error only options by number take a length
   getOption(socket, 'TCP_INFO', 4);
 }
 
@@ -114,9 +114,9 @@ export function namesThatAreNotKnownBeforehand(name: WritableOptionName, any: Op
   expectTypeOf(getOption(socket, 'SO_TYPE' as ReadableOptionName)).toEqualTypeOf<
     OptionValues[ReadableOptionName]['get']
   >();
-  // @ts-expect-error one value does not fit all of them
+  // @ts-expect-error no value has the type of every option
   setOption(socket, name, Symbol('value'));
-  // @ts-expect-error some of them cannot be set
+  // @ts-expect-error some options cannot be set
   setOption(socket, any, true);
 }
 
@@ -126,13 +126,13 @@ export function theRawForm(option: RawOption): void {
   setOption(socket, option, Buffer.alloc(4));
   expectTypeOf(getOption(socket, { level: 6, name: 99 })).toEqualTypeOf<Uint8Array>();
   expectTypeOf(getOption(socket, { level: 6, name: 99 }, 104)).toEqualTypeOf<Uint8Array>();
-  // @ts-expect-error a boolean is no value
+  // @ts-expect-error options by number take no boolean
   setOption(socket, { level: 6, name: 99 }, true);
-  // @ts-expect-error text is no such thing
+  // @ts-expect-error options by number take no string
   setOption(socket, { level: 6, name: 99 }, 'x');
-  // @ts-expect-error both numbers are needed
+  // @ts-expect-error level and name are both required
   setOption(socket, { level: 6 }, 1);
-  // @ts-expect-error levels are numbers here
+  // @ts-expect-error the level of an option by number is a number
   setOption(socket, { level: 'IPPROTO_TCP', name: 99 }, 1);
   // @ts-expect-error the length is a number
   getOption(socket, { level: 6, name: 99 }, '4');
@@ -147,11 +147,11 @@ export function targets(
     expectTypeOf(target).toExtend<OptionTarget>();
     setOption(target, 'SO_KEEPALIVE', true);
   }
-  // @ts-expect-error text is no target
+  // @ts-expect-error a string is not a target
   setOption('3', 'SO_KEEPALIVE', true);
-  // @ts-expect-error nor is nothing
+  // @ts-expect-error undefined is not a target
   setOption(undefined, 'SO_KEEPALIVE', true);
-  // @ts-expect-error nor an object with a number for its descriptor
+  // @ts-expect-error an object with a descriptor number is not a target
   setOption({ fd: 3 }, 'SO_KEEPALIVE', true);
 }
 
@@ -171,7 +171,7 @@ export function optionsThatTheTargetDoesNotTake(
   setOption(3, 'TCP_USER_TIMEOUT', 3000);
   // @ts-expect-error an option of stream sockets
   setOption(udp, 'TCP_USER_TIMEOUT', 3000);
-  // @ts-expect-error read as well
+  // @ts-expect-error TCP_INFO is an option of stream sockets
   getOption(udp, 'TCP_INFO');
   // @ts-expect-error an option of stream sockets
   setOption(dgram, 'TCP_NODELAY', true);
@@ -212,7 +212,7 @@ export function optionsForAFactory(): void {
   ({ IP_FREEBIND: 1 }) satisfies SocketOptions;
   // @ts-expect-error it can only be read
   ({ TCP_INFO: undefined }) satisfies SocketOptions;
-  // @ts-expect-error there is no such option
+  // @ts-expect-error unknown option
   ({ NO_SUCH: 1 }) satisfies SocketOptions;
   // What is not known may be passed on.
   ({ IP_FREEBIND: undefined }) satisfies SocketOptions;

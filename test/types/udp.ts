@@ -27,9 +27,9 @@ export function making(): void {
     reusePort: { steering: [{ code: 6, jt: 0, jf: 0, k: 0 }] },
     pathMtuDiscovery: 'do',
   });
-  // @ts-expect-error the family is needed
+  // @ts-expect-error the family is required
   UdpSocket.create({});
-  // @ts-expect-error families have names
+  // @ts-expect-error a family is a string
   UdpSocket.create({ family: 4 });
   UdpSocket.create({
     family: 'ipv4',
@@ -40,17 +40,17 @@ export function making(): void {
     segmentSize: 1200,
   });
   UdpSocket.create({ family: 'ipv4', reusePort: { steering: 'cpu', sockets: 4 } });
-  // @ts-expect-error it is misspelt
+  // @ts-expect-error reuseAddress is a misspelling of reuseAddr
   UdpSocket.create({ family: 'ipv4', reuseAddress: true });
-  // @ts-expect-error the mark of what is sent is a number; receiveMark reports the mark of what is received
+  // @ts-expect-error mark, for sent datagrams, is a number; receiveMark reports the mark of received ones
   UdpSocket.create({ family: 'ipv4', mark: true });
-  // @ts-expect-error freebind is a switch, and no feature that is told
+  // @ts-expect-error freebind is a boolean; only features can be required
   UdpSocket.create({ family: 'ipv4', freebind: 'require' });
-  // @ts-expect-error an option's value has its type here as well
+  // @ts-expect-error IP_TOS is a number
   UdpSocket.create({ family: 'ipv4', sockopts: { IP_TOS: true } });
-  // @ts-expect-error there is no such mode
+  // @ts-expect-error 'always' is not a mode of path MTU discovery
   UdpSocket.create({ family: 'ipv4', pathMtuDiscovery: 'always' });
-  // @ts-expect-error only create makes one
+  // @ts-expect-error the constructor is private; use UdpSocket.create
   new UdpSocket();
   expectTypeOf<UdpSocketOptions>().toHaveProperty('maxDatagram').toEqualTypeOf<number | undefined>();
 }
@@ -70,9 +70,9 @@ export async function beingOne(signal: AbortSignal): Promise<void> {
   expectTypeOf(udp.createSendBatch()).toEqualTypeOf<SendBatch>();
   await udp.readable({ signal });
   await udp.writable();
-  // @ts-expect-error in an options object
+  // @ts-expect-error readable() takes an options object
   await udp.readable(signal);
-  // @ts-expect-error it is the kernel's
+  // @ts-expect-error fd is read-only
   udp.fd = 3;
 }
 
@@ -88,9 +88,9 @@ export async function receiving(): Promise<void> {
   );
   udp.on('gsoDisabled', (event) => expectTypeOf(event).toEqualTypeOf<GsoDisabled>());
   udp.on('drain', () => undefined).off('close', () => undefined);
-  // @ts-expect-error there is no such event: what a peer causes is a 'pendingError'
+  // @ts-expect-error UdpSocket has no 'error' event; peers cause 'pendingError'
   udp.on('error', () => undefined);
-  // @ts-expect-error a message comes with its data first
+  // @ts-expect-error the first argument of a 'message' listener is the data
   udp.on('message', (info: MessageInfo) => info);
   for await (const message of udp) expectTypeOf(message).toEqualTypeOf<Message>();
   expectTypeOf(udp.createReceiveBatch()).toEqualTypeOf<ReceivedBatch>();
@@ -111,7 +111,7 @@ export function reading(info: MessageInfo): void {
   expectTypeOf(received.control(0)).toEqualTypeOf<ReceivedControlMessage[]>();
   expectTypeOf(info.family).toEqualTypeOf<'IPv4' | 'IPv6'>();
   expectTypeOf(info.interface).toEqualTypeOf<number | undefined>();
-  // @ts-expect-error what was received is not to be changed
+  // @ts-expect-error message info is read-only
   info.port = 1;
   // @ts-expect-error the index is a number
   received.data('0');

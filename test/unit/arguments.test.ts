@@ -17,8 +17,8 @@ import {
 } from '../../src/arguments.js';
 import { detachedView, resizableBuffer } from '../support/buffers.js';
 
-describe('the errors are those that Node throws', () => {
-  test('ERR_INVALID_ARG_TYPE', () => {
+describe('errors of argument checks', () => {
+  test('ERR_INVALID_ARG_TYPE has the class and message that Node uses', () => {
     const nodes = thrown(() => createSocket('udp4').send(1 as never, 9));
     const own = invalidType('buffer', 'a Buffer', 1);
     expect([own.name, (own as { code?: string }).code]).toEqual([nodes.name, nodes.code]);
@@ -26,7 +26,7 @@ describe('the errors are those that Node throws', () => {
     expect(own.message).toBe('The "buffer" argument must be a Buffer. Received type number (1)');
   });
 
-  test('ERR_OUT_OF_RANGE', () => {
+  test('ERR_OUT_OF_RANGE has the class and message that Node uses', () => {
     const nodes = thrown(() => Buffer.alloc(1).readUInt8(7));
     const own = outOfRange('offset', '>= 0 and <= 0', 7);
     expect([own.name, (own as { code?: string }).code, own.message]).toEqual([
@@ -37,7 +37,7 @@ describe('the errors are those that Node throws', () => {
     expect(own).toBeInstanceOf(RangeError);
   });
 
-  test('ERR_INVALID_ARG_VALUE', () => {
+  test('ERR_INVALID_ARG_VALUE has the class and message that Node uses', () => {
     expect(invalidValue('how', 'rw', 'it must be one of us')).toMatchObject({
       ...{ name: 'TypeError', code: 'ERR_INVALID_ARG_VALUE' },
       message: `The "how" argument is invalid: it must be one of us. Received type string ('rw')`,
@@ -61,13 +61,13 @@ describe('the errors are those that Node throws', () => {
       'function named',
     ],
     [[1, 2], '[ 1, 2 ]'],
-  ])('what was received is described: %o', (value, described) => {
+  ])('errors describe the received value as Node does: %o', (value, described) => {
     expect(invalidType('x', 'something else', value).message).toMatch(
       new RegExp(`Received ${described.replaceAll(/[()[\]]/g, '\\$&')}$`),
     );
   });
 
-  test('an error can be made for any received value', () => {
+  test('errors can describe any received value', () => {
     fc.assert(
       fc.property(
         fc.anything({ withNullPrototype: true, withBigInt: true, withTypedArray: true, withMap: true, withSet: true }),
@@ -80,12 +80,12 @@ describe('the errors are those that Node throws', () => {
 });
 
 describe('integer', () => {
-  test('passes whole numbers between its bounds, both included', () => {
+  test('integer() accepts whole numbers within its bounds, both included', () => {
     for (let value = -10; value <= 10; value++) expect(integer('x', value, -10, 10)).toBe(value);
     expect(integer('x', 2 ** 31, 0, 2 ** 53)).toBe(2 ** 31);
   });
 
-  test.each([NaN, Infinity, -Infinity, 0.5, -11, 11, 2 ** 53])('%d is out of range', (value) => {
+  test.each([NaN, Infinity, -Infinity, 0.5, -11, 11, 2 ** 53])('integer() throws ERR_OUT_OF_RANGE for %d', (value) => {
     expect(thrown(() => integer('x.y', value, -10, 10))).toMatchObject({
       name: 'RangeError',
       code: 'ERR_OUT_OF_RANGE',
@@ -94,7 +94,7 @@ describe('integer', () => {
   });
 
   test.each(['1', undefined, null, true, 1n, {}, [], Symbol('1'), new Number(1), () => 1])(
-    '%o is of the wrong type',
+    'integer() throws ERR_INVALID_ARG_TYPE for %o',
     (value) => {
       expect(thrown(() => integer('x', value, 0, 1))).toMatchObject({
         name: 'TypeError',
@@ -103,7 +103,7 @@ describe('integer', () => {
     },
   );
 
-  test('a port is 0 to 65535', () => {
+  test('port() accepts 0 to 65535', () => {
     expect([port('p', 0), port('p', 65535)]).toEqual([0, 65535]);
     expect(thrown(() => port('p', 65536)).code).toBe('ERR_OUT_OF_RANGE');
     expect(thrown(() => port('p', -1)).code).toBe('ERR_OUT_OF_RANGE');
@@ -126,7 +126,7 @@ describe('boolean and string', () => {
 });
 
 describe('bytes', () => {
-  test('passes a Uint8Array and a Buffer, of any size, as they are', () => {
+  test('bytes() returns a Uint8Array or Buffer of any size unchanged', () => {
     for (const value of [
       new Uint8Array(0),
       new Uint8Array(3),
@@ -145,11 +145,11 @@ describe('bytes', () => {
     ['shrunk, and its view is empty', shrunkUnder(4, 0)],
     ['detached', detachedView(8)],
     ['detached, and its view was empty', detachedView(0)],
-  ])('refuses a view whose buffer is %s', (_what, view) => {
+  ])('bytes() refuses a view whose buffer is %s', (_what, view) => {
     expect(thrown(() => bytes('x', view))).toMatchObject({ name: 'TypeError', code: 'ERR_INVALID_ARG_VALUE' });
   });
 
-  test('passes an empty view that a resizable buffer still reaches', () => {
+  test('bytes() accepts an empty view at the end of a resizable buffer', () => {
     const view = new Uint8Array(resizableBuffer(4), 4, 0);
     expect(bytes('x', view)).toBe(view);
   });
@@ -162,7 +162,7 @@ describe('bytes', () => {
       Object.create(Uint8Array.prototype) as unknown,
       new Proxy(new Uint8Array(1), {}),
     ],
-  ])('%o is none', (value) => {
+  ])('bytes() refuses %o', (value) => {
     expect(thrown(() => bytes('x', value))).toMatchObject({ name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' });
   });
 });
@@ -180,12 +180,12 @@ describe('oneOf', () => {
 });
 
 describe('options', () => {
-  test('passes an object with known keys, also with undefined values, and inherited keys do not count', () => {
+  test('options() accepts an object with known keys, also with undefined values, and ignores inherited keys', () => {
     const value = Object.assign(Object.create({ inherited: 1 }) as object, { a: 1, b: undefined });
     expect(options('o', value as { a: number; b: unknown }, ['a', 'b'])).toBe(value);
   });
 
-  test('an unknown key is named in the error, with the known keys', () => {
+  test('options() names an unknown key, and the known keys, in its error', () => {
     const error = thrown(() => options('o', { a: 1, c: 2 } as { a: number }, ['a']));
     expect(error).toMatchObject({ name: 'TypeError', code: 'ERR_INVALID_ARG_VALUE' });
     expect(error.message).toContain('"o.c"');
@@ -198,7 +198,7 @@ describe('options', () => {
 });
 
 describe('abortSignal', () => {
-  test('passes a signal and undefined', () => {
+  test('abortSignal() accepts a signal and undefined', () => {
     const { signal } = new AbortController();
     expect(abortSignal('signal', signal)).toBe(signal);
     expect(abortSignal('signal', undefined)).toBeUndefined();

@@ -1,4 +1,4 @@
-// BoundedMap: which entry leaves when it is full, and what makes an entry the newest.
+// BoundedMap: which entry is dropped when it is full, and what makes an entry the newest.
 import { expect, test } from 'vitest';
 import { BoundedMap } from '../../src/bounded-map.js';
 
@@ -53,7 +53,7 @@ test('BoundedMap with touchOnGet keeps an entry whose value is undefined', () =>
   expect([...map.set('c', undefined)].map(([key]) => key)).toEqual(['a', 'c']);
 });
 
-test('BoundedMap calls onEvict for an entry that leaves to make room, not for delete and clear', () => {
+test('BoundedMap calls onEvict for an entry that is dropped to make room, not for delete and clear', () => {
   const evicted: [string, number][] = [];
   const map = filled({ onEvict: (value, key) => evicted.push([key, value]) });
   expect([map.delete('b'), map.delete('b')]).toEqual([true, false]);
@@ -62,7 +62,7 @@ test('BoundedMap calls onEvict for an entry that leaves to make room, not for de
   expect([map.size, evicted]).toEqual([0, [['a', 1]]]);
 });
 
-test('BoundedMap whose onEvict throws has dropped the old entry', () => {
+test('BoundedMap drops the old entry even if onEvict throws', () => {
   const map = filled({
     onEvict: () => {
       throw new Error('from onEvict');
@@ -72,7 +72,7 @@ test('BoundedMap whose onEvict throws has dropped the old entry', () => {
   expect(map.has('a')).toBe(false);
 });
 
-test('BoundedMap.makeRoom drops the oldest entry of a full map, and nothing of one that has room', () => {
+test('BoundedMap.makeRoom drops the oldest entry of a full map only', () => {
   const map = filled();
   map.makeRoom();
   map.makeRoom();

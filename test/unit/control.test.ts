@@ -128,7 +128,7 @@ const decoded: [string, number, number, number[], unknown][] = [
 ];
 
 describe('encoding', () => {
-  test.each(encoded)('%o', (message, level, type, data) => {
+  test.each(encoded)('encodeControl encodes %o', (message, level, type, data) => {
     const bytes = encodeControl([message]);
     expect([...bytes]).toEqual([
       ...header(data.length, level, type),
@@ -138,7 +138,7 @@ describe('encoding', () => {
     expect(bytes).toHaveLength(controlSpace(data.length));
   });
 
-  test('every name that is sent is in the table above, and so is every one that is received in the other', () => {
+  test('the tables of this file have every name of CONTROL_MESSAGES', () => {
     const sent = Object.entries(CONTROL_MESSAGES).filter(([, row]) => 'encode' in row);
     expect([...new Set(encoded.map(([{ type }]) => type))].sort()).toEqual(sent.map(([name]) => name).sort());
     const received = Object.entries(CONTROL_MESSAGES).filter(([, row]) => 'decode' in row);
@@ -181,17 +181,17 @@ describe('encoding', () => {
     [[{ level: 1, type: 0.5, data: new Uint8Array(1) }], 'ERR_OUT_OF_RANGE'],
     [[{ level: 1, type: 1, data: 'x' }], 'ERR_INVALID_ARG_TYPE'],
     [[{ level: 1, type: 1 }], 'ERR_INVALID_ARG_TYPE'],
-  ])('%o is %s', (messages, code) => {
+  ])('encodeControl(%o) throws %s', (messages, code) => {
     expect(() => encodeControl(messages as never)).toThrow(expect.objectContaining({ code }));
   });
 });
 
 describe('decoding', () => {
-  test.each(decoded)('%s (%i/%i) of %j', (type, level, number, data, value) => {
+  test.each(decoded)('decodeControl decodes %s (%i/%i) from %j', (type, level, number, data, value) => {
     expect(decodeControl(Uint8Array.from([...header(data.length, level, number), ...data]))).toEqual([{ type, value }]);
   });
 
-  test('a known message with an unexpected size is returned raw', () => {
+  test('decodeControl returns a known message with an unexpected size raw', () => {
     const sizes: Record<string, number[]> = {
       IP_RECVERR: [0, 15],
       IPV6_RECVERR: [0, 15],
@@ -235,7 +235,7 @@ describe('decoding', () => {
   });
 
   test.each([0n, 1n, 15n, 17n + 4n, 1n << 32n, (1n << 32n) + 20n, 1n << 53n, 1n << 63n, (1n << 64n) - 1n])(
-    'a length of %d in the header does not lead out of the bytes, or round and round',
+    'decodeControl ends at a header with a length of %d, and reads nothing outside of the bytes',
     (size) => {
       const control = new Uint8Array(20);
       new DataView(control.buffer).setBigUint64(0, size, true);
@@ -250,7 +250,7 @@ describe('decoding', () => {
     ]);
   });
 
-  test('decodeControl throws for no bytes and reads none outside of them', () => {
+  test('decodeControl never throws and never reads outside of the given bytes', () => {
     const hostile = fc.oneof(
       fc.uint8Array({ maxLength: 200 }),
       // Headers that may be right, with data that may be short.
@@ -282,8 +282,8 @@ describe('decoding', () => {
   });
 });
 
-describe('round trips', () => {
-  test('raw messages of any size come back, each on a multiple of eight', () => {
+describe('encodeControl and decodeControl', () => {
+  test('raw messages of any size survive a round trip, each aligned to eight bytes', () => {
     fc.assert(
       fc.property(
         fc.array(
@@ -300,7 +300,7 @@ describe('round trips', () => {
     );
   });
 
-  test('named ones come back, where the kernel gives them as it takes them', () => {
+  test('named messages survive a round trip if the kernel sends and receives them in the same form', () => {
     const both = fc.oneof(
       fc.record({ type: fc.constant('IP_TOS'), value: fc.integer({ min: 0, max: 255 }) }),
       fc.record({ type: fc.constant('IP_TTL'), value: fc.integer({ min: 1, max: 255 }) }),

@@ -496,7 +496,7 @@ describe('arguments of EgressPool', () => {
 
   test('the error for overlapping sources names both', () => {
     expect(() => poolOf(['192.0.2.77', '192.0.2.0/24'])).toThrow(
-      /overlaps with another source, 192\.0\.2\.0\/24\. Received type string \('192\.0\.2\.77'\)/,
+      /part of another source, 192\.0\.2\.0\/24\. Received type string \('192\.0\.2\.77'\)/,
     );
     expect(() => poolOf([A, B, A])).toThrow(/it is listed twice/);
   });

@@ -11,7 +11,7 @@ const ipv6 = fc.ipV6().filter((text) => !ipaddr.IPv6.parse(text).isIPv4MappedAdd
 test.each([
   ['IPv4', ipv4, 32],
   ['IPv6', ipv6, 128],
-] as const)('Prefix.indexOf: an %s address is in a prefix exactly if ipaddr.js says so', (_, address, bits) => {
+] as const)('Prefix.indexOf: an %s address is in a prefix if and only if ipaddr.js says so', (_, address, bits) => {
   fc.assert(
     fc.property(
       address,

@@ -19,7 +19,7 @@ const bytes16 = fc
 const notMapped = bytes16.filter((bytes) => !isMapped(bytes));
 
 describe('IPv4', () => {
-  test('text → bytes → text', () => {
+  test('an IPv4 address survives text → bytes → text', () => {
     fc.assert(
       fc.property(bytes4, ports, (bytes, port) => {
         const address = bytes.join('.');
@@ -34,7 +34,7 @@ describe('IPv4', () => {
     );
   });
 
-  test('on an IPv6 socket it is a mapped address', () => {
+  test('the sockaddr of an IPv4 address for an IPv6 socket is a mapped address', () => {
     fc.assert(
       fc.property(bytes4, ports, (bytes, port) => {
         const address = bytes.join('.');
@@ -48,7 +48,7 @@ describe('IPv4', () => {
 });
 
 describe('IPv6', () => {
-  test('bytes → text → bytes, and the text is the one of RFC 5952', () => {
+  test('an IPv6 address survives bytes → text → bytes, and its text is that of RFC 5952', () => {
     fc.assert(
       fc.property(notMapped, ports, (bytes, port) => {
         const parsed = ipaddr.fromByteArray([...bytes]) as ipaddr.IPv6;
@@ -95,12 +95,12 @@ describe('IPv6', () => {
     ['::1.2.3.4', '::102:304'],
     ['64:ff9b::192.0.2.33', '64:ff9b::c000:221'],
     ['ff02::1', 'ff02::1'],
-  ])('%s is shown as %s', (text, shown) => {
+  ])('the address %s is shown as %s', (text, shown) => {
     expect(Endpoint.from({ address: text, port: 0 }).address).toBe(shown);
     expect(Endpoint.from(`[${text}]:0`).address).toBe(shown);
   });
 
-  test('a flow label of 20 bits goes to sin6_flowinfo in network order, and back', () => {
+  test('a flow label of 20 bits is stored in sin6_flowinfo in network order', () => {
     fc.assert(
       fc.property(notMapped, fc.integer({ min: 0, max: 0xfffff }), (bytes, flowlabel) => {
         const { address } = Endpoint.decode(sockaddr6(bytes, 0))!;
@@ -115,13 +115,13 @@ describe('IPv6', () => {
     );
   });
 
-  test('the traffic class next to the flow label is ignored', () => {
+  test('decode ignores the traffic class next to the flow label', () => {
     const sockaddr = sockaddr6(new Uint8Array(16), 1);
     sockaddr.set([0xff, 0xf1, 0x23, 0x45], 4);
     expect(Endpoint.decode(sockaddr)?.flowlabel).toBe(0x12345);
   });
 
-  test('a zone by number is the scope id, in host order', () => {
+  test('a zone by number is the scope id, in host byte order', () => {
     fc.assert(
       // Higher than the index of any interface of this machine, so that it has no name.
       fc.property(fc.integer({ min: 1_000_000, max: 0xffffffff }), ports, (scopeId, port) => {
@@ -141,7 +141,7 @@ describe('IPv6', () => {
     );
   });
 
-  test('a zone by name is that interface', () => {
+  test('a zone by name is the index of the interface', () => {
     const endpoint = Endpoint.from('[fe80::1%lo]:1');
     expect(endpoint).toMatchObject({ address: 'fe80::1%lo', scopeId: 1 });
     expect(Endpoint.from('[fe80::1%1]:1').sockaddr()).toEqual(endpoint.sockaddr());
@@ -173,7 +173,7 @@ test.each([
   ['2001:db8::1', 53],
   ['192.0.2.1', 0],
   ['::ffff:192.0.2.1', 65535],
-])('%s, port %i, survives structuredClone and JSON', (address, port) => {
+])('an Endpoint %s, port %i, survives structuredClone and JSON', (address, port) => {
   const endpoint = Endpoint.from({ address, port, ...(address.startsWith('2001') && { flowlabel: 99 }) });
   for (const copy of [structuredClone(endpoint), JSON.parse(JSON.stringify(endpoint)) as Endpoint]) {
     expect(copy).not.toBeInstanceOf(Endpoint);
@@ -234,7 +234,7 @@ test('withPort is the same address with another port', () => {
   }
 });
 
-test('inspect shows the text, and that it is mapped', () => {
+test('util.inspect shows the text of an Endpoint, and whether it is mapped', () => {
   expect(inspect(Endpoint.from('192.0.2.1:53'))).toBe("Endpoint '192.0.2.1:53'");
   expect(inspect(Endpoint.from('[2001:db8::1]:53'))).toBe("Endpoint '[2001:db8::1]:53'");
   expect(inspect(Endpoint.from('[::ffff:192.0.2.1]:53'))).toBe("Endpoint '192.0.2.1:53' (mapped)");
@@ -300,11 +300,11 @@ describe('invalid endpoints', () => {
     ...[undefined, null, 53, true, 1n, Symbol('x'), [], () => 1].map(
       (value) => [value, 'ERR_INVALID_ARG_TYPE'] as [unknown, string],
     ),
-  ])('%o: %s', (value, code) => {
+  ])('Endpoint.from(%o) throws %s', (value, code) => {
     expect(() => Endpoint.from(value as never)).toThrow(expect.objectContaining({ code }));
   });
 
-  test('the error names the argument', () => {
+  test('errors of Endpoint.from name the argument', () => {
     expect(() => Endpoint.from('x', 'options.remote')).toThrow('options.remote');
     expect(() => Endpoint.from({ address: '::1', port: -1 }, 'options.remote')).toThrow('options.remote.port');
     expect(() => Endpoint.from(null as never, 'options.remote')).toThrow('options.remote');
@@ -329,7 +329,7 @@ describe('invalid endpoints', () => {
 });
 
 describe('decode', () => {
-  test('decode(any bytes) throws nothing and reads nothing outside of them', () => {
+  test('decode(any bytes) never throws and never reads outside of them', () => {
     fc.assert(
       fc.property(
         fc.oneof(fc.uint8Array({ maxLength: 40 }), fc.uint8Array({ minLength: 28, maxLength: 28 })),
@@ -385,11 +385,11 @@ describe('Endpoint.fromLocal', () => {
     [{ address: '2001:db8::1', port: undefined }, '[2001:db8::1]:0'],
     [{ address: '2001:db8::1', port: 53 }, '[2001:db8::1]:53'],
     [Endpoint.from('192.0.2.1:53'), '192.0.2.1:53'],
-  ])('%o is %s: without a port it has port 0', (value, text) => {
+  ])('Endpoint.fromLocal of %o is %s, with port 0 by default', (value, text) => {
     expect(Endpoint.fromLocal(value).toString()).toBe(text);
   });
 
-  test('keeps the flow label of an address without a port', () => {
+  test('Endpoint.fromLocal keeps the flow label of an address without a port', () => {
     expect(Endpoint.fromLocal({ address: '2001:db8::1', flowlabel: 7 }).flowlabel).toBe(7);
   });
 
@@ -404,7 +404,7 @@ describe('Endpoint.fromLocal', () => {
     [null, 'ERR_INVALID_ARG_TYPE'],
     [undefined, 'ERR_INVALID_ARG_TYPE'],
     [53, 'ERR_INVALID_ARG_TYPE'],
-  ])('%o is refused with %s', (value, code) => {
+  ])('Endpoint.fromLocal of %o throws %s', (value, code) => {
     expect(() => Endpoint.fromLocal(value as never)).toThrow(expect.objectContaining({ code }));
   });
 });

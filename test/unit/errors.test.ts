@@ -8,8 +8,8 @@ import { AbortError, check, errnoName, SocketError, SyscallError } from '../../s
 
 type NodesError = NodeJS.ErrnoException & { address: string; port: number };
 
-describe("a SyscallError has what Node's error for the same failure has", () => {
-  test('for connect', async () => {
+describe("fields and message of a SyscallError compared with Node's error", () => {
+  test("a SyscallError of connect has the fields and message of Node's error", async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
@@ -20,7 +20,7 @@ describe("a SyscallError has what Node's error for the same failure has", () => 
     expect(error).toMatchObject({ code: 'ECONNREFUSED', syscall: 'connect' });
   });
 
-  test('for connect from a local address', async () => {
+  test("a SyscallError of connect from a local address names both addresses, unlike Node's error", async () => {
     const options = { host: '127.0.0.1', port: 9, localAddress: '192.0.2.1', localPort: 7 };
     const [error] = (await once(connect(options), 'error')) as [NodesError];
     // Node fails in bind, and its message is that of bind.
@@ -35,7 +35,7 @@ describe("a SyscallError has what Node's error for the same failure has", () => 
     expect(own).toMatchObject({ localAddress: '192.0.2.1', localPort: 7 });
   });
 
-  test('for listen', async () => {
+  test("a SyscallError of listen has the fields and message of Node's error", async () => {
     const first = createServer().listen(0, '127.0.0.1');
     await once(first, 'listening');
     const { port } = first.address() as AddressInfo;
@@ -45,12 +45,12 @@ describe("a SyscallError has what Node's error for the same failure has", () => 
     first.close();
   });
 
-  test('for listen on an address that is not local', async () => {
+  test("a SyscallError of listen on an address that is not local has the fields and message of Node's error", async () => {
     const [error] = (await once(createServer().listen(1, '192.0.2.1'), 'error')) as [NodesError];
     expectSame(new SyscallError('listen', error.errno!, { address: error.address, port: error.port }), error);
   });
 
-  test('for bind, whose message in Node is shorter', async () => {
+  test("a SyscallError of bind has the fields of Node's error, and a longer message", async () => {
     const socket = createSocket('udp4');
     socket.bind(9, '192.0.2.1');
     const [error] = (await once(socket, 'error')) as [NodesError];
@@ -63,7 +63,7 @@ describe("a SyscallError has what Node's error for the same failure has", () => 
 });
 
 describe('SyscallError', () => {
-  test.each([...getSystemErrorMap()])('%i is %s', (errno, [code, text]) => {
+  test.each([...getSystemErrorMap()])('a SyscallError for errno %i has the code %s', (errno, [code, text]) => {
     const error = new SyscallError('sendmsg', errno);
     expect(error).toMatchObject({
       name: 'SyscallError',
@@ -98,7 +98,7 @@ describe('SyscallError', () => {
     expect(full.message).toBe('setsockopt EPERM: operation not permitted, SO_MARK a:0 - Local (b:0). Do this');
   });
 
-  test('is an Error with a stack, and its inspection shows its fields', () => {
+  test('a SyscallError is an Error with a stack, and util.inspect shows its fields', () => {
     const error = new SyscallError('bind', -98, { address: '::1', port: 80 });
     expect(error).toBeInstanceOf(Error);
     expect(error.stack).toContain('errors.test.ts');
@@ -108,7 +108,7 @@ describe('SyscallError', () => {
   });
 });
 
-test('check() returns results, and throws negative ones', () => {
+test('check() returns a result, and throws a SyscallError for a negative one', () => {
   expect(check('bind', 0)).toBe(0);
   expect(check('sendmsg', 2 ** 31)).toBe(2 ** 31);
   expect(() => check('bind', -98, { address: '::1', port: 80 })).toThrow(
@@ -116,7 +116,7 @@ test('check() returns results, and throws negative ones', () => {
   );
 });
 
-test("an AbortError is Node's", async () => {
+test("an AbortError has the fields of Node's AbortError", async () => {
   const controller = new AbortController();
   const nodes = once(new EventTarget(), 'never', { signal: controller.signal });
   controller.abort('why');

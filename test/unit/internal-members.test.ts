@@ -1,4 +1,4 @@
-// What is marked @internal is for this package alone: no declaration of it is published.
+// Members marked @internal are for this package only: their declarations are not published.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -33,7 +33,7 @@ const HOMES = [
   /^options\/path-mtu-discovery\.ts$/,
 ];
 
-test('a number that the kernel has a name for is not written again under that name', () => {
+test('no file defines a kernel constant again that src/kernel/numbers.ts or an option row has', () => {
   const found: string[] = [];
   for (const { file, name, where } of namedNumbers()) {
     const isHome = file === 'kernel/numbers.ts' || (where === 'row' && !(name in numbers));
@@ -42,7 +42,7 @@ test('a number that the kernel has a name for is not written again under that na
   expect(found).toEqual([]);
 });
 
-test('constants with names of the kernel stand in src/kernel and beside the option rows only', () => {
+test('only src/kernel and the files beside the option rows define constants with kernel names', () => {
   const found: string[] = [];
   for (const { file, name, where } of namedNumbers()) {
     if (where === 'constant' && isKernelName(name) && !HOMES.some((home) => home.test(file))) {
@@ -52,7 +52,7 @@ test('constants with names of the kernel stand in src/kernel and beside the opti
   expect(found).toEqual([]);
 });
 
-test('no constant with a name of the kernel stands in two files', () => {
+test('no constant with a kernel name is defined in two files', () => {
   const homes = new Map<string, Set<string>>();
   for (const { file, name, where } of namedNumbers()) {
     if (where === 'constant' && isKernelName(name)) homes.set(name, (homes.get(name) ?? new Set()).add(file));
@@ -60,7 +60,7 @@ test('no constant with a name of the kernel stands in two files', () => {
   expect([...homes].filter(([, where]) => where.size > 1)).toEqual([]);
 });
 
-test('no table has the number of an option beside its name', () => {
+test('no table repeats the number of an option beside its name', () => {
   const found: string[] = [];
   for (const file of files) {
     visit(parse(file), (node) => {
@@ -74,7 +74,7 @@ test('no table has the number of an option beside its name', () => {
   expect(found).toEqual([]);
 });
 
-test('the scan sees constants, and rows of tables', () => {
+test('the scan of this test finds constants and table rows', () => {
   const seen = [...namedNumbers()].map(({ file, name, where }) => `${file} ${name} ${where}`);
   expect(seen).toContain('kernel/numbers.ts EAGAIN constant');
   expect(seen).toContain('options/tcp-options.ts TCP_NODELAY row');

@@ -23,7 +23,7 @@ function decode(kind: Kind, bytes: readonly number[], size = kinds[kind].size): 
   return kinds[kind].decode(value, bytes.length, {});
 }
 
-describe('values that are written', () => {
+describe('values that are encoded', () => {
   test.each<[Kind, unknown, number[]]>([
     ['flag', true, [1, 0, 0, 0]],
     ['flag', false, [0, 0, 0, 0]],
@@ -44,11 +44,11 @@ describe('values that are written', () => {
     ['text', '', []],
     ['text', 'é', [0xc3, 0xa9]],
     ['text', 'x'.repeat(63), [...Buffer.alloc(63, 'x')]],
-  ])('%s %j is %j', (kind, value, bytes) => {
+  ])('the kind %s encodes %j as %j', (kind, value, bytes) => {
     expect(encode(kind, value)).toEqual(bytes);
   });
 
-  test('one after the other, none is what the one before it was', () => {
+  test('encoding a value does not change the next one', () => {
     expect(encode('timeout', 2 ** 31 - 1)).toHaveLength(16);
     expect(encode('linger', 7)).toEqual([1, 0, 0, 0, 7, 0, 0, 0]);
     expect(encode('flag', false)).toEqual([0, 0, 0, 0]);
@@ -90,19 +90,19 @@ describe('values that are written', () => {
     ...[1, null, undefined, Buffer.from('lo')].map(
       (value) => ['text', value, 'ERR_INVALID_ARG_TYPE'] as [Kind, unknown, string],
     ),
-  ])('%s %o is %s', (kind, value, code, bounds) => {
+  ])('the kind %s refuses %o with %s', (kind, value, code, bounds) => {
     const error = catchError(() => encode(kind, value, bounds));
     expect(error).toMatchObject({ code });
     expect(error.message).toContain('NAME');
   });
 
-  test('text with a zero byte is refused: the kernel would see less than was asked for', () => {
+  test('text with a zero byte is refused, since the kernel would truncate it there', () => {
     expect(catchError(() => encode('text', 'lo\0x'))).toMatchObject({
       code: expect.stringMatching(/^ERR_INVALID_ARG_/) as string,
     });
   });
 
-  test('kinds that are only read are those of rows that are only read', () => {
+  test('rows of the read-only kinds are read-only', () => {
     for (const [name, row] of Object.entries<OptionRow>(OPTIONS)) {
       if (row.kind === 'uint64' || row.kind === 'tcpInfo') expect(row.access, name).toBe('get');
     }
@@ -111,7 +111,7 @@ describe('values that are written', () => {
   });
 });
 
-describe('values that are read', () => {
+describe('values that are decoded', () => {
   test.each<[Kind, number[], unknown]>([
     ['flag', [0, 0, 0, 0], false],
     ['flag', [2, 0, 0, 0], true],
@@ -131,11 +131,11 @@ describe('values that are read', () => {
     ['text', [...Buffer.from('reno')], 'reno'],
     ['text', [], ''],
     ['text', [0], ''],
-  ])('%s of %j is %o', (kind, bytes, value) => {
+  ])('the kind %s decodes %j as %o', (kind, bytes, value) => {
     expect(decode(kind, bytes)).toEqual(value);
   });
 
-  test('what the kernel left untouched behind a text is not part of it', () => {
+  test('decoded text ends at the length that the kernel returned', () => {
     const value = new Uint8Array(64).fill(0x41);
     value.set(Buffer.from('lo'));
     expect(kinds.text.decode(value, 2, {})).toBe('lo');
@@ -143,7 +143,7 @@ describe('values that are read', () => {
 
   const readable = Object.values<OptionRow>(OPTIONS).filter(({ access }) => access !== 'set');
   test.each([...new Set(readable.map(({ kind }) => kind))])(
-    '%s: whatever the bytes, and however few, nothing is thrown',
+    'the kind %s decodes any number of any bytes without an exception',
     (kind) => {
       fc.assert(
         fc.property(fc.uint8Array({ maxLength: kind === 'tcpInfo' ? TCP_INFO_SIZE : kinds[kind].size }), (bytes) => {
@@ -168,7 +168,7 @@ describe('round trips', () => {
         .string({ maxLength: 20, unit: 'binary' })
         .filter((text) => !text.includes('\0') && Buffer.from(text).toString() === text),
     ],
-  ])('%s', (kind, values) => {
+  ])('the kind %s decodes what it encodes', (kind, values) => {
     fc.assert(
       fc.property(values, (value) => {
         expect(decode(kind, encode(kind, value), 128)).toEqual(value);
@@ -176,7 +176,7 @@ describe('round trips', () => {
     );
   });
 
-  test('every value that a row allows is encoded', () => {
+  test('every value within the bounds of a row can be encoded', () => {
     for (const [name, row] of Object.entries<OptionRow>(OPTIONS)) {
       // The bounds of text and bytes are those of their length.
       const valueOf = (bound: number): unknown =>

@@ -45,12 +45,12 @@ describe('completion', { timeout: 60_000 }, () => {
     ["UdpSocket.create({ family: 'ipv4', sockopts: { ¦ } });"],
     ['connect({ port: 443, sockopts: { ¦ } });'],
     ["reserve({ remote: '192.0.2.1:443', sockopts: { ¦ } });"],
-  ])('of sockopts shows the type and the doc line of an option: %s', (source) => {
+  ])('completion of sockopts shows the type and the doc line of an option: %s', (source) => {
     const { doc, source: from } = OPTIONS.IP_TTL;
     expect(detailsOf(source, 'IP_TTL')).toEqual([expect.stringContaining('IP_TTL?: number'), `${doc} ${from}`]);
   });
 
-  test('of sockopts has the options that the type and family of socket take, and no others', () => {
+  test("completion of sockopts offers exactly the options of the socket's type and family", () => {
     const stream = namesAt("NativeSocket.create({ family: 'ipv4', type: 'stream', sockopts: { ¦ } });");
     expect(stream).toContain('TCP_USER_TIMEOUT');
     expect(stream).not.toContain('UDP_SEGMENT');
@@ -65,7 +65,7 @@ describe('completion', { timeout: 60_000 }, () => {
     expect(namesAt('listen(tcp as unknown as Server, { sockopts: { ¦ } });')).not.toContain('UDP_SEGMENT');
   });
 
-  test("of connect({ … }) has this package's options beside those of net.connect from the first key on", () => {
+  test("completion of connect({ … }) offers this package's options and those of net.connect from the first key on", () => {
     const names = namesAt('connect({ ¦ });');
     expect(names).toEqual(expect.arrayContaining(['host', 'port', 'localAddress', 'path', 'signal']));
     expect(names).toEqual(
@@ -74,7 +74,7 @@ describe('completion', { timeout: 60_000 }, () => {
     expect(detailsOf('connect({ ¦ });', 'localPortRange')[1]).toContain('IP_LOCAL_PORT_RANGE');
   });
 
-  test('of a name for setOption and getOption has the options that the target takes, and no others', () => {
+  test('completion of a name for setOption and getOption offers exactly the options of the target', () => {
     const ofUdp = namesAt("setOption(udp, '¦');");
     expect(ofUdp).toContain('IP_RECVTTL');
     expect(ofUdp).not.toContain('TCP_NODELAY');
@@ -94,12 +94,12 @@ describe('completion', { timeout: 60_000 }, () => {
     ["setOption(udp, 'UDP_ENCAP', '¦');", ['none', 'esp', 'l2tp']],
     ["setOption(udp, 'SO_BUF_LOCK', '¦');", ['none', 'send', 'receive', 'both']],
     ["connect({ port: 443, sockopts: { TCP_CONGESTION: '¦' } });", ['cubic', 'reno', 'bbr']],
-  ])('of a value offers the words of the option: %s', (source, words) => {
+  ])('completion of a value offers the words of the option: %s', (source, words) => {
     expect(namesAt(source)).toEqual(expect.arrayContaining(words));
   });
 
   test.each(['rtt', 'rto', 'minRtt', 'busyTime', 'lastDataSent', 'totalRtoTime', 'pacingRate', 'sndCwnd', 'pmtu'])(
-    'of TCP_INFO shows the unit of %s',
+    'completion of TCP_INFO shows the unit of %s',
     (field) => {
       const [, documentation] = detailsOf("getOption(native, 'TCP_INFO').¦", field);
       expect(documentation).toMatch(/microseconds|[Mm]illiseconds|bytes|segments/);

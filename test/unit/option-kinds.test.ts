@@ -38,7 +38,7 @@ class Recorder implements OptionAccess, OwnSocket {
 
 const set = setOption as (target: Recorder, name: string, value: unknown) => void;
 
-describe('the bytes of', () => {
+describe('bytes of option values', () => {
   const V4 = '0200000000000000'; // sockaddr_in: AF_INET, port 0 …
   const storage = (address: string): string => address.padEnd(256, '0');
   const v4 = (address: string): string => storage(`02000000${address}`);
@@ -130,7 +130,7 @@ describe('the bytes of', () => {
       `${LOOPBACK6}0001234500ff01000200030000000000`,
     ],
     ['IPV6_FLOWLABEL_MGR', { action: 'put', label: 1 }, `${'0'.repeat(32)}000000010100${'0'.repeat(20)}`],
-  ])('%s %o', (name, value, bytes) => {
+  ])('%s encodes %o as the bytes of the header', (name, value, bytes) => {
     expect(V4).toHaveLength(16);
     const socket = new Recorder();
     set(socket, name, value);
@@ -144,7 +144,7 @@ describe('the bytes of', () => {
   });
 });
 
-describe('a value that is read back is one that was set:', () => {
+describe('round trips of option values', () => {
   test.each<[Kind, unknown]>([
     ['rate', Infinity],
     ['rate', 12_345],
@@ -156,13 +156,13 @@ describe('a value that is read back is one that was set:', () => {
     ['aoRepair', { sentIsn: 0xdead_beef, receivedIsn: 2, sentSne: 3, receivedSne: 4 }],
     ['unicastInterface', 77],
     ['bytes', Uint8Array.of(1, 2, 3)],
-  ])('%s %o', (kind, value) => {
+  ])('the kind %s decodes what it encodes: %o', (kind, value) => {
     const codec = KINDS[kind] as Codec<unknown, unknown>;
     const written = Uint8Array.from(Buffer.from(hex(codec.encode(value, kind, {})), 'hex'));
     expect(codec.decode(written, written.length, {})).toEqual(value);
   });
 
-  test('TCP_AO_INFO reads what is not set, too', () => {
+  test('TCP_AO_INFO also decodes fields that cannot be set', () => {
     const bytes = Uint8Array.from({ length: 48 }, (_, i) => (i === 0 ? 0b10110 : i === 7 ? 9 : i === 8 ? 200 : 0));
     const counters = { good: 200n, bad: 0n, keyNotFound: 0n, required: 0n, droppedIcmp: 0n };
     const expected = { next: 9, required: true, acceptIcmps: true, counters };
@@ -231,7 +231,7 @@ test.each(writable)('%s refuses every wrong value, before setsockopt', (name) =>
 });
 
 test.each(writable.filter(([, { kind, min, max }]) => kind === 'int' && (min ?? max) !== undefined))(
-  '%s refuses what is beyond its bounds',
+  '%s refuses values beyond its bounds',
   (name, { min, max }) => {
     for (const value of [min === undefined ? undefined : min - 1, max === undefined ? undefined : max + 1]) {
       if (value === undefined) continue;
@@ -242,7 +242,7 @@ test.each(writable.filter(([, { kind, min, max }]) => kind === 'int' && (min ?? 
   },
 );
 
-describe('of a struct', () => {
+describe('values of struct options', () => {
   test.each<[OptionName, unknown, code: string]>([
     ['IP_ADD_MEMBERSHIP', { group: 'ff02::1' }, 'ERR_INVALID_ARG_VALUE'],
     ['IP_ADD_MEMBERSHIP', { group: '239.1.2.3', interface: 'no-such-interface' }, 'ERR_INVALID_ARG_VALUE'],
@@ -275,14 +275,14 @@ describe('of a struct', () => {
     ['TCP_FASTOPEN_KEY', new Uint8Array(24), 'ERR_OUT_OF_RANGE'],
     ['SO_DETACH_FILTER', false, 'ERR_INVALID_ARG_VALUE'],
     ['SO_BINDTODEVICE', 'x'.repeat(16), 'ERR_OUT_OF_RANGE'],
-  ])('%s, %o is refused', (name, value, code) => {
+  ])('%s refuses %o with %s', (name, value, code) => {
     const socket = new Recorder();
     expect(() => set(socket, name, value)).toThrow(expect.objectContaining({ code }) as Error);
     expect(socket.calls).toEqual([]);
   });
 });
 
-test('options that are only set cannot be read, and the other way round', () => {
+test('write-only options cannot be read, and read-only options cannot be set', () => {
   const get = getOption as unknown as (target: Recorder, name: string) => unknown;
   const refused = expect.objectContaining({ code: 'ERR_INVALID_ARG_VALUE' }) as Error;
   for (const [name, { access }] of Object.entries<OptionRow>(OPTIONS)) {
@@ -291,7 +291,7 @@ test('options that are only set cannot be read, and the other way round', () => 
   }
 });
 
-test.each(['steerByCpu', 'steerRandomly', 'steerByHash'] as const)('%s takes 1 to 65535 sockets', async (name) => {
+test.each(['steerByCpu', 'steerRandomly', 'steerByHash'] as const)('%s accepts 1 to 65535 sockets', async (name) => {
   const { [name]: steer } = await import('../../src/index.js');
   for (const count of [0, 65536, 1.5, NaN]) expect(() => steer(count)).toThrow(RangeError);
   expect(() => steer('2' as never)).toThrow(TypeError);

@@ -20,7 +20,7 @@ describe('messageBytes', () => {
     [1200, 128, true, true, 54 * 1200],
     [100, 128, true, true, 127 * 100],
     [65_507, 128, true, true, 65_507],
-  ])('segments of %i, %i at most, IPv4 %s, tail %s: %i', (size, most, ipv4, tail, bytes) => {
+  ])('messageBytes of segments of %i, %i at most, IPv4 %s, tail %s is %i', (size, most, ipv4, tail, bytes) => {
     expect(messageBytes(size, most, payloadLimit(ipv4), tail)).toBe(bytes);
   });
 
@@ -50,16 +50,16 @@ test.each([
   [12_800, 100, true],
   [12_801, 100, false],
   [1, 1200, true],
-])('%i bytes in segments of %i fit one message: %s', (length, size, fits) => {
+])('whether %i bytes in segments of %i fit one message: %s', (length, size, fits) => {
   expect(fitsOneMessage(length, size, 128, payloadLimit(true))).toBe(fits);
 });
 
-test('segmentCount', () => {
+test('segmentCount rounds up, and is 1 for no segment size', () => {
   expect([0, 1, 9, 10, 11, 20, 21].map((length) => segmentCount(length, 10))).toEqual([0, 1, 1, 1, 2, 2, 3]);
   expect(segmentCount(5000, 0)).toBe(1);
 });
 
-test('hasEqualTail: several segments, none shorter', () => {
+test('hasEqualTail is true for several segments of equal size', () => {
   expect([1, 9, 10, 11, 19, 20, 21, 30].map((length) => hasEqualTail(length, 10))).toEqual([
     false,
     false,

@@ -17,7 +17,7 @@ export const action: Codec<never, true> = {
   size: 0,
   decode: unreadable,
   encode: (value, name) => {
-    if (value !== true) throw invalidValue(name, value, 'it must be true, since there is nothing to turn off');
+    if (value !== true) throw invalidValue(name, value, 'it must be true, since this option cannot be turned off');
     return 1;
   },
 };

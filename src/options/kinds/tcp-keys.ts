@@ -16,7 +16,7 @@ export interface Md5Key {
 export interface Md5PrefixKey extends Md5Key {
   /** Bits of `peer` that count. @default all of them */
   readonly prefixLength?: number;
-  /** The VRF that it is for, Linux 5.6. @default any */
+  /** The VRF to which the key applies, Linux 5.6. @default any */
   readonly interface?: Interface;
 }
 
@@ -54,7 +54,7 @@ export interface AoKeyRemoval {
   readonly current?: number;
   /** The key to ask the peer for instead. */
   readonly next?: number;
-  /** Listeners only: do not wait until nobody uses it any more. @default false */
+  /** Listeners only: do not wait until the key is no longer in use. @default false */
   readonly async?: boolean;
 }
 
@@ -79,7 +79,7 @@ export interface AoCounters {
   readonly droppedIcmp: bigint;
 }
 
-/** What of AoInfo to set. */
+/** The fields of AoInfo that can be set. */
 export interface AoSettings {
   readonly current?: number;
   readonly next?: number;

@@ -8,7 +8,7 @@ const QUEUES = ['none', 'receive', 'send'] as const;
 
 export type RepairQueue = (typeof QUEUES)[number];
 
-/** What the handshake had agreed on: a list of struct tcp_repair_opt. */
+/** The options that the handshake negotiated: a list of struct tcp_repair_opt. */
 export interface RepairOptions {
   /** Bytes of the largest segment. */
   readonly mss?: number | undefined;

@@ -199,7 +199,7 @@ export function listenerOf(args: readonly unknown[]): (() => void) | undefined {
   return typeof last === 'function' ? (last as () => void) : undefined;
 }
 
-/** Whether it is a pipe or an existing descriptor, for which no descriptor is created here. */
+/** Whether it is a Unix socket or an existing descriptor, for which no descriptor is created here. */
 function isNodesAlone(options: ConnectOptions): boolean {
   const { path, fd, handle } = options as { path?: unknown; fd?: unknown; handle?: unknown };
   if (!path && fd === undefined && !handle) return false; // the same conditions as in net.Socket
@@ -212,7 +212,7 @@ function isNodesAlone(options: ConnectOptions): boolean {
   throw invalidValue(
     fd === undefined ? 'options.handle' : 'options.fd',
     fd ?? handle,
-    "connect creates the descriptor itself: only net.connect's own options can be used with it",
+    'options of a TCP source do not apply to an existing descriptor',
   );
 }
 

@@ -72,7 +72,7 @@ export function refuseMisspelt(options: object): void {
       throw invalidValue(
         `options.${key}`,
         (options as Record<string, unknown>)[key],
-        `unknown option; did you mean "${meant}"?`,
+        `unknown option, probably a misspelling of "${meant}"`,
       );
     }
     known.set(key, true); // compared once, not at each connect

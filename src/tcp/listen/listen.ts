@@ -31,7 +31,7 @@ import { serve } from '../../node/server.js';
  *
  * 'error' has a SyscallError with `code`, `syscall`, `address`, `port` in Node's shape, and `reason`:
  * EADDRNOTAVAIL 'addressNotLocal', EADDRINUSE 'portInUse', EACCES 'notPermitted' (all of 'listen'); EPERM
- * 'notPermitted' of 'setsockopt' for `transparent`. The server can be told to listen again.
+ * 'notPermitted' of 'setsockopt' for `transparent`. `listen` may then be called again for this server.
  */
 export function listen<S extends Server>(server: S, options: ListenOptions = {}, listener?: () => void): S {
   if (!(server instanceof Server)) throw invalidType('server', 'a server of net, tls, http, https or http2', server);
@@ -136,7 +136,7 @@ function failureOf(errno: number, step: Step | undefined, endpoint: Endpoint, pl
   return callError(call, errno, asked, { syscall: call === 'socket' ? call : 'listen', ends: endpoint });
 }
 
-/** A range of its own, which the search of bind(2) keeps to. */
+/** The listener's own port range, which bind(2) keeps to. */
 function rangeAmong(options: readonly EncodedOption[]): PortRange | undefined {
   const value = options.find(({ option }) => option === 'IP_LOCAL_PORT_RANGE')?.value;
   return typeof value === 'number' ? unpackRange(value) : undefined;

@@ -60,7 +60,7 @@ export class Receiver {
   /** The batch being read; empty between two turns, unless messages are left in it. */
   readonly #batch: ReceivedBatch;
   readonly #cursor: MessageCursor;
-  /** Errors of recvmmsg that come again and again: memory that is short, a sandbox that forbids the call. */
+  /** Repeated errors of recvmmsg: out of memory, a sandbox that forbids the call. */
   readonly #errors = new RepeatedErrors({
     persist: (errno) => this.#iterator?.fail(new SyscallError('recvmmsg', errno)),
     changed: () => this.#listen(),

@@ -5,7 +5,7 @@ export class Turn {
   readonly #lookEvery: number;
   #untilLook: number;
 
-  /** @param lookEvery how many times `isOver` is asked for each look at the clock */
+  /** @param lookEvery the number of calls of `isOver` for each look at the clock */
   constructor(lookEvery: number) {
     this.#lookEvery = lookEvery;
     this.#untilLook = lookEvery;

@@ -96,7 +96,7 @@ export class Transmitter {
     this.stats.datagrams += segment === 0 ? 1 : segmentCount(length, segment);
   }
 
-  /** Returns the number of completed messages, 1 or more, or the reason why none was. */
+  /** Returns the number of completed messages, 1 or more, or the errno if none was. */
   #step(messages: Messages, at: number, end: number): number {
     if (!this.#goesWhole(messages, at)) {
       if (this.#gso.refuses(messages.target(at))) this.stats.gsoFallbacks++;

@@ -68,7 +68,7 @@ describe.each([
     expect(server.seen).toEqual([]);
   });
 
-  test.each(ADAPTERS)('%s: `family` is the one that is looked up', async (_name, adapter) => {
+  test.each(ADAPTERS)('%s: `family` is the family of the lookup', async (_name, adapter) => {
     let asked: unknown;
     const lookup: LookupFunction = (_host, options, callback) => {
       asked = options.family;

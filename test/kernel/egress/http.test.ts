@@ -136,7 +136,7 @@ describe.each(SCHEMES)('an agent for $name', ({ name, agent, request }) => {
       },
     );
 
-    test(`${name}: the key of a request that waits for a socket is that of when it was made`, async () => {
+    test(`${name}: the egressKey of a request that waits for a socket is determined when the request is made`, async () => {
       await using server = await serve();
       const pool = new EgressPool({ sources: [A, B], strategy: source });
       const egressKey = vi.fn(() => tenant.getStore());
@@ -318,7 +318,7 @@ describe('httpsAgent and TLS', () => {
   });
 });
 
-describe.each(SCHEMES)('wrong options of an agent for $name, or of a request', ({ name, agent, request }) => {
+describe.each(SCHEMES)('invalid options of an agent for $name, or of a request', ({ name, agent, request }) => {
   const pool = new EgressPool({ sources: [A] });
 
   test(`${name}: an agent refuses proxyEnv`, () => {

@@ -766,7 +766,7 @@ describe('an egressKey function of a connection', () => {
     ['throws', () => JSON.parse('{') as unknown, { name: 'SyntaxError' }],
     ['returns null', () => null, { code: 'ERR_INVALID_RETURN_VALUE', name: 'TypeError' }],
     ['returns a promise', () => Promise.resolve('k'), { code: 'ERR_INVALID_RETURN_VALUE' }],
-  ])('pools and connectors throw when it %s', (_, wrong, error) => {
+  ])('pools and connectors throw when the egressKey function %s', (_, wrong, error) => {
     const options = { host: '127.0.0.1', port: 9, egressKey: wrong as () => string };
     const pool = new EgressPool({ sources: [A] });
     expect(thrown(() => pool.connect(options))).toMatchObject(error);
@@ -795,7 +795,7 @@ describe('arguments of pool.connect', () => {
   const pool = new EgressPool({ sources: [A] });
 
   test.each<[Record<string, unknown>, string, RegExp]>([
-    [{ localAddress: B }, 'ERR_INVALID_ARG_VALUE', /options\.localAddress.*the pool decides/],
+    [{ localAddress: B }, 'ERR_INVALID_ARG_VALUE', /options\.localAddress.*the pool sets it/],
     [{ localPort: 1 }, 'ERR_INVALID_ARG_VALUE', /localPort/],
     [{ localPortRange: [40_000, 40_001] }, 'ERR_INVALID_ARG_VALUE', /localPortRange/],
     [{ shareLocalPort: true }, 'ERR_INVALID_ARG_VALUE', /shareLocalPort/],

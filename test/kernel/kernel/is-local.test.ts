@@ -25,7 +25,7 @@ describe('isLocal', () => {
     ['::ffff:192.0.2.1', false],
     ['0.0.0.0', true],
     ['::', true],
-  ])('%s: %s', (target, expected) => {
+  ])('isLocal(%j) is %j', (target, expected) => {
     expect(isLocal(target)).toBe(expected);
   });
 
@@ -106,7 +106,7 @@ describe('isLocal', () => {
     ['fe80::1%', 'ERR_INVALID_ARG_VALUE'],
     ['fe80::1%0', 'ERR_OUT_OF_RANGE'],
     ['fe80::1%4294967296', 'ERR_OUT_OF_RANGE'],
-  ])('%j is refused', (value, code) => {
+  ])('isLocal(%j) throws %s', (value, code) => {
     expect(thrown(() => isLocal(value as string))).toMatchObject({ code });
   });
 
@@ -121,7 +121,7 @@ describe('isLocal', () => {
     });
   });
 
-  testWith({ tools: ['setpriv'] })('needs no privilege', () => {
+  testWith({ tools: ['setpriv'] })('isLocal needs no privilege', () => {
     const stdout = withoutCapabilities(`
       import { isLocal } from 'linux-sockets';
       console.log(isLocal('127.0.0.1'), isLocal('::1'), isLocal('2001:db8::1'));
@@ -144,7 +144,7 @@ describe('routeTo', () => {
     ['unreachable', -113],
     ['prohibit', -13],
     ['blackhole', -22],
-  ])('%s has its errno', (kind, errno) => {
+  ])('routeTo returns the errno of a route of type %s', (kind, errno) => {
     using _ = route(kind, '203.0.113.0/24');
     using __ = route(kind, '2001:db8:99::/48', 'dev', 'lo');
     expect(routeTo('203.0.113.5')).toMatchObject({ type: 'none', errno });

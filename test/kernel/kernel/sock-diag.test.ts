@@ -41,7 +41,7 @@ function rowsOf(filter: SocketFilter): readonly SocketRow[] {
 }
 
 describe.each(BOTH)('$family', ({ family, loopback, wildcard }) => {
-  test('a connection has two rows, a listener one', async () => {
+  test('tcpSockets lists a connection as two rows and a listener as one', async () => {
     using pair = await tcpPair(family);
     const rows = rowsOf({ states: ['ESTABLISHED', 'LISTEN'] });
     const ofClient = { state: 'ESTABLISHED', timeWait: false, interface: 0, timerMs: 0, uid: process.getuid!() };
@@ -88,14 +88,14 @@ describe.each(BOTH)('$family', ({ family, loopback, wildcard }) => {
     expect(second.client.fd).toBeGreaterThan(0);
   });
 
-  test('a reservation has a row', () => {
+  test('tcpSockets lists a reservation', () => {
     using reservation = reserve({ remote: { address: loopback, port: 9 } });
     expect(rowsOf({ remote: { address: loopback, port: 9 } })).toMatchObject([
       { state: 'SYN_SENT', timeWait: false, local: plain(reservation.local) },
     ]);
   });
 
-  test('a socket that is only bound has a row since Linux 6.8, though not in /proc', () => {
+  test('tcpSockets lists a socket that is only bound since Linux 6.8, unlike /proc', () => {
     using socket = tcp(family);
     socket.bind({ address: loopback, port: 0 });
     expect(rowsOf({ states: ['BOUND'] })).toMatchObject([
@@ -104,7 +104,7 @@ describe.each(BOTH)('$family', ({ family, loopback, wildcard }) => {
     expect(waits({ states: ['BOUND'] })).toEqual(new Map([[socket.local.port, Infinity]]));
   });
 
-  test('FIN-WAIT-2 and TIME-WAIT rows have their remaining time', async () => {
+  test('rows in FIN-WAIT-2 and TIME-WAIT have the remaining time', async () => {
     using _ = setSysctl('net.ipv4.tcp_fin_timeout', 20);
     using pair = await tcpPair(family);
     const { port } = pair.client.local;
@@ -126,7 +126,7 @@ describe.each(BOTH)('$family', ({ family, loopback, wildcard }) => {
     expect(waits({ remote }).get(port)).toBeLessThanOrEqual(60_000);
   });
 
-  test('rows that do not fit into one reply datagram are all visited', () => {
+  test('visitSockets visits all rows when they need several reply datagrams', () => {
     using listener = listening(family);
     const remote = plain(listener.local);
     const reservations = reserveMany(2000, { remote });
@@ -135,7 +135,7 @@ describe.each(BOTH)('$family', ({ family, loopback, wildcard }) => {
     expect(ports).toEqual(new Set(reservations.map(({ local }) => local.port)));
   });
 
-  test('the row of a socket bound to a device has its index', () => {
+  test('the row of a socket bound to a device has the interface index', () => {
     using socket = connectFrom(
       { family, loopback, wildcard, other: '' },
       { address: loopback, port: 40500 },
@@ -157,7 +157,7 @@ test('an IPv4-mapped connection is listed and found as IPv4', async () => {
   expect(rowsOf({ remote })).toMatchObject([{ local: { address: '127.0.0.1' }, remote, inode: inodeOf(client) }]);
 });
 
-testWith({ tools: ['ss'] })('says what ss says', async () => {
+testWith({ tools: ['ss'] })('tcpSockets agrees with ss', async () => {
   using _ = await tcpPair('ipv4');
   using __ = await tcpPair('ipv6');
   const lines = execFileSync('ss', ['-Htan'], { encoding: 'utf8' }).trim().split('\n');
@@ -177,7 +177,7 @@ test('visitSockets leaves no descriptor open', async () => {
   });
 });
 
-testWith({ tools: ['setpriv'] })('needs no privilege', () => {
+testWith({ tools: ['setpriv'] })('visitSockets needs no privilege', () => {
   using listener = listening('ipv4');
   const stdout = withoutCapabilities(`
     import { tcpSockets } from './lib/kernel/sock-diag.js';
@@ -188,7 +188,7 @@ testWith({ tools: ['setpriv'] })('needs no privilege', () => {
 });
 
 describe('/proc/net/tcp', () => {
-  test('lines that do not describe a socket are skipped', () => {
+  test('procSockets skips lines that do not describe a socket', () => {
     const head = '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode';
     const good =
       '   0: 0100007F:9C40 0200007F:0050 06 00000000:00000000 03:0000176C 00000000     0        0 0 3 00000000a7a43b8e';

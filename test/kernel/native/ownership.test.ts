@@ -45,7 +45,7 @@ test('every Handle method that needs a descriptor is in the table of this file',
 });
 
 describe.each(Object.entries(calls))('Handle.%s', (_, call) => {
-  test('returns EBADF without a descriptor, after close and after detach', () => {
+  test('a Handle method returns EBADF without a descriptor, after close and after detach', () => {
     const handle = new Handle();
     expect(call(handle)).toBe(EBADF);
     handle.socket(2, 2, 0);
@@ -57,7 +57,7 @@ describe.each(Object.entries(calls))('Handle.%s', (_, call) => {
     closeSync(fd);
   });
 
-  test('called after close, does not touch the new owner of the descriptor number', () => {
+  test('a Handle method called after close does not touch the new owner of the descriptor number', () => {
     const late = datagramHandle();
     const fd = late.fd();
     late.close();

@@ -96,17 +96,17 @@ test('recvmmsg accepts at most 256 slots', () => {
   expect(words(result).filter(([length]) => length === 1)).toHaveLength(100);
 });
 
-describe('recvmmsg refuses before the kernel is called:', () => {
+describe('arguments of recvmmsg', () => {
   test.each<[string, number, number]>([
     ['no slots', 1, 0],
-    ['half a slot', 1, 8],
-    ['a slot and a half', 1, 24],
+    ['memory for half a slot', 1, 8],
+    ['memory for a slot and a half', 1, 24],
     ['257 slots', 1, 257 * 16],
     ['a count of 0', 0, 16],
     ['a negative count', -1, 16],
     ['a count beyond the slots', 3, 32],
     ['the largest count', 2 ** 31 - 1, 256 * 16],
-  ])('%s', (_, count, size) => {
+  ])('recvmmsg refuses %s before the kernel is called', (_, count, size) => {
     send('x');
     const refuse = () => handle.recvmmsg(count, new Uint8Array(8), EMPTY, EMPTY, new Uint8Array(size));
     expect(refuse).toThrow(expect.objectContaining({ name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' }));

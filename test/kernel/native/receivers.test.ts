@@ -29,7 +29,7 @@ test('the native classes have methods to test', () => {
 });
 
 test.each(methods)(
-  '$className.$name throws for a receiver that is not a $className',
+  'the method $name throws for a receiver that is not a $className',
   async ({ name, owner, own, other }) => {
     const method = (owner.prototype as unknown as Record<string, Method>)[name]!;
     const strangers: unknown[] = [

@@ -100,7 +100,7 @@ test('a socket made by Handle.make is non-blocking and close-on-exec', () => {
 });
 
 describe('a step of Handle.make that fails', () => {
-  test('ends the recipe with its errno and its index, and closes what was opened', () => {
+  test('a step of Handle.make that fails ends the recipe with its errno and its index, and closes what was opened', () => {
     const handle = new Handle();
     const arena = arenaOf(
       UDP,
@@ -115,7 +115,7 @@ describe('a step of Handle.make that fails', () => {
     handle.close();
   });
 
-  test('is skipped when it tolerates that errno, which is then its result', () => {
+  test('a step of Handle.make that tolerates the errno is skipped, and has the errno as its result', () => {
     const handle = new Handle();
     const arena = arenaOf(
       UDP,
@@ -128,7 +128,7 @@ describe('a step of Handle.make that fails', () => {
     handle.close();
   });
 
-  test('ends the recipe when its errno is not the tolerated one', () => {
+  test('a step of Handle.make ends the recipe when its errno is not the tolerated one', () => {
     const handle = new Handle();
     const arena = arenaOf(UDP, { call: SET_INT, a: SOL_SOCKET, b: 9999, c: 1, tolerated: 1 });
     expect(handle.make(arena)).toBe(ENOPROTOOPT);
@@ -152,7 +152,7 @@ describe('a step of Handle.make that fails', () => {
       EINVAL,
       1,
     ],
-  ])('%s is reported by its index', (_name, steps, errno, index) => {
+  ])('Handle.make reports the index of %s', (_name, steps, errno, index) => {
     const handle = new Handle();
     const arena = arenaOf(...steps);
     expect(handle.make(arena)).toBe(errno);

@@ -134,7 +134,7 @@ describe.each(['x86_64', 'aarch64'])('the headers of %s', (arch) => {
     ),
   );
 
-  test('contain only options that have a row or are omitted with a reason', () => {
+  test('the headers contain only options that have a row or are omitted with a reason', () => {
     const names = Object.values(found).flat();
     const known = rows.map(([name]) => name);
     const omitted = Object.keys(OMITTED);
@@ -145,7 +145,7 @@ describe.each(['x86_64', 'aarch64'])('the headers of %s', (arch) => {
     for (const why of Object.values(OMITTED)) expect(why).toMatch(/^\S.*[^.]$/);
   });
 
-  test.each(rows)('%s has the number of its header', (name, row) => {
+  test.each(rows)('the option %s has the number of its header', (name, row) => {
     expect(numbers[name]).toBe(row.name);
     const [header] = Object.entries(found).find(([, names]) => names.includes(name))!;
     expect(HEADERS[header]?.level).toBe(row.level);
@@ -173,7 +173,7 @@ describe.each(['x86_64', 'aarch64'])('the headers of %s', (arch) => {
     expect({ ...sizes, tcpInfo: ours['tcpInfo'] }).toEqual(ours);
   });
 
-  test('every member lies where its codec writes it', () => {
+  test('every struct member lies where its codec writes it', () => {
     const names = Object.keys(OFFSETS);
     const offsets = evaluate(arch, Object.fromEntries(names.map((name) => [name, `__builtin_offsetof(${name})`])));
     expect(offsets).toEqual(OFFSETS);
@@ -291,7 +291,7 @@ describe('TCP_INFO', () => {
 
 /** A run with CI set must have run everything. */
 function unavailable(): void {
-  if (process.env['CI']) test('there are headers to compare with', () => expect.fail(missing));
+  if (process.env['CI']) test('kernel headers to compare with are installed', () => expect.fail(missing));
   else test.skip(`needs the kernel headers of Debian sid: ${missing}`);
 }
 

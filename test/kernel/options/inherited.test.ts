@@ -16,12 +16,12 @@ const rows = Object.entries<OptionRow>(OPTIONS).filter(
   ([, { access, types }]) => access === undefined && (types?.includes('stream') ?? true),
 );
 
-/** What the accepted socket has of it where that is not what was set: the connection has its part in it. */
+/** How the value of the accepted socket differs from the one that was set, if the connection affects it. */
 const changed: Readonly<Record<string, (value: unknown, set: unknown) => boolean>> = {
   TCP_MAXSEG: (value, set) => (value as number) < (set as number) && (value as number) > (set as number) - 60,
 };
 
-test('the table has inherited and not inherited options', () => {
+test('the option table has inherited and not inherited options', () => {
   expect(rows.filter(([, { inherited }]) => inherited === true).length).toBeGreaterThan(20);
   expect(rows.filter(([, { inherited }]) => inherited === undefined).length).toBeGreaterThan(1);
 });
@@ -40,7 +40,7 @@ const unprovable: Readonly<Record<string, string>> = {
 describe.each(rows)('%s', (name, row) => {
   const sample = samples[name];
   if (sample === undefined || !('set' in sample)) {
-    test('has a sample value', () => expect.fail(`test/support/option-samples has none for ${name}`));
+    test('the option has a sample value', () => expect.fail(`test/support/option-samples has none for ${name}`));
     return;
   }
   const missing = (row.since && missingNeeds({ kernel: row.since })) ?? sample.missing?.() ?? unprovable[name];
@@ -49,7 +49,7 @@ describe.each(rows)('%s', (name, row) => {
     return;
   }
   test.each(row.families ?? (['ipv4', 'ipv6'] as const))(
-    row.inherited ? 'an accepted %s socket has it from its listener' : 'an accepted %s socket does not have it',
+    row.inherited ? 'an accepted %s socket inherits it from its listener' : 'an accepted %s socket does not inherit it',
     async (family) => {
       const plain = await acceptedWith(family, () => undefined, name);
       const value = otherThan(sample.set, plain);
@@ -72,8 +72,8 @@ describe.each(rows)('%s', (name, row) => {
   );
 });
 
-describe('of the options that cannot be read', () => {
-  test('those that are said to be inherited are those that are shown to be', () => {
+describe('inherited options that cannot be read', () => {
+  test('the inherited options that cannot be read are those that have a test', () => {
     const names = Object.entries<OptionRow>(OPTIONS).filter(
       ([, row]) => row.access === 'set' && row.inherited === true,
     );
@@ -86,7 +86,7 @@ describe('of the options that cannot be read', () => {
   test.each([
     ['SO_SNDBUFFORCE', 'SO_SNDBUF'],
     ['SO_RCVBUFFORCE', 'SO_RCVBUF'],
-  ])('%s is, as %s says', async (force, name) => {
+  ])('%s is inherited, as %s of the accepted socket shows', async (force, name) => {
     const refused = codeOf(() => {
       using socket = create('ipv4', 'stream', { [force]: 50_000_000 });
       return socket;

@@ -28,7 +28,7 @@ const PACKED = Uint8Array.of(0x28, 0xa0, 0x28, 0xa0); // 41000, 41000
 
 const late = Object.entries<OptionRow>(OPTIONS).filter(([, row]) => row.late === 'portAssigned');
 
-test('the rows with `late` are those that these tests cover', () => {
+test('every option with `late` has a test in this file', () => {
   expect(late.map(([name]) => name)).toEqual(['IP_BIND_ADDRESS_NO_PORT', 'IP_LOCAL_PORT_RANGE']);
   const connected = Object.entries<OptionRow>(OPTIONS).filter(([, row]) => row.late === 'connected');
   expect(connected.map(([name]) => name)).toEqual(['TCP_MAXSEG']);
@@ -47,7 +47,7 @@ describe.each(late)('%s by name', (name, row) => {
     ['a UDP socket over IPv6 to which connect gave a port', () => connectedUdp('ipv6')],
     ['a UDP socket to which a send gave a port', () => sent()],
     ['a reservation', () => deferred()],
-  ])('on %s is too late, and changes nothing', async (_, make) => {
+  ])('a late option set on %s throws ERR_OPTION_TOO_LATE and changes nothing', async (_, make) => {
     using socket = make();
     expect(socket.local.port).toBeGreaterThan(0);
     const before = getOption(socket, raw);
@@ -60,7 +60,7 @@ describe.each(late)('%s by name', (name, row) => {
   });
 
   test.each(['ipv4', 'ipv6'] as const)(
-    'is in time on a new %s socket, and after a bind that left the port open',
+    'a late option takes effect on a new %s socket, and after a bind that left the port open',
     (family) => {
       for (const type of ['stream', 'dgram'] as const) {
         using fresh = NativeSocket.create({ family, type });
@@ -76,14 +76,14 @@ describe.each(late)('%s by name', (name, row) => {
     },
   );
 
-  test('reports a wrong value and a closed socket before ERR_OPTION_TOO_LATE', async () => {
+  test('a late option reports an invalid value and a closed socket before ERR_OPTION_TOO_LATE', async () => {
     using socket = boundUdp();
     expect((await errorOf(() => set(socket, name, 'x'))).code).toBe('ERR_INVALID_ARG_TYPE');
     socket.close();
     expect((await errorOf(() => set(socket, name, sample))).code).toBe('EBADF');
   });
 
-  test('on a raw socket is refused by the kernel', async () => {
+  test('a late option set on a raw socket is refused by the kernel', async () => {
     // A path that is longer than the address of an IP socket.
     const server = createServer().listen(join(tmpdir(), `linux-sockets-late-${process.pid}-${'x'.repeat(30)}`));
     await once(server, 'listening');
@@ -98,20 +98,23 @@ describe.each(late)('%s by name', (name, row) => {
 });
 
 describe('IP_LOCAL_PORT_RANGE', () => {
-  test.each(['ipv4', 'ipv6'] as const)('set in time over %s, connect picks from it', async (family) => {
-    for (const bind of [false, true]) {
-      using listener = listening(family);
-      using client = tcp(family, { IP_BIND_ADDRESS_NO_PORT: true });
-      if (bind) client.bind({ address: LOOPBACK[family], port: 0 });
-      const range = bind ? RANGE : ([41_001, 41_001] as const);
-      setOption(client, 'IP_LOCAL_PORT_RANGE', range);
-      client.connect(listener.local);
-      await client.connected();
-      expect(client.local.port).toBe(range[0]);
-    }
-  });
+  test.each(['ipv4', 'ipv6'] as const)(
+    'IP_LOCAL_PORT_RANGE set before connect over %s restricts the port that connect picks',
+    async (family) => {
+      for (const bind of [false, true]) {
+        using listener = listening(family);
+        using client = tcp(family, { IP_BIND_ADDRESS_NO_PORT: true });
+        if (bind) client.bind({ address: LOOPBACK[family], port: 0 });
+        const range = bind ? RANGE : ([41_001, 41_001] as const);
+        setOption(client, 'IP_LOCAL_PORT_RANGE', range);
+        client.connect(listener.local);
+        await client.connected();
+        expect(client.local.port).toBe(range[0]);
+      }
+    },
+  );
 
-  test('set too late in raw form, the kernel accepts it and keeps the port', async () => {
+  test('IP_LOCAL_PORT_RANGE set by number after the port is assigned succeeds and keeps the port', async () => {
     using listener = listening();
     using client = bound('stream', 'ipv4');
     const { port } = client.local;
@@ -125,7 +128,7 @@ describe('IP_LOCAL_PORT_RANGE', () => {
 });
 
 describe('IP_BIND_ADDRESS_NO_PORT', () => {
-  test('set in time, bind leaves the port open, and two destinations share one', async () => {
+  test('IP_BIND_ADDRESS_NO_PORT set before bind lets two destinations share a port', async () => {
     using first = listening();
     using second = listening();
     const options = { IP_BIND_ADDRESS_NO_PORT: true, IP_LOCAL_PORT_RANGE: [41_002, 41_002] } as const;
@@ -143,7 +146,7 @@ describe('IP_BIND_ADDRESS_NO_PORT', () => {
     expect([one.local.port, two.local.port]).toEqual([41_002, 41_002]);
   });
 
-  test('set too late in raw form, the kernel accepts it, and the port stays with its one socket', async () => {
+  test('IP_BIND_ADDRESS_NO_PORT set by number after bind succeeds, and no other socket can share the port', async () => {
     using listener = listening();
     using one = bound('stream', 'ipv4');
     const { port } = one.local;
@@ -162,14 +165,17 @@ describe('IP_BIND_ADDRESS_NO_PORT', () => {
 describe('TCP_MAXSEG', () => {
   const raw = { level: 6, name: 2 };
 
-  test.each(['ipv4', 'ipv6'] as const)('set in time over %s, both sides send no larger segments', async (family) => {
-    using pair = await tcpPair(family, { TCP_MAXSEG: 1000 });
-    expect(getOption(pair.client, 'TCP_INFO').sndMss).toBeLessThanOrEqual(1000);
-    expect(getOption(pair.server, 'TCP_INFO').sndMss).toBeLessThanOrEqual(1000);
-  });
+  test.each(['ipv4', 'ipv6'] as const)(
+    'TCP_MAXSEG set before connect over %s limits the segments of both sides',
+    async (family) => {
+      using pair = await tcpPair(family, { TCP_MAXSEG: 1000 });
+      expect(getOption(pair.client, 'TCP_INFO').sndMss).toBeLessThanOrEqual(1000);
+      expect(getOption(pair.server, 'TCP_INFO').sndMss).toBeLessThanOrEqual(1000);
+    },
+  );
 
   test.each(['ipv4', 'ipv6'] as const)(
-    'set on a connection in raw form over %s, it changes nothing',
+    'TCP_MAXSEG set by number on a connection over %s succeeds and changes nothing',
     async (family) => {
       using pair = await tcpPair(family);
       const { sndMss } = getOption(pair.client, 'TCP_INFO');
@@ -188,7 +194,7 @@ describe('TCP_MAXSEG', () => {
     },
   );
 
-  test('by name is too late on a connection, and in time before and on a listener', async () => {
+  test('TCP_MAXSEG set by name throws ERR_OPTION_TOO_LATE on a connection, and succeeds before it and on a listener', async () => {
     using pair = await tcpPair();
     for (const target of [pair.client, pair.server, pair.client.fd]) {
       expect(codeOf(() => setOption(target, 'TCP_MAXSEG', 1000))).toBe('ERR_OPTION_TOO_LATE');
@@ -203,7 +209,7 @@ describe('TCP_MAXSEG', () => {
   });
 });
 
-describe('an option that is not late', () => {
+describe('an option without `late`', () => {
   const rows = Object.entries<OptionRow>(OPTIONS).filter(
     ([name, { late, access }]) =>
       late === undefined &&
@@ -212,7 +218,7 @@ describe('an option that is not late', () => {
       samples[name]?.missing?.() === undefined,
   );
 
-  test.each(rows)('%s is taken by a bound socket and reads back, or the kernel says no', (name, row) => {
+  test.each(rows)('%s, set on a bound socket, reads back as on a new one, or the kernel refuses it', (name, row) => {
     for (const [family, type] of socketsOf(row)) {
       using socket = boundTo(family, type);
       const refusal = codeOf(() => set(socket, name, samples[name]?.set));

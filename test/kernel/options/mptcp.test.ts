@@ -17,7 +17,7 @@ const rows = (Object.entries<OptionRow>(OPTIONS) as [OptionName, OptionRow][]).f
 );
 
 describe.skipIf(missing !== undefined)(`an MPTCP socket${missing === undefined ? '' : ` (${missing})`}`, () => {
-  test.each(rows)('%s %s: takes, refuses or ignores it as the row says', (name, family, row) => {
+  test.each(rows)('an MPTCP socket sets, refuses or ignores %s over %s as the option row says', (name, family, row) => {
     if (missingHere(name) && row.mptcp === undefined) return; // nor does a TCP socket take it here
     expect(answerOf(name, family, row)).toBe(row.mptcp ?? 'taken');
   });
@@ -65,7 +65,7 @@ function isRefusal(code: string | undefined): boolean {
   return code === 'ENOTSUP' || code === 'ENOPROTOOPT';
 }
 
-/** Does this machine lack what the option needs, whatever the protocol? */
+/** Whether this machine lacks what the option needs, with any protocol. */
 function missingHere(name: OptionName): boolean {
   const sample = SAMPLES[name];
   if ('initial' in sample) {

@@ -38,7 +38,7 @@ test.each(rows)('%s has a doc line, a source and a known level', (_, row) => {
 describe.each(rows)('%s', (name, row) => {
   const sample = samples[name];
   if (sample === undefined) {
-    test('has a sample value', () => expect.fail(`test/support/option-samples has none for ${name}`));
+    test('the option has a sample value', () => expect.fail(`test/support/option-samples has none for ${name}`));
     return;
   }
   const missing =
@@ -63,7 +63,7 @@ describe.each(rows)('%s', (name, row) => {
       using socket = create(family, type);
       const refused = { name: 'SyscallError', option: name, errno: expect.toSatisfy(isRefusal) as number };
       if (row.late === 'portAssigned' && type === 'raw' && 'set' in sample) {
-        // The number of its protocol stands where a port would be, so that it is as late as can be.
+        // Its protocol is stored in place of a port, so that the option always comes too late.
         expect(await errorOf(() => set(socket, name, sample.set))).toMatchObject({ code: 'ERR_OPTION_TOO_LATE' });
       } else if ('set' in sample) {
         expect(await errorOf(() => set(socket, name, sample.set))).toMatchObject({ ...refused, syscall: 'setsockopt' });
@@ -97,17 +97,20 @@ function given(name: OptionName, row: OptionRow, sample: Given<OptionName>, take
   const readAs = (value: unknown): unknown =>
     row.readBack === 'doubled' ? 2 * (value as number) : (sample.reads ?? value);
 
-  test.each(takes)('%s %s: the initial value differs, is set, and reads back, also by sockopts', (family, type) => {
-    using socket = create(family, type);
-    const initial = readable ? get(socket, name) : undefined;
-    const value = otherThan(sample.set, initial);
-    if (readable) expect(initial).not.toEqual(readAs(value));
-    set(socket, name, value);
-    using another = create(family, type, { [name]: value });
-    if (readable) expect([get(socket, name), get(another, name)]).toEqual([readAs(value), readAs(value)]);
-  });
+  test.each(takes)(
+    '%s %s: the sample value differs from the initial one, is set, and reads back, also with sockopts',
+    (family, type) => {
+      using socket = create(family, type);
+      const initial = readable ? get(socket, name) : undefined;
+      const value = otherThan(sample.set, initial);
+      if (readable) expect(initial).not.toEqual(readAs(value));
+      set(socket, name, value);
+      using another = create(family, type, { [name]: value });
+      if (readable) expect([get(socket, name), get(another, name)]).toEqual([readAs(value), readAs(value)]);
+    },
+  );
 
-  test('reads back adjusted for some value if and only if the row says so', async () => {
+  test('the kernel adjusts some value if and only if the option row says so', async () => {
     expect(sample.adjusted !== undefined).toBe(row.readBack === 'adjusted');
     const [value, read] = (await sample.adjusted?.()) ?? [0, 1];
     expect(read).not.toEqual(value);
@@ -115,7 +118,7 @@ function given(name: OptionName, row: OptionRow, sample: Given<OptionName>, take
 
   if (row.words !== undefined) {
     test.each(Object.entries(row.words))(
-      '%j (%i) is set by word or number, and reads back as the word',
+      '%j (%i) can be set as word or number, and reads back as the word',
       (word, number) => {
         for (const [family, type] of takes) {
           using socket = create(family, type);
@@ -128,7 +131,7 @@ function given(name: OptionName, row: OptionRow, sample: Given<OptionName>, take
       },
     );
   } else if (row.readBack === undefined && row.access === undefined && (row.kind === 'int' || row.kind === 'uint')) {
-    test.each(bounds(row))('%i, at the bounds of the row, reads back', (value) => {
+    test.each(bounds(row))('%i, a bound of the option row, can be set and reads back', (value) => {
       for (const [family, type] of takes) {
         using socket = create(family, type);
         set(socket, name, value);
@@ -140,7 +143,7 @@ function given(name: OptionName, row: OptionRow, sample: Given<OptionName>, take
 
 /** It is read, and cannot be set. */
 function got(name: OptionName, row: OptionRow, sample: Got, takes: [Family, SocketType][]): void {
-  test.each(takes)('%s %s: is read, and cannot be set', async (family, type) => {
+  test.each(takes)('%s %s: the option can be read, and cannot be set', async (family, type) => {
     using socket = create(family, type);
     const expected = sample.initial(socket);
     if (typeof expected === 'string' && expected.startsWith('E')) {
@@ -152,7 +155,7 @@ function got(name: OptionName, row: OptionRow, sample: Got, takes: [Family, Sock
   });
 
   if (sample.later) {
-    test('reads another value when the state of the socket changes', async () => {
+    test('the value changes with the state of the socket', async () => {
       expect.hasAssertions();
       await sample.later?.((socket, expected) => expect(get(socket, name)).toEqual(expected));
     });

@@ -21,7 +21,7 @@ interface Sample {
   readonly missing?: () => string | undefined;
 }
 
-/** To make a raw socket takes CAP_NET_RAW already. */
+/** Creating a raw socket already needs CAP_NET_RAW. */
 const TYPES = SOCKET_TYPES.filter((type) => type !== 'raw');
 const settable = Object.entries<OptionRow>(OPTIONS).filter(
   ([name, { access, since, types = TYPES }]) =>
@@ -83,7 +83,7 @@ beforeAll(async () => {
   `);
 });
 
-testWith({ tools })('without capabilities, exactly the privileged options are refused for that', () => {
+testWith({ tools })('without capabilities exactly the options with `privilege` are refused', () => {
   const refused = settable.map(([name]) => name).filter((name) => REFUSALS.includes(outcomes[name]?.code ?? ''));
   expect(refused).toEqual(privileged);
   expect(refused.length).toBeGreaterThan(10);
@@ -97,20 +97,20 @@ testWith({ tools })('without capabilities, exactly the privileged options are re
 
 describe('the error of a privileged option', () => {
   for (const name of privileged) {
-    testWith({ tools })(`${name}: says which capability is missing`, () => {
+    testWith({ tools })(`${name}: names the missing capability`, () => {
       const code = name === 'SO_DEBUG' ? 'EACCES' : 'EPERM';
       expect(outcomes[name]).toMatchObject({ code, syscall: 'setsockopt', option: name });
       expect(outcomes[name]?.message).toContain(findOption(name)?.privilege);
     });
   }
 
-  testWith({ tools })('comes from sockopts as well, and from the raw form', () => {
+  testWith({ tools })('is the same with sockopts and by number', () => {
     expect(outcomes['create']).toMatchObject({ code: 'EPERM', option: 'SO_MARK' });
     expect(outcomes['raw']).toMatchObject({ code: 'EPERM', option: '1/36' });
   });
 });
 
-testWith({ tools })('what the doc lines say of privileges is so', () => {
+testWith({ tools })('the privileges that the doc lines mention are needed', () => {
   expect(outcomes['off']).toEqual({}); // IP_TRANSPARENT may be turned off
   expect(outcomes['SO_PRIORITY 6']).toEqual({});
   expect(outcomes['SO_PRIORITY 7']).toMatchObject({ code: 'EPERM' });

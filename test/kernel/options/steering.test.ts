@@ -112,7 +112,7 @@ test('a reuseport program selects TCP listeners as well', async () => {
 });
 
 describe('SO_ATTACH_FILTER', () => {
-  test('truncates a packet to the length that the program returns, and drops it for 0', () => {
+  test('SO_ATTACH_FILTER truncates a packet to the length that the program returns, and drops it for 0', () => {
     const [receiver] = group('ipv4', 'dgram', 1);
     const length = (): number | undefined => {
       using client = udp();
@@ -128,7 +128,7 @@ describe('SO_ATTACH_FILTER', () => {
     expect(length()).toBe(100);
   });
 
-  test('takes up to 4096 instructions and reads them back', () => {
+  test('SO_ATTACH_FILTER takes up to 4096 instructions and reads them back', () => {
     using socket = udp();
     const program = Array.from({ length: 4096 }, (_, i) => (i < 4095 ? load(i) : ret(0xffff_ffff)));
     setOption(socket, 'SO_ATTACH_FILTER', program.slice(-200));

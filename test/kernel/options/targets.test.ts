@@ -1,4 +1,4 @@
-// setOption and getOption on everything that has a descriptor, and the error of what has none.
+// setOption and getOption on everything that has a descriptor, and the error for targets without one.
 import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
@@ -54,7 +54,7 @@ const targets: Record<string, () => OptionTarget | Promise<OptionTarget>> = {
 };
 
 test.each(Object.entries(targets))(
-  '%s: an option is set and read, and the descriptor stays its own',
+  'setOption and getOption of %s work, and it keeps its descriptor',
   async (_, make) => {
     const target = await make();
     const before = listFds();
@@ -69,7 +69,7 @@ test.each(Object.entries(targets))(
 
 const BoundSocket = (net as unknown as { BoundSocket?: new (options: object) => { fd(): number; close(): void } })
   .BoundSocket;
-test.skipIf(BoundSocket === undefined)('net.BoundSocket itself (Node 24.19, 26.4)', () => {
+test.skipIf(BoundSocket === undefined)('setOption and getOption of a net.BoundSocket work (Node 24.19, 26.4)', () => {
   const bound = new BoundSocket!({ host: '127.0.0.1', port: 0 });
   setOption(bound, 'TCP_USER_TIMEOUT', 1234);
   expect(getOption(bound, 'TCP_USER_TIMEOUT')).toBe(1234);
@@ -77,7 +77,7 @@ test.skipIf(BoundSocket === undefined)('net.BoundSocket itself (Node 24.19, 26.4
   bound.close();
 });
 
-describe('a target without a descriptor throws ERR_INVALID_STATE', () => {
+describe('targets without a descriptor', () => {
   test.each<[string, () => unknown]>([
     ['net.Socket before connect', () => new net.Socket()],
     ['net.Server before listen', () => net.createServer()],
@@ -93,7 +93,7 @@ describe('a target without a descriptor throws ERR_INVALID_STATE', () => {
     ],
     ['tls.TLSSocket of nothing', () => new TLSSocket(new net.Socket())],
     ['something whose fd() is -1', () => ({ fd: () => -1 })],
-  ])('%s', async (_, make) => {
+  ])('setOption and getOption of a target without a descriptor throw ERR_INVALID_STATE: %s', async (_, make) => {
     const target = make() as OptionTarget;
     for (const action of [() => setOption(target, 'SO_PRIORITY', 3), () => getOption(target, 'SO_PRIORITY')]) {
       const error = await errorOf(action);
@@ -102,7 +102,7 @@ describe('a target without a descriptor throws ERR_INVALID_STATE', () => {
     }
   });
 
-  test('dgram.Socket that was closed', async () => {
+  test('getOption of a dgram.Socket that was closed throws ERR_INVALID_STATE', async () => {
     const socket = createSocket('udp4');
     socket.bind(0);
     await once(socket, 'listening');
@@ -111,7 +111,7 @@ describe('a target without a descriptor throws ERR_INVALID_STATE', () => {
     expect(await errorOf(() => getOption(socket, 'SO_TYPE'))).toMatchObject({ code: 'ERR_INVALID_STATE' });
   });
 
-  test('net.Server in a cluster worker, with an error that names this case', async () => {
+  test('setOption of a net.Server in a cluster worker throws ERR_INVALID_STATE, and the message explains it', async () => {
     const script = `
       import cluster from 'node:cluster';
       import { createServer } from 'node:http';
@@ -135,19 +135,19 @@ test.each<[string, unknown]>([
   ['null', null],
   ['an empty object', {}],
   ['an array', [3]],
-  ['a text', '3'],
+  ['a string', '3'],
   ['a bigint', 3n],
   ['a function', () => 3],
   ['an object with a number for fd', { fd: 3 }],
   ['an Endpoint', { address: '127.0.0.1', port: 1 }],
-])('%s is no target: ERR_INVALID_ARG_TYPE', async (_, target) => {
+])('setOption and getOption of %s throw ERR_INVALID_ARG_TYPE', async (_, target) => {
   const code = 'ERR_INVALID_ARG_TYPE';
   expect(await errorOf(() => setOption(target as OptionTarget, 'SO_PRIORITY', 1))).toMatchObject({ code });
   expect(await errorOf(() => getOption(target as OptionTarget, 'SO_PRIORITY'))).toMatchObject({ code });
 });
 
 test.each([-1, 1.5, NaN, 2 ** 31, 2 ** 32])(
-  'setOption(%d) throws ERR_OUT_OF_RANGE: not a descriptor number',
+  'getOption(%d) throws ERR_OUT_OF_RANGE, since it is not a descriptor number',
   async (target) => {
     expect(await errorOf(() => getOption(target, 'SO_TYPE'))).toMatchObject({ code: 'ERR_OUT_OF_RANGE' });
   },
@@ -185,7 +185,7 @@ import { createSocket } from 'node:dgram';
   expect([stdout, stderr]).toEqual(['ERR_INVALID_STATE\n9\n', '']);
 });
 
-describe('names and values', () => {
+describe('names and values of options', () => {
   test.each<[string, unknown, string]>([
     ['NO_SUCH_OPTION', 1, 'ERR_INVALID_ARG_VALUE'],
     ['', 1, 'ERR_INVALID_ARG_VALUE'],
@@ -202,7 +202,7 @@ describe('names and values', () => {
     ['IP_LOCAL_PORT_RANGE', [2, 1], 'ERR_OUT_OF_RANGE'],
     ['IP_LOCAL_PORT_RANGE', 40000, 'ERR_INVALID_ARG_TYPE'],
     ['TCP_CONGESTION', 'cubic\0', 'ERR_INVALID_ARG_TYPE'],
-  ])('%s = %o is %s', async (name, value, code) => {
+  ])('setOption of %o to %o throws %s', async (name, value, code) => {
     using socket = tcp();
     expect(await errorOf(() => setOption(socket, name as never, value as never))).toMatchObject({ code });
   });
@@ -217,7 +217,7 @@ describe('names and values', () => {
     [{ level: 6, name: 18 }, undefined, 'ERR_INVALID_ARG_TYPE'],
     [undefined, 1, 'ERR_INVALID_ARG_TYPE'],
     [18, 1, 'ERR_INVALID_ARG_TYPE'],
-  ])('%o = %o in raw form is %s', async (option, value, code) => {
+  ])('setOption of %o, by number, to %o throws %s', async (option, value, code) => {
     using socket = tcp();
     expect(await errorOf(() => setOption(socket, option as never, value as never))).toMatchObject({ code });
   });
@@ -288,7 +288,7 @@ async function tlsPair(): Promise<{ client: TLSSocket; server: TLSSocket }> {
 }
 
 describe('a NativeSocket whose options were set before', () => {
-  test('fails with EBADF after close(), also when another socket has its descriptor number', async () => {
+  test('setOption on a NativeSocket fails with EBADF after close(), also when another socket has its descriptor number', async () => {
     const socket = tcp();
     setOption(socket, 'SO_PRIORITY', 1);
     const { fd } = socket;
@@ -300,7 +300,7 @@ describe('a NativeSocket whose options were set before', () => {
     expect(getOption(other, 'SO_PRIORITY')).toBe(0);
   });
 
-  test('fails with EBADF after detach(), although the descriptor is open', async () => {
+  test('setOption on a NativeSocket fails with EBADF after detach(), although the descriptor is open', async () => {
     const socket = tcp();
     setOption(socket, 'SO_PRIORITY', 1);
     const fd = socket.detach();

@@ -34,7 +34,7 @@ describe.each([
     },
   ],
 ] as const)('explaining exhaustion when sock_diag is %s', (_name, play) => {
-  test('sockets are read from /proc when sock_diag is missing', async () => {
+  test('visitSockets reads /proc when sock_diag is missing', async () => {
     refusal = play;
     using _ = setSysctl('net.ipv4.ip_local_port_range', '50000 60999'); // not where the next test reserves
     using pair = await tcpPair('ipv6');
@@ -48,7 +48,7 @@ describe.each([
     expect(visited).toEqual([[pair.client.local.port, 'ESTABLISHED', Infinity, 0]]);
   });
 
-  test('connections are distinguished from bound ports, which /proc does not show', () => {
+  test('explainExhaustion tells connections from bound ports, which /proc does not show', () => {
     refusal = play;
     const remote = { address: '127.0.0.1', port: 9 };
     const range = [40000, 40003] as const;
@@ -59,14 +59,14 @@ describe.each([
   });
 });
 
-test('any other failure of sock_diag is reported as a failure', () => {
+test('tcpSockets and visitSockets throw other errors of sock_diag', () => {
   refusal = () => ({ errno: -12, rows: [], consistent: true }); // ENOMEM
   expect(thrown(() => tcpSockets())).toMatchObject({ code: 'ENOMEM' });
   expect(thrown(() => visitSockets({}, () => undefined))).toMatchObject({ code: 'ENOMEM' });
   expect(explainExhaustion({ remote: { address: '::1', port: 9 }, local: '::1', range: [1, 65535] })).toBeUndefined();
 });
 
-test('/proc reports the requested sockets', () => {
+test('procSockets returns the requested sockets', () => {
   using socket = NativeSocket.create({ family: 'ipv4', type: 'stream' });
   socket.bind({ address: '127.0.0.1', port: 0 });
   socket.listen();

@@ -61,12 +61,12 @@ function play(
 }
 
 describe('the policy of waiting for a port', () => {
-  test('searches again when a port is predicted to become free', () => {
+  test('the wait policy searches again when a port is predicted to become free', () => {
     const { at } = play(300, () => evidence({ timeWait: 10 }, 200));
     expect(at).toContain(200);
   });
 
-  test('searches earlier from time to time, with growing and randomized pauses', () => {
+  test('the wait policy also searches earlier, with growing and randomized pauses', () => {
     const { at } = play(20_000, () => evidence({ established: 10 }, undefined));
     const waits = at.map((time, i) => time - (at[i - 1] ?? 0));
     expect(waits[0]).toBeLessThanOrEqual(20);
@@ -80,7 +80,7 @@ describe('the policy of waiting for a port', () => {
     expect(at.length).toBeLessThan(35); // a search takes 4 ms: less than one percent of the time
   });
 
-  test('ends at the timeout', () => {
+  test('the wait policy ends at the timeout', () => {
     expect(play(0, () => evidence({ established: 10 }, undefined))).toEqual({ at: [], asked: [] });
   });
 
@@ -88,7 +88,7 @@ describe('the policy of waiting for a port', () => {
     ['ports in TIME-WAIT last longer', { timeWait: 10 }, 60_000],
     ['all ports are reserved', { reserved: 10 }, undefined],
     ['the range has no port', { ports: 0 }, undefined],
-  ] as const)('gives up at once when %s', (_name, counts, retryAfterMs) => {
+  ] as const)('the wait policy gives up at once when %s', (_name, counts, retryAfterMs) => {
     expect(play(10_000, () => evidence(counts, retryAfterMs)).at).toEqual([]);
   });
 
@@ -97,21 +97,21 @@ describe('the policy of waiting for a port', () => {
     ['a bound socket may be closed', { bound: 10 }, undefined],
     ['the other side may close a FIN-WAIT-2', { finWait2: 10 }, 60_000],
     ['a port has become free', { free: 1, timeWait: 9 }, 0],
-  ] as const)('continues when %s', (_name, counts, retryAfterMs) => {
+  ] as const)('the wait policy continues when %s', (_name, counts, retryAfterMs) => {
     expect(play(3000, () => evidence(counts, retryAfterMs)).at.at(-1)).toBe(3000);
   });
 
-  test('continues without evidence', () => {
+  test('the wait policy continues without evidence', () => {
     expect(play(3000, () => undefined).at.at(-1)).toBe(3000);
   });
 
-  test('does not spin when a predicted port does not become free', () => {
+  test('the wait policy does not spin when a predicted port does not become free', () => {
     const { at, asked } = play(10_000, () => evidence({ free: 1, established: 9 }, 0));
     expect(at.length).toBeLessThan(50); // two percent of the time
     expect(asked.length).toBeLessThan(12);
   });
 
-  test('starts over after a search that found a port, for the next waiter', () => {
+  test('the wait policy starts over for the next waiter after a search that found a port', () => {
     let time = 0;
     const pause = searchPauses({ now: () => time, explain: () => evidence({ established: 10 }, undefined) });
     for (const expected of [20, 20]) {
@@ -214,7 +214,7 @@ describe('recentExhaustion', () => {
   });
 });
 
-describe.each(BOTH)('waiting for a port over $family', ({ family, loopback }) => {
+describe.each(BOTH)('connect() with waitForLocalPort over $family', ({ family, loopback }) => {
   /** Connects, and repeats that while no port is free. */
   async function connect(
     listener: NativeSocket,
@@ -242,7 +242,7 @@ describe.each(BOTH)('waiting for a port over $family', ({ family, loopback }) =>
     }
   }
 
-  test('waits for a port in TIME-WAIT that may be reused in time', async () => {
+  test('connect() with waitForLocalPort waits for a port in TIME-WAIT that may be reused in time', async () => {
     using _ = setSysctl('net.ipv4.tcp_tw_reuse_delay', 600);
     using listener = listening(family, { IP_LOCAL_PORT_RANGE: [50000, 60999] });
     const first = await connect(listener, [41000, 41000], 0);
@@ -261,7 +261,7 @@ describe.each(BOTH)('waiting for a port over $family', ({ family, loopback }) =>
     expect(searches).toBeLessThan(12);
   });
 
-  test('does not wait for a port whose TIME-WAIT outlasts the timeout', async () => {
+  test('connect() with waitForLocalPort does not wait for a port whose TIME-WAIT outlasts the timeout', async () => {
     using _ = setSysctl('net.ipv4.tcp_tw_reuse', 0);
     using listener = listening(family, { IP_LOCAL_PORT_RANGE: [50000, 60999] });
     const first = await connect(listener, [41001, 41001], 0);
@@ -274,7 +274,7 @@ describe.each(BOTH)('waiting for a port over $family', ({ family, loopback }) =>
     expect(await connect(listener, [41001, 41001], 5000)).toMatchObject({ socket: undefined, searches: 1 });
   });
 
-  test('gets the port of a connection that its owner resets soon after', async () => {
+  test('connect() with waitForLocalPort gets the port of a connection that its owner resets soon after', async () => {
     using listener = listening(family, { IP_LOCAL_PORT_RANGE: [50000, 60999] });
     const first = await connect(listener, [41002, 41002], 0);
     await first.socket!.connected();
@@ -292,7 +292,7 @@ describe.each(BOTH)('waiting for a port over $family', ({ family, loopback }) =>
     expect(performance.now() - freed).toBeLessThan(500);
   });
 
-  test('ends at the timeout when no connection is closed', async () => {
+  test('connect() with waitForLocalPort fails at the timeout when no connection is closed', async () => {
     using listener = listening(family, { IP_LOCAL_PORT_RANGE: [50000, 60999] });
     const first = await connect(listener, [41003, 41003], 0);
     const begun = performance.now();

@@ -149,7 +149,7 @@ const TICKS_MS = 20;
 const LATE_MS = 3000;
 
 describe.each(BOTH)('exhaustedBy over $family', (addresses) => {
-  test("is 'connections' for a range that connections hold", async () => {
+  test("exhaustedBy is 'connections' for a range that connections hold", async () => {
     using listener = listening(addresses.family, AWAY);
     const peer = { addresses, listener, range: freshRange() };
     using pairs = await fill(peer);
@@ -170,7 +170,7 @@ describe.each(BOTH)('exhaustedBy over $family', (addresses) => {
     expect(pairs).toHaveLength(SIZE);
   });
 
-  test("is 'connections' for a range that reservations hold", () => {
+  test("exhaustedBy is 'connections' for a range that reservations hold", () => {
     const range = freshRange(2);
     const remote = Endpoint.from({ address: addresses.loopback, port: 9 });
     const sockets = range.map(() => {
@@ -193,7 +193,7 @@ describe.each(BOTH)('exhaustedBy over $family', (addresses) => {
     expect(found).toMatchObject({ by: 'connections', counts: { ports: 2, established: 2 } });
   });
 
-  test("is 'timeWait' for TIME-WAIT that is reused after tcp_tw_reuse_delay", async () => {
+  test("exhaustedBy is 'timeWait' for TIME-WAIT that is reused after tcp_tw_reuse_delay", async () => {
     using _ = setSysctl(DELAY, 400);
     using listener = listening(addresses.family, AWAY);
     const peer = { addresses, listener, range: freshRange() };
@@ -209,7 +209,7 @@ describe.each(BOTH)('exhaustedBy over $family', (addresses) => {
     await comesTrue(peer, found);
   });
 
-  test("is 'timeWait' for TIME-WAIT that is never reused and lasts a minute", async () => {
+  test("exhaustedBy is 'timeWait' for TIME-WAIT that is never reused and lasts a minute", async () => {
     using listener = listening(addresses.family, AWAY);
     const peer = { addresses, listener, range: freshRange() };
     using pairs = await fill(peer);
@@ -228,7 +228,7 @@ describe.each(BOTH)('exhaustedBy over $family', (addresses) => {
     }
   });
 
-  test("is 'timeWait' for FIN-WAIT-2, which lasts tcp_fin_timeout and is never reused", async () => {
+  test("exhaustedBy is 'timeWait' for FIN-WAIT-2, which lasts tcp_fin_timeout and is never reused", async () => {
     using _ = setSysctl('net.ipv4.tcp_fin_timeout', 1);
     using __ = setSysctl(DELAY, 1);
     using listener = listening(addresses.family, AWAY);
@@ -245,7 +245,7 @@ describe.each(BOTH)('exhaustedBy over $family', (addresses) => {
     await comesTrue(peer, found);
   });
 
-  test('counts a half-closed socket that is still open as a connection', async () => {
+  test('exhaustedBy counts a half-closed socket that is still open as a connection', async () => {
     using listener = listening(addresses.family, AWAY);
     const peer = { addresses, listener, range: freshRange(1) };
     using pairs = await fill(peer, 1);
@@ -254,7 +254,7 @@ describe.each(BOTH)('exhaustedBy over $family', (addresses) => {
     expect(explain(peer)).toMatchObject({ by: 'connections', counts: { ports: 1, established: 1 } });
   });
 
-  test.each(['listening', 'bound'])("is 'boundPorts' for %s sockets, whatever their address", (state) => {
+  test.each(['listening', 'bound'])("exhaustedBy is 'boundPorts' for %s sockets on any address", (state) => {
     using listener = listening(addresses.family, AWAY);
     const peer = { addresses, listener, range: freshRange() };
     const holders = Array.from({ length: SIZE }, (_, i) => {
@@ -276,7 +276,7 @@ describe.each(BOTH)('exhaustedBy over $family', (addresses) => {
     expect(socket).toBeDefined();
   });
 
-  test("is 'boundPorts' for ports bound for a connection elsewhere, which only the kernel knows", async () => {
+  test("exhaustedBy is 'boundPorts' for ports that were bound for a connection to another destination", async () => {
     using listener = listening(addresses.family, AWAY);
     using elsewhere = listening(addresses.family, AWAY);
     const peer = { addresses, listener, range: freshRange(1) };
@@ -297,7 +297,7 @@ describe.each(BOTH)('exhaustedBy over $family', (addresses) => {
     expect(later.retryAfterMs).toBeGreaterThan(59_000);
   });
 
-  test("is 'reservedPorts' for ip_local_reserved_ports", () => {
+  test("exhaustedBy is 'reservedPorts' for ip_local_reserved_ports", () => {
     using listener = listening(addresses.family, AWAY);
     const peer = { addresses, listener, range: freshRange() };
     using _ = reservedPorts(peer.range.join('-'));
@@ -308,7 +308,7 @@ describe.each(BOTH)('exhaustedBy over $family', (addresses) => {
     expect(found.remedy).toMatch(/10 are in net.ipv4.ip_local_reserved_ports/);
   });
 
-  test("is 'mixed' when several causes hold the ports", async () => {
+  test("exhaustedBy is 'mixed' when several causes hold the ports", async () => {
     using _ = setSysctl(DELAY, 1000);
     using listener = listening(addresses.family, AWAY);
     const peer = { addresses, listener, range: freshRange() };
@@ -332,7 +332,7 @@ describe.each(BOTH)('exhaustedBy over $family', (addresses) => {
     await comesTrue(peer, found);
   });
 
-  test('is reported for bind without a port, which needs a port that is free toward every destination', async () => {
+  test('exhaustedBy is reported for bind without a port, which needs a port that is free toward every destination', async () => {
     using listener = listening(addresses.family, AWAY);
     using elsewhere = listening(addresses.family, AWAY);
     const range = freshRange(2);

@@ -17,13 +17,13 @@ function create(family: Family, type: SocketType = 'stream'): NativeSocket {
 }
 
 describe.each(SOCKETS)('IP_LOCAL_PORT_RANGE on an $family $type socket', ({ family, type }) => {
-  test('is unset initially', () => {
+  test('IP_LOCAL_PORT_RANGE is unset initially', () => {
     using socket = create(family, type);
     expect(getOption(socket, 'IP_LOCAL_PORT_RANGE')).toEqual([0, 0]);
     expect(getOption(socket, RAW)).toEqual(new Uint8Array(4));
   });
 
-  test.each([0, 1, 2, 3, 5, 8, 16])('is EINVAL for a value of %i bytes', async (size) => {
+  test.each([0, 1, 2, 3, 5, 8, 16])('IP_LOCAL_PORT_RANGE fails with EINVAL for a value of %i bytes', async (size) => {
     using socket = create(family, type);
     await refused(
       () => {
@@ -44,7 +44,7 @@ describe.each(SOCKETS)('IP_LOCAL_PORT_RANGE on an $family $type socket', ({ fami
     [0, 40000],
     [40000, 0],
     [0, 0],
-  ] as const)('accepts [%i, %i] by name and by number, and reads back the same', (lo, hi) => {
+  ] as const)('IP_LOCAL_PORT_RANGE accepts [%i, %i] by name and by number, and reads back the same', (lo, hi) => {
     using byName = create(family, type);
     setOption(byName, 'IP_LOCAL_PORT_RANGE', [lo, hi]);
     using byNumber = create(family, type);
@@ -55,14 +55,14 @@ describe.each(SOCKETS)('IP_LOCAL_PORT_RANGE on an $family $type socket', ({ fami
     }
   });
 
-  test('is reset by [0, 0]', () => {
+  test('IP_LOCAL_PORT_RANGE is reset by [0, 0]', () => {
     using socket = create(family, type);
     setOption(socket, 'IP_LOCAL_PORT_RANGE', [40000, 40001]);
     setOption(socket, 'IP_LOCAL_PORT_RANGE', [0, 0]);
     expect(getOption(socket, 'IP_LOCAL_PORT_RANGE')).toEqual([0, 0]);
   });
 
-  test('with lo > hi is EINVAL by number, and is refused by name before the kernel is called', async () => {
+  test('IP_LOCAL_PORT_RANGE with lo > hi fails with EINVAL by number, and is refused by name before the kernel is called', async () => {
     using socket = create(family, type);
     for (const [lo, hi] of [
       [40001, 40000],
@@ -95,7 +95,7 @@ describe.each(SOCKETS)('IP_LOCAL_PORT_RANGE on an $family $type socket', ({ fami
     ['a bound above 65535', [1, 65536], 'ERR_OUT_OF_RANGE'],
     ['NaN', [Number.NaN, 2], 'ERR_OUT_OF_RANGE'],
     ['a fraction', [1.5, 2], 'ERR_OUT_OF_RANGE'],
-  ])('refuses %s by name', async (_, value, code) => {
+  ])('IP_LOCAL_PORT_RANGE refuses %s by name', async (_, value, code) => {
     using socket = create(family, type);
     await refused(
       () => {
@@ -105,7 +105,7 @@ describe.each(SOCKETS)('IP_LOCAL_PORT_RANGE on an $family $type socket', ({ fami
     );
   });
 
-  test('writes the first bytes into a shorter buffer, and four into a longer one', () => {
+  test('IP_LOCAL_PORT_RANGE is read as the first bytes into a shorter buffer, and as four into a longer one', () => {
     using socket = create(family, type);
     setOption(socket, 'IP_LOCAL_PORT_RANGE', [0x1234, 0x5678]);
     const whole = packed(0x1234, 0x5678);
@@ -114,7 +114,7 @@ describe.each(SOCKETS)('IP_LOCAL_PORT_RANGE on an $family $type socket', ({ fami
   });
 });
 
-test('a range is a u32: 40000-60000 read as an int32 is negative, and read by name is not', () => {
+test('IP_LOCAL_PORT_RANGE is a u32: 40000-60000 is negative as an int32, but not by name', () => {
   using socket = create('ipv4');
   setOption(socket, RAW, (60000 << 16) | 40000);
   expect((60000 << 16) | 40000).toBeLessThan(0);
@@ -154,7 +154,7 @@ describe.each(SOCKETS)('options of an $family $type socket that has a port', ({ 
     ['by bind to a port', bindTo],
     ['by bind to port 0', bindToAny],
     ['by connect', connectTo],
-  ] as const)('after %s, IP_LOCAL_PORT_RANGE is refused by name and ignored by number', async (_, assign) => {
+  ] as const)('IP_LOCAL_PORT_RANGE after %s is refused by name and ignored by number', async (_, assign) => {
     using peer = refusing(addresses);
     using socket = create(addresses.family, type);
     assign(socket, addresses, peer);
@@ -173,14 +173,14 @@ describe.each(SOCKETS)('options of an $family $type socket that has a port', ({ 
     expect(socket.local.port).toBe(port);
   });
 
-  test('IP_LOCAL_PORT_RANGE is refused on a borrowed descriptor as well', async () => {
+  test('IP_LOCAL_PORT_RANGE is also refused on a borrowed descriptor', async () => {
     using socket = bound(addresses, { address: addresses.loopback, port: 0 }, {}, type);
     await refused(() => {
       setOption(socket.fd, 'IP_LOCAL_PORT_RANGE', [50000, 50001]);
     }, tooLate);
   });
 
-  test('IP_BIND_ADDRESS_NO_PORT is refused as well', async () => {
+  test('IP_BIND_ADDRESS_NO_PORT is refused, too', async () => {
     using socket = bound(addresses, { address: addresses.loopback, port: 0 }, {}, type);
     await refused(
       () => {

@@ -86,11 +86,14 @@ describe.each(BOTH)('port ranges over $family', (addresses) => {
     test.each([
       { range: [50000, 50003], count: 4 },
       { range: [50007, 50007], count: 1 },
-    ] as const)('finds all ports of $range and no other, and fails when none is left', ({ range, count }) => {
-      const { ports, error } = fill(addresses, way, range);
-      expect(ports).toEqual(Array.from({ length: count }, (_, i) => range[0] + i));
-      expect(error).toMatchObject(way.exhausted);
-    });
+    ] as const)(
+      'the kernel finds all ports of $range and no other, and fails when none is left',
+      ({ range, count }) => {
+        const { ports, error } = fill(addresses, way, range);
+        expect(ports).toEqual(Array.from({ length: count }, (_, i) => range[0] + i));
+        expect(error).toMatchObject(way.exhausted);
+      },
+    );
 
     // Each bound outside the sysctl's range is ignored on its own.
     test.each([
@@ -105,10 +108,13 @@ describe.each(BOTH)('port ranges over $family', (addresses) => {
       { sysctl: '50000 50003', range: [49998, 49999], picked: [50000, 50003] },
       { sysctl: '32768 60999', range: [60990, 61010], picked: [60990, 60999] },
       { sysctl: '32768 60999', range: [32760, 32771], picked: [32768, 32771] },
-    ] as const)('with sysctl $sysctl and range $range picks from $picked', ({ sysctl, range, picked: [lo, hi] }) => {
-      using _ = setSysctl(SYSCTL, sysctl);
-      expect(fill(addresses, way, range).ports).toEqual(Array.from({ length: hi - lo + 1 }, (_, i) => lo + i));
-    });
+    ] as const)(
+      'the kernel picks from $picked with sysctl $sysctl and range $range',
+      ({ sysctl, range, picked: [lo, hi] }) => {
+        using _ = setSysctl(SYSCTL, sysctl);
+        expect(fill(addresses, way, range).ports).toEqual(Array.from({ length: hi - lo + 1 }, (_, i) => lo + i));
+      },
+    );
 
     test.each([
       { range: [1000, 1009], picked: [32768, 60999] },
@@ -117,13 +123,16 @@ describe.each(BOTH)('port ranges over $family', (addresses) => {
       { range: [20000, 0], picked: [32768, 60999] },
       { range: [0, 40000], picked: [32768, 40000] },
       { range: [50000, 0], picked: [50000, 60999] },
-    ] as const)('with sysctl 32768 60999 and range $range stays within $picked', ({ range, picked: [lo, hi] }) => {
-      const { ports } = fill(addresses, way, range, 20);
-      expect(ports).toHaveLength(20);
-      expect(ports.filter((port) => port < lo || port > hi)).toEqual([]);
-    });
+    ] as const)(
+      'the kernel stays within $picked with sysctl 32768 60999 and range $range',
+      ({ range, picked: [lo, hi] }) => {
+        const { ports } = fill(addresses, way, range, 20);
+        expect(ports).toHaveLength(20);
+        expect(ports.filter((port) => port < lo || port > hi)).toEqual([]);
+      },
+    );
 
-    test('skips ip_local_reserved_ports', () => {
+    test('the kernel skips ip_local_reserved_ports', () => {
       using _ = reservedPorts('45000-45007');
       expect(fill(addresses, way, [45000, 45009]).ports).toEqual([45008, 45009]);
       const { ports, error } = fill(addresses, way, [45002, 45005]);
@@ -245,33 +254,36 @@ describe.each(BOTH)('IP_BIND_ADDRESS_NO_PORT, $family', (addresses) => {
 
   test.each([
     ['without bind', { sockopts: {}, port: undefined, shares: true }],
-    ['with it', { sockopts: NO_PORT, port: 0, shares: true }],
+    ['with IP_BIND_ADDRESS_NO_PORT and bind to port 0', { sockopts: NO_PORT, port: 0, shares: true }],
     ['with SO_REUSEADDR and the port', { sockopts: { SO_REUSEADDR: true }, port: 50007, shares: true }],
     ['with bind to port 0', { sockopts: {}, port: 0, shares: false }],
     ['with bind to port 0 and SO_REUSEADDR', { sockopts: { SO_REUSEADDR: true }, port: 0, shares: false }],
-  ] as const)('one port toward two destinations: %s', async (_, { sockopts, port, shares }) => {
-    const reach = (destination: number): NativeSocket => {
-      const socket = NativeSocket.create({
-        family: addresses.family,
-        type: 'stream',
-        sockopts: { ...sockopts, ...DEFERRED, IP_LOCAL_PORT_RANGE: [50007, 50007] },
-      });
-      try {
-        if (port !== undefined) socket.bind(at(port));
-        expect(socket.connect(at(destination))).toBe(true);
-        return socket;
-      } catch (error) {
-        socket.close();
-        throw error;
-      }
-    };
-    using first = reach(9);
-    expect(first.local.port).toBe(50007);
-    if (shares) {
-      using second = reach(10);
-      expect(second.local.port).toBe(50007);
-    } else await refused(() => reach(10), { code: 'EADDRINUSE', syscall: 'bind' });
-  });
+  ] as const)(
+    'two destinations share a port, or bind refuses the second: %s',
+    async (_, { sockopts, port, shares }) => {
+      const reach = (destination: number): NativeSocket => {
+        const socket = NativeSocket.create({
+          family: addresses.family,
+          type: 'stream',
+          sockopts: { ...sockopts, ...DEFERRED, IP_LOCAL_PORT_RANGE: [50007, 50007] },
+        });
+        try {
+          if (port !== undefined) socket.bind(at(port));
+          expect(socket.connect(at(destination))).toBe(true);
+          return socket;
+        } catch (error) {
+          socket.close();
+          throw error;
+        }
+      };
+      using first = reach(9);
+      expect(first.local.port).toBe(50007);
+      if (shares) {
+        using second = reach(10);
+        expect(second.local.port).toBe(50007);
+      } else await refused(() => reach(10), { code: 'EADDRINUSE', syscall: 'bind' });
+    },
+  );
 
   test('UDP sockets cannot share a port, whatever their destinations', async () => {
     const options = { ...NO_PORT, IP_LOCAL_PORT_RANGE: [50007, 50007] } as const;

@@ -112,20 +112,20 @@ function failures(results: readonly Attempt[]): string[] {
 }
 
 describe.each(BOTH)('this_works: $family, bound by port number with SO_REUSEADDR', (addresses) => {
-  test('connects again at once, whatever the TIME-WAIT settings', async () => {
+  test('a port bound with SO_REUSEADDR connects again at once with any TIME-WAIT settings', async () => {
     for (const reuse of [0, 1, 2]) {
       using _ = setSysctl(REUSE, reuse);
       expect(connected(await run({ ...thisWorks(addresses), pauseMs: 1 }))).toBe(ATTEMPTS);
     }
   });
 
-  test('does not connect again without SO_REUSEADDR', async () => {
+  test('a port bound without SO_REUSEADDR does not connect again in TIME-WAIT', async () => {
     const results = await run({ ...thisWorks(addresses), sockopts: {} });
     expect(connected(results)).toBe(1);
     expect(failures(results)).toEqual(['EADDRINUSE']);
   });
 
-  test('does not connect again without timestamps', async () => {
+  test('a port bound with SO_REUSEADDR does not connect again without timestamps', async () => {
     using _ = setSysctl('net.ipv4.tcp_timestamps', 0);
     const results = await run(thisWorks(addresses));
     expect(connected(results)).toBe(1);
@@ -152,7 +152,7 @@ const TABLE = [
 
 describe.each(BOTH)('this_doesnt: $family, port chosen by connect', (addresses) => {
   test.each(addresses === IPV4 ? TABLE : TABLE.filter(([, ms]) => ms === 1 || ms === 100))(
-    'with tcp_tw_reuse=%i, tcp_tw_reuse_delay=%i reuses its port accordingly',
+    'connect reuses a port in TIME-WAIT according to tcp_tw_reuse=%i, tcp_tw_reuse_delay=%i',
     async (reuse, reuseDelay) => {
       using _ = setSysctl(REUSE, reuse);
       using __ = setSysctl(DELAY, reuseDelay);
@@ -177,14 +177,14 @@ describe.each(BOTH)('this_doesnt: $family, port chosen by connect', (addresses) 
     },
   );
 
-  test('without a pause between connections, a delay of 1 ms still limits reuse', async () => {
+  test('connect without a pause between connections is still limited by a delay of 1 ms', async () => {
     using _ = setSysctl(DELAY, 1);
     const results = await run({ ...thisDoesnt(addresses), pauseMs: 0, attempts: 300 });
     expect(connected(results)).toBeGreaterThan(1);
     for (const { code, latest } of results) if (code === undefined) expect(latest).toBeGreaterThan(1);
   });
 
-  test('a range without bind behaves the same', async () => {
+  test('connect from a range without bind reuses ports in the same way', async () => {
     using _ = setSysctl(DELAY, 1);
     const program = { ...thisDoesnt(addresses), sockopts: {} };
     expect(connected(await run({ ...program, bind: 'nothing' }))).toBe(ATTEMPTS);
@@ -214,7 +214,7 @@ describe.each(BOTH)('this_doesnt: $family, port chosen by connect', (addresses) 
     expect(connected(await run({ ...thisDoesnt(addresses), closes: 'server' }))).toBe(ATTEMPTS);
   });
 
-  test('without timestamps no port is reused', async () => {
+  test('connect reuses no port without timestamps', async () => {
     using _ = setSysctl(DELAY, 1);
     using __ = setSysctl('net.ipv4.tcp_timestamps', 0);
     expect(connected(await run(thisDoesnt(addresses)))).toBe(1);

@@ -20,7 +20,7 @@ import {
 checkDescriptors();
 
 describe.each(BOTH)('activate() over $family', (addresses) => {
-  test('resolves with a socket that is connected from the reserved port', async () => {
+  test('activate() resolves with a socket that is connected from the reserved port', async () => {
     await using server = await serve(addresses.loopback);
     const reservation = reserve({ remote: server, local: { address: addresses.loopback } });
     const { port } = reservation.local;
@@ -42,7 +42,7 @@ describe.each(BOTH)('activate() over $family', (addresses) => {
     await closed(socket);
   });
 
-  test('receives data from a server that speaks first', async () => {
+  test('activate() receives data from a server that speaks first', async () => {
     await using server = await serve(addresses.loopback, (socket) => socket.write('220 hello\r\n'));
     const socket = await reserve({ remote: server }).activate();
     const [greeting] = (await once(socket, 'data')) as [Buffer];
@@ -50,7 +50,7 @@ describe.each(BOTH)('activate() over $family', (addresses) => {
     await closed(socket);
   });
 
-  test('exchanges data in both directions, and ends', async () => {
+  test('activate() exchanges data in both directions, and ends', async () => {
     await using server = await serve(addresses.loopback, echo);
     const socket = await reserve({ remote: server }).activate();
     const sent = Buffer.alloc(1 << 20, 'linux-sockets ');
@@ -61,7 +61,7 @@ describe.each(BOTH)('activate() over $family', (addresses) => {
     expect(Buffer.concat(received).equals(sent)).toBe(true);
   });
 
-  test('connects a hundred reservations in parallel', async () => {
+  test('activate() connects a hundred reservations in parallel', async () => {
     await using server = await serve(addresses.loopback, (socket) => socket.end('x'));
     const reservations = reserveMany(100, { remote: server });
     const ports = reservations.map(({ local }) => local.port);
@@ -70,7 +70,7 @@ describe.each(BOTH)('activate() over $family', (addresses) => {
     await Promise.all(sockets.map(closed));
   });
 
-  test('rejects with ECONNREFUSED from a port without a listener, as net.connect does, and frees the port', async () => {
+  test('activate() rejects with ECONNREFUSED from a port without a listener, as net.connect does, and frees the port', async () => {
     using peer = refusing(addresses);
     await failsAndFrees({ remote: peer.local }, addresses, async (reservation) => {
       const { port } = reservation.local;
@@ -92,7 +92,7 @@ describe.each(BOTH)('activate() over $family', (addresses) => {
     });
   });
 
-  test('rejects with ETIMEDOUT after `timeout` without an answer, and frees the port', async () => {
+  test('activate() rejects with ETIMEDOUT after `timeout` without an answer, and frees the port', async () => {
     using hole = await blackHole(addresses);
     await failsAndFrees({ remote: hole.local }, addresses, async (reservation) => {
       const { local, remote } = reservation;
@@ -112,7 +112,7 @@ describe.each(BOTH)('activate() over $family', (addresses) => {
     });
   });
 
-  test('rejects with ETIMEDOUT when the kernel gives up, and frees the port', async () => {
+  test('activate() rejects with ETIMEDOUT when the kernel gives up, and frees the port', async () => {
     using hole = await blackHole(addresses);
     const options = { remote: hole.local, sockopts: { TCP_USER_TIMEOUT: 1 } };
     await failsAndFrees(options, addresses, async (reservation) => {
@@ -125,7 +125,7 @@ describe.each(BOTH)('activate() over $family', (addresses) => {
     });
   });
 
-  test('rejects with AbortError for a signal that is already aborted, and frees the port', async () => {
+  test('activate() rejects with AbortError for a signal that is already aborted, and frees the port', async () => {
     await using server = await serve(addresses.loopback);
     const reason = new Error('not wanted');
     await failsAndFrees({ remote: server }, addresses, async (reservation) => {
@@ -135,7 +135,7 @@ describe.each(BOTH)('activate() over $family', (addresses) => {
     });
   });
 
-  test('rejects with AbortError when aborted while connecting, and frees the port', async () => {
+  test('activate() rejects with AbortError when aborted while connecting, and frees the port', async () => {
     using hole = await blackHole(addresses);
     const controller = new AbortController();
     const reason = new Error('changed my mind');
@@ -150,7 +150,7 @@ describe.each(BOTH)('activate() over $family', (addresses) => {
     });
   });
 
-  test('rejects with AbortError when AbortSignal.timeout expires, and frees the port', async () => {
+  test('activate() rejects with AbortError when AbortSignal.timeout expires, and frees the port', async () => {
     using hole = await blackHole(addresses);
     await failsAndFrees({ remote: hole.local }, addresses, async (reservation) => {
       const error = await rejection(reservation.activate({ signal: AbortSignal.timeout(50) }));
@@ -159,7 +159,7 @@ describe.each(BOTH)('activate() over $family', (addresses) => {
   });
 
   test.each(['release', Symbol.dispose] as const)(
-    'rejects when the reservation is released while connecting (%s)',
+    'activate() rejects when the reservation is released while connecting (%s)',
     async (how) => {
       using hole = await blackHole(addresses);
       await failsAndFrees({ remote: hole.local }, addresses, async (reservation) => {
@@ -174,20 +174,23 @@ describe.each(BOTH)('activate() over $family', (addresses) => {
   );
 
   // A FIN would leave the 4-tuple in FIN-WAIT-2 or TIME-WAIT: the caller has not seen this connection, so it can be reset.
-  test.each(['a release', 'an abort'])('frees the port after %s in the tick in which it connects', async (how) => {
-    await using server = await serve(addresses.loopback);
-    const controller = new AbortController();
-    await failsAndFrees({ remote: server }, addresses, async (reservation) => {
-      const { fd } = reservation;
-      const activation = rejection(reservation.activate({ signal: controller.signal }));
-      while (getOption(fd, 'TCP_INFO').state !== 'ESTABLISHED'); // connected in the kernel; this thread has not been notified yet
-      if (how === 'a release') reservation.release();
-      else controller.abort();
-      expect((await activation).message).toMatch(how === 'a release' ? /released/ : /aborted/);
-    });
-  });
+  test.each(['a release', 'an abort'])(
+    'activate() frees the port after %s in the tick in which it connects',
+    async (how) => {
+      await using server = await serve(addresses.loopback);
+      const controller = new AbortController();
+      await failsAndFrees({ remote: server }, addresses, async (reservation) => {
+        const { fd } = reservation;
+        const activation = rejection(reservation.activate({ signal: controller.signal }));
+        while (getOption(fd, 'TCP_INFO').state !== 'ESTABLISHED'); // connected in the kernel; this thread has not been notified yet
+        if (how === 'a release') reservation.release();
+        else controller.abort();
+        expect((await activation).message).toMatch(how === 'a release' ? /released/ : /aborted/);
+      });
+    },
+  );
 
-  test('rejects when called twice, and the first call continues', async () => {
+  test('activate() rejects when called twice, and the first call continues', async () => {
     await using server = await serve(addresses.loopback);
     const reservation = reserve({ remote: server });
     const activation = reservation.activate();
@@ -198,7 +201,7 @@ describe.each(BOTH)('activate() over $family', (addresses) => {
     await closed(socket);
   });
 
-  test('does not touch the socket when its signal is aborted after it connected', async () => {
+  test('activate() does not touch the socket when its signal is aborted after it connected', async () => {
     await using server = await serve(addresses.loopback, echo);
     const controller = new AbortController();
     const socket = await reserve({ remote: server }).activate({ signal: controller.signal, timeout: 60_000 });

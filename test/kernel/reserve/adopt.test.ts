@@ -24,7 +24,7 @@ test.each(BOTH)(
   },
 );
 
-describe('PortReservation.adopt() refuses, and leaves the descriptor to the caller,', () => {
+describe('descriptors that PortReservation.adopt() refuses', () => {
   async function staysOpen(socket: NativeSocket, action: (fd: number) => unknown): Promise<void> {
     const { fd } = socket;
     await refused(() => action(fd), { name: 'SocketError', code: 'ERR_INVALID_STATE' }, /does not hold a reservation/);
@@ -32,28 +32,31 @@ describe('PortReservation.adopt() refuses, and leaves the descriptor to the call
     expect(fstatSync(fd).isSocket()).toBe(true);
   }
 
-  test.each(BOTH)('a socket that is bound, listening, connecting or connected, $family', async (addresses) => {
-    using socket = bound(addresses, { address: addresses.loopback, port: 0 });
-    const { local } = socket;
-    await staysOpen(socket, (fd) => PortReservation.adopt({ fd, local, remote: '127.0.0.1:9' }));
-    socket.listen();
-    await staysOpen(socket, (fd) => PortReservation.adopt({ fd, local, remote: '127.0.0.1:9' }));
+  test.each(BOTH)(
+    'PortReservation.adopt() refuses a socket that is bound, listening, connecting or connected, and leaves it open, $family',
+    async (addresses) => {
+      using socket = bound(addresses, { address: addresses.loopback, port: 0 });
+      const { local } = socket;
+      await staysOpen(socket, (fd) => PortReservation.adopt({ fd, local, remote: '127.0.0.1:9' }));
+      socket.listen();
+      await staysOpen(socket, (fd) => PortReservation.adopt({ fd, local, remote: '127.0.0.1:9' }));
 
-    using hole = await blackHole(addresses);
-    using connecting = bound(addresses, { address: addresses.loopback, port: 0 });
-    connecting.connect(hole.local); // SYN_SENT as well, but with a SYN sent
-    await staysOpen(connecting, (fd) => PortReservation.adopt({ fd, local: connecting.local, remote: hole.local }));
+      using hole = await blackHole(addresses);
+      using connecting = bound(addresses, { address: addresses.loopback, port: 0 });
+      connecting.connect(hole.local); // SYN_SENT as well, but with a SYN sent
+      await staysOpen(connecting, (fd) => PortReservation.adopt({ fd, local: connecting.local, remote: hole.local }));
 
-    using connected = bound(addresses, { address: addresses.loopback, port: 0 });
-    connected.connect(local);
-    await connected.connected();
-    await staysOpen(connected, (fd) => PortReservation.adopt({ fd, local: connected.local, remote: local }));
+      using connected = bound(addresses, { address: addresses.loopback, port: 0 });
+      connected.connect(local);
+      await connected.connected();
+      await staysOpen(connected, (fd) => PortReservation.adopt({ fd, local: connected.local, remote: local }));
 
-    using udp = bound(addresses, { address: addresses.loopback, port: 0 }, {}, 'dgram');
-    await staysOpen(udp, (fd) => PortReservation.adopt({ fd, local: udp.local, remote: '127.0.0.1:9' }));
-  });
+      using udp = bound(addresses, { address: addresses.loopback, port: 0 }, {}, 'dgram');
+      await staysOpen(udp, (fd) => PortReservation.adopt({ fd, local: udp.local, remote: '127.0.0.1:9' }));
+    },
+  );
 
-  test('a reservation whose port or address differs from the given one', async () => {
+  test('PortReservation.adopt() refuses a reservation whose port or address differs from the given one, and leaves it open', async () => {
     using reservation = reserve({ remote: '127.0.0.1:9' });
     const { fd, local, remote } = reservation;
     for (const wrong of [local.withPort(local.port - 1), { address: '127.0.0.2', port: local.port }]) {
@@ -62,7 +65,7 @@ describe('PortReservation.adopt() refuses, and leaves the descriptor to the call
     expect(reservation.verify()).toBe(true);
   });
 
-  test('a file descriptor of a file', async () => {
+  test('PortReservation.adopt() refuses the descriptor of a file, and leaves it open', async () => {
     const fd = openSync('/dev/null', 'r');
     await refused(() => PortReservation.adopt({ fd, local: '127.0.0.1:1', remote: '127.0.0.1:9' }), {
       code: 'ERR_INVALID_STATE',
@@ -70,7 +73,7 @@ describe('PortReservation.adopt() refuses, and leaves the descriptor to the call
     closeSync(fd);
   });
 
-  test('a descriptor that is not open', async () => {
+  test('PortReservation.adopt() refuses a descriptor that is not open', async () => {
     const fd = openSync('/dev/null', 'r');
     closeSync(fd);
     await refused(() => PortReservation.adopt({ fd, local: '127.0.0.1:1', remote: '127.0.0.1:9' }), {
@@ -78,7 +81,7 @@ describe('PortReservation.adopt() refuses, and leaves the descriptor to the call
     });
   });
 
-  test('an ordinary net.Socket that arrives with a message', async () => {
+  test('PortReservation.adopt() refuses an ordinary net.Socket that arrives with a message, and leaves it open', async () => {
     await using server = await serve('127.0.0.1', echo);
     const socket = connect(server.port, '127.0.0.1');
     await once(socket, 'connect');

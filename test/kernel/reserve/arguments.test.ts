@@ -12,7 +12,7 @@ const TYPE = { name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' };
 const VALUE = { name: 'TypeError', code: 'ERR_INVALID_ARG_VALUE' };
 const RANGE = { name: 'RangeError', code: 'ERR_OUT_OF_RANGE' };
 
-describe('reserve() refuses', () => {
+describe('arguments of reserve()', () => {
   test.each([
     ['nothing', undefined, TYPE],
     ['null', null, TYPE],
@@ -21,7 +21,7 @@ describe('reserve() refuses', () => {
     ['a function', () => undefined, TYPE],
     ['no remote', {}, TYPE],
     ['an empty array', [], TYPE],
-  ] as const)('%s as options', async (_, options, error) => {
+  ] as const)('reserve() refuses %s as options', async (_, options, error) => {
     await refused(() => reserve(options as never), error);
     await refused(() => reserveMany(1, options as never), error);
   });
@@ -47,7 +47,7 @@ describe('reserve() refuses', () => {
     ['2**32 for a port', { address: '127.0.0.1', port: 2 ** 32 }, RANGE],
     ['port 0', { address: '127.0.0.1', port: 0 }, RANGE],
     ['port 0 in text', '[::1]:0', RANGE],
-  ] as const)('%s as remote', async (_, value, error) => {
+  ] as const)('reserve() refuses %s as remote', async (_, value, error) => {
     await refused(() => reserve({ remote: value as never }), error, /options\.remote/);
   });
 
@@ -63,12 +63,12 @@ describe('reserve() refuses', () => {
     ['null for a port', { address: '127.0.0.1', port: null }, TYPE],
     ['a port above 65535', { address: '127.0.0.1', port: 65536 }, RANGE],
     ['a fraction of a port', { address: '127.0.0.1', port: 0.5 }, RANGE],
-  ] as const)('%s as `local`', async (_, local, error) => {
+  ] as const)('reserve() refuses %s as `local`', async (_, local, error) => {
     await refused(() => reserve({ remote, local: local as never }), error, /options\.local/);
   });
 
   test.each(['shareLocalPort', 'freebind', 'transparent'] as const)(
-    'a value other than a boolean for `%s`',
+    'reserve() refuses a value other than a boolean for `%s`',
     async (name) => {
       for (const value of [1, 0, 'true', {}, []]) {
         await refused(() => reserve({ remote, [name]: value as never }), TYPE, new RegExp(`"options\\.${name}"`));
@@ -76,12 +76,12 @@ describe('reserve() refuses', () => {
     },
   );
 
-  test.each(['shareLocalPort', 'freebind', 'transparent'] as const)('null for `%s`', async (name) => {
+  test.each(['shareLocalPort', 'freebind', 'transparent'] as const)('reserve() refuses null for `%s`', async (name) => {
     await refused(() => reserve({ remote, [name]: null as never }), TYPE, new RegExp(`"options\\.${name}"`));
   });
 
   test.each(['localport', 'port', 'host', 'localAddress', 'reuseAddr', 'exclusive', 'toString', '__proto__x'])(
-    'the unknown option %s',
+    'reserve() refuses the unknown option %s',
     async (name) => {
       await refused(
         () => reserve({ remote, [name]: 1 }),
@@ -108,7 +108,7 @@ describe('reserve() with sockopts', () => {
     ['IPV6_TRANSPARENT', true, /`transparent`/],
     ['TCP_FASTOPEN_CONNECT', false, /sets it itself/],
     ['TCP_FASTOPEN_NO_COOKIE', false, /sets it itself/],
-  ] as const)('with %s, refuses %s', async (name, value, why) => {
+  ] as const)('reserve() with sockopts and %s refuses %s', async (name, value, why) => {
     const sockopts = { [name]: value } as SocketOptions;
     await refused(() => reserve({ remote, sockopts }), VALUE, new RegExp(`"options\\.sockopts\\.${name}"`), why);
     await refused(() => reserveMany(2, { remote, sockopts }), VALUE, why);
@@ -121,11 +121,11 @@ describe('reserve() with sockopts', () => {
     ['a value out of range', { IP_TTL: 256 }, RANGE, /IP_TTL/],
     ['null', null, TYPE, /sockopts/],
     ['text', 'TCP_NODELAY', TYPE, /sockopts/],
-  ] as const)('refuses %s', async (_, sockopts, error, message) => {
+  ] as const)('reserve() with sockopts refuses %s', async (_, sockopts, error, message) => {
     await refused(() => reserve({ remote, sockopts: sockopts as never }), error, message);
   });
 
-  test('leaves no descriptor when the kernel refuses one', async () => {
+  test('reserve() with sockopts leaves no descriptor when the kernel refuses an option', async () => {
     await refused(() => reserve({ remote, sockopts: { TCP_CONGESTION: 'no-such' } }), {
       code: 'ENOENT',
       syscall: 'setsockopt',
@@ -138,7 +138,7 @@ describe('reserve() with sockopts', () => {
     });
   });
 
-  test('sets them on the reservation, and on the socket made from it', () => {
+  test('reserve() sets sockopts on the reservation, and on the socket made from it', () => {
     using reservation = reserve({
       remote,
       sockopts: { TCP_NODELAY: true, SO_KEEPALIVE: true, TCP_KEEPIDLE: 77, IP_TTL: 33 },
@@ -154,7 +154,7 @@ describe('reserve() with sockopts', () => {
     socket.destroy();
   });
 
-  test('ignores undefined values', () => {
+  test('reserve() ignores sockopts that are undefined', () => {
     using reservation = reserve({ remote, sockopts: { TCP_NODELAY: undefined } });
     expect(reservation.verify()).toBe(true);
   });
@@ -181,7 +181,7 @@ test("setOption(reservation, 'IP_LOCAL_PORT_RANGE') is refused as too late", asy
 
 describe('reserve() and net.ipv4.tcp_fastopen', () => {
   test.each(['0', '2', '4', '1026'])(
-    '%s without the client bit fails with errno 95 and names the sysctl',
+    'reserve() with net.ipv4.tcp_fastopen=%s, without the client bit, fails with errno 95 and names the sysctl',
     async (value) => {
       using _ = setSysctl('net.ipv4.tcp_fastopen', value);
       await refused(
@@ -201,13 +201,16 @@ describe('reserve() and net.ipv4.tcp_fastopen', () => {
     },
   );
 
-  test.each(['1', '3', '5', '7', '519', '1537'])('%s with the client bit succeeds', (value) => {
-    using _ = setSysctl('net.ipv4.tcp_fastopen', value);
-    using reservation = reserve({ remote });
-    expect(reservation.verify()).toBe(true);
-  });
+  test.each(['1', '3', '5', '7', '519', '1537'])(
+    'reserve() with net.ipv4.tcp_fastopen=%s, with the client bit, succeeds',
+    (value) => {
+      using _ = setSysctl('net.ipv4.tcp_fastopen', value);
+      using reservation = reserve({ remote });
+      expect(reservation.verify()).toBe(true);
+    },
+  );
 
-  test('0 after the reservation leaves it held', async () => {
+  test('a reservation stays held when net.ipv4.tcp_fastopen is set to 0', async () => {
     await expectNoNewFds(() => {
       using reservation = reserve({ remote });
       using _ = setSysctl('net.ipv4.tcp_fastopen', '0');

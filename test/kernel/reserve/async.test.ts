@@ -15,7 +15,7 @@ import { errorOf } from '../../support/sockets.js';
 
 checkDescriptors();
 
-/** A port of its own for each test, so that what is known of one search says nothing of the next. */
+/** A different port for each test, so that cached evidence of one search does not apply to the next. */
 let next = 45_600;
 function onePort({ loopback }: Addresses): ReserveOptions & { readonly localPortRange: readonly [number, number] } {
   const port = next++;
@@ -38,7 +38,7 @@ const EXHAUSTED = {
 };
 
 describe.each(BOTH)('reserveAsync() over $family', (addresses) => {
-  test('resolves with a held reservation when a port is free', async () => {
+  test('reserveAsync() resolves with a held reservation when a port is free', async () => {
     const options = onePort(addresses);
     using reservation = await reserveAsync(options);
     expect(reservation.state).toBe('held');
@@ -47,7 +47,7 @@ describe.each(BOTH)('reserveAsync() over $family', (addresses) => {
   });
 
   test.each([{}, { shareLocalPort: false }])(
-    'waits for a port that another reservation releases, with %j',
+    'reserveAsync() waits for a port that another reservation releases, with %j',
     async (more) => {
       const options = { ...onePort(addresses), ...more };
       const first = reserve(options);
@@ -59,7 +59,7 @@ describe.each(BOTH)('reserveAsync() over $family', (addresses) => {
     },
   );
 
-  test('serves several waiters in turn, one port for each', async () => {
+  test('reserveAsync() serves several waiters in turn, one port for each', async () => {
     const options = onePort(addresses);
     const first = reserve(options);
     let held = 1;
@@ -78,7 +78,7 @@ describe.each(BOTH)('reserveAsync() over $family', (addresses) => {
     expect(most).toBe(1);
   });
 
-  test('rejects with ERR_PORT_RANGE_EXHAUSTED at the timeout', async () => {
+  test('reserveAsync() rejects with ERR_PORT_RANGE_EXHAUSTED at the timeout', async () => {
     const options = onePort(addresses);
     using first = reserve(options);
     const since = performance.now();
@@ -88,7 +88,7 @@ describe.each(BOTH)('reserveAsync() over $family', (addresses) => {
     expect(first.state).toBe('held');
   });
 
-  test('with waitForLocalPort: false rejects at once', async () => {
+  test('reserveAsync() with waitForLocalPort: false rejects at once', async () => {
     const options = onePort(addresses);
     using first = reserve(options);
     const failed = reserveAsync({ ...options, waitForLocalPort: false });
@@ -98,7 +98,7 @@ describe.each(BOTH)('reserveAsync() over $family', (addresses) => {
     expect(first.state).toBe('held');
   });
 
-  test('rejects at once when no port of the range can become free', async () => {
+  test('reserveAsync() rejects at once when no port of the range can become free', async () => {
     const options = onePort(addresses);
     using _ = reservedPorts(String(options.localPortRange[0]));
     const since = performance.now();
@@ -108,7 +108,7 @@ describe.each(BOTH)('reserveAsync() over $family', (addresses) => {
     expect(error).toMatchObject({ exhaustedBy: 'reservedPorts' });
   });
 
-  test('rejects with AbortError when its signal is aborted while it waits, and removes its listener', async () => {
+  test('reserveAsync() rejects with AbortError when its signal is aborted while it waits, and removes its listener', async () => {
     const options = onePort(addresses);
     using first = reserve(options);
     const controller = new AbortController();

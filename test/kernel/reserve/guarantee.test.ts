@@ -167,8 +167,8 @@ test.each(REUSE)(
   },
 );
 
-describe.each(BOTH)('reserve() of an $family port is refused', (addresses) => {
-  test('when a listener already has the port, on the wildcard or on the same address', async () => {
+describe.each(BOTH)('reserve() of an $family port', (addresses) => {
+  test('reserve() of a port is refused when a listener has it, on the wildcard or on the same address', async () => {
     using peer = refusing(addresses);
     for (const address of [addresses.wildcard, addresses.loopback]) {
       using listener = bound(addresses, { address, port: 0 }, { IP_LOCAL_PORT_RANGE: [50000, 50999] });
@@ -182,7 +182,7 @@ describe.each(BOTH)('reserve() of an $family port is refused', (addresses) => {
     }
   });
 
-  test('when another address or the other family has the port by bind', async () => {
+  test('reserve() of a port is refused when another address or the other family has it by bind', async () => {
     using peer = refusing(addresses);
     const other = addresses === IPV4 ? IPV6 : IPV4;
     const range = { IP_LOCAL_PORT_RANGE: [51000, 51999] } as const;
@@ -203,7 +203,7 @@ describe.each(BOTH)('$family reservations made by hand', (addresses) => {
   test.each([
     ['SO_REUSEADDR', { SO_REUSEADDR: true }],
     ['SO_REUSEPORT', { SO_REUSEPORT: true }],
-  ] as const)('with %s: the port is lost to a listener that sets it too', (_, sockopts) => {
+  ] as const)('reservations with %s lose the port to a listener that sets it, too', (_, sockopts) => {
     using peer = refusing(addresses);
     using reservation = rawReservation(addresses, peer.local, sockopts);
     for (const address of [addresses.loopback, addresses.wildcard]) {
@@ -220,13 +220,13 @@ describe.each(BOTH)('$family reservations made by hand', (addresses) => {
   test.each([
     ['SO_REUSEADDR', { SO_REUSEADDR: true }],
     ['SO_REUSEPORT', { SO_REUSEPORT: true }],
-  ] as const)('with %s: the port is kept from a socket without it', (_, sockopts) => {
+  ] as const)('reservations with %s keep the port from a socket without it', (_, sockopts) => {
     using peer = refusing(addresses);
     using reservation = rawReservation(addresses, peer.local, sockopts);
     expect(thrown(() => bound(addresses, reservation.local))).toMatchObject({ code: 'EADDRINUSE' });
   });
 
-  test('with SO_BINDTODEVICE: the 4-tuple is shared with a socket that is not bound to the device', async () => {
+  test('reservations with SO_BINDTODEVICE share the 4-tuple with a socket that is not bound to the device', async () => {
     using peer = refusing(addresses);
     using reservation = rawReservation(addresses, peer.local, { SO_BINDTODEVICE: 'lo' });
     const { local } = reservation;
@@ -242,35 +242,32 @@ test.each([
   ['SO_REUSEPORT', true, /listen on it/],
   ['SO_BINDTODEVICE', 'lo', /the same 4-tuple/],
   ['SO_BINDTOIFINDEX', 1, /the same 4-tuple/],
-] as const)(
-  '%s is refused by reserve() and by setOption() on a reservation, with the reason',
-  async (name, value, why) => {
-    using scope = held(IPV4);
-    const { reservation } = scope;
-    const { remote } = reservation;
-    await refused(
-      () => reserve({ remote, sockopts: { [name]: value } }),
-      { name: 'TypeError', code: 'ERR_INVALID_ARG_VALUE' },
-      new RegExp(`"options\\.sockopts\\.${name}"`),
-      why,
-    );
-    await refused(
-      () => {
-        setOption(reservation, name as never, value as never); // does not compile otherwise
-      },
-      { name: 'TypeError', code: 'ERR_INVALID_ARG_VALUE' },
-      why,
-    );
-    await refused(
-      () => {
-        const bytes = typeof value === 'string' ? Buffer.from(value) : Number(value);
-        setOption(reservation, { level: 1, name: OPTIONS[name].name }, bytes);
-      },
-      { name: 'TypeError', code: 'ERR_INVALID_ARG_VALUE' },
-      why,
-    );
-    await refused(() => bound(IPV4, reservation.local, { SO_REUSEADDR: true, SO_REUSEPORT: true }), {
-      code: 'EADDRINUSE',
-    });
-  },
-);
+] as const)('reserve(), and setOption() on a reservation, refuse %s and say why', async (name, value, why) => {
+  using scope = held(IPV4);
+  const { reservation } = scope;
+  const { remote } = reservation;
+  await refused(
+    () => reserve({ remote, sockopts: { [name]: value } }),
+    { name: 'TypeError', code: 'ERR_INVALID_ARG_VALUE' },
+    new RegExp(`"options\\.sockopts\\.${name}"`),
+    why,
+  );
+  await refused(
+    () => {
+      setOption(reservation, name as never, value as never); // does not compile otherwise
+    },
+    { name: 'TypeError', code: 'ERR_INVALID_ARG_VALUE' },
+    why,
+  );
+  await refused(
+    () => {
+      const bytes = typeof value === 'string' ? Buffer.from(value) : Number(value);
+      setOption(reservation, { level: 1, name: OPTIONS[name].name }, bytes);
+    },
+    { name: 'TypeError', code: 'ERR_INVALID_ARG_VALUE' },
+    why,
+  );
+  await refused(() => bound(IPV4, reservation.local, { SO_REUSEADDR: true, SO_REUSEPORT: true }), {
+    code: 'EADDRINUSE',
+  });
+});

@@ -103,14 +103,14 @@ describe.each(BOTH)('when $family ports run out', (addresses) => {
 describe('reserveMany()', () => {
   const remote = { address: '127.0.0.1', port: 9 };
 
-  test('makes the requested number of reservations, each with its own port', () => {
+  test('reserveMany() makes the requested number of reservations, each with its own port', () => {
     const reservations = reserveMany(100, { remote });
     using _ = all(reservations);
     expect(new Set(reservations.map(({ local }) => local.port)).size).toBe(100);
     expect(new Set(reservations.map(({ fd }) => fd)).size).toBe(100);
   });
 
-  test('makes all or none: a failure frees its ports and closes its descriptors', async () => {
+  test('reserveMany() makes all or none: a failure frees its ports and closes its descriptors', async () => {
     const range = { remote, localPortRange: [45000, 45009] } as const;
     using taken = reserve({ remote, local: { address: '127.0.0.1', port: 45007 } });
     expect(taken.local.port).toBe(45007);
@@ -119,7 +119,7 @@ describe('reserveMany()', () => {
     expect(nine).toBeDefined();
   });
 
-  test('accepts a count from 1 to 65535, and refuses all else before a socket is made', async () => {
+  test('reserveMany() accepts a count from 1 to 65535, and refuses any other before a socket is made', async () => {
     for (const count of [0, -1, 65536, 1.5, Number.NaN, Infinity]) {
       await refused(() => reserveMany(count, { remote }), { name: 'RangeError', code: 'ERR_OUT_OF_RANGE' }, /"count"/);
     }
@@ -150,26 +150,26 @@ describe.each([
   const target = { remote: { address: remote, port: 53 } };
   const shape = { name: 'SyscallError', syscall: 'connect', address: remote, port: 53, reason: 'noRoute' };
 
-  test('without a route fails with ENETUNREACH', async () => {
+  test('reserve() without a route fails with ENETUNREACH', async () => {
     await refused(() => reserve(target), { ...shape, code: 'ENETUNREACH' }, /no route/, /ip route get/);
   });
 
-  test('with an unreachable route fails with EHOSTUNREACH', async () => {
+  test('reserve() with an unreachable route fails with EHOSTUNREACH', async () => {
     using _ = route('unreachable', prefix);
     await refused(() => reserve(target), { ...shape, code: 'EHOSTUNREACH' }, /unreachable/);
   });
 
-  test('with a prohibit route fails with EACCES', async () => {
+  test('reserve() with a prohibit route fails with EACCES', async () => {
     using _ = route('prohibit', prefix);
     await refused(() => reserve(target), { ...shape, code: 'EACCES' }, /prohibit/);
   });
 
-  test('with a blackhole route fails with EINVAL', async () => {
+  test('reserve() with a blackhole route fails with EINVAL', async () => {
     using _ = route('blackhole', prefix);
     await refused(() => reserve(target), { ...shape, code: 'EINVAL' }, /black hole/);
   });
 
-  test('with port 0 is refused before the kernel is called', async () => {
+  test('reserve() toward port 0 is refused before the kernel is called', async () => {
     for (const address of [remote, addresses.loopback]) {
       await refused(
         () => reserve({ remote: { address, port: 0 } }),
@@ -179,7 +179,7 @@ describe.each([
     }
   });
 
-  test('fails in reserveMany() as in reserve(), and leaves nothing open', async () => {
+  test('reserveMany() toward an unreachable destination fails as reserve() does, and leaves nothing open', async () => {
     await refused(() => reserveMany(10, target), { ...shape, code: 'ENETUNREACH' });
   });
 });

@@ -134,7 +134,7 @@ describe.each(BOTH)('packets of $family reservations', (addresses) => {
     expect(await capture.frames()).toEqual([]);
   });
 
-  test('options set on a reservation send nothing, and it stays held', async () => {
+  test('options set on a reservation send nothing, and the reservation stays held', async () => {
     using peer = refusing(addresses);
     using reservation = reserve({ remote: peer.local, sockopts: { SO_KEEPALIVE: true, TCP_KEEPIDLE: 1 } });
     using capture = Capture.start();

@@ -12,7 +12,7 @@ const RANGE = 'net.ipv4.ip_local_port_range';
 describe.each(BOTH)('reserve() with localPortRange, $family', (addresses) => {
   const target = { remote: { address: addresses.loopback, port: 9 } };
 
-  test('takes its port from the range, with and without a local address', () => {
+  test('reserve() takes its port from localPortRange, with and without a local address', () => {
     for (const local of [undefined, { address: addresses.loopback }]) {
       for (let i = 0; i < 50; i++) {
         using reservation = reserve({
@@ -26,7 +26,7 @@ describe.each(BOTH)('reserve() with localPortRange, $family', (addresses) => {
     }
   });
 
-  test('gives every port of the range, whether their number is odd or even', () => {
+  test('reserve() gives every port of localPortRange, whether their number is odd or even', () => {
     for (const localPortRange of [
       [40000, 40008],
       [40001, 40004],
@@ -39,7 +39,7 @@ describe.each(BOTH)('reserve() with localPortRange, $family', (addresses) => {
     }
   });
 
-  test('accepts the bounds of the sysctl', () => {
+  test('reserve() accepts the bounds of the sysctl as localPortRange', () => {
     using lowest = reserve({ ...target, localPortRange: [32768, 32768] });
     using highest = reserve({ ...target, localPortRange: [60999, 60999] });
     using whole = reserve({ ...target, localPortRange: [32768, 60999] });
@@ -53,7 +53,7 @@ describe.each(BOTH)('reserve() with localPortRange, $family', (addresses) => {
     ['both bounds', [1024, 65535]],
     ['all of it, below', [1000, 1009]],
     ['all of it, above', [61000, 61009]],
-  ] as const)('refuses a range with %s outside the sysctl range', async (_, localPortRange) => {
+  ] as const)('reserve() refuses a localPortRange with %s outside the sysctl range', async (_, localPortRange) => {
     await refused(
       () => reserve({ ...target, localPortRange }),
       { name: 'RangeError', code: 'ERR_OUT_OF_RANGE' },
@@ -131,7 +131,7 @@ describe('when the sysctl range changes', () => {
 });
 
 describe('reserve() without a range', () => {
-  test('sets the whole range, so that odd and even ports are found alike', () => {
+  test('reserve() without a range sets the whole range, so that odd and even ports are found alike', () => {
     const reservations = reserveMany(200, { remote });
     using _ = all(reservations);
     expect(getOption(reservations[0]!, 'IP_LOCAL_PORT_RANGE')).toEqual([1, 65535]);
@@ -152,7 +152,7 @@ describe('reserve() without a range', () => {
     expect(ports.filter((port) => port % 2 === 1)).toEqual([]);
   });
 
-  test('never picks ip_local_reserved_ports', () => {
+  test('reserve() without a range never picks ip_local_reserved_ports', () => {
     using _ = setSysctl(RANGE, '40000 40009');
     using __ = reservedPorts('40000-40004,40006,40008-40020');
     const reservations = reserveMany(2, { remote });
@@ -165,21 +165,21 @@ describe('reserve() without a range', () => {
 describe.each(BOTH)('reserve() with a port in an $family `local`', (addresses) => {
   const at = (port: number): { address: string; port: number } => ({ address: addresses.loopback, port });
 
-  test('shares the port between destinations when it lies inside the sysctl range', () => {
+  test('reserve() with a local port inside the sysctl range shares it between destinations', () => {
     const reservations = [9, 10, 11, 12].map((port) => reserve({ remote: at(port), local: at(40000) }));
     using _ = all(reservations);
     expect(reservations.map(({ local }) => local.port)).toEqual([40000, 40000, 40000, 40000]);
     expect(reservations.every((reservation) => reservation.verify())).toBe(true);
   });
 
-  test('gives the port once per destination', async () => {
+  test('reserve() with a local port gives it once per destination', async () => {
     using first = reserve({ remote: at(9), local: at(40000) });
     expect(first.local.port).toBe(40000);
     await refused(() => reserve({ remote: at(9), local: at(40000) }), EXHAUSTED, /1 port of 40000-40000/);
   });
 
   test.each([1, 1023, 32767, 61000, 65535])(
-    '%i, outside the sysctl range, requires shareLocalPort: false',
+    'reserve() requires shareLocalPort: false for local port %i, outside the sysctl range',
     async (port) => {
       await refused(
         () => reserve({ remote: at(9), local: at(port) }),
@@ -193,7 +193,7 @@ describe.each(BOTH)('reserve() with a port in an $family `local`', (addresses) =
     },
   );
 
-  test('refuses a port outside localPortRange when both are given', async () => {
+  test('reserve() refuses a local port outside localPortRange when both are given', async () => {
     for (const shareLocalPort of [true, false]) {
       using reservation = reserve({ remote: at(9), local: at(40005), localPortRange: [40000, 40009], shareLocalPort });
       expect(reservation.local.port).toBe(40005);
@@ -206,7 +206,7 @@ describe.each(BOTH)('reserve() with a port in an $family `local`', (addresses) =
     }
   });
 
-  test('with port 0 lets the kernel pick the port', () => {
+  test('reserve() with local port 0 lets the kernel pick the port', () => {
     using reservation = reserve({ remote: at(9), local: at(0) });
     expect(reservation.local.port).toBeGreaterThan(0);
   });
@@ -219,16 +219,19 @@ describe.each(BOTH)('reserve() with shareLocalPort: false, $family', (addresses)
     ['with a local address', { local: { address: addresses.loopback } }],
     ['without', {}],
     ['with a range', { localPortRange: [40000, 40999] }],
-  ] as const)('keeps its port from every other destination, %s', async (_, options) => {
-    using alone = reserve({ remote: at(9), shareLocalPort: false, ...options });
-    const { port } = alone.local;
-    expect(alone.verify()).toBe(true);
-    await refused(() => reserve({ remote: at(10), local: at(port) }), EXHAUSTED);
-    await refused(() => reserve({ remote: at(10), local: at(port), shareLocalPort: false }), { code: 'EADDRINUSE' });
-    await refused(() => bound(addresses, at(port), { SO_REUSEADDR: true }), { code: 'EADDRINUSE' });
-  });
+  ] as const)(
+    'reserve() with shareLocalPort: false keeps its port from every other destination, %s',
+    async (_, options) => {
+      using alone = reserve({ remote: at(9), shareLocalPort: false, ...options });
+      const { port } = alone.local;
+      expect(alone.verify()).toBe(true);
+      await refused(() => reserve({ remote: at(10), local: at(port) }), EXHAUSTED);
+      await refused(() => reserve({ remote: at(10), local: at(port), shareLocalPort: false }), { code: 'EADDRINUSE' });
+      await refused(() => bound(addresses, at(port), { SO_REUSEADDR: true }), { code: 'EADDRINUSE' });
+    },
+  );
 
-  test('is not given a port that a shared reservation has', async () => {
+  test('reserve() with shareLocalPort: false does not get a port that a shared reservation has', async () => {
     using shared = reserve({ remote: at(9), local: at(40000) });
     expect(shared.verify()).toBe(true);
     await refused(() => reserve({ remote: at(10), local: at(40000), shareLocalPort: false }), {
@@ -238,27 +241,27 @@ describe.each(BOTH)('reserve() with shareLocalPort: false, $family', (addresses)
     });
   });
 
-  test('gets its port from the range', () => {
+  test('reserve() with shareLocalPort: false gets its port from the range', () => {
     const reservations = reserveMany(4, { remote: at(9), shareLocalPort: false, localPortRange: [40000, 40003] });
     using _ = all(reservations);
     expect(reservations.map(({ local }) => local.port).sort()).toEqual([40000, 40001, 40002, 40003]);
   });
 
   // bind(2) tries the ports of the other parity first, and misses the last one of a range with an odd number of them.
-  test('gets every port of a range with an odd number of ports', () => {
+  test('reserve() with shareLocalPort: false gets every port of a range with an odd number of ports', () => {
     const reservations = reserveMany(3, { remote: at(9), shareLocalPort: false, localPortRange: [40000, 40002] });
     using _ = all(reservations);
     expect(reservations.map(({ local }) => local.port).sort()).toEqual([40000, 40001, 40002]);
   });
 
-  test('gets every port of a sysctl range with an odd number of ports', () => {
+  test('reserve() with shareLocalPort: false gets every port of a sysctl range with an odd number of ports', () => {
     using _ = setSysctl(RANGE, '40000 40002');
     const reservations = reserveMany(3, { remote: at(9), shareLocalPort: false });
     using __ = all(reservations);
     expect(reservations.map(({ local }) => local.port).sort()).toEqual([40000, 40001, 40002]);
   });
 
-  test('frees its port when it is released', () => {
+  test('reserve() with shareLocalPort: false frees its port when it is released', () => {
     reserve({ remote: at(9), local: at(40000), shareLocalPort: false }).release();
     using again = reserve({ remote: at(9), local: at(40000), shareLocalPort: false });
     expect(again.local.port).toBe(40000);

@@ -34,7 +34,7 @@ checkDescriptors();
 describe.each(BOTH)('reserve() from an $family source', (addresses) => {
   const remote = { address: addresses.loopback, port: 9 };
 
-  test('without `local` takes the address of the route', () => {
+  test('reserve() without `local` takes the address of the route', () => {
     using reservation = reserve({ remote });
     expect(reservation.local).toBeInstanceOf(Endpoint);
     expect(reservation.local.address).toBe(addresses.loopback);
@@ -42,19 +42,19 @@ describe.each(BOTH)('reserve() from an $family source', (addresses) => {
     expect(plain(reservation.remote)).toEqual(remote);
   });
 
-  test('with `local` has that address', () => {
+  test('reserve() with `local` has that address', () => {
     using reservation = reserve({ remote, local: { address: addresses.other } });
     expect(reservation.local.address).toBe(addresses.other);
     expect(getOption(reservation, 'SO_DOMAIN')).toBe(addresses === IPV4 ? 2 : 10);
     expect(reservation.verify()).toBe(true);
   });
 
-  test('with the wildcard as `local` takes the address of the route', () => {
+  test('reserve() with the wildcard as `local` takes the address of the route', () => {
     using reservation = reserve({ remote, local: { address: addresses.wildcard, port: 0 } });
     expect(reservation.local.address).toBe(addresses.loopback);
   });
 
-  test('describes itself in util.inspect, and keeps its endpoints after the release', async () => {
+  test('a reservation describes itself in util.inspect, and keeps its endpoints after the release', async () => {
     const { inspect } = await import('node:util');
     const reservation = reserve({ remote });
     const { local } = reservation;
@@ -66,7 +66,7 @@ describe.each(BOTH)('reserve() from an $family source', (addresses) => {
     expect(inspect(reservation)).toContain(`fd: -1`);
   });
 
-  test('accepts endpoints in every form', () => {
+  test('reserve() accepts endpoints in every form', () => {
     const text = addresses === IPV4 ? '127.0.0.1' : '[::1]';
     using a = reserve({ remote: `${text}:9`, local: `${text}:0` });
     using b = reserve({
@@ -77,7 +77,7 @@ describe.each(BOTH)('reserve() from an $family source', (addresses) => {
     expect([a, b].map(({ local }) => local.address)).toEqual([addresses.loopback, addresses.loopback]);
   });
 
-  test('is refused from an address that this host does not have, with the command that routes it here', async () => {
+  test('reserve() refuses an address that this host does not have, with the command that routes it here', async () => {
     const foreign = addresses === IPV4 ? '192.0.2.77' : '2001:db8::77';
     const command = addresses === IPV4 ? 'ip route add local 192.0.2.77/32' : 'ip -6 route add local 2001:db8::77/128';
     for (const shareLocalPort of [true, false]) {
@@ -90,7 +90,7 @@ describe.each(BOTH)('reserve() from an $family source', (addresses) => {
     }
   });
 
-  test('activates from its address', async () => {
+  test('a reservation activates from its address', async () => {
     await using server = await serve(addresses.loopback);
     using reservation = reserve({ remote: server, local: { address: addresses.other } });
     const socket = await reservation.activate();
@@ -106,7 +106,7 @@ describe('reserve() toward an IPv4-mapped address', () => {
     ['without a local address', undefined],
     ['from a mapped one', { address: '::ffff:127.0.0.2' }],
     ['from an IPv4 one', { address: '127.0.0.2' }],
-  ])('%s, uses an IPv6 socket and reports IPv4 addresses', (_, local) => {
+  ])('reserve() toward an IPv4-mapped address uses an IPv6 socket and reports IPv4 addresses: %s', (_, local) => {
     using reservation = reserve({ remote, ...(local && { local }) });
     expect(reservation.remote).toMatchObject({ address: '127.0.0.1', mapped: true, family: 'ipv4' });
     expect(reservation.local).toMatchObject({
@@ -118,7 +118,7 @@ describe('reserve() toward an IPv4-mapped address', () => {
     expect(reservation.verify()).toBe(true);
   });
 
-  test('connects over IPv4', async () => {
+  test('a reservation toward an IPv4-mapped address connects over IPv4', async () => {
     await using server = await serve('127.0.0.1');
     using reservation = reserve({ remote: { address: '::ffff:127.0.0.1', port: server.port } });
     using capture = Capture.start();
@@ -130,20 +130,20 @@ describe('reserve() toward an IPv4-mapped address', () => {
     socket.destroy();
   });
 
-  test('can be detached and adopted', () => {
+  test('a reservation toward an IPv4-mapped address can be detached and adopted', () => {
     const moved = reserve({ remote, local: { address: '127.0.0.1' } }).detach();
     using adopted = PortReservation.adopt(moved);
     expect(adopted.verify()).toBe(true);
   });
 });
 
-describe('reserve() refuses families that differ', () => {
+describe('reserve() with different families', () => {
   test.each([
     ['127.0.0.1', '::1'],
     ['::1', '127.0.0.1'],
     ['::ffff:127.0.0.1', '::1'],
     ['::1', '::ffff:127.0.0.1'],
-  ])('toward %s from %s', async (to, from) => {
+  ])('reserve() refuses different families: toward %s from %s', async (to, from) => {
     await refused(
       () => reserve({ remote: { address: to, port: 9 }, local: { address: from } }),
       { name: 'TypeError', code: 'ERR_INVALID_ARG_VALUE' },
@@ -172,24 +172,27 @@ test.each([
 );
 
 describe('reserve() with link-local addresses', () => {
-  test.each(['name', 'number'])('with a zone by %s can be reserved, detached and adopted', async (how) => {
-    await using peer = await NetworkNamespace.create();
-    const { peerName } = await peer.link('current', {
-      addresses: ['fe80::2/64'],
-      peerAddresses: ['fe80::1/64'],
-    });
-    const zone = how === 'name' ? peerName : String(interfaceIndex(peerName));
-    const reservation = reserve({
-      remote: { address: `fe80::2%${zone}`, port: 9 },
-      local: { address: `fe80::1%${zone}` },
-    });
-    expect(reservation.local.scopeId).toBe(interfaceIndex(peerName));
-    using adopted = adoptOrClose(reservation.detach());
-    expect(adopted.verify()).toBe(true);
-    expect(await rejection(adopted.activate())).toMatchObject({ code: 'ECONNREFUSED', syscall: 'connect' });
-  });
+  test.each(['name', 'number'])(
+    'a link-local reservation with a zone by %s can be made, detached and adopted',
+    async (how) => {
+      await using peer = await NetworkNamespace.create();
+      const { peerName } = await peer.link('current', {
+        addresses: ['fe80::2/64'],
+        peerAddresses: ['fe80::1/64'],
+      });
+      const zone = how === 'name' ? peerName : String(interfaceIndex(peerName));
+      const reservation = reserve({
+        remote: { address: `fe80::2%${zone}`, port: 9 },
+        local: { address: `fe80::1%${zone}` },
+      });
+      expect(reservation.local.scopeId).toBe(interfaceIndex(peerName));
+      using adopted = adoptOrClose(reservation.detach());
+      expect(adopted.verify()).toBe(true);
+      expect(await rejection(adopted.activate())).toMatchObject({ code: 'ECONNREFUSED', syscall: 'connect' });
+    },
+  );
 
-  test('without a zone is refused by the kernel', async () => {
+  test('reserve() with a link-local address without a zone is refused by the kernel', async () => {
     await refused(() => reserve({ remote: { address: 'fe80::2', port: 9 } }), { code: 'EINVAL', syscall: 'connect' });
   });
 });
@@ -198,7 +201,7 @@ describe('reserve() with freebind', () => {
   const PREFIX = 'fd00:1009:beef::/48';
   const SOURCE = 'fd00:1009:beef::dead';
 
-  test('reserves any address of an IPv6 prefix that is routed here, and connects from it', async () => {
+  test('reserve() with freebind reserves any address of an IPv6 prefix that is routed here, and connects from it', async () => {
     using _ = route('local', PREFIX, 'dev', 'lo');
     await using server = await serve('::1');
     await refused(() => reserve({ remote: server, local: { address: SOURCE } }), { code: 'EADDRNOTAVAIL' });
@@ -209,7 +212,7 @@ describe('reserve() with freebind', () => {
     socket.destroy();
   });
 
-  test('reserves one port on many addresses of the prefix', () => {
+  test('reserve() with freebind reserves one port on many addresses of a prefix', () => {
     using _ = route('local', PREFIX, 'dev', 'lo');
     const reservations = Array.from({ length: 50 }, (_, i) =>
       reserve({
@@ -223,12 +226,12 @@ describe('reserve() with freebind', () => {
     expect(reservations.every((reservation) => reservation.verify())).toBe(true);
   });
 
-  test('reserves an IPv6 address that is routed nowhere, from which the kernel would send', () => {
+  test('reserve() with freebind reserves an IPv6 address that is not routed here, from which the kernel would send', () => {
     using reservation = reserve({ remote: '[::1]:9', local: { address: '2001:db8::77' }, freebind: true });
     expect(reservation.verify()).toBe(true);
   });
 
-  test('reserves an address of an IPv4 prefix that is routed here, as a plain bind does', () => {
+  test('reserve() with freebind reserves an address of an IPv4 prefix that is routed here, as a plain bind does', () => {
     using _ = route('local', '192.0.2.0/24', 'dev', 'lo');
     for (const freebind of [false, true]) {
       using reservation = reserve({ remote: '127.0.0.1:9', local: { address: '192.0.2.77' }, freebind });
@@ -236,7 +239,7 @@ describe('reserve() with freebind', () => {
     }
   });
 
-  test('from an IPv4 address that is not local fails with ENETUNREACH, and transparent is what allows it', async () => {
+  test('reserve() with freebind from an IPv4 address that is not local fails with ENETUNREACH, unless transparent is set', async () => {
     await refused(
       () => reserve({ remote: '127.0.0.1:9', local: { address: '192.0.2.77' }, freebind: true }),
       { code: 'ENETUNREACH', syscall: 'connect', reason: 'sourceNotLocal', localAddress: '192.0.2.77' },
@@ -245,7 +248,7 @@ describe('reserve() with freebind', () => {
     );
   });
 
-  test('is not needed where ip_nonlocal_bind is set', () => {
+  test('reserve() does not need freebind when ip_nonlocal_bind is set', () => {
     using _ = setSysctl('net.ipv6.ip_nonlocal_bind', '1');
     using reservation = reserve({ remote: '[::1]:9', local: { address: '2001:db8::77' } });
     expect(reservation.verify()).toBe(true);
@@ -256,7 +259,7 @@ describe('reserve() with transparent', () => {
   test.each([
     { addresses: IPV4, source: '192.0.2.77', option: 'IP_TRANSPARENT' },
     { addresses: IPV6, source: '2001:db8::77', option: 'IPV6_TRANSPARENT' },
-  ] as const)('reserves any $addresses.family address', ({ addresses, source, option }) => {
+  ] as const)('reserve() with transparent reserves any $addresses.family address', ({ addresses, source, option }) => {
     using reservation = reserve({
       remote: { address: addresses.loopback, port: 9 },
       local: { address: source },
@@ -267,7 +270,7 @@ describe('reserve() with transparent', () => {
     expect(reservation.verify()).toBe(true);
   });
 
-  test('sends from that address', async () => {
+  test('reserve() with transparent sends from an address of another host', async () => {
     await using peer = await NetworkNamespace.create();
     const { peerName } = await peer.link('current', { addresses: ['10.9.8.2/24'], peerAddresses: ['10.9.8.1/24'] });
     using capture = Capture.start(peerName);
@@ -287,7 +290,7 @@ test.each([
   { prefix: '10.77.0.1/32', remote: '127.0.0.1:9', code: 'ECONNABORTED' },
   { prefix: 'fd00:77::1/128', remote: '[::1]:9', code: 'ETIMEDOUT' },
 ])(
-  'when the source $prefix is removed the reservation stays, its activation fails with $code, and the port is freed',
+  'a reservation whose source $prefix is removed stays held, its activation fails with $code, and its port is freed',
   async ({ prefix, remote, code }) => {
     const [source = ''] = prefix.split('/');
     const options = { remote, local: { address: source, port: 40000 } };
@@ -304,7 +307,7 @@ test.each([
   },
 );
 
-test('many sources and destinations share a few ports', () => {
+test('reservations of many sources and destinations share a few ports', () => {
   const options = { localPortRange: [40000, 40001] } as const;
   const reservations = ['127.0.0.1', '127.0.0.2', '127.0.0.3'].flatMap((source) =>
     [9, 10, 11].flatMap((port) =>

@@ -25,7 +25,7 @@ const GONE = { name: 'SocketError', code: 'ERR_INVALID_STATE' };
 describe.each(BOTH)('state of an $family reservation', (addresses) => {
   const remote = { address: addresses.loopback, port: 9 };
 
-  test("is 'held', with SYN_SENT and no segment sent", () => {
+  test("a new reservation is 'held', with SYN_SENT and no segment sent", () => {
     using reservation = reserve({ remote });
     expect(reservation.state).toBe('held');
     expect(reservation.verify()).toBe(true);
@@ -34,7 +34,7 @@ describe.each(BOTH)('state of an $family reservation', (addresses) => {
     expect(getOption(reservation, 'SO_ERROR')).toBe(0);
   });
 
-  test('release() is idempotent and frees the port at once', async () => {
+  test('release() of a reservation is idempotent and frees the port at once', async () => {
     const reservation = reserve({ remote, local: { address: addresses.loopback } });
     const { local } = reservation;
     reservation.release();
@@ -47,7 +47,7 @@ describe.each(BOTH)('state of an $family reservation', (addresses) => {
     await refusesEverything(reservation, /released/);
   });
 
-  test('is released at the end of a `using` scope', () => {
+  test('a reservation is released at the end of a `using` scope', () => {
     let port: number;
     {
       using reservation = reserve({ remote, shareLocalPort: false });
@@ -57,7 +57,7 @@ describe.each(BOTH)('state of an $family reservation', (addresses) => {
     expect(socket.local.port).toBe(port);
   });
 
-  test('options are refused after the release', async () => {
+  test('a reservation refuses options after the release', async () => {
     const reservation = reserve({ remote });
     reservation.release();
     await refused(() => getOption(reservation, 'TCP_INFO'), { code: 'EBADF' });
@@ -93,7 +93,7 @@ describe.each(BOTH)('state of an $family reservation', (addresses) => {
     await once(socket, 'close');
   });
 
-  test("stays 'held' with short SO_KEEPALIVE and TCP_USER_TIMEOUT: there is no timer", async () => {
+  test("a reservation stays 'held' with short SO_KEEPALIVE and TCP_USER_TIMEOUT, since it has no timer", async () => {
     using peer = refusing(addresses);
     using reservation = reserve({
       remote: peer.local,
@@ -111,7 +111,7 @@ describe.each(BOTH)('state of an $family reservation', (addresses) => {
     expect(reservation.verify()).toBe(true);
   });
 
-  test("becomes 'lost' when the peer's port connects to it: a simultaneous open", async () => {
+  test("a reservation becomes 'lost' when the peer's port connects to it (simultaneous open)", async () => {
     using peer = refusing(addresses);
     using reservation = reserve({ remote: peer.local });
     peer.connect(reservation.local);
@@ -124,7 +124,7 @@ describe.each(BOTH)('state of an $family reservation', (addresses) => {
     expect(reservation.fd).toBe(-1);
   });
 
-  test("becomes 'lost' when another holder of the descriptor shuts it down", async () => {
+  test("a reservation becomes 'lost' when another holder of the descriptor shuts it down", async () => {
     using reservation = reserve({ remote });
     const copy = new (native().Handle)();
     expect(copy.duplicate(reservation.fd)).toBe(0);
@@ -135,7 +135,7 @@ describe.each(BOTH)('state of an $family reservation', (addresses) => {
   });
 
   test.each(['activate', 'toSocket', 'detach'] as const)(
-    'a loss that was not looked at is noticed by %s, and the reservation can be released',
+    'a lost reservation is noticed by %s, and can be released',
     async (method) => {
       using reservation = reserve({ remote });
       const copy = new (native().Handle)();
@@ -149,7 +149,7 @@ describe.each(BOTH)('state of an $family reservation', (addresses) => {
     },
   );
 
-  test("becomes 'lost' when another holder of the descriptor disconnects it", () => {
+  test("a reservation becomes 'lost' when another holder of the descriptor disconnects it", () => {
     using reservation = reserve({ remote });
     const copy = new (native().Handle)();
     expect(copy.duplicate(reservation.fd)).toBe(0);
@@ -159,7 +159,7 @@ describe.each(BOTH)('state of an $family reservation', (addresses) => {
   });
 
   test.skipIf(!destroyable())(
-    "becomes 'lost' by `ss -K`, which frees the port (needs ss, and a kernel with CONFIG_INET_DIAG_DESTROY)",
+    "a reservation becomes 'lost' by `ss -K`, which frees the port (needs ss, and a kernel with CONFIG_INET_DIAG_DESTROY)",
     async () => {
       using reservation = reserve({ remote, shareLocalPort: false });
       const { port } = reservation.local;
@@ -172,7 +172,7 @@ describe.each(BOTH)('state of an $family reservation', (addresses) => {
     },
   );
 
-  test("stays 'activating' until the activation ends, and is not lost meanwhile", async () => {
+  test("a reservation stays 'activating' until the activation ends, and is not lost meanwhile", async () => {
     using hole = await blackHole(addresses);
     const reservation = reserve({ remote: hole.local });
     const controller = new AbortController();

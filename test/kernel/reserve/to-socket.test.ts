@@ -23,7 +23,7 @@ import {
 checkDescriptors();
 
 describe.each(BOTH)('toSocket() over $family', (addresses) => {
-  test('returns a stream that counts as connected, without a `connect` event', async () => {
+  test('toSocket() returns a stream that counts as connected, without a `connect` event', async () => {
     await using server = await serve(addresses.loopback, echo);
     const reservation = reserve({ remote: server, local: { address: addresses.loopback } });
     const { port } = reservation.local;
@@ -47,7 +47,7 @@ describe.each(BOTH)('toSocket() over $family', (addresses) => {
     await closed(socket);
   });
 
-  test('returns a large amount of data in order', async () => {
+  test('toSocket() returns a large amount of data in order', async () => {
     await using server = await serve(addresses.loopback, echo);
     const socket = reserve({ remote: server }).toSocket();
     const parts = Array.from({ length: 64 }, (_, i) => Buffer.alloc(65536, String(i)));
@@ -58,7 +58,7 @@ describe.each(BOTH)('toSocket() over $family', (addresses) => {
     expect(Buffer.concat(received).equals(Buffer.concat(parts))).toBe(true);
   });
 
-  test('ignores empty writes of every kind before the first data, and sends nothing for them', async () => {
+  test('toSocket() ignores empty writes of every kind before the first data, and sends nothing for them', async () => {
     await using server = await serve(addresses.loopback, echo);
     const socket = reserve({ remote: server }).toSocket();
     using capture = Capture.start();
@@ -76,7 +76,7 @@ describe.each(BOTH)('toSocket() over $family', (addresses) => {
     await closed(socket);
   });
 
-  test('sends corked writes with empty ones among them whole and in order', async () => {
+  test('toSocket() sends corked writes with empty ones among them whole and in order', async () => {
     await using server = await serve(addresses.loopback, echo);
     const socket = reserve({ remote: server }).toSocket();
     const answer = await answers(
@@ -93,7 +93,7 @@ describe.each(BOTH)('toSocket() over $family', (addresses) => {
     await closed(socket);
   });
 
-  test('sends a single corked write among empty ones', async () => {
+  test('toSocket() sends a single corked write among empty ones', async () => {
     await using server = await serve(addresses.loopback, echo);
     const socket = reserve({ remote: server }).toSocket();
     const answer = await answers(
@@ -109,7 +109,7 @@ describe.each(BOTH)('toSocket() over $family', (addresses) => {
     await closed(socket);
   });
 
-  test('ignores empty writes between and after data', async () => {
+  test('toSocket() ignores empty writes between and after data', async () => {
     await using server = await serve(addresses.loopback, echo);
     const socket = reserve({ remote: server }).toSocket();
     const answer = await answers(
@@ -125,7 +125,7 @@ describe.each(BOTH)('toSocket() over $family', (addresses) => {
     await closed(socket);
   });
 
-  test('end(data) sends the data and the end', async () => {
+  test('end(data) of a toSocket() stream sends the data and the end', async () => {
     let received = '';
     await using server = await serve(addresses.loopback, (socket) => {
       socket.setEncoding('utf8').on('data', (text: string) => (received += text));
@@ -136,7 +136,7 @@ describe.each(BOTH)('toSocket() over $family', (addresses) => {
     await closed(socket);
   });
 
-  test('end() without data sends nothing, fails with ECONNRESET, and frees the port', async () => {
+  test('end() of a toSocket() stream without data sends nothing, fails with ECONNRESET, and frees the port', async () => {
     using peer = refusing(addresses);
     const reservation = reserve({ remote: peer.local, local: { address: addresses.loopback } });
     const { local, remote } = reservation;
@@ -153,7 +153,7 @@ describe.each(BOTH)('toSocket() over $family', (addresses) => {
     expect(again.local.port).toBe(local.port);
   });
 
-  test('reports a refusal as ECONNREFUSED of read or write, and frees the port', async () => {
+  test('toSocket() reports a refusal as ECONNREFUSED of read or write, and frees the port', async () => {
     using peer = refusing(addresses);
     const reservation = reserve({ remote: peer.local, local: { address: addresses.loopback } });
     const { local, remote } = reservation;
@@ -167,7 +167,7 @@ describe.each(BOTH)('toSocket() over $family', (addresses) => {
     expect(again.local.port).toBe(local.port);
   });
 
-  test('destroy() before the first write frees the port', async () => {
+  test('destroy() of a toSocket() stream before the first write frees the port', async () => {
     using peer = refusing(addresses);
     const reservation = reserve({ remote: peer.local, shareLocalPort: false, local: { address: addresses.loopback } });
     const { local, remote } = reservation;
@@ -176,7 +176,7 @@ describe.each(BOTH)('toSocket() over $family', (addresses) => {
     expect(again.local.port).toBe(local.port);
   });
 
-  test('receives nothing from a server that speaks first until something is written', async () => {
+  test('toSocket() receives nothing from a server that speaks first until something is written', async () => {
     let accepted = 0;
     await using server = await serve(addresses.loopback, (socket) => {
       accepted++;
@@ -191,7 +191,7 @@ describe.each(BOTH)('toSocket() over $family', (addresses) => {
     await closed(socket);
   });
 
-  test('works as createConnection of http.request', async () => {
+  test('toSocket() works as createConnection of http.request', async () => {
     await using server = await httpServer(addresses);
     const reservation = reserve({ remote: server });
     const { port } = reservation.local;

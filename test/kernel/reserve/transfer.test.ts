@@ -60,7 +60,7 @@ afterAll(() => {
 });
 
 describe.each(BOTH)('moving an $family reservation', (addresses) => {
-  test('a worker thread adopts and activates it', async () => {
+  test('a worker thread adopts and activates a reservation', async () => {
     await using server = await serve(addresses.loopback, echo);
     const reservation = reserve({ remote: server });
     const { port } = reservation.local;
@@ -86,7 +86,7 @@ describe.each(BOTH)('moving an $family reservation', (addresses) => {
     ]);
   });
 
-  test('a worker thread makes it, and it outlives the worker in the main thread', async () => {
+  test('a reservation made by a worker thread outlives the worker in the main thread', async () => {
     using peer = refusing(addresses);
     const { messages, code } = await runWorker(
       `
@@ -103,7 +103,7 @@ describe.each(BOTH)('moving an $family reservation', (addresses) => {
     expectTaken(peer.local, reservation.local);
   });
 
-  test('it moves to a worker thread and back, and its port stays reserved', async () => {
+  test('a reservation moves to a worker thread and back, and its port stays reserved', async () => {
     using peer = refusing(addresses);
     const first = reserve({ remote: peer.local, local: { address: addresses.loopback } });
     const { local } = first;
@@ -125,7 +125,7 @@ describe.each(BOTH)('moving an $family reservation', (addresses) => {
     expect(again.local.port).toBe(local.port);
   });
 
-  test('a terminated worker releases it', async () => {
+  test('a terminated worker releases its reservation', async () => {
     using peer = refusing(addresses);
     const reservation = reserve({ remote: peer.local, local: { address: addresses.loopback } });
     const { local } = reservation;
@@ -146,7 +146,7 @@ describe.each(BOTH)('moving an $family reservation', (addresses) => {
   });
 
   test.each(['json', 'advanced'] as const)(
-    'sendTo() moves it to a child, which holds and releases it (%s)',
+    'sendTo() moves a reservation to a child process, which holds and releases it (%s)',
     async (serialization) => {
       using peer = refusing(addresses);
       const reservation = reserve({ remote: peer.local, local: { address: addresses.loopback } });
@@ -172,7 +172,7 @@ describe.each(BOTH)('moving an $family reservation', (addresses) => {
     },
   );
 
-  test('sendTo() moves it to a child, which activates it', async () => {
+  test('sendTo() moves a reservation to a child process, which activates it', async () => {
     await using server = await serve(addresses.loopback, echo);
     const reservation = reserve({ remote: server });
     await using child = await startHolder();
@@ -182,7 +182,7 @@ describe.each(BOTH)('moving an $family reservation', (addresses) => {
     expect(await child.answer()).toEqual({ did: 'activate', port: reservation.local.port, answer: 'from the child' });
   });
 
-  test('a killed child frees its port', async () => {
+  test('a killed child process frees the port of its reservation', async () => {
     using peer = refusing(addresses);
     const reservation = reserve({ remote: peer.local, local: { address: addresses.loopback } });
     const { local, remote } = reservation;
@@ -218,7 +218,7 @@ test('sendTo() moves ten reservations to one child in order, called at once', as
   expect(new Set(reservations.map(({ state }) => state))).toEqual(new Set(['detached']));
 });
 
-test('a child process does not inherit a reservation: its release here frees the port', async () => {
+test('a child process does not inherit a reservation, so its release in the parent frees the port', async () => {
   using peer = refusing(IPV4);
   const reservation = reserve({ remote: peer.local, shareLocalPort: false });
   const { port } = reservation.local;
@@ -232,7 +232,7 @@ test('a child process does not inherit a reservation: its release here frees the
   await once(child, 'close');
 });
 
-describe('sendTo() rejects, and the reservation stays held,', () => {
+describe('sendTo()', () => {
   async function staysHeld(send: (reservation: PortReservation) => Promise<void>): Promise<void> {
     using peer = refusing(IPV4);
     using reservation = reserve({ remote: peer.local });
@@ -244,7 +244,7 @@ describe('sendTo() rejects, and the reservation stays held,', () => {
     expectTaken(peer.local, reservation.local);
   }
 
-  test('for a value that is not a child process', async () => {
+  test('sendTo() rejects for a value that is not a child process, and the reservation stays held', async () => {
     await staysHeld(async (reservation) => {
       for (const value of [null, undefined, 1, 'child', {}, { send: true }, () => undefined]) {
         expect(await rejection(reservation.sendTo(value as never))).toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
@@ -252,7 +252,7 @@ describe('sendTo() rejects, and the reservation stays held,', () => {
     });
   });
 
-  test('for a child without a channel', async () => {
+  test('sendTo() rejects for a child without a channel, and the reservation stays held', async () => {
     await staysHeld(async (reservation) => {
       const child = spawn('cat', { stdio: ['pipe', 'ignore', 'ignore'] });
       expect(await rejection(reservation.sendTo(child))).toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
@@ -261,7 +261,7 @@ describe('sendTo() rejects, and the reservation stays held,', () => {
     });
   });
 
-  test('for a child that has exited', async () => {
+  test('sendTo() rejects for a child that has exited, and the reservation stays held', async () => {
     await staysHeld(async (reservation) => {
       const child = await startHolder();
       await child[Symbol.asyncDispose]();
@@ -269,7 +269,7 @@ describe('sendTo() rejects, and the reservation stays held,', () => {
     });
   });
 
-  test('for a child whose channel was closed', async () => {
+  test('sendTo() rejects for a child whose channel was closed, and the reservation stays held', async () => {
     await staysHeld(async (reservation) => {
       await using child = await startHolder();
       child.process.disconnect();
@@ -277,7 +277,7 @@ describe('sendTo() rejects, and the reservation stays held,', () => {
     });
   });
 
-  test('for a child that exits while another reservation is on its way', async () => {
+  test('sendTo() rejects when the child exits before another reservation arrives, and the reservation stays held', async () => {
     using peer = refusing(IPV4);
     const first = reserve({ remote: peer.local });
     await staysHeld(async (reservation) => {

@@ -41,7 +41,7 @@ const WAYS = [
 describe.each(WAYS)('reserveUdp() over $way', ({ remote, family, local }) => {
   const shown = (address: string) => address.replace('::ffff:', '');
 
-  test('reserves a port toward a destination: no other socket can bind it, and nothing is sent', async () => {
+  test('reserveUdp() reserves a port toward a destination: no other socket can bind it, and nothing is sent', async () => {
     using capture = new UdpCapture('lo');
     const reservation = hold({ remote: { address: remote, port: 9 }, local: { address: local } });
     expect(reservation).toMatchObject({
@@ -62,7 +62,7 @@ describe.each(WAYS)('reserveUdp() over $way', ({ remote, family, local }) => {
     expect(capture.datagrams()).toEqual([]);
   });
 
-  test('becomes a UdpSocket with the datagrams that arrived before, from its destination only', async () => {
+  test('toUdpSocket() returns a UdpSocket with the datagrams that arrived before, from its destination only', async () => {
     const peer = boundUdp(family === 'ipv4' || remote === '::1' ? family : 'ipv4');
     const stranger = boundUdp(peer.family);
     open.push(peer, stranger);
@@ -87,7 +87,7 @@ describe.each(WAYS)('reserveUdp() over $way', ({ remote, family, local }) => {
     expect(udp.trySend(Buffer.from('x'), { to: { address: remote, port: peer.local.port } })).toBe(1);
   });
 
-  test('gets each port of a range once, then fails with exhaustion, and gets a released port again', async () => {
+  test('reserveUdp() gets each port of a range once, then fails with exhaustion, and gets a released port again', async () => {
     using _ = setSysctl('net.ipv4.ip_local_port_range', '40000 41000');
     const options = {
       remote: { address: remote, port: 9 },
@@ -239,12 +239,12 @@ test('reserveUdp() leaves no descriptor open, whatever happens', async () => {
 
 test.each<[string, unknown, string]>([
   ['no options', undefined, 'ERR_INVALID_ARG_TYPE'],
-  ['an unknown one', { remote: '127.0.0.1:9', exclusive: true }, 'ERR_INVALID_ARG_VALUE'],
+  ['an unknown option', { remote: '127.0.0.1:9', exclusive: true }, 'ERR_INVALID_ARG_VALUE'],
   ['no remote', {}, 'ERR_INVALID_ARG_TYPE'],
   ['remote port 0', { remote: '127.0.0.1:0' }, 'ERR_OUT_OF_RANGE'],
-  ['a name', { remote: 'localhost:9' }, 'ERR_INVALID_ARG_VALUE'],
+  ['a host name as remote', { remote: 'localhost:9' }, 'ERR_INVALID_ARG_VALUE'],
   ['families that do not match', { remote: '127.0.0.1:9', local: '[::1]:0' }, 'ERR_INVALID_ARG_VALUE'],
-  ['a range backwards', { remote: '127.0.0.1:9', localPortRange: [50000, 40000] }, 'ERR_OUT_OF_RANGE'],
+  ['a reversed range', { remote: '127.0.0.1:9', localPortRange: [50000, 40000] }, 'ERR_OUT_OF_RANGE'],
   ["a range outside the kernel's", { remote: '127.0.0.1:9', localPortRange: [1, 2] }, 'ERR_OUT_OF_RANGE'],
   [
     'a port outside the range',
@@ -255,7 +255,7 @@ test.each<[string, unknown, string]>([
   ['a number for shareLocalPort', { remote: '127.0.0.1:9', shareLocalPort: 1 }, 'ERR_INVALID_ARG_TYPE'],
   ['a number for freebind', { remote: '127.0.0.1:9', freebind: 1 }, 'ERR_INVALID_ARG_TYPE'],
   ['a number as sockopts', { remote: '127.0.0.1:9', sockopts: 5 }, 'ERR_INVALID_ARG_TYPE'],
-])('reserveUdp() refuses wrong arguments: %s', async (_, options, code) => {
+])('reserveUdp() refuses invalid options: %s', async (_, options, code) => {
   expect((await errorOf(() => reserveUdp(options as never))).code).toBe(code);
 });
 

@@ -22,7 +22,7 @@ describe('NativeSocket with a link-local address', () => {
   });
   afterAll(async () => peer[Symbol.asyncDispose]());
 
-  test('reports the zone by name and by number', () => {
+  test('NativeSocket reports the zone of its link-local address by name and by number', () => {
     for (const zone of [name, String(index)]) {
       using socket = udp('ipv6');
       socket.bind(`[fe80::1%${zone}]:0`);
@@ -31,7 +31,7 @@ describe('NativeSocket with a link-local address', () => {
     }
   });
 
-  test('reports the zone of the sender, which can be answered', async () => {
+  test('NativeSocket reports the zone of a link-local sender, and can reply to it', async () => {
     using server = udp('ipv6');
     server.bind('[::]:0');
     using client = udp('ipv6');
@@ -45,7 +45,7 @@ describe('NativeSocket with a link-local address', () => {
     expect(client.recvmsg({ buffers: [Buffer.alloc(1)] })?.source?.port).toBe(port);
   });
 
-  test('carries a TCP connection whose both ends have the zone', async () => {
+  test('NativeSocket connects link-local addresses over TCP, and both ends have the zone', async () => {
     using listener = tcp('ipv6');
     listener.bind(`[fe80::1%${name}]:0`);
     listener.listen();
@@ -58,7 +58,7 @@ describe('NativeSocket with a link-local address', () => {
     }
   });
 
-  test('refuses an address without a zone, or with the zone of no interface', async () => {
+  test('NativeSocket refuses a link-local address without a zone, or with the zone of no interface', async () => {
     using socket = udp('ipv6');
     expect(await errorOf(() => socket.bind('[fe80::1]:0'))).toMatchObject({ code: 'EINVAL', address: 'fe80::1' });
     const code = 'ERR_INVALID_ARG_VALUE';
@@ -70,7 +70,7 @@ describe('NativeSocket with a link-local address', () => {
 
   // Such names are common (br_lan, wlan0_ap), and what the kernel reports must be usable.
   test.each(['with_underscore', 'with.dot', 'with-dash', 'with@at'])(
-    'converts the zone of an interface called %s both ways',
+    'NativeSocket converts the zone of an interface called %s both ways',
     (zone) => {
       execFileSync('ip', ['link', 'set', name, 'down']);
       execFileSync('ip', ['link', 'set', name, 'name', zone]);
@@ -98,7 +98,7 @@ describe('NativeSocket with a flow label', () => {
   const IPV6_FLOWINFO = { level: 41, name: 11 };
   const flowlabel = 0xabcde;
 
-  test('sends it in the packet, and reads it back from it', async () => {
+  test('NativeSocket sends a flow label in the packet, and reads it from received packets', async () => {
     using receiver = boundUdp('ipv6');
     setOption(receiver, IPV6_FLOWINFO, 1);
     using sender = udp('ipv6');
@@ -109,7 +109,7 @@ describe('NativeSocket with a flow label', () => {
     expect(message?.control).toEqual([{ type: 'IPV6_FLOWINFO', value: flowlabel }]);
   });
 
-  test('has the flow label of a connected socket in its remote endpoint', () => {
+  test('NativeSocket reports the flow label of a connected socket in its remote endpoint', () => {
     using receiver = boundUdp('ipv6');
     using sender = udp('ipv6');
     setOption(sender, IPV6_FLOWINFO_SEND, 1);
@@ -120,7 +120,7 @@ describe('NativeSocket with a flow label', () => {
 });
 
 describe('NativeSocket with an IPv4-mapped address', () => {
-  test('reports an IPv4 sender unmapped and marked, and can answer it', async () => {
+  test('NativeSocket reports an IPv4-mapped sender as IPv4 with mapped: true, and can reply to it', async () => {
     using server = udp('ipv6');
     server.bind('[::]:0');
     using client = boundUdp('ipv4');
@@ -137,7 +137,7 @@ describe('NativeSocket with an IPv4-mapped address', () => {
   });
 
   test.each(['[::ffff:127.0.0.1]', '127.0.0.1', '[::ffff:7f00:1]'])(
-    'connects an IPv6 socket over IPv4 when written as %s',
+    'NativeSocket.connect to an IPv4-mapped address uses IPv4 when it is written as %s',
     async (text) => {
       using listener = listening('ipv4');
       using client = tcp('ipv6');
@@ -150,7 +150,7 @@ describe('NativeSocket with an IPv4-mapped address', () => {
     },
   );
 
-  test('marks a connection that a dual-stack listener accepts', async () => {
+  test('NativeSocket reports mapped: true for an IPv4 connection that a dual-stack listener accepts', async () => {
     using listener = tcp('ipv6', { IPV6_V6ONLY: false });
     listener.bind('[::]:0');
     listener.listen();
@@ -164,7 +164,7 @@ describe('NativeSocket with an IPv4-mapped address', () => {
     expect(server.local).toMatchObject({ address: '127.0.0.1', mapped: true });
   });
 
-  test('accepts it on an IPv4 socket as the IPv4 address', async () => {
+  test('NativeSocket accepts an IPv4-mapped address on an IPv4 socket as the IPv4 address', async () => {
     using receiver = boundUdp('ipv4');
     using sender = udp('ipv4');
     expect(sender.sendmsg({ data: Buffer.from('x'), to: `[::ffff:127.0.0.1]:${receiver.local.port}` })).toBe(1);
@@ -172,7 +172,7 @@ describe('NativeSocket with an IPv4-mapped address', () => {
     expect(receiver.recvmsg({ buffers: [Buffer.alloc(1)] })?.bytes).toBe(1);
   });
 
-  test('fails on an IPv6-only socket with the error of the kernel', async () => {
+  test('NativeSocket fails for an IPv4-mapped address on an IPv6-only socket with the error of the kernel', async () => {
     using socket = udp('ipv6', { IPV6_V6ONLY: true });
     const error = await errorOf(() => socket.sendmsg({ data: Buffer.from('x'), to: '[::ffff:127.0.0.1]:9' }));
     expect(error).toMatchObject({ code: 'ENETUNREACH', syscall: 'sendmsg', address: '127.0.0.1', port: 9 });

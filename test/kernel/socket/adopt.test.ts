@@ -142,7 +142,7 @@ describe("NativeSocket.adopt of a copy of one of Node's sockets", () => {
     server.close();
   });
 
-  test('of a net.Socket is connected, and outlives the original', async () => {
+  test('the copy of a net.Socket is connected, and outlives the original', async () => {
     using copy = NativeSocket.adopt(duplicate(fdOf(ours)));
     expect(copy.state).toBe('connected');
     expect(copy.local.port).toBe(ours.localPort);
@@ -152,13 +152,13 @@ describe("NativeSocket.adopt of a copy of one of Node's sockets", () => {
     expect(String((await once(theirs, 'data'))[0])).toBe('still here');
   });
 
-  test('of a net.Server is listening', () => {
+  test('the copy of a net.Server is listening', () => {
     using copy = NativeSocket.adopt(duplicate(fdOf(server)));
     expect(copy.state).toBe('listening');
     expect(copy.local.port).toBe((server.address() as AddressInfo).port);
   });
 
-  test('is watched on its own; the descriptor itself, which Node watches, fails with EEXIST', async () => {
+  test('readable() works on the copy, and fails with EEXIST on the descriptor that Node watches', async () => {
     using copy = NativeSocket.adopt(duplicate(fdOf(ours)));
     const same = NativeSocket.adopt(fdOf(ours));
     expect(await errorOf(async () => same.readable())).toMatchObject({ code: 'EEXIST', syscall: 'poll' });
@@ -168,8 +168,8 @@ describe("NativeSocket.adopt of a copy of one of Node's sockets", () => {
   });
 });
 
-describe('NativeSocket.adopt refuses, and leaves to the caller,', () => {
-  test('a file with ENOTSOCK', async () => {
+describe('descriptors that NativeSocket.adopt refuses', () => {
+  test('NativeSocket.adopt refuses a file with ENOTSOCK, and leaves it open', async () => {
     const fd = openSync('/dev/null', 'r');
     const flags = readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8');
     expect(await errorOf(() => NativeSocket.adopt(fd))).toMatchObject({ name: 'SyscallError', code: 'ENOTSOCK' });
@@ -177,7 +177,7 @@ describe('NativeSocket.adopt refuses, and leaves to the caller,', () => {
     closeSync(fd);
   });
 
-  test('a Unix socket with ERR_UNSUPPORTED', async () => {
+  test('NativeSocket.adopt refuses a Unix socket with ERR_UNSUPPORTED, and leaves it open', async () => {
     // Longer than a sockaddr_in6, as such paths may be.
     const server = createServer().listen(join(tmpdir(), `linux-sockets-adopt-${process.pid}-${'x'.repeat(30)}`));
     await once(server, 'listening');
@@ -188,7 +188,7 @@ describe('NativeSocket.adopt refuses, and leaves to the caller,', () => {
     await once(server, 'close');
   });
 
-  test('a descriptor that is not open with EBADF', async () => {
+  test('NativeSocket.adopt refuses a descriptor that is not open with EBADF', async () => {
     const socket = tcp();
     const { fd } = socket;
     socket.close();

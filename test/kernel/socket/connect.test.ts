@@ -18,7 +18,7 @@ import {
 } from '../../support/sockets.js';
 
 describe.each(['ipv4', 'ipv6'] as const)('NativeSocket.connect over %s', (family) => {
-  test('starts a connection, and connected() resolves when it is established', async () => {
+  test('NativeSocket.connect starts a connection, and connected() resolves when it is established', async () => {
     using listener = listening(family);
     using client = tcp(family);
     expect(client.connect(listener.local)).toBe(false);
@@ -31,7 +31,7 @@ describe.each(['ipv4', 'ipv6'] as const)('NativeSocket.connect over %s', (family
     await client.connected(); // nothing to wait for
   });
 
-  test('rejects a refused connection with the error that Node reports', async () => {
+  test('NativeSocket.connect rejects a refused connection with the error that Node reports', async () => {
     const port = closedPort(family);
     using client = tcp(family);
     expect(client.connect({ address: LOOPBACK[family], port })).toBe(false);
@@ -44,7 +44,7 @@ describe.each(['ipv4', 'ipv6'] as const)('NativeSocket.connect over %s', (family
     expect(client.remote).toBeUndefined();
   });
 
-  test('of a datagram socket completes at once and filters out other senders', async () => {
+  test('NativeSocket.connect completes at once for a datagram socket, and filters out other senders', async () => {
     using peer = boundUdp(family);
     using stranger = boundUdp(family);
     using socket = boundUdp(family);
@@ -59,7 +59,7 @@ describe.each(['ipv4', 'ipv6'] as const)('NativeSocket.connect over %s', (family
     expect(socket.recvmsg({ buffers: [buffer] })).toBeUndefined();
   });
 
-  test('that is deferred until the first data completes at once', () => {
+  test('NativeSocket.connect completes at once with TCP_FASTOPEN_CONNECT, which defers the handshake to the first data', () => {
     using socket = tcp(family, { TCP_FASTOPEN_CONNECT: true, TCP_FASTOPEN_NO_COOKIE: true });
     expect(socket.connect({ address: LOOPBACK[family], port: 9 })).toBe(true);
     expect(socket.state).toBe('connected');
@@ -68,7 +68,7 @@ describe.each(['ipv4', 'ipv6'] as const)('NativeSocket.connect over %s', (family
 });
 
 describe('NativeSocket.connect', () => {
-  test('without a route fails at once with the address, and changes nothing', async () => {
+  test('NativeSocket.connect fails at once without a route, with the address, and changes nothing', async () => {
     using socket = tcp();
     expect(await errorOf(() => socket.connect('192.0.2.1:443'))).toMatchObject({
       ...{ name: 'SyscallError', code: 'ENETUNREACH', errno: -101, syscall: 'connect' },
@@ -81,7 +81,7 @@ describe('NativeSocket.connect', () => {
     expect(socket.state).toBe('bound');
   });
 
-  test('called again fails with EALREADY while in progress, and with EISCONN after', async () => {
+  test('NativeSocket.connect fails with EALREADY while connecting, and with EISCONN when connected', async () => {
     using hole = await BlackHole.make();
     using socket = tcp();
     expect(socket.connect(hole.endpoint)).toBe(false);
@@ -96,7 +96,7 @@ describe('NativeSocket.connect', () => {
 });
 
 describe('connected()', () => {
-  test('without a connect rejects with ERR_INVALID_STATE', async () => {
+  test('connected() rejects with ERR_INVALID_STATE without a connect', async () => {
     using socket = tcp();
     const code = 'ERR_INVALID_STATE';
     expect(await errorOf(async () => socket.connected())).toMatchObject({ name: 'SocketError', code });
@@ -106,7 +106,7 @@ describe('connected()', () => {
     expect(await errorOf(async () => socket.connected())).toMatchObject({ code });
   });
 
-  test('when aborted, rejects with the reason, and can be called again', async () => {
+  test('connected() rejects with the reason when aborted, and can be called again', async () => {
     using hole = await BlackHole.make();
     using socket = tcp();
     socket.connect(hole.endpoint);
@@ -125,7 +125,7 @@ describe('connected()', () => {
     expect(socket.state).toBe('connected');
   });
 
-  test.each(['close', 'detach'] as const)('rejects with EBADF on %s', async (end) => {
+  test.each(['close', 'detach'] as const)('connected() rejects with EBADF on %s', async (end) => {
     using hole = await BlackHole.make();
     await expectNoNewFds(async () => {
       const socket = tcp();
@@ -138,7 +138,7 @@ describe('connected()', () => {
     });
   });
 
-  test('called twice, resolves twice when the connection is established', async () => {
+  test('connected() resolves both of two calls when the connection is established', async () => {
     using listener = listening();
     using socket = tcp();
     socket.connect(listener.local);
@@ -147,7 +147,7 @@ describe('connected()', () => {
   });
 
   // Reading SO_ERROR clears it.
-  test('called twice, rejects twice when the connection is refused', async () => {
+  test('connected() rejects both of two calls when the connection is refused', async () => {
     using socket = tcp();
     const port = closedPort();
     socket.connect(`127.0.0.1:${port}`);
@@ -159,7 +159,7 @@ describe('connected()', () => {
     expect(socket.state).not.toBe('connected');
   });
 
-  test('rejects when disconnect gives up the connect', async () => {
+  test('connected() rejects when disconnect gives up the connect', async () => {
     using hole = await BlackHole.make();
     using socket = tcp();
     socket.connect(hole.endpoint);
@@ -170,7 +170,7 @@ describe('connected()', () => {
     expect(socket.remote).toBeUndefined();
   });
 
-  test('rejects again for a socket that was refused, until it is disconnected or closed', async () => {
+  test('connected() rejects again for a socket that was refused, until it is disconnected or closed', async () => {
     using socket = tcp();
     socket.connect(`127.0.0.1:${closedPort()}`);
     for (let i = 0; i < 2; i++) expect((await errorOf(async () => socket.connected())).code).toBe('ECONNREFUSED');
@@ -183,7 +183,7 @@ describe('connected()', () => {
     expect((await errorOf(async () => other.connected())).code).toBe('EBADF');
   });
 
-  test('after a refusal and disconnect, resolves for a connect elsewhere', async () => {
+  test('connected() resolves for another connect after a refusal and disconnect', async () => {
     using listener = listening();
     using socket = tcp();
     socket.connect(`127.0.0.1:${closedPort()}`);
@@ -195,8 +195,8 @@ describe('connected()', () => {
   });
 });
 
-describe('disconnect', () => {
-  test('of a datagram socket lets it receive from every sender again', async () => {
+describe('NativeSocket.disconnect', () => {
+  test('NativeSocket.disconnect lets a datagram socket receive from every sender again', async () => {
     using peer = boundUdp();
     using stranger = boundUdp();
     using socket = udp();
@@ -212,7 +212,7 @@ describe('disconnect', () => {
   test.each([
     ['connect', udp],
     ['bind', boundUdp],
-  ] as const)('frees a port that %s had picked', (_, make) => {
+  ] as const)('NativeSocket.disconnect frees a port that %s had picked', (_, make) => {
     using peer = boundUdp();
     using socket = make();
     socket.connect(peer.local);
@@ -222,7 +222,7 @@ describe('disconnect', () => {
     expect(socket.local.port).toBe(0);
   });
 
-  test('of a connection resets it, and the socket can connect again', async () => {
+  test('NativeSocket.disconnect resets a connection, and the socket can connect again', async () => {
     using pair = await tcpPair();
     const { client, server, listener } = pair;
     client.disconnect();
@@ -234,7 +234,7 @@ describe('disconnect', () => {
     expect(client.state).toBe('connected');
   });
 
-  test('of a listener stops it', async () => {
+  test('NativeSocket.disconnect stops a listener', async () => {
     using listener = listening();
     const { local } = listener;
     listener.disconnect();
@@ -245,8 +245,8 @@ describe('disconnect', () => {
   });
 });
 
-describe('shutdown', () => {
-  test("'write', the default, ends the stream for the other side, and reading continues", async () => {
+describe('NativeSocket.shutdown', () => {
+  test("shutdown of 'write', the default, ends the stream for the other side, and reading continues", async () => {
     using pair = await tcpPair();
     const { client, server } = pair;
     client.shutdown();
@@ -260,13 +260,13 @@ describe('shutdown', () => {
     expect(client.recvmsg({ buffers: [new Uint8Array(8)] })?.bytes).toBe(4);
   });
 
-  test.each(['read', 'both'] as const)("'%s' ends reading on this side", async (how) => {
+  test.each(['read', 'both'] as const)("shutdown of '%s' ends reading on this side", async (how) => {
     using pair = await tcpPair();
     pair.client.shutdown(how);
     expect(pair.client.recvmsg({ buffers: [new Uint8Array(4)] })?.bytes).toBe(0);
   });
 
-  test('of a socket that is not connected fails with ENOTCONN, and an unknown word is refused', async () => {
+  test('shutdown fails with ENOTCONN on a socket that is not connected, and refuses an unknown word', async () => {
     using socket = tcp();
     expect(await errorOf(() => socket.shutdown())).toMatchObject({ code: 'ENOTCONN', syscall: 'shutdown' });
     expect(await errorOf(() => socket.shutdown('rw' as never))).toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' });

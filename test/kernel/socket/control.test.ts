@@ -15,7 +15,7 @@ const LO = 1;
 const [MSG_CTRUNC, MSG_TRUNC] = [0x8, 0x20];
 
 describe('UDP_SEGMENT as control message', () => {
-  test.each(['ipv4', 'ipv6'] as const)('splits one send into datagrams over %s', async (family) => {
+  test.each(['ipv4', 'ipv6'] as const)('UDP_SEGMENT splits one send into datagrams over %s', async (family) => {
     using receiver = boundUdp(family);
     using sender = udp(family);
     const data = Buffer.alloc(3000, 'x');
@@ -25,7 +25,7 @@ describe('UDP_SEGMENT as control message', () => {
     expect(receiver.recvmsg({ buffers: [data] })).toBeUndefined();
   });
 
-  test('comes back as UDP_GRO where datagrams are merged', async () => {
+  test('UDP_SEGMENT is received as UDP_GRO when datagrams are merged', async () => {
     using receiver = boundUdp('ipv4', { UDP_GRO: true });
     using sender = udp();
     sender.sendmsg({ data: Buffer.alloc(3000), to: receiver.local, control: [{ type: 'UDP_SEGMENT', value: 1200 }] });
@@ -35,7 +35,7 @@ describe('UDP_SEGMENT as control message', () => {
     expect(message.control).toEqual([{ type: 'UDP_GRO', value: 1200 }]);
   });
 
-  test('is refused by the kernel in four bytes; two bytes are what is sent', async () => {
+  test('UDP_SEGMENT is sent as two bytes, and the kernel refuses four', async () => {
     using receiver = boundUdp();
     using sender = udp();
     const send = (data: Uint8Array) =>
@@ -47,7 +47,7 @@ describe('UDP_SEGMENT as control message', () => {
 });
 
 describe('IP_PKTINFO and IPV6_PKTINFO', () => {
-  test('report where an IPv4 datagram arrived', async () => {
+  test('IP_PKTINFO reports where an IPv4 datagram arrived', async () => {
     using receiver = udp('ipv4', { IP_PKTINFO: true });
     receiver.bind('0.0.0.0:0');
     using sender = udp();
@@ -58,7 +58,7 @@ describe('IP_PKTINFO and IPV6_PKTINFO', () => {
     ]);
   });
 
-  test('report where an IPv6 datagram arrived', async () => {
+  test('IPV6_PKTINFO reports where an IPv6 datagram arrived', async () => {
     using receiver = udp('ipv6', { IPV6_RECVPKTINFO: true });
     receiver.bind('[::]:0');
     using sender = udp('ipv6');
@@ -67,7 +67,7 @@ describe('IP_PKTINFO and IPV6_PKTINFO', () => {
     expect(receive(receiver).control).toEqual([{ type: 'IPV6_PKTINFO', value: { interface: LO, source: '::1' } }]);
   });
 
-  test('choose the source of an IPv4 datagram', async () => {
+  test('IP_PKTINFO sets the source of an IPv4 datagram', async () => {
     using receiver = boundUdp();
     using sender = udp();
     const send = (value: ControlMessage & { type: 'IP_PKTINFO' }) =>
@@ -83,7 +83,7 @@ describe('IP_PKTINFO and IPV6_PKTINFO', () => {
     });
   });
 
-  test('choose the source of an IPv6 datagram, and of one to a mapped address', async () => {
+  test('IPV6_PKTINFO sets the source of an IPv6 datagram, and of one to a mapped address', async () => {
     using receiver = udp('ipv6');
     receiver.bind('[::]:0');
     const { port } = receiver.local;
@@ -130,7 +130,7 @@ describe('control messages that set packet fields', () => {
         { type: 'IPV6_TCLASS', value: 255 },
       ],
     ],
-  ])('over %s with %o: %o arrives as it was sent', async (family, options, control) => {
+  ])('a control message arrives as it was sent over %s with %o: %o', async (family, options, control) => {
     using receiver = boundUdp(family, options);
     using sender = udp(family);
     expect(sender.sendmsg({ data: Buffer.from('x'), to: receiver.local, control })).toBe(1);
@@ -138,7 +138,7 @@ describe('control messages that set packet fields', () => {
     expect(receive(receiver).control).toEqual(control);
   });
 
-  test('are the same by number and by name', async () => {
+  test('control messages by number and by name are the same', async () => {
     using receiver = boundUdp('ipv4', { IP_RECVTTL: true });
     using sender = udp();
     const control = [{ level: 0, type: 2, data: Uint8Array.of(9, 0, 0, 0) }];
@@ -149,7 +149,7 @@ describe('control messages that set packet fields', () => {
 });
 
 describe('the original destination as control message', () => {
-  test('is an Endpoint with the port', async () => {
+  test('the original destination is received as an Endpoint with the port', async () => {
     using receiver = udp('ipv4', { IP_RECVORIGDSTADDR: true });
     receiver.bind('0.0.0.0:0');
     const to = { address: '127.0.0.9', port: receiver.local.port };
@@ -159,7 +159,7 @@ describe('the original destination as control message', () => {
     expect(receive(receiver).control).toMatchObject([{ type: 'IP_ORIGDSTADDR', value: { ...to, family: 'ipv4' } }]);
   });
 
-  test('is received over IPv6 as well, and is never sent', async () => {
+  test('the original destination is also received over IPv6, and cannot be sent', async () => {
     using receiver = boundUdp('ipv6', { IPV6_RECVORIGDSTADDR: true });
     using sender = udp('ipv6');
     sender.sendmsg({ data: Buffer.from('x'), to: receiver.local });
@@ -173,8 +173,8 @@ describe('the original destination as control message', () => {
   });
 });
 
-describe('control messages that this build does not know', () => {
-  test('are received as numbers and bytes', async () => {
+describe('control messages without a name', () => {
+  test('control messages without a name are received as numbers and bytes', async () => {
     using receiver = boundUdp();
     setOption(receiver, { level: 1, name: 63 }, 1); // SO_TIMESTAMP_NEW
     using sender = udp();
@@ -189,7 +189,7 @@ describe('control messages that this build does not know', () => {
     expect(Math.abs(seconds - Date.now() / 1000)).toBeLessThan(60);
   });
 
-  test('are sent as numbers and bytes, and judged by the kernel', async () => {
+  test('control messages without a name are sent as numbers and bytes, and the kernel decides', async () => {
     using receiver = boundUdp();
     using sender = udp();
     const send = (control: ControlMessage[]) => sender.sendmsg({ data: Buffer.from('x'), to: receiver.local, control });
@@ -215,19 +215,22 @@ describe('controlLength', () => {
         { type: 'IP_TOS', value: 0 },
       ],
     ],
-  ])('%s: truncated control messages are left out, and controlTruncated is set', async (_, controlLength, control) => {
-    using receiver = boundUdp('ipv4', { IP_RECVTTL: true, IP_RECVTOS: true });
-    using sender = udp();
-    sender.sendmsg({ data: Buffer.from('x'), to: receiver.local });
-    await receiver.readable();
-    const message = receiver.recvmsg({ buffers: [Buffer.alloc(8)], controlLength })!;
-    expect(message.control).toEqual(control);
-    expect(message.controlTruncated).toBe(control.length < 2);
-    expect(message.flags & MSG_CTRUNC).toBe(control.length < 2 ? MSG_CTRUNC : 0);
-    expect(message).toMatchObject({ bytes: 1, truncated: false });
-  });
+  ])(
+    'a controlLength of %s: truncated control messages are left out, and controlTruncated is set',
+    async (_, controlLength, control) => {
+      using receiver = boundUdp('ipv4', { IP_RECVTTL: true, IP_RECVTOS: true });
+      using sender = udp();
+      sender.sendmsg({ data: Buffer.from('x'), to: receiver.local });
+      await receiver.readable();
+      const message = receiver.recvmsg({ buffers: [Buffer.alloc(8)], controlLength })!;
+      expect(message.control).toEqual(control);
+      expect(message.controlTruncated).toBe(control.length < 2);
+      expect(message.flags & MSG_CTRUNC).toBe(control.length < 2 ? MSG_CTRUNC : 0);
+      expect(message).toMatchObject({ bytes: 1, truncated: false });
+    },
+  );
 
-  test('truncates control messages independently of data', async () => {
+  test('controlLength truncates control messages independently of data', async () => {
     using receiver = boundUdp('ipv4', { IP_RECVTTL: true });
     using sender = udp();
     for (let i = 0; i < 2; i++) sender.sendmsg({ data: Buffer.from('0123456789'), to: receiver.local });
@@ -238,7 +241,7 @@ describe('controlLength', () => {
     expect(receiver.recvmsg({ buffers })).toMatchObject({ truncated: true, controlTruncated: true, control: [] });
   });
 
-  test('leaves out a partial control message', async () => {
+  test('a control message that does not fit controlLength as a whole is left out', async () => {
     using receiver = udp('ipv4', { IP_PKTINFO: true });
     receiver.bind('127.0.0.1:0');
     using sender = udp();
@@ -251,7 +254,7 @@ describe('controlLength', () => {
 });
 
 test.each<[string, unknown]>([
-  ['a name that there is not', { type: 'IP_NO_SUCH', value: 1 }],
+  ['an unknown name', { type: 'IP_NO_SUCH', value: 1 }],
   ['a name of Object.prototype', { type: 'constructor', value: 1 }],
   ['no type', { value: 1 }],
   ['no value', { type: 'IP_TTL' }],
@@ -259,15 +262,15 @@ test.each<[string, unknown]>([
   ['a segment size of 0', { type: 'UDP_SEGMENT', value: 0 }],
   ['a segment size of 65536', { type: 'UDP_SEGMENT', value: 65536 }],
   ['a value in text', { type: 'UDP_SEGMENT', value: '1200' }],
-  ['one that only the kernel sends', { type: 'UDP_GRO', value: 1200 }],
+  ['a type that only the kernel sends', { type: 'UDP_GRO', value: 1200 }],
   ['an IPv6 source in IP_PKTINFO', { type: 'IP_PKTINFO', value: { source: '::1' } }],
   ['a name as the source', { type: 'IP_PKTINFO', value: { source: 'localhost' } }],
-  ['a raw one without data', { level: 0, type: 1 }],
-  ['a raw one with text', { level: 0, type: 1, data: 'x' }],
-  ['a raw one without level', { type: 1, data: new Uint8Array(4) }],
+  ['raw without data', { level: 0, type: 1 }],
+  ['raw with text as data', { level: 0, type: 1, data: 'x' }],
+  ['raw without level', { type: 1, data: new Uint8Array(4) }],
   ['null', null],
   ['a number', 1],
-])('a control message that is %s is refused before anything is sent', async (_, message) => {
+])('sendmsg refuses a wrong control message before anything is sent: %s', async (_, message) => {
   using socket = udp();
   const error = await errorOf(() =>
     socket.sendmsg({ data: Buffer.from('x'), to: '127.0.0.1:9', control: [message as ControlMessage] }),

@@ -9,7 +9,7 @@ import { resizableBuffer } from '../../support/buffers.js';
 const [MSG_PEEK, MSG_TRUNC, MSG_DONTWAIT, MSG_MORE] = [0x2, 0x20, 0x40, 0x8000];
 
 describe.each(['ipv4', 'ipv6'] as const)('datagrams over %s', (family) => {
-  test('are gathered from several buffers and scattered into several', async () => {
+  test('datagrams are gathered from several buffers and scattered into several', async () => {
     using receiver = boundUdp(family);
     using sender = boundUdp(family);
     const data = [Buffer.from('ab'), new Uint8Array(0), Buffer.from('cdefg'), Buffer.from('h')];
@@ -23,7 +23,7 @@ describe.each(['ipv4', 'ipv6'] as const)('datagrams over %s', (family) => {
     expect(message.source).toBeInstanceOf(Endpoint);
   });
 
-  test('keep their boundaries, and an empty one is a datagram', async () => {
+  test('datagrams keep their boundaries, and may be empty', async () => {
     using receiver = boundUdp(family);
     using sender = boundUdp(family);
     for (const data of ['one', '', 'three']) expect(send(sender, data, receiver.local)).toBe(data.length);
@@ -32,7 +32,7 @@ describe.each(['ipv4', 'ipv6'] as const)('datagrams over %s', (family) => {
     expect(receiver.recvmsg({ buffers: [new Uint8Array(8)] })).toBeUndefined();
   });
 
-  test('need no destination on a connected socket', async () => {
+  test('datagrams need no destination on a connected socket', async () => {
     using receiver = boundUdp(family);
     using sender = udp(family);
     sender.connect(receiver.local);
@@ -88,23 +88,26 @@ describe('flags of sendmsg and recvmsg', () => {
 });
 
 describe('a stream', () => {
-  test.each(['ipv4', 'ipv6'] as const)('over %s has no boundaries, no source, and an end', async (family) => {
-    using pair = await tcpPair(family);
-    const { client, server } = pair;
-    expect(client.sendmsg({ data: [Buffer.from('abc'), Buffer.from('def')] })).toBe(6);
-    expect(client.sendmsg({ data: Buffer.from('gh') })).toBe(2);
-    client.close();
-    await server.readable();
-    const [first, rest] = [Buffer.alloc(4), Buffer.alloc(10)];
-    expect(server.recvmsg({ buffers: [first] })).toMatchObject({ bytes: 4, source: undefined, truncated: false });
-    expect(server.recvmsg({ buffers: [rest] })).toMatchObject({ bytes: 4, source: undefined });
-    expect(`${String(first)}|${rest.toString('utf8', 0, 4)}`).toBe('abcd|efgh');
-    await server.readable();
-    expect(server.recvmsg({ buffers: [rest] })).toMatchObject({ bytes: 0, source: undefined });
-    expect(server.recvmsg({ buffers: [rest] })?.bytes).toBe(0); // and again
-  });
+  test.each(['ipv4', 'ipv6'] as const)(
+    'a stream over %s has no message boundaries, no source, and an end',
+    async (family) => {
+      using pair = await tcpPair(family);
+      const { client, server } = pair;
+      expect(client.sendmsg({ data: [Buffer.from('abc'), Buffer.from('def')] })).toBe(6);
+      expect(client.sendmsg({ data: Buffer.from('gh') })).toBe(2);
+      client.close();
+      await server.readable();
+      const [first, rest] = [Buffer.alloc(4), Buffer.alloc(10)];
+      expect(server.recvmsg({ buffers: [first] })).toMatchObject({ bytes: 4, source: undefined, truncated: false });
+      expect(server.recvmsg({ buffers: [rest] })).toMatchObject({ bytes: 4, source: undefined });
+      expect(`${String(first)}|${rest.toString('utf8', 0, 4)}`).toBe('abcd|efgh');
+      await server.readable();
+      expect(server.recvmsg({ buffers: [rest] })).toMatchObject({ bytes: 0, source: undefined });
+      expect(server.recvmsg({ buffers: [rest] })?.bytes).toBe(0); // and again
+    },
+  );
 
-  test('that is full would block: sendmsg returns undefined until the other side has read', async () => {
+  test('sendmsg on a full stream returns undefined until the other side has read', async () => {
     using pair = await tcpPair();
     const { client, server } = pair;
     const data = Buffer.alloc(1 << 20, 'x');
@@ -130,7 +133,7 @@ describe('a stream', () => {
     expect(client.sendmsg({ data: Buffer.from('x') })).toBe(1);
   });
 
-  test('whose other side is gone fails with EPIPE or ECONNRESET, and the process survives', async () => {
+  test('sendmsg on a stream whose other side is gone fails with EPIPE or ECONNRESET, and the process survives', async () => {
     using pair = await tcpPair();
     const { client, server } = pair;
     client.sendmsg({ data: Buffer.from('unread') });
@@ -222,7 +225,7 @@ describe('arguments of sendmsg and recvmsg', () => {
   ];
 
   test.each(noBytes.map((value, index) => [index, value]))(
-    'no bytes to send or to receive into: case %i',
+    'sendmsg and recvmsg refuse values that are not bytes: case %i',
     async (_, value) => {
       using receiver = boundUdp();
       using sender = udp();

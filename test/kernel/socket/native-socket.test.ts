@@ -17,7 +17,7 @@ describe('NativeSocket.create', () => {
     ['ipv6', 'stream', 10, 1, 6],
     ['ipv6', 'dgram', 10, 2, 17],
   ] as const)(
-    '%s %s is created as requested, non-blocking and close-on-exec',
+    'NativeSocket.create returns a socket as requested (%s %s), non-blocking and close-on-exec',
     (family, type, domain, number, protocol) => {
       using socket = NativeSocket.create({ family, type });
       expect([socket.family, socket.type, socket.state, socket.remote]).toEqual([family, type, 'open', undefined]);
@@ -36,7 +36,7 @@ describe('NativeSocket.create', () => {
     expect(getOption(socket, 'SO_PROTOCOL')).toBe(1);
   });
 
-  test('sets options in their order and ignores undefined ones', () => {
+  test('NativeSocket.create sets options in their order and ignores undefined ones', () => {
     const sockopts: SocketOptions = { SO_RCVLOWAT: 7, TCP_NODELAY: true, IP_TTL: 9 };
     using socket = tcp('ipv4', { ...sockopts, IP_TOS: undefined as never });
     expect(getOption(socket, 'SO_RCVLOWAT')).toBe(7);
@@ -49,7 +49,7 @@ describe('NativeSocket.create', () => {
     expect(getOption(loosed, 'SO_BINDTODEVICE')).toBe('lo');
   });
 
-  test('fails for a refused protocol or option and leaves no descriptor', async () => {
+  test('NativeSocket.create fails when the kernel refuses the protocol or an option, and leaves no descriptor', async () => {
     await expectNoNewFds(async () => {
       expect(await errorOf(() => NativeSocket.create({ family: 'ipv4', type: 'stream', protocol: 17 }))).toMatchObject({
         ...{ name: 'SyscallError', code: 'EPROTONOSUPPORT', errno: -93, syscall: 'socket' },
@@ -79,14 +79,14 @@ describe('NativeSocket.create', () => {
     [{ family: 'ipv4', type: 'stream', sockopts: { NO_SUCH: 1 } }, 'ERR_INVALID_ARG_VALUE'],
     [{ family: 'ipv4', type: 'stream', sockopts: { SO_TYPE: 1 } }, 'ERR_INVALID_ARG_VALUE'],
     [{ family: 'ipv4', type: 'stream', sockopt: {} }, 'ERR_INVALID_ARG_VALUE'],
-  ])('%o fails with %s', async (options, code) => {
+  ])('NativeSocket.create of %o fails with %s', async (options, code) => {
     await expectNoNewFds(async () => {
       expect(await errorOf(() => NativeSocket.create(options as never))).toMatchObject({ code });
     });
   });
 
   testWith({ tools: ['prlimit'] })(
-    'without a free descriptor fails with EMFILE, and accept leaves the connection queued',
+    'fails with EMFILE without a free descriptor, and accept leaves the connection queued',
     async () => {
       const { stdout } = await promisify(execFile)(
         'prlimit',
@@ -99,7 +99,7 @@ describe('NativeSocket.create', () => {
 });
 
 describe('NativeSocket.bind', () => {
-  test('accepts text, { address, port }, an Endpoint and a net.SocketAddress', () => {
+  test('NativeSocket.bind accepts text, { address, port }, an Endpoint and a net.SocketAddress', () => {
     for (const to of [
       ...['127.0.0.1:0', { address: '127.0.0.1', port: 0 }, Endpoint.from('127.0.0.1:0')],
       new SocketAddress({ address: '127.0.0.1', port: 0 }),
@@ -112,7 +112,7 @@ describe('NativeSocket.bind', () => {
     }
   });
 
-  test('fails with address and port for an address in use, an address that is not local, and a second bind', async () => {
+  test('NativeSocket.bind fails with address and port for an address in use, an address that is not local, and a second bind', async () => {
     using first = listening();
     const { port } = first.local;
     using second = tcp();
@@ -132,7 +132,7 @@ describe('NativeSocket.bind', () => {
   });
 
   test.each(['[::1]:', 'localhost:80', '127.0.0.1:65536', 1, undefined, null, {}, { address: '::1' }])(
-    'refuses %o as endpoint',
+    'NativeSocket.bind refuses %o as endpoint',
     async (value) => {
       using socket = tcp();
       expect((await errorOf(() => socket.bind(value as never))).code).toMatch(/^ERR_(INVALID_ARG_|OUT_OF_RANGE)/);
@@ -141,7 +141,7 @@ describe('NativeSocket.bind', () => {
   );
 });
 
-describe('the end of a NativeSocket', () => {
+describe('close and detach of a NativeSocket', () => {
   /** Every call that needs a descriptor. */
   const calls: Record<string, (socket: NativeSocket) => unknown> = {
     local: (socket) => socket.local,
@@ -161,7 +161,7 @@ describe('the end of a NativeSocket', () => {
     getOption: (socket) => getOption(socket, 'SO_TYPE'),
   };
 
-  test.each(Object.entries(calls))('%s after close or detach fails with EBADF', async (_, call) => {
+  test.each(Object.entries(calls))('%s of a NativeSocket after close or detach fails with EBADF', async (_, call) => {
     await expectNoNewFds(async () => {
       const closed = tcp();
       closed.close();
@@ -172,7 +172,7 @@ describe('the end of a NativeSocket', () => {
     });
   });
 
-  test('close is idempotent; fd is -1 and state is closed', () => {
+  test("close() is idempotent, fd is -1 and state is 'closed'", () => {
     const socket = boundUdp();
     const { fd } = socket;
     socket.close();
@@ -185,7 +185,7 @@ describe('the end of a NativeSocket', () => {
     expect([socket.fd, socket.state]).toEqual([-1, 'closed']);
   });
 
-  test('the end of a `using` scope closes it, also by an exception', async () => {
+  test('the end of a `using` scope closes a NativeSocket, also by an exception', async () => {
     await expectNoNewFds(() => {
       expect(() => {
         using socket = boundUdp();
@@ -196,7 +196,7 @@ describe('the end of a NativeSocket', () => {
 });
 
 describe('util.inspect of a NativeSocket', () => {
-  test('shows family, type, state, descriptor and both addresses in every state', async () => {
+  test('util.inspect of a NativeSocket shows family, type, state, descriptor and both addresses in every state', async () => {
     using socket = tcp('ipv6');
     expect(inspect(socket)).toMatch(/^NativeSocket \{[^]*family: 'ipv6'[^]*type: 'stream'[^]*state: 'open'[^]*fd: \d+/);
     socket.bind('[::1]:0');
@@ -222,14 +222,14 @@ describe('util.inspect of a NativeSocket', () => {
     );
   });
 
-  test('honours the inspect options', async () => {
+  test('util.inspect of a NativeSocket honours the inspect options', async () => {
     using pair = await tcpPair();
     expect(inspect(pair.client, { colors: true })).toContain('\u001b[32m');
     expect(inspect(pair.client, { compact: true, breakLength: Infinity })).not.toContain('\n');
   });
 
   // Inspection is the first step of debugging a descriptor that was closed elsewhere.
-  test('does not throw for a descriptor that was closed elsewhere', () => {
+  test('util.inspect of a NativeSocket does not throw for a descriptor that was closed elsewhere', () => {
     const socket = udp();
     closeSync(socket.fd);
     try {
@@ -240,7 +240,7 @@ describe('util.inspect of a NativeSocket', () => {
   });
 });
 
-test('SyscallError is an Error that names what failed', async () => {
+test('a SyscallError is an Error that names the system call and the code', async () => {
   using socket = tcp();
   const error = await errorOf(() => socket.bind('192.0.2.1:1'));
   expect(error).toBeInstanceOf(SyscallError);

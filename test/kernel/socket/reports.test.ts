@@ -20,7 +20,7 @@ describe.each([
   ['ipv4', 'IP_RECVERR', 'icmp', 3, 3],
   ['ipv6', 'IPV6_RECVERR', 'icmp6', 1, 4],
 ] as const)('the error queue over %s', (family, option, origin, type, icmpCode) => {
-  test('reports who refused what', async () => {
+  test('the error queue reports which host refused which datagram', async () => {
     const to = { address: LOOPBACK[family], port: closedPort(family) };
     using socket = udp(family, { [option]: true });
     socket.sendmsg({ data: Buffer.from('refused'), to });
@@ -83,7 +83,7 @@ describe('timestamps as control messages', () => {
   test.each([
     [SO_TIMESTAMP, 1, 'SCM_TIMESTAMP'],
     [SO_TIMESTAMPNS, 1, 'SCM_TIMESTAMPNS'],
-  ] as const)('option %i: nanoseconds since 1970', async (name, value, type) => {
+  ] as const)('option %i reports the time of arrival in nanoseconds since 1970', async (name, value, type) => {
     using receiver = boundUdp();
     setOption(receiver, { level: SOL_SOCKET, name }, value);
     const before = BigInt(Date.now() - 1) * 1_000_000n;
@@ -96,7 +96,7 @@ describe('timestamps as control messages', () => {
     if (type === 'SCM_TIMESTAMP') expect(time % 1000n).toBe(0n);
   });
 
-  test('SO_TIMESTAMPING has a software timestamp, and no hardware one on loopback', async () => {
+  test('SO_TIMESTAMPING reports a software timestamp, and no hardware timestamp on loopback', async () => {
     using receiver = boundUdp();
     setOption(receiver, { level: SOL_SOCKET, name: SO_TIMESTAMPING }, RX_SOFTWARE);
     const before = BigInt(Date.now() - 1) * 1_000_000n;
@@ -109,7 +109,7 @@ describe('timestamps as control messages', () => {
     expect(value.software! >= before).toBe(true);
   });
 
-  test('a sent datagram reports when it left, when a control message requests it', async () => {
+  test('a control message requests the transmit time of a datagram', async () => {
     using receiver = boundUdp();
     using sender = udp();
     const [TX_SOFTWARE, SOFTWARE, OPT_TSONLY] = [2, 16, 2048];
@@ -168,7 +168,7 @@ describe('IPv6 headers as control messages', () => {
   test.each([
     ['IPV6_HOPOPTS', 53],
     ['IPV6_DSTOPTS', 58],
-  ] as const)('%s is on the wire as sent', async (type, receiveOption) => {
+  ] as const)('%s is sent unchanged', async (type, receiveOption) => {
     using receiver = boundUdp('ipv6');
     setOption(receiver, { level: 41, name: receiveOption }, 1);
     const [message] = await deliver(receiver, [{ type, value: options }]);

@@ -12,7 +12,7 @@ beforeEach(() => (socket = boundUdp()));
 afterEach(() => socket.close());
 
 describe('a wait for readiness', () => {
-  test('resolves with the event it waits for', async () => {
+  test('a wait resolves with the event it waits for', async () => {
     const events: string[] = [];
     const readable = socket.readable().then(() => events.push('readable'));
     await socket.writable().then(() => events.push('writable'));
@@ -22,13 +22,13 @@ describe('a wait for readiness', () => {
     expect(events).toEqual(['writable', 'readable']);
   });
 
-  test('resolves at once, repeatedly, when the event is already there', async () => {
+  test('a wait resolves at once, repeatedly, when the event has already occurred', async () => {
     sendTo(socket);
     for (let i = 0; i < 3; i++) await socket.readable();
     expect(socket.recvmsg({ buffers: [new Uint8Array(1)] })?.bytes).toBe(1);
   });
 
-  test('on a listener resolves with a connection', async () => {
+  test('a wait resolves on a listener when a connection arrives', async () => {
     using listener = listening();
     const readable = listener.readable();
     using client = tcp();
@@ -37,7 +37,7 @@ describe('a wait for readiness', () => {
     expect(listener.accept()?.remote).toEqual(client.local);
   });
 
-  test('resolves at the end of the stream and at its reset', async () => {
+  test('a wait resolves at the end of the stream and at its reset', async () => {
     using first = await tcpPair();
     const end = first.server.readable();
     first.client.close();
@@ -53,7 +53,7 @@ describe('a wait for readiness', () => {
   });
 
   test.each(['readable', 'writable'] as const)(
-    'for %s resolves with an ICMP error, pending or to come',
+    'a wait for %s resolves on an ICMP error, whether it is pending or arrives later',
     async (what) => {
       using early = udp();
       early.connect({ address: '127.0.0.1', port: closedPort() });
@@ -71,7 +71,7 @@ describe('a wait for readiness', () => {
     },
   );
 
-  test('on one socket does not resolve with an event on another', async () => {
+  test('a wait does not resolve on an event of another socket', async () => {
     using other = boundUdp();
     let ended = false;
     const waiting = other.readable().then(() => (ended = true));
@@ -84,7 +84,7 @@ describe('a wait for readiness', () => {
     expect(ended).toBe(true);
   });
 
-  test('in a loop receives each of 2,000 datagrams', async () => {
+  test('waits in a loop are enough to receive each of 2,000 datagrams', async () => {
     using sender = udp();
     const buffers = [new Uint8Array(8)];
     let received = 0;
@@ -99,13 +99,13 @@ describe('a wait for readiness', () => {
 });
 
 describe('several waits on one socket', () => {
-  test('for the same event all resolve with it', async () => {
+  test('several waits for the same event all resolve', async () => {
     const waits = Array.from({ length: 100 }, async () => socket.readable());
     sendTo(socket);
     await Promise.all(waits);
   });
 
-  test('for different events resolve each with its own', async () => {
+  test('several waits for different events resolve each with its own', async () => {
     let read = 0;
     const readers = Array.from({ length: 10 }, async () => socket.readable().then(() => read++));
     await Promise.all(Array.from({ length: 10 }, async () => socket.writable()));
@@ -115,7 +115,7 @@ describe('several waits on one socket', () => {
     expect(read).toBe(10);
   });
 
-  test('are aborted individually', async () => {
+  test('several waits on one socket are aborted individually', async () => {
     const controllers = [new AbortController(), new AbortController()];
     const waits = controllers.map(async ({ signal }) => socket.readable({ signal }));
     controllers[0]!.abort();
@@ -124,7 +124,7 @@ describe('several waits on one socket', () => {
     await waits[1];
   });
 
-  test('all reject when the socket closes, and those of other sockets do not', async () => {
+  test('all waits on a socket reject when it closes, and those on other sockets do not', async () => {
     using other = boundUdp();
     const stays = other.readable();
     const waits = Array.from({ length: 10 }, async () => errorOf(async () => socket.readable()));
@@ -138,7 +138,7 @@ describe('several waits on one socket', () => {
 });
 
 describe('an AbortSignal of a wait', () => {
-  test('that is already aborted rejects at once, with its reason as the cause', async () => {
+  test('an already aborted AbortSignal rejects a wait at once, with its reason as the cause', async () => {
     const reason = new Error('why');
     sendTo(socket); // even though the event is there
     const error = await errorOf(async () => socket.readable({ signal: AbortSignal.abort(reason) }));
@@ -146,7 +146,7 @@ describe('an AbortSignal of a wait', () => {
     expect(error.cause).toBe(reason);
   });
 
-  test('ends the wait, which leaves no listener on the signal', async () => {
+  test('an AbortSignal ends the wait, and no listener is left on the signal', async () => {
     const controller = new AbortController();
     const { signal } = controller;
     const waiting = errorOf(async () => socket.readable({ signal }));
@@ -158,7 +158,7 @@ describe('an AbortSignal of a wait', () => {
     await socket.readable();
   });
 
-  test('has no listener left after a wait that resolved or was closed', async () => {
+  test('an AbortSignal has no listener left after a wait that resolved or whose socket was closed', async () => {
     const { signal } = new AbortController();
     await socket.writable({ signal });
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
@@ -168,7 +168,7 @@ describe('an AbortSignal of a wait', () => {
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 
-  test('by AbortSignal.timeout works', async () => {
+  test('AbortSignal.timeout ends a wait', async () => {
     const error = await errorOf(async () => socket.readable({ signal: AbortSignal.timeout(1) }));
     expect(error).toMatchObject({ name: 'AbortError', cause: { name: 'TimeoutError' } });
   });
@@ -177,7 +177,7 @@ describe('an AbortSignal of a wait', () => {
   test.each([
     ['close', 'EBADF'],
     ['detach', 'EBADF'],
-  ])('that is aborted right after %s has no effect', async (end, code) => {
+  ])('an AbortSignal that is aborted right after %s has no effect', async (end, code) => {
     const { stdout, stderr } = await runNode(`${PROLOGUE}
       const controller = new AbortController();
       const waiting = socket.readable({ signal: controller.signal });
@@ -188,7 +188,7 @@ describe('an AbortSignal of a wait', () => {
     expect([stdout, stderr]).toEqual([`${code}\n`, '']);
   });
 
-  test('that is aborted after the event has come has no effect', async () => {
+  test('an AbortSignal that is aborted after the event has no effect', async () => {
     const controller = new AbortController();
     const first = socket.writable();
     const second = socket.writable({ signal: controller.signal });
@@ -200,12 +200,15 @@ describe('an AbortSignal of a wait', () => {
 });
 
 describe('arguments of a wait', () => {
-  test.each([1, 'signal', true, {}, null, [], () => undefined])('%o is refused as an AbortSignal', async (signal) => {
-    const error = await errorOf(async () => socket.readable({ signal: signal as AbortSignal }));
-    expect(error).toMatchObject({ name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' });
-  });
+  test.each([1, 'signal', true, {}, null, [], () => undefined])(
+    'a wait refuses %o as an AbortSignal',
+    async (signal) => {
+      const error = await errorOf(async () => socket.readable({ signal: signal as AbortSignal }));
+      expect(error).toMatchObject({ name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' });
+    },
+  );
 
-  test('an object that resembles an AbortSignal is refused, and keeps nothing waiting', async () => {
+  test('a wait refuses an object that resembles an AbortSignal, and nothing keeps waiting', async () => {
     const script = `${PROLOGUE}
       await socket.readable({ signal: { aborted: false } }).catch((error) => console.log(error.name));
       await socket.writable();
@@ -221,7 +224,7 @@ describe('arguments of a wait', () => {
     ['null', null],
     ['a number', 100],
     ['a misspelt option', { abort: AbortSignal.abort() }],
-  ])('%s in place of the options is refused', async (_, options) => {
+  ])('a wait refuses %s as options', async (_, options) => {
     sendTo(socket); // so that a wait would resolve
     const error = await errorOf(async () => socket.readable(options as never));
     expect(error.code).toMatch(/^ERR_INVALID_ARG_(TYPE|VALUE)$/);
@@ -252,7 +255,7 @@ describe('a socket without pending waits', () => {
     callbacks.length = 0;
   });
 
-  test('is not polled when data arrives', async () => {
+  test('a socket without pending waits is not polled when data arrives', async () => {
     sendTo(socket);
     await socket.readable();
     expect(calls).toBe(1);
@@ -266,7 +269,7 @@ describe('a socket without pending waits', () => {
     expect(calls).toBe(1 + 20 + 1);
   });
 
-  test('for reading is not polled for writing any more', async () => {
+  test('a socket is no longer polled for writing after its wait for writing has resolved', async () => {
     using other = boundUdp();
     const readable = socket.readable();
     await socket.writable();
@@ -278,7 +281,7 @@ describe('a socket without pending waits', () => {
     expect(calls).toBe(before + 20 + 1);
   });
 
-  test('is not polled any more after an abort', async () => {
+  test('a socket is no longer polled after its wait was aborted', async () => {
     using other = boundUdp();
     const controller = new AbortController();
     const waiting = errorOf(async () => socket.readable({ signal: controller.signal }));
@@ -291,7 +294,7 @@ describe('a socket without pending waits', () => {
 });
 
 describe('a process with pending waits', () => {
-  test('stays alive while something waits, and exits when nothing does', async () => {
+  test('a process stays alive while something waits, and exits when nothing does', async () => {
     const { stdout } = await runNode(`${PROLOGUE}
       const { local } = socket;
       const waiting = socket.readable().then(() => console.log('got it'));
@@ -308,7 +311,7 @@ describe('a process with pending waits', () => {
     ['is closed', 'socket.close();'],
     ['is detached', 'socket.detach();'],
     ['is no longer waited for', 'controller.abort();'],
-  ])('exits when the only socket that is waited for is %s', async (_, end) => {
+  ])('a process exits when the only socket that is waited for is %s', async (_, end) => {
     const { stdout } = await runNode(`${PROLOGUE}
       const controller = new AbortController();
       socket.readable({ signal: controller.signal }).catch((error) => console.log(error.code));

@@ -23,7 +23,7 @@ addOtherAddresses();
 let range = 45_400;
 
 describe.each(BOTH)('connect() in an exhausted range over $family', ({ loopback }) => {
-  test("reports exhaustedBy 'connections' when connections hold the range", async () => {
+  test("connect() in an exhausted range reports exhaustedBy 'connections' when connections hold the range", async () => {
     await using server = await peer(loopback);
     using held = holding();
     const options = limited(loopback, server.port);
@@ -33,7 +33,7 @@ describe.each(BOTH)('connect() in an exhausted range over $family', ({ loopback 
     expect(exhaustedBy).toBe('connections');
   });
 
-  test('is explained toward each of several destinations in turn', async () => {
+  test('connect() in an exhausted range reports exhaustedBy toward each of several destinations in turn', async () => {
     const { localPortRange } = limited(loopback, 0);
     for (let i = 0; i < 8; i++) {
       await using server = await peer(loopback);
@@ -44,7 +44,7 @@ describe.each(BOTH)('connect() in an exhausted range over $family', ({ loopback 
     }
   });
 
-  test('is explained in the cause for a pool, and in the error and its cause for a reservation', async () => {
+  test('connect() in an exhausted range reports exhaustedBy in the cause for a pool, and in the error and its cause for a reservation', async () => {
     await using server = await peer(loopback);
     using held = holding();
     const options = limited(loopback, server.port);
@@ -69,7 +69,7 @@ describe.each(BOTH)('connect() in an exhausted range over $family', ({ loopback 
     });
   });
 
-  test('names the sysctl for a range in TIME-WAIT, and a wait gets the port when it may be reused', async () => {
+  test('connect() in an exhausted range names the sysctl for a range in TIME-WAIT, and waitForLocalPort gets the port when it may be reused', async () => {
     using _ = setSysctl('net.ipv4.tcp_tw_reuse', 1);
     using __ = setSysctl('net.ipv4.tcp_tw_reuse_delay', 30_000);
     await using server = await peer(loopback, 0, (socket) => socket.on('end', () => socket.end()).resume());
@@ -89,7 +89,7 @@ describe.each(BOTH)('connect() in an exhausted range over $family', ({ loopback 
     expect(waited).toBeLessThan(9000); // a wrong rule would wait for 30 s
   });
 
-  test('ends a wait at once when nothing can become free', async () => {
+  test('connect() in an exhausted range fails at once with waitForLocalPort when no port can become free', async () => {
     using _ = setSysctl('net.ipv4.tcp_tw_reuse', 0);
     await using server = await peer(loopback, 0, (socket) => socket.on('end', () => socket.end()).resume());
     const options = limited(loopback, server.port);
@@ -100,7 +100,7 @@ describe.each(BOTH)('connect() in an exhausted range over $family', ({ loopback 
     expect((await explained(options)).message).toMatch(/tcp_tw_reuse is 0/);
   });
 
-  test('names reserved ports', async () => {
+  test('connect() in an exhausted range names reserved ports', async () => {
     await using server = await peer(loopback);
     const options = limited(loopback, server.port);
     using _ = reservedPorts(options.localPortRange.join('-'));

@@ -30,7 +30,7 @@ test.each([
   expect(error.message).toMatch(new RegExp(`\\b${option}\\b`));
 });
 
-test('connect() accepts every key of net.connect, and keys that resemble none of its own', async () => {
+test('connect() accepts every key of net.connect, and unknown keys that resemble none of its own', async () => {
   await using server = await peer('127.0.0.1');
   const net = {
     ...{ localAddress: '127.0.0.3', localPort: 0, family: 4, hints: 0, noDelay: true, keepAlive: true },
@@ -48,7 +48,7 @@ test('connect() accepts every key of net.connect, and keys that resemble none of
   const foreign = {
     ...{ servername: 'example.org', agentKey: 1, transport: 'tcp', portRange: [1, 2], binding: true, ports: 5 },
     ...{ sharedPool: true, waitForConnections: true, protocolVersion: 13, localHostname: 'a', socketPath: undefined },
-    ...{ marks: 7, devices: ['lo'] }, // too short to be told from others
+    ...{ marks: 7, devices: ['lo'] }, // too short to be distinguished from other keys
   };
   const socket = await connected(connect({ host: '127.0.0.1', port: server.port, ...net, ...foreign }));
   expect(await server.next()).toMatch(/^127\.0\.0\.3:/);
@@ -94,12 +94,12 @@ describe('connect({ path })', () => {
     { localPort: 40_000 },
     { localPortRange: [40_000, 40_001] },
     { waitForLocalPort: true },
-  ])('with %j is refused, since a Unix socket has no local port', (more) => {
+  ])('connect({ path }) refuses %j, since a Unix socket has no local port', (more) => {
     const error = thrown(() => connect({ path: '/run/nobody.sock', ...more } as never));
     expect(error).toMatchObject({ name: 'TypeError', code: 'ERR_INVALID_ARG_VALUE' });
   });
 
-  test('with undefined options of the source connects', async () => {
+  test('connect({ path }) connects with options of the source that are undefined', async () => {
     const path = join(tmpdir(), `connect-keys-${process.pid}.sock`);
     const server = createServer((socket) => socket.end()).listen(path);
     await once(server, 'listening');

@@ -59,7 +59,7 @@ function pool(...sources: Partial<Source>[]): {
   };
 }
 
-test('the first candidate that works is used, and is notified of the end', async () => {
+test('connectFrom uses the first candidate that works, and notifies it of the end', async () => {
   await using server = await peer('127.0.0.1');
   const { log, candidates } = pool({ address: '127.0.0.2' }, { address: '127.0.0.3' });
   const socket = await connected(connectFrom({ host: '127.0.0.1', port: server.port }, candidates));
@@ -69,7 +69,7 @@ test('the first candidate that works is used, and is notified of the end', async
   expect(log.slice(2)).toEqual(['closed 127.0.0.2']);
 });
 
-test('the next candidate is tried after exhaustion and after failure', async () => {
+test('connectFrom tries the next candidate after exhaustion and after a failure', async () => {
   await using server = await peer('127.0.0.1');
   using held = holding();
   const range = { range: [45_200, 45_200], rangeWanted: true } as const;
@@ -93,7 +93,7 @@ test('the next candidate is tried after exhaustion and after failure', async () 
   ]);
 });
 
-test('exhaustion of all candidates is ERR_PORT_RANGE_EXHAUSTED with the last error as cause', async () => {
+test('connectFrom fails with ERR_PORT_RANGE_EXHAUSTED and the last error as cause when all candidates are exhausted', async () => {
   await using server = await peer('127.0.0.1');
   using held = holding();
   const sources = ['127.0.0.2', '127.0.0.3'].map((address) => ({
@@ -116,7 +116,7 @@ test('exhaustion of all candidates is ERR_PORT_RANGE_EXHAUSTED with the last err
   expect(waiting.log.at(-1)).toBe('taken 127.0.0.2 45201');
 });
 
-test('the error of a candidate that forbids the next is the error of the socket', async () => {
+test('connectFrom fails with the error of a candidate that forbids the next one', async () => {
   let told: Error | undefined;
   const socket = connectFrom({ host: '127.0.0.1', port: 9 }, function* () {
     yield {
@@ -136,7 +136,7 @@ test('the error of a candidate that forbids the next is the error of the socket'
   expect(error).toMatchObject({ code: 'EADDRNOTAVAIL', syscall: 'bind', reason: 'addressNotLocal' });
 });
 
-test('candidates that throw fail the attempt with their error', async () => {
+test('connectFrom fails with what the candidates throw', async () => {
   const own = new SocketError('ERR_INVALID_STATE', 'no source has the family');
   const socket = connectFrom({ host: '127.0.0.1', port: 9 }, () => {
     throw own;
@@ -144,14 +144,14 @@ test('candidates that throw fail the attempt with their error', async () => {
   expect(await failing(socket)).toBe(own);
 });
 
-test('an empty list of candidates fails the connection', async () => {
+test('connectFrom fails for an empty list of candidates', async () => {
   await using server = await peer('127.0.0.1');
   const error = await failing(connectFrom({ host: '127.0.0.1', port: server.port }, () => []));
   expect(error.code).toBe('ERR_PORT_RANGE_EXHAUSTED');
   expect(server.seen).toEqual([]);
 });
 
-test('an error of connect is reported to the candidate that was used', async () => {
+test('connectFrom reports an error of connect to the candidate that was used', async () => {
   using dead = refusing(IPV4);
   const { log, candidates } = pool({ address: '127.0.0.2' });
   const error = await failing(connectFrom({ host: '127.0.0.1', port: dead.local.port }, candidates));
@@ -159,7 +159,7 @@ test('an error of connect is reported to the candidate that was used', async () 
   expect(log.at(-1)).toBe('closed 127.0.0.2 ECONNREFUSED');
 });
 
-test('happy eyeballs asks for a candidate for each address, in its family', async () => {
+test('connectFrom to several addresses asks for candidates for each address, in its family', async () => {
   using dead = refusing(IPV4);
   await using server = await peer('::1', dead.local.port);
   const asked: string[] = [];
@@ -184,7 +184,7 @@ test('happy eyeballs asks for a candidate for each address, in its family', asyn
   await closed(socket);
 });
 
-test('an IPv4 candidate serves an IPv4-mapped destination', async () => {
+test('connectFrom uses an IPv4 candidate for an IPv4-mapped destination', async () => {
   await using server = await peer('::');
   const { candidates } = pool({ address: '127.0.0.4' });
   const socket = await connected(connectFrom({ host: '::ffff:127.0.0.1', port: server.port }, candidates));
@@ -192,7 +192,7 @@ test('an IPv4 candidate serves an IPv4-mapped destination', async () => {
   await closed(socket);
 });
 
-test('a candidate may destroy the socket', async () => {
+test('connectFrom lets a candidate destroy the socket', async () => {
   await using server = await peer('127.0.0.1');
   const socket = connectFrom({ host: '127.0.0.1', port: server.port }, function* () {
     yield {

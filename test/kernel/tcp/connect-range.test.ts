@@ -18,7 +18,7 @@ const settled = async (socket: Socket): Promise<string> =>
   });
 
 describe.each(BOTH)('connect() with a port range over $family', ({ loopback, other }) => {
-  test('holds 30 connections on 10 ports toward 3 destinations, where net.connect holds 10', async () => {
+  test('connect() with a port range holds 30 connections on 10 ports toward 3 destinations, where net.connect holds 10', async () => {
     using _ = setSysctl('net.ipv4.ip_local_port_range', '47000 47009');
     // Listeners are bound to their ports, so those are not from the range.
     await using a = await peer(loopback, 5001);
@@ -44,7 +44,7 @@ describe.each(BOTH)('connect() with a port range over $family', ({ loopback, oth
     }
   });
 
-  test('reaches another destination when all ports are in use toward one', async () => {
+  test('connect() with a port range reaches another destination when all ports are in use toward one', async () => {
     using _ = setSysctl('net.ipv4.ip_local_port_range', '47100 47355');
     await using full = await peer(loopback, 5004);
     await using free = await peer(loopback, 5005);
@@ -75,7 +75,7 @@ describe.each(BOTH)('connect() with a port range over $family', ({ loopback, oth
       ...rest,
     });
 
-    test('waits until a port is free, and emits nothing until then', async () => {
+    test('connect() with waitForLocalPort waits until a port is free, and emits nothing until then', async () => {
       await using server = await peer(loopback);
       using held = holding();
       const first = await connected(held.add(connect(options(server))));
@@ -92,7 +92,7 @@ describe.each(BOTH)('connect() with a port range over $family', ({ loopback, oth
       expect(second.localPort).toBe(45_100);
     });
 
-    test('serves many waiting connections in turn', async () => {
+    test('connect() with waitForLocalPort serves many waiting connections in turn', async () => {
       await using server = await peer(loopback);
       let most = 0;
       let open = 0;
@@ -110,7 +110,7 @@ describe.each(BOTH)('connect() with a port range over $family', ({ loopback, oth
       expect(server.seen).toHaveLength(12);
     });
 
-    test('fails with the error of the exhaustion at the timeout', async () => {
+    test('connect() with waitForLocalPort fails with the error of the exhaustion at the timeout', async () => {
       await using server = await peer(loopback);
       using held = holding();
       await connected(held.add(connect(options(server))));
@@ -132,7 +132,7 @@ describe.each(BOTH)('connect() with a port range over $family', ({ loopback, oth
       expect(failed).toEqual([errors[0]]);
     });
 
-    test('searches rarely, and does not block the event loop', async () => {
+    test('connect() with waitForLocalPort searches rarely, and does not block the event loop', async () => {
       await using server = await peer(loopback);
       using held = holding();
       await connected(held.add(connect(options(server))));
@@ -145,7 +145,7 @@ describe.each(BOTH)('connect() with a port range over $family', ({ loopback, oth
       expect((user + system) / 1000, 'ms of CPU in 400 ms of 50 waiting').toBeLessThan(200);
     });
 
-    test('ends at once on destroy and abort', async () => {
+    test('connect() with waitForLocalPort ends at once on destroy and abort', async () => {
       await using server = await peer(loopback);
       using held = holding();
       await connected(held.add(connect(options(server))));
@@ -162,7 +162,7 @@ describe.each(BOTH)('connect() with a port range over $family', ({ loopback, oth
       expect(timers()).toBe(before);
     });
 
-    test('ends on a failure of another kind', async () => {
+    test('connect() with waitForLocalPort ends on a failure of another kind', async () => {
       await using server = await peer(loopback);
       using held = holding();
       const first = await connected(held.add(connect(options(server))));
@@ -176,7 +176,7 @@ describe.each(BOTH)('connect() with a port range over $family', ({ loopback, oth
       expect(await error).toMatchObject({ code: 'ECONNREFUSED', address: loopback, port });
     });
 
-    test('waits for a port that bind takes as well', async () => {
+    test('connect() with waitForLocalPort waits for a port also with shareLocalPort: false, where bind takes it', async () => {
       await using server = await peer(loopback);
       using held = holding();
       // Its own port: bind(2) to the wildcard takes no port that is in TIME-WAIT on any address.
@@ -196,7 +196,7 @@ describe.each(BOTH)('connect() with a port range over $family', ({ loopback, oth
       );
     });
 
-    test('fails with the error of bind when bind got no port in time', async () => {
+    test('connect() with waitForLocalPort fails with the error of bind when bind got no port in time', async () => {
       await using server = await peer(loopback);
       using held = holding();
       await connected(held.add(connect(options(server))));
@@ -209,7 +209,7 @@ describe.each(BOTH)('connect() with a port range over $family', ({ loopback, oth
       }
     });
 
-    test('does not wait for connections that need other ports', async () => {
+    test('connect() with waitForLocalPort does not wait for connections that need other ports', async () => {
       await using server = await peer(loopback);
       await using elsewhere = await peer(loopback);
       using held = holding();
@@ -234,7 +234,7 @@ describe.each(BOTH)('connect() with a port range over $family', ({ loopback, oth
       }
     });
 
-    test('refuses a second connect() while waiting as while connecting', async () => {
+    test('connect() with waitForLocalPort refuses a second connect() while waiting, as it does while connecting', async () => {
       await using server = await peer(loopback);
       using held = holding();
       const first = await connected(held.add(connect(options(server))));
@@ -250,7 +250,7 @@ describe.each(BOTH)('connect() with a port range over $family', ({ loopback, oth
       expect(server.seen).toHaveLength(2);
     });
 
-    test('does not keep the process alive for an unreferenced socket', async () => {
+    test('connect() with waitForLocalPort does not keep the process alive for an unreferenced socket', async () => {
       const { runNode } = await import('../../support/child.js');
       const { stdout } = await runNode(`
         import { connect } from 'linux-sockets';

@@ -37,39 +37,39 @@ async function from(options: ConnectOptions, host = '::'): Promise<string> {
 describe.each(BOTH)('connect() over $family', (addresses) => {
   const there = { host: addresses.loopback, port: 0 };
 
-  test('without a source leaves it to the kernel', async () => {
+  test('connect() without a source leaves the choice to the kernel', async () => {
     expect(await from(there)).toMatch(new RegExp(`^${addresses.loopback}:`));
   });
 
-  test('leaves from localAddress', async () => {
+  test('connect() connects from localAddress', async () => {
     expect(await from({ ...there, localAddress: addresses.other })).toMatch(new RegExp(`^${addresses.other}:`));
   });
 
-  test('leaves from localAddress and localPort', async () => {
+  test('connect() connects from localAddress and localPort', async () => {
     expect(await from({ ...there, localAddress: addresses.other, localPort: 20_001 })).toBe(`${addresses.other}:20001`);
   });
 
-  test('leaves from localPort alone', async () => {
+  test('connect() connects from localPort alone', async () => {
     expect(await from({ ...there, localPort: 20_002 })).toBe(`${addresses.loopback}:20002`);
   });
 
-  test('leaves from localPortRange', async () => {
+  test('connect() connects from localPortRange', async () => {
     const seen = await from({ ...there, localAddress: addresses.other, localPortRange: [45_000, 45_003] });
     expect(seen).toMatch(/:4500[0-3]$/);
     expect(seen.startsWith(addresses.other)).toBe(true);
   });
 
-  test('leaves from a range of one port without an address', async () => {
+  test('connect() connects from a range of one port without an address', async () => {
     expect(await from({ ...there, localPortRange: [45_007, 45_007] })).toBe(`${addresses.loopback}:45007`);
   });
 
-  test('with the wildcard as localAddress lets the kernel pick the address', async () => {
+  test('connect() with the wildcard as localAddress lets the kernel pick the address', async () => {
     expect(await from({ ...there, localAddress: addresses.wildcard, localPortRange: [45_008, 45_008] })).toBe(
       `${addresses.loopback}:45008`,
     );
   });
 
-  test('with a shared localPort inside the sysctl range reaches two destinations at once', async () => {
+  test('connect() with a shared localPort inside the sysctl range reaches two destinations at once', async () => {
     await using one = await peer(addresses.loopback);
     await using other = await peer(addresses.loopback);
     using held = holding();
@@ -80,7 +80,7 @@ describe.each(BOTH)('connect() over $family', (addresses) => {
     expect([...one.seen, ...other.seen]).toEqual([`${addresses.other}:45010`, `${addresses.other}:45010`]);
   });
 
-  test('with shareLocalPort: false takes the port at bind, for one destination', async () => {
+  test('connect() with shareLocalPort: false takes the port at bind, for one destination', async () => {
     await using server = await peer(addresses.loopback);
     using held = holding();
     const options = {
@@ -97,13 +97,13 @@ describe.each(BOTH)('connect() over $family', (addresses) => {
     expect(error).toMatchObject({ code: 'EADDRINUSE', syscall: 'bind', reason: 'portRangeExhausted' });
   });
 
-  test('with freebind connects from an address that is only routed here', async () => {
+  test('connect() with freebind connects from an address that is only routed here', async () => {
     const address = addresses === IPV4 ? '192.0.2.9' : 'fd00:9::9';
     using _ = route('local', `${address}/${addresses === IPV4 ? 32 : 128}`, 'dev', 'lo');
     expect(await from({ ...there, localAddress: address, freebind: true })).toMatch(new RegExp(`^${address}:`));
   });
 
-  test('from an address that is not local fails with addressNotLocal and a remedy', async () => {
+  test('connect() from an address that is not local fails with addressNotLocal and a remedy', async () => {
     const address = addresses === IPV4 ? '192.0.2.10' : 'fd00:9::10';
     const error = await failing(connect({ ...there, port: 9, localAddress: address }));
     expect(error).toMatchObject({ code: 'EADDRNOTAVAIL', errno: -99, syscall: 'bind', address });
@@ -113,7 +113,7 @@ describe.each(BOTH)('connect() over $family', (addresses) => {
     expect(error.stack).toContain(error.message);
   });
 
-  test('sets mark, device, transparent and sockopts on the socket', async () => {
+  test('connect() sets mark, device, transparent and sockopts on the socket', async () => {
     await using server = await peer(addresses.loopback);
     const socket = connect({
       host: addresses.loopback,
@@ -135,14 +135,14 @@ describe.each(BOTH)('connect() over $family', (addresses) => {
     await closed(socket);
   });
 
-  test('without a route fails with noRoute', async () => {
+  test('connect() without a route fails with noRoute', async () => {
     const host = addresses === IPV4 ? '198.51.100.1' : 'fd00:77::1';
     const error = await failing(connect({ host, port: 9 }));
     expect(error).toMatchObject({ code: 'ENETUNREACH', syscall: 'connect', address: host, port: 9, reason: 'noRoute' });
     expect(error.message).toContain('ip route get');
   });
 
-  test('with all ports of the range taken fails with portRangeExhausted', async () => {
+  test('connect() with all ports of the range taken fails with portRangeExhausted', async () => {
     await using server = await peer(addresses.loopback);
     using held = holding();
     const options = {
@@ -168,7 +168,7 @@ describe.each(BOTH)('connect() over $family', (addresses) => {
     );
   });
 
-  test('with a localPort that is taken fails with portInUse', async () => {
+  test('connect() with a localPort that is taken fails with portInUse', async () => {
     await using server = await peer(addresses.loopback);
     using held = holding();
     const options = { host: addresses.loopback, port: server.port, localAddress: addresses.other, localPort: 20_040 };
@@ -182,7 +182,7 @@ describe.each(BOTH)('connect() over $family', (addresses) => {
     });
   });
 
-  test('with TCP_FASTOPEN_CONNECT defers the handshake to the first write', async () => {
+  test('connect() with TCP_FASTOPEN_CONNECT defers the handshake to the first write', async () => {
     await using server = await peer(addresses.loopback, 0, (socket) => socket.pipe(socket));
     const socket = connect({
       host: addresses.loopback,
@@ -200,7 +200,7 @@ describe.each(BOTH)('connect() over $family', (addresses) => {
     await closed(socket);
   });
 
-  test('leaves from the same source when connected again after the end', async () => {
+  test('socket.connect() after the end connects from the same source', async () => {
     await using server = await peer(addresses.loopback);
     const options = {
       host: addresses.loopback,
@@ -222,7 +222,7 @@ describe.each(BOTH)('connect() over $family', (addresses) => {
     await closed(socket);
   });
 
-  test('refuses to connect again from another source', async () => {
+  test('socket.connect() refuses another source', async () => {
     await using server = await peer(addresses.loopback);
     const { loopback, other } = addresses;
     const socket = await connected(connect({ host: loopback, port: server.port, localAddress: other }));
@@ -236,7 +236,7 @@ describe.each(BOTH)('connect() over $family', (addresses) => {
 });
 
 describe('connect() from an address that bind(2) accepts and connect(2) replaces', () => {
-  test('fails with notUnicast for a broadcast or multicast localAddress, before anything is sent', async () => {
+  test('connect() fails with notUnicast for a broadcast or multicast localAddress, before anything is sent', async () => {
     await using server = await peer('0.0.0.0');
     using _ = address('10.77.0.1/24');
     ip('addr', 'add', '10.78.0.1/24', 'brd', '10.78.0.7', 'dev', 'lo');
@@ -259,7 +259,7 @@ describe('connect() from an address that bind(2) accepts and connect(2) replaces
     await closed(last);
   });
 
-  test('fails with notUnicast for IPv6 multicast, and for IPv4 broadcast on an IPv6 socket', async () => {
+  test('connect() fails with notUnicast for IPv6 multicast, and for IPv4 broadcast on an IPv6 socket', async () => {
     await using server = await peer('::');
     for (const [host, localAddress] of [
       ['::1', 'ff02::1%lo'],
@@ -272,7 +272,7 @@ describe('connect() from an address that bind(2) accepts and connect(2) replaces
     expect(server.seen).toEqual([]);
   });
 
-  test('fails with notUnicast within seconds after the address became a broadcast address', async () => {
+  test('connect() fails with notUnicast within seconds after the address became a broadcast address', async () => {
     await using server = await peer('0.0.0.0');
     const options = { host: '127.0.0.1', port: server.port, localAddress: '10.79.0.255' };
     {

@@ -25,8 +25,8 @@ function testBound(name: string, body: (Bound: new (options: object) => BoundSoc
   else test(name, async () => body(BoundSocket));
 }
 
-describe('options on a net.BoundSocket', () => {
-  testBound('that a server uses are those of its listener', async (Bound) => {
+describe('options of a net.BoundSocket', () => {
+  testBound('options of a BoundSocket are those of the server that listens with it', async (Bound) => {
     await expectNoNewFds(async () => {
       const bound = new Bound({ host: '127.0.0.1', port: 0 });
       const { port } = bound.address();
@@ -47,7 +47,7 @@ describe('options on a net.BoundSocket', () => {
     });
   });
 
-  testBound('that a client uses are those of its connection', async (Bound) => {
+  testBound('options of a BoundSocket are those of the client that connects with it', async (Bound) => {
     const server = make().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const bound = new Bound({ host: '127.0.0.9', port: 0 });
@@ -62,28 +62,34 @@ describe('options on a net.BoundSocket', () => {
     await close(server);
   });
 
-  testBound('after its adoption are Node’s error, since the descriptor is somebody else’s', async (Bound) => {
-    const bound = new Bound({ host: '127.0.0.1' });
-    const server = make();
-    server.listen(bound as never);
-    await once(server, 'listening');
-    expect((await errorOf(() => setOption(bound, 'TCP_USER_TIMEOUT', 1))).code).toBe('ERR_SOCKET_HANDLE_ADOPTED');
-    await close(server);
-  });
+  testBound(
+    'setOption on a BoundSocket fails with ERR_SOCKET_HANDLE_ADOPTED after a server has adopted it',
+    async (Bound) => {
+      const bound = new Bound({ host: '127.0.0.1' });
+      const server = make();
+      server.listen(bound as never);
+      await once(server, 'listening');
+      expect((await errorOf(() => setOption(bound, 'TCP_USER_TIMEOUT', 1))).code).toBe('ERR_SOCKET_HANDLE_ADOPTED');
+      await close(server);
+    },
+  );
 
-  testBound('that have to come before bind come too late: it binds as it is made', async (Bound) => {
-    using bound = new Bound({ host: '127.0.0.1' });
-    const late = await errorOf(() => setOption(bound, 'IP_LOCAL_PORT_RANGE', [40000, 40009]));
-    expect(late.code).toBe('ERR_OPTION_TOO_LATE');
-    expect((await errorOf(() => setOption(bound, 'IP_BIND_ADDRESS_NO_PORT', true))).code).toBe('ERR_OPTION_TOO_LATE');
-    // It cannot bind an address that is not local.
-    expect((await errorOf(() => new Bound({ host: '192.0.2.3' }))).code).toBe('EADDRNOTAVAIL');
-  });
+  testBound(
+    'setOption on a BoundSocket fails with ERR_OPTION_TOO_LATE for options that must be set before bind',
+    async (Bound) => {
+      using bound = new Bound({ host: '127.0.0.1' });
+      const late = await errorOf(() => setOption(bound, 'IP_LOCAL_PORT_RANGE', [40000, 40009]));
+      expect(late.code).toBe('ERR_OPTION_TOO_LATE');
+      expect((await errorOf(() => setOption(bound, 'IP_BIND_ADDRESS_NO_PORT', true))).code).toBe('ERR_OPTION_TOO_LATE');
+      // It cannot bind an address that is not local.
+      expect((await errorOf(() => new Bound({ host: '192.0.2.3' }))).code).toBe('EADDRNOTAVAIL');
+    },
+  );
 });
 
 describe('a descriptor of this package', () => {
   for (const listens of [false, true]) {
-    test(`that is bound${listens ? ' and listening' : ''} can be passed to server.listen({ fd }) and keeps its options`, async () => {
+    test(`a NativeSocket that is bound${listens ? ' and listening' : ''} can be passed to server.listen({ fd }) and keeps its options`, async () => {
       await expectNoNewFds(async () => {
         const socket = NativeSocket.create({ family: 'ipv6', type: 'stream', sockopts: { IPV6_FREEBIND: true } });
         socket.bind({ address: '2001:db8:4::4', port: 0 });
@@ -100,7 +106,7 @@ describe('a descriptor of this package', () => {
   }
 
   testBound(
-    'gets what a BoundSocket gets: a reserved port, without a listener, until a server takes it',
+    'a bound NativeSocket reserves a port as a BoundSocket does, without a listener, until a server takes it',
     async (Bound) => {
       using socket = NativeSocket.create({ family: 'ipv4', type: 'stream' });
       socket.bind({ address: '127.0.0.1', port: 0 });

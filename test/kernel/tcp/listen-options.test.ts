@@ -24,7 +24,7 @@ describe('listen() with backlog', () => {
     [1, 1],
     [17, 17],
     [2 ** 31 - 1, Number(readSysctl('net.core.somaxconn'))],
-  ])('%s lets %i connections wait', async (backlog, waits) => {
+  ])('listen() with a backlog of %s lets %i connections wait', async (backlog, waits) => {
     await using listener = await listening(make(), { host: '127.0.0.1', ...(backlog !== undefined && { backlog }) });
     expect(ss(listener.port)).toMatch(new RegExp(`^LISTEN\\s+0\\s+${waits}\\s`));
   });
@@ -35,7 +35,7 @@ describe('listen() with freebind', () => {
     ['ipv4', '198.51.100.7'],
     ['ipv6', '2001:db8:77::7'],
   ] as const) {
-    test(`listens on ${address}, which the host does not have, and accepts connections once it is routed here`, async () => {
+    test(`listen() with freebind listens on ${address}, which the host does not have, and accepts connections once it is routed here`, async () => {
       await using listener = await listening(make(), { host: address, freebind: true });
       expect(listener.address.address).toBe(address);
       const ip = (...args: string[]) => execFileSync('ip', [family === 'ipv4' ? '-4' : '-6', 'route', ...args]);
@@ -48,7 +48,7 @@ describe('listen() with freebind', () => {
       ip('del', 'local', address, 'dev', 'lo');
     });
 
-    test(`set to false on ${address}, which the host does not have, emits EADDRNOTAVAIL with a remedy`, async () => {
+    test(`listen() with freebind: false on ${address}, which the host does not have, emits EADDRNOTAVAIL with a remedy`, async () => {
       await expectNoNewFds(async () => {
         const error = await failure(make(), { host: address, port: 4711 });
         expect(error).toMatchObject({
@@ -62,7 +62,7 @@ describe('listen() with freebind', () => {
     });
   }
 
-  test('on an unrouted address emits LINUX_SOCKETS_NOT_LOCAL', async () => {
+  test('listen() with freebind on an unrouted address emits LINUX_SOCKETS_NOT_LOCAL', async () => {
     for (const [address, command] of [
       ['198.51.100.9', 'ip route add local 198.51.100.9/32 dev lo'],
       ['2001:db8:77::9', 'ip -6 route add local 2001:db8:77::9/128 dev lo'],
@@ -76,7 +76,7 @@ describe('listen() with freebind', () => {
     }
   });
 
-  test('emits no warning for a routed address, the wildcard, or with transparent', async () => {
+  test('listen() emits no warning for a routed address, the wildcard, or with transparent', async () => {
     execFileSync('ip', ['-6', 'route', 'add', 'local', '2001:db8:99::/64', 'dev', 'lo']);
     const quiet: ListenOptions[] = [
       { host: '2001:db8:99::5', freebind: true },
@@ -95,7 +95,7 @@ describe('listen() with freebind', () => {
     execFileSync('ip', ['-6', 'route', 'del', 'local', '2001:db8:99::/64', 'dev', 'lo']);
   });
 
-  test('is not needed by a wildcard listener for an AnyIP route', async () => {
+  test('listen() on the wildcard needs no freebind for an AnyIP route', async () => {
     execFileSync('ip', ['-6', 'route', 'add', 'local', 'fd00:1009:bacc::/48', 'dev', 'lo']);
     await using listener = await listening(make(), { host: '::' });
     expect(await ask('fd00:1009:bacc::dead', listener.port)).toBe('hello');
@@ -107,12 +107,12 @@ describe('listen() with transparent', () => {
   test.each([
     ['198.51.100.8', 'IP_TRANSPARENT'],
     ['2001:db8:77::8', 'IPV6_TRANSPARENT'],
-  ] as const)('listens on %s, which belongs to another host', async (address, option) => {
+  ] as const)('listen() with transparent listens on %s, which belongs to another host', async (address, option) => {
     await using listener = await listening(make(), { host: address, transparent: true });
     expect(getOption(listener.server, option)).toBe(true);
   });
 
-  test('accepts IPv4 on the default host', async () => {
+  test('listen() with transparent accepts IPv4 on the default host', async () => {
     await using listener = await listening(make(), { transparent: true });
     expect(listener.address.address).toBe('::');
     expect(getOption(listener.server, 'IP_TRANSPARENT')).toBe(true);
@@ -120,7 +120,7 @@ describe('listen() with transparent', () => {
 });
 
 describe('listen() with reusePort', () => {
-  test('shares the port between servers, each of which accepts connections', async () => {
+  test('listen() with reusePort shares the port between servers, each of which accepts connections', async () => {
     await using first = await listening(make(), { host: '127.0.0.1', reusePort: true });
     await using second = await listening(make(), { host: '127.0.0.1', port: first.port, reusePort: true });
     const served = [0, 0];
@@ -131,14 +131,14 @@ describe('listen() with reusePort', () => {
     for (const count of served) expect(count).toBeGreaterThan(0); // all on one: a chance of 1 in 2 ** 63
   });
 
-  test.each([{ reusePort: false }, {}])('%j does not share the port', async (options) => {
+  test.each([{ reusePort: false }, {}])('listen() with reusePort %j does not share the port', async (options) => {
     await using first = await listening(make(), { host: '127.0.0.1', reusePort: true });
     expect(await failure(make(), { host: '127.0.0.1', port: first.port, ...options })).toMatchObject({
       code: 'EADDRINUSE',
     });
   });
 
-  test('a custom steering program selects the listener of every connection', async () => {
+  test('listen() with a custom steering program selects the listener of every connection', async () => {
     const steering = [{ code: 0x06, jt: 0, jf: 0, k: 1 }]; // BPF_RET | BPF_K
     await using first = await listening(make(), { host: '127.0.0.1', reusePort: true });
     await using second = await listening(make(), {
@@ -152,7 +152,7 @@ describe('listen() with reusePort', () => {
   });
 
   test.each(['cpu', 'random', 'hash'] as const)(
-    'steering by %s is attached, and every connection is accepted',
+    'listen() with steering by %s accepts every connection',
     async (steering) => {
       const reusePort = { steering, sockets: 2 };
       await using first = await listening(make(), { host: '127.0.0.1', reusePort });
@@ -164,7 +164,7 @@ describe('listen() with reusePort', () => {
     },
   );
 
-  test('a group with fewer listeners than CPUs accepts every connection', async () => {
+  test('listen() with reusePort and fewer listeners than CPUs accepts every connection', async () => {
     await using alone = await listening(make(), {
       host: '127.0.0.1',
       reusePort: { steering: 'random', sockets: 1000 },
@@ -172,7 +172,7 @@ describe('listen() with reusePort', () => {
     for (let i = 0; i < 16; i++) expect(await ask('127.0.0.1', alone.port)).toBe('hello');
   });
 
-  test("a program that the kernel refuses emits 'error' and leaves no descriptor", async () => {
+  test("listen() with a steering program that the kernel refuses emits 'error' and leaves no descriptor", async () => {
     await expectNoNewFds(async () => {
       const steering = [{ code: 0xffff, jt: 0, jf: 0, k: 0 }];
       expect(await failure(make(), { host: '127.0.0.1', reusePort: { steering } })).toMatchObject({
@@ -183,7 +183,7 @@ describe('listen() with reusePort', () => {
 });
 
 describe('listen() with fastOpen', () => {
-  test('accepts data that comes with the SYN', async () => {
+  test('listen() with fastOpen accepts data that comes with the SYN', async () => {
     using _ = setSysctl('net.ipv4.tcp_fastopen', 3 | 0x200); // 0x200: no cookie required from clients
     const server = net.createServer((socket) => {
       socket.once('data', (data) => {
@@ -208,7 +208,7 @@ describe('listen() with fastOpen', () => {
     [true, 20, 20],
     [false, undefined, 0],
     [2 ** 31 - 1, undefined, Number(readSysctl('net.core.somaxconn'))],
-  ] as const)('%s with a backlog of %s has a queue of %i', async (fastOpen, backlog, queue) => {
+  ] as const)('listen() with fastOpen %s and a backlog of %s has a queue of %i', async (fastOpen, backlog, queue) => {
     using _ = setSysctl('net.ipv4.tcp_fastopen', 3);
     await using listener = await listening(make(), {
       ...{ host: '127.0.0.1', fastOpen },
@@ -224,7 +224,7 @@ describe('listen() with fastOpen', () => {
     expect(getOption(listener.server, 'TCP_FASTOPEN')).toBe(9);
   });
 
-  test('emits a warning where the kernel accepts and ignores it', async () => {
+  test('listen() with fastOpen emits a warning where the kernel accepts and ignores it', async () => {
     using _ = setSysctl('net.ipv4.tcp_fastopen', 1);
     const [warning] = await warningsOf(async () => {
       await using __ = await listening(make(), { host: '127.0.0.1', fastOpen: 5 });
@@ -262,20 +262,20 @@ test('listen() with deferAccept does not accept a client that sends nothing', as
 });
 
 describe('listen() with ipv6Only', () => {
-  test('leaves the port to IPv4', async () => {
+  test('listen() with ipv6Only leaves the port to IPv4', async () => {
     await using six = await listening(make(), { host: '::', ipv6Only: true });
     await using four = await listening(make(), { host: '0.0.0.0', port: six.port });
     expect(await ask('::1', six.port)).toBe('hello');
     expect(await ask('127.0.0.1', four.port)).toBe('hello');
   });
 
-  test('without a host listens on IPv6 only', async () => {
+  test('listen() with ipv6Only and without a host listens on IPv6 only', async () => {
     await using six = await listening(make(), { ipv6Only: true });
     expect(six.address.address).toBe('::');
     await expect(ask('127.0.0.1', six.port)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
   });
 
-  test('defaults to false, whatever net.ipv6.bindv6only is, as in Node', async () => {
+  test('ipv6Only of listen() is false by default, regardless of net.ipv6.bindv6only, as in Node', async () => {
     using _ = setSysctl('net.ipv6.bindv6only', 1);
     await using listener = await listening(make(), { host: '::' });
     expect(await ask('127.0.0.1', listener.port)).toBe('hello');
@@ -283,7 +283,7 @@ describe('listen() with ipv6Only', () => {
 });
 
 describe('listen() with sockopts', () => {
-  test('sets them before bind, and accepted sockets inherit them', async () => {
+  test('listen() sets sockopts before bind, and accepted sockets inherit them', async () => {
     await using listener = await listening(make(), {
       ...{ host: '127.0.0.1', sockopts: { TCP_USER_TIMEOUT: 4321, SO_RCVBUF: 8192 } },
     });
@@ -293,14 +293,14 @@ describe('listen() with sockopts', () => {
     expect(await inherited).toBe(4321);
   });
 
-  test('lets them override the options that listen() sets', async () => {
+  test('sockopts override the options that listen() sets', async () => {
     await using listener = await listening(make(), { host: '127.0.0.1', sockopts: { SO_REUSEADDR: false } });
     expect(getOption(listener.server, 'SO_REUSEADDR')).toBe(false);
     await using usual = await listening(make(), { host: '127.0.0.1' });
     expect(getOption(usual.server, 'SO_REUSEADDR')).toBe(true);
   });
 
-  test("emits 'error' for one that the kernel refuses, and leaves no descriptor", async () => {
+  test("listen() emits 'error' for a socket option that the kernel refuses, and leaves no descriptor", async () => {
     await expectNoNewFds(async () => {
       const sockopts = { TCP_CONGESTION: 'no-such-thing' } as const;
       expect(await failure(make(), { host: '127.0.0.1', sockopts })).toMatchObject({
@@ -311,7 +311,7 @@ describe('listen() with sockopts', () => {
 });
 
 describe('listen() without a host', () => {
-  test('uses :: where IPv6 is disabled on every interface, as Node does', async () => {
+  test('listen() without a host uses :: where IPv6 is disabled on every interface, as Node does', async () => {
     using _ = setSysctl('net.ipv6.conf.all.disable_ipv6', 1);
     await using listener = await listening(make(), {});
     const nodes = net.createServer();
@@ -322,7 +322,7 @@ describe('listen() without a host', () => {
   });
 });
 
-describe('listen() throws without making a descriptor', () => {
+describe('arguments of listen()', () => {
   const socket = () => NativeSocket.create({ family: 'ipv4', type: 'stream' });
   test.each([
     [{ host: 'localhost' }, 'ERR_INVALID_ARG_VALUE'],
@@ -365,7 +365,7 @@ describe('listen() throws without making a descriptor', () => {
     [[], 'ERR_INVALID_ARG_TYPE'],
     [null, 'ERR_INVALID_ARG_TYPE'],
     ['::', 'ERR_INVALID_ARG_TYPE'],
-  ] as [ListenOptions, string][])('%j', async (options, code) => {
+  ] as [ListenOptions, string][])('listen() throws for %j, and makes no descriptor', async (options, code) => {
     await expectNoNewFds(async () => {
       const server = make();
       const heard = vi.fn();
@@ -375,7 +375,7 @@ describe('listen() throws without making a descriptor', () => {
     });
   });
 
-  test('for a value that is not a server, and a listener that is not a function', async () => {
+  test('listen() throws for a value that is not a server, and a listener that is not a function', async () => {
     using native = socket();
     for (const server of [undefined, null, 5, {}, native, new net.Socket(), () => undefined]) {
       expect((await errorOf(() => listen(server as net.Server, {}))).code).toBe('ERR_INVALID_ARG_TYPE');
@@ -385,13 +385,13 @@ describe('listen() throws without making a descriptor', () => {
 });
 
 describe('errors of listen()', () => {
-  test('a link-local address without its zone reports noZone', async () => {
+  test('listen() on a link-local address without its zone reports noZone', async () => {
     const error = await failure(make(), { host: 'fe80::1' });
     expect(error).toMatchObject({ code: 'EINVAL', syscall: 'listen', reason: 'noZone' });
     expect(error.message).toContain('fe80::1%eth0');
   });
 
-  test('a full range reports that no port is left', async () => {
+  test('listen() in a full range reports that no port is left', async () => {
     using _ = setSysctl('net.ipv4.ip_local_port_range', '45000 45001');
     await using one = await listening(make(), { host: '127.0.0.1' });
     await using two = await listening(make(), { host: '127.0.0.1' }).catch(() => one); // the parity of bind
@@ -400,7 +400,7 @@ describe('errors of listen()', () => {
     expect(two).toBeDefined();
   });
 
-  test('another EINVAL is reported unchanged', async () => {
+  test('listen() reports another EINVAL unchanged', async () => {
     expect(await failure(make(), { host: 'ff02::1' })).toMatchObject({ code: 'EINVAL', syscall: 'listen' });
   });
 });

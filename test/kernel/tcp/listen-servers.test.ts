@@ -9,7 +9,7 @@ import { close, failure, KINDS, listening } from '../../support/listen.js';
 
 describe.each(Object.entries(KINDS))('listen() with a server of %s', (_, { make, ask }) => {
   test.each(['127.0.0.1', '::1'])(
-    'accepts connections on %s, and closes its descriptor with the server',
+    'listen() accepts connections on %s, and closes its descriptor with the server',
     async (address) => {
       await expectNoNewFds(async () => {
         await using listener = await listening(make(), { host: address });
@@ -22,7 +22,7 @@ describe.each(Object.entries(KINDS))('listen() with a server of %s', (_, { make,
 });
 
 describe('listen()', () => {
-  test('returns the server and emits events after it has returned', async () => {
+  test('listen() returns the server and emits events after it has returned', async () => {
     const server = net.createServer();
     const events: string[] = [];
     server.on('listening', () => events.push('listening'));
@@ -38,7 +38,7 @@ describe('listen()', () => {
     await close(server);
   });
 
-  test('without options listens on any port, IPv6 and IPv4', async () => {
+  test('listen() without options listens on any port, IPv6 and IPv4', async () => {
     const server = net.createServer((socket) => socket.end('hello'));
     await once(listen(server), 'listening');
     const { port, address } = server.address() as net.AddressInfo;
@@ -47,13 +47,13 @@ describe('listen()', () => {
     await close(server);
   });
 
-  test('on an IPv4-mapped address uses an IPv6 socket', async () => {
+  test('listen() on an IPv4-mapped address uses an IPv6 socket', async () => {
     await using listener = await listening(KINDS['net']!.make(), { host: '::ffff:127.0.0.1' });
     expect(listener.address).toMatchObject({ address: '::ffff:127.0.0.1', family: 'IPv6' });
     expect(await KINDS['net']!.ask('127.0.0.1', listener.port)).toBe('hello');
   });
 
-  test("of a server that is already listening throws Node's error and makes no descriptor", async () => {
+  test("listen() throws Node's error for a server that is already listening, and makes no descriptor", async () => {
     await using listener = await listening(net.createServer(), { host: '127.0.0.1' });
     await expectNoNewFds(async () => {
       // Its own port: binding a descriptor first would fail with EADDRINUSE.
@@ -64,7 +64,7 @@ describe('listen()', () => {
     expect(listener.server.listening).toBe(true);
   });
 
-  test('on a port in use emits the error that Node emits', async () => {
+  test('listen() on a port in use emits the error that Node emits', async () => {
     await using taken = await listening(net.createServer(), { host: '127.0.0.1' });
     const { port } = taken;
     await expectNoNewFds(async () => {
@@ -84,7 +84,7 @@ describe('listen()', () => {
     });
   });
 
-  test('may be called again after an error', async () => {
+  test('listen() may be called again after an error', async () => {
     await using taken = await listening(net.createServer(), { host: '127.0.0.1' });
     const server = net.createServer((socket) => socket.end('hello'));
     await failure(server, { host: '127.0.0.1', port: taken.port });
@@ -93,7 +93,7 @@ describe('listen()', () => {
     expect(await KINDS['net']!.ask('127.0.0.1', second.port)).toBe('hello');
   });
 
-  test('throws an unhandled error as Node does', async () => {
+  test("listen() throws an 'error' event without a listener, as Node does", async () => {
     await using taken = await listening(net.createServer(), { host: '127.0.0.1' });
     const thrown = new Promise((resolve) => {
       const before = process.listeners('uncaughtException');
@@ -107,7 +107,7 @@ describe('listen()', () => {
     expect(await thrown).toMatchObject({ code: 'EADDRINUSE' });
   });
 
-  test('can use a port again as soon as its server is closed, with connections in TIME-WAIT', async () => {
+  test('listen() can use a port again as soon as its server is closed, with connections in TIME-WAIT', async () => {
     const port = closedPort();
     for (let round = 0; round < 3; round++) {
       await using listener = await listening(KINDS['net']!.make(), { host: '127.0.0.1', port });
@@ -115,7 +115,7 @@ describe('listen()', () => {
     }
   });
 
-  test('lets the process exit after unref(), called before or after, as Node does', async () => {
+  test('listen() lets the process exit after unref(), called before or after, as Node does', async () => {
     const server = net.createServer().unref();
     await once(listen(server, { host: '127.0.0.1' }), 'listening');
     // @ts-expect-error -- inside Node
@@ -128,7 +128,7 @@ describe('listen()', () => {
 });
 
 describe('listen() with signal', () => {
-  test('closes the server on abort', async () => {
+  test('listen() with signal closes the server on abort', async () => {
     const controller = new AbortController();
     const server = net.createServer();
     await once(listen(server, { host: '127.0.0.1', signal: controller.signal }), 'listening');
@@ -138,7 +138,7 @@ describe('listen() with signal', () => {
     expect(server.listening).toBe(false);
   });
 
-  test("that is already aborted closes the server without 'listening', as Node does", async () => {
+  test("listen() with an already aborted signal closes the server without 'listening', as Node does", async () => {
     for (const start of [
       (server: net.Server) => listen(server, { host: '127.0.0.1', signal: AbortSignal.abort() }),
       (server: net.Server) => server.listen({ host: '127.0.0.1', port: 0, signal: AbortSignal.abort() }),
@@ -153,7 +153,7 @@ describe('listen() with signal', () => {
     }
   });
 
-  test('has no listener left after a failed or closed listen', async () => {
+  test('listen() leaves no listener on its signal after a failed or closed listen', async () => {
     await using taken = await listening(net.createServer(), { host: '127.0.0.1' });
     const { signal } = new AbortController();
     const added = vi.spyOn(signal, 'addEventListener');
@@ -168,7 +168,7 @@ describe('listen() with signal', () => {
     expect(server.listenerCount('close')).toBe(0);
   });
 
-  test('that is already aborted emits only the error when listen fails', async () => {
+  test('listen() with an already aborted signal emits only the error when listen fails', async () => {
     await using taken = await listening(net.createServer(), { host: '127.0.0.1' });
     const server = net.createServer();
     const heard = vi.fn();

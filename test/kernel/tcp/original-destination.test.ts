@@ -44,13 +44,13 @@ describe.skipIf(missing !== undefined)(
   `originalDestination() with nft${missing === undefined ? '' : ` (${missing})`}`,
   () => {
     describe.each(WAYS)('%s', (_, address, dialled, family) => {
-      test('returns the dialled address behind REDIRECT, from connection tracking', async () => {
+      test('originalDestination() returns the dialled address behind REDIRECT, from connection tracking', async () => {
         await using proxy = await telling({ host: address });
         redirect(proxy.port);
         expect(await dial(dialled, 80)).toEqual({ address: dialled, port: 80, family, method: 'redirect' });
       });
 
-      test('returns it for a NativeSocket behind REDIRECT', async () => {
+      test('originalDestination() returns the dialled address for a NativeSocket behind REDIRECT', async () => {
         using listener = tcp(address === '::' ? 'ipv6' : 'ipv4');
         listener.bind({ address, port: 0 });
         listener.listen();
@@ -64,7 +64,7 @@ describe.skipIf(missing !== undefined)(
         await answer;
       });
 
-      test('returns it behind DNAT', async () => {
+      test('originalDestination() returns the dialled address behind DNAT', async () => {
         await using proxy = await telling({ host: address });
         const [to, ip] = family === 'ipv4' ? ['10.9.0.1', 'ip'] : ['[fd09::1]', 'ip6'];
         nft(`add table inet t
@@ -73,13 +73,13 @@ describe.skipIf(missing !== undefined)(
         expect(await dial(dialled, 443)).toEqual({ address: dialled, port: 443, family, method: 'redirect' });
       });
 
-      test('returns the local address behind TPROXY', async () => {
+      test('originalDestination() returns the local address behind TPROXY', async () => {
         await using proxy = await telling({ host: address, transparent: true });
         using _ = tproxy(proxy.port);
         expect(await dial(dialled, 80)).toEqual({ address: dialled, port: 80, family, method: 'local' });
       });
 
-      test("returns the proxy's address for a client that dials the proxy itself, which reveals loops", async () => {
+      test("originalDestination() returns the proxy's address for a client that dials the proxy itself, which reveals loops", async () => {
         await using proxy = await telling({ host: address });
         redirect(proxy.port); // connection tracking has an entry with the same destination
         const own = family === 'ipv4' ? '10.9.0.1' : 'fd09::1';
@@ -149,8 +149,8 @@ test('originalDestination() without a rule is the local address without its zone
   expect(originalDestination(other)).toEqual({ address: linkLocal, port, family: 'ipv6', method: 'local' });
 });
 
-describe('originalDestination() throws', () => {
-  test('for a socket that is not connected, a listener and a reservation', async () => {
+describe('originalDestination()', () => {
+  test('originalDestination() throws for a socket that is not connected, a listener and a reservation', async () => {
     using open = tcp();
     using listener = tcp();
     listener.bind('127.0.0.1:0');
@@ -165,7 +165,7 @@ describe('originalDestination() throws', () => {
     server.close();
   });
 
-  test('for a closed socket, a datagram socket and a value that is not a socket', async () => {
+  test('originalDestination() throws for a closed socket, a datagram socket and a value that is not a socket', async () => {
     const closed = tcp();
     closed.close();
     expect(await errorOf(() => originalDestination(closed))).toMatchObject({ code: 'EBADF', syscall: 'getsockopt' });
@@ -176,7 +176,7 @@ describe('originalDestination() throws', () => {
     }
   });
 
-  test('not for a connection that was reset', async () => {
+  test('originalDestination() does not throw for a connection that was reset', async () => {
     using pair = await tcpPair();
     setOption(pair.client, 'SO_LINGER', 0);
     pair.client.close();

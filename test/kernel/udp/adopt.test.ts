@@ -29,7 +29,7 @@ function keep<T extends { close(): unknown }>(socket: T): T {
 const EBADF = { code: 'EBADF', errno: -9 };
 
 describe.each<Family>(['ipv4', 'ipv6'])('UdpSocket.adopt of an %s socket', (family) => {
-  test('that is new makes a UdpSocket that can be bound and connected', async () => {
+  test('UdpSocket.adopt of a new socket returns a UdpSocket that can be bound and connected', async () => {
     const fd = plainUdp(family).detach();
     const udp = keep(UdpSocket.adopt(fd, { pktinfo: true, reuseAddr: true }));
     expect(udp).toMatchObject({ family, fd, remote: undefined, closed: false });
@@ -41,7 +41,7 @@ describe.each<Family>(['ipv4', 'ipv6'])('UdpSocket.adopt of an %s socket', (fami
     expect(await nextBatch(udp, (got) => got.destination(0)?.address)).toBe(LOOPBACK[family]);
   });
 
-  test('that is bound receives what waits already', async () => {
+  test('UdpSocket.adopt of a bound socket receives the datagrams that wait already', async () => {
     const socket = boundUdp(family);
     const { local } = socket;
     using peer = boundUdp(family);
@@ -51,7 +51,7 @@ describe.each<Family>(['ipv4', 'ipv6'])('UdpSocket.adopt of an %s socket', (fami
     expect(await nextBatch(udp, texts)).toEqual(['early']);
   });
 
-  test('that is connected knows its peer, and keeps the port when it is disconnected', async () => {
+  test('UdpSocket.adopt of a connected socket knows its peer, and keeps the port when it is disconnected', async () => {
     using peer = boundUdp(family);
     const socket = plainUdp(family);
     socket.connect(peer.local);
@@ -64,7 +64,7 @@ describe.each<Family>(['ipv4', 'ipv6'])('UdpSocket.adopt of an %s socket', (fami
     expect(udp.local.port).toBe(local.port);
   });
 
-  test('with UDP_SEGMENT on turns it off, and sends with that segment size by default', () => {
+  test('UdpSocket.adopt of a socket with UDP_SEGMENT turns it off, and sends with that segment size by default', () => {
     using peer = boundUdp(family);
     for (const [options, sizes] of [
       [{}, [4, 4, 2]],
@@ -94,7 +94,7 @@ test('UdpSocket.adopt with gro accepts a descriptor that has UDP_GRO on', () => 
   expect(udp.features.gro).toEqual({ on: true });
 });
 
-describe('UdpSocket.adopt refuses, and leaves the descriptor to the caller as it was,', () => {
+describe('descriptors and options that UdpSocket.adopt refuses', () => {
   const READ = [
     'IP_PKTINFO',
     'IP_RECVTTL',
@@ -109,21 +109,31 @@ describe('UdpSocket.adopt refuses, and leaves the descriptor to the caller as it
   test.each<[string, () => NativeSocket, UdpAdoptOptions, object]>([
     ['a TCP socket', () => tcp(), {}, { code: 'ERR_UNSUPPORTED' }],
     [
-      'UDP-Lite',
+      'a UDP-Lite socket',
       () => NativeSocket.create({ family: 'ipv4', type: 'dgram', protocol: 136 }),
       {},
       { code: 'ERR_UNSUPPORTED' },
     ],
-    ['another family', () => plainUdp('ipv4'), { family: 'ipv6' }, { code: 'ERR_INVALID_ARG_VALUE' }],
-    ['UDP_GRO without gro', () => boundUdp('ipv4', { UDP_GRO: true }), {}, { code: 'ERR_INVALID_STATE' }],
     [
-      'UDP_GRO with gro: false',
+      'a socket of another family than `family`',
+      () => plainUdp('ipv4'),
+      { family: 'ipv6' },
+      { code: 'ERR_INVALID_ARG_VALUE' },
+    ],
+    [
+      'a socket with UDP_GRO on, without gro',
+      () => boundUdp('ipv4', { UDP_GRO: true }),
+      {},
+      { code: 'ERR_INVALID_STATE' },
+    ],
+    [
+      'a socket with UDP_GRO on, with gro: false',
       () => boundUdp('ipv4', { UDP_GRO: true }),
       { gro: false },
       { code: 'ERR_INVALID_STATE' },
     ],
-    ['reusePort of a bound one', () => boundUdp(), { reusePort: true }, { code: 'ERR_INVALID_ARG_VALUE' }],
-    ['freebind of a bound one', () => boundUdp(), { freebind: true }, { code: 'ERR_INVALID_ARG_VALUE' }],
+    ['reusePort for a bound socket', () => boundUdp(), { reusePort: true }, { code: 'ERR_INVALID_ARG_VALUE' }],
+    ['freebind for a bound socket', () => boundUdp(), { freebind: true }, { code: 'ERR_INVALID_ARG_VALUE' }],
     ['a misspelt option', () => boundUdp(), { reuseAdr: true } as never, { code: 'ERR_INVALID_ARG_VALUE' }],
     [
       'UDP_SEGMENT in sockopts',
@@ -140,7 +150,7 @@ describe('UdpSocket.adopt refuses, and leaves the descriptor to the caller as it
       },
       { code: 'ENODEV', syscall: 'setsockopt', option: 'SO_BINDTODEVICE' },
     ],
-  ])('%s', async (_, make, options, expected) => {
+  ])('UdpSocket.adopt refuses %s, and leaves the descriptor unchanged', async (_, make, options, expected) => {
     const socket = keep(make());
     const fdinfo = (): string => readFileSync(`/proc/self/fdinfo/${socket.fd}`, 'utf8');
     const values = (): unknown[] =>
@@ -156,7 +166,7 @@ describe('UdpSocket.adopt refuses, and leaves the descriptor to the caller as it
     expect([fdinfo(), values(), socket.fd]).toEqual(before);
   });
 
-  test('a file', async () => {
+  test('UdpSocket.adopt refuses the descriptor of a file', async () => {
     const fd = openSync('/dev/null', 'r');
     expect(await errorOf(() => UdpSocket.adopt(fd))).toMatchObject({ code: 'ENOTSOCK' });
     closeSync(fd);
@@ -166,11 +176,11 @@ describe('UdpSocket.adopt refuses, and leaves the descriptor to the caller as it
     [-1, {}, 'ERR_OUT_OF_RANGE'],
     ['3', {}, 'ERR_INVALID_ARG_TYPE'],
     [2 ** 31 - 1, {}, 'EBADF'],
-  ])('the descriptor %j', async (fd, options, code) => {
+  ])('UdpSocket.adopt refuses the descriptor %j', async (fd, options, code) => {
     expect((await errorOf(() => UdpSocket.adopt(fd as number, options as never))).code).toBe(code);
   });
 
-  test.each([null, 'options', 7])('options that are %j', async (options) => {
+  test.each([null, 'options', 7])('UdpSocket.adopt refuses %j as options', async (options) => {
     const socket = keep(boundUdp());
     expect((await errorOf(() => UdpSocket.adopt(socket.fd, options as never))).code).toBe('ERR_INVALID_ARG_TYPE');
   });

@@ -126,7 +126,7 @@ test.each<[string, Family, string]>([
   ['IPv4', 'ipv4', '127.0.0.1'],
   ['IPv6', 'ipv6', '::1'],
   ['mapped', 'ipv6', '::ffff:127.0.0.1'],
-])('a connected one is refused, until it is disconnected: %s', async (_, family, address) => {
+])('adoptDgram and toDgram refuse a connected socket until it is disconnected: %s', async (_, family, address) => {
   const peer = boundUdp(address === '::1' ? 'ipv6' : 'ipv4');
   open.push(peer);
   const to = { address, port: peer.local.port };

@@ -94,7 +94,7 @@ test("gso: 'off' and LINUX_SOCKETS_GSO=off do not emit 'degraded'", async () => 
   }
 });
 
-describe('on a kernel without the feature', () => {
+describe('features of UdpSocket.create on a kernel without them', () => {
   test.each<[FeatureName, number, number, Feature]>([
     ['gro', UDP_GRO, -92, { on: false, reason: 'unsupported', code: 'ENOPROTOOPT', errno: -92, option: 'UDP_GRO' }],
     [
@@ -109,14 +109,17 @@ describe('on a kernel without the feature', () => {
       -92,
       { on: false, reason: 'unsupported', code: 'ENOPROTOOPT', errno: -92, option: 'IP_RECVTOS' },
     ],
-  ])('%s is off, with the reason, and the others are on', (name, option, errno, expected) => {
-    const handle = without(option, errno);
-    const features = configure(handle, { family: 'ipv6', ...FLAGS });
-    expect(features.found[name]).toEqual(expected);
-    expect(features.degraded).toEqual([[name, expected]]);
-    expect(Object.values(features.found).filter(({ on }) => on)).toHaveLength(Object.keys(FLAGS).length - 1 + 1);
-    handle.close();
-  });
+  ])(
+    'the feature %s is off on a kernel without it, with the reason, and the others are on',
+    (name, option, errno, expected) => {
+      const handle = without(option, errno);
+      const features = configure(handle, { family: 'ipv6', ...FLAGS });
+      expect(features.found[name]).toEqual(expected);
+      expect(features.degraded).toEqual([[name, expected]]);
+      expect(Object.values(features.found).filter(({ on }) => on)).toHaveLength(Object.keys(FLAGS).length - 1 + 1);
+      handle.close();
+    },
+  );
 
   test('create() throws for a required feature that the kernel lacks', async () => {
     const handle = without(UDP_GRO, -92);
@@ -140,8 +143,10 @@ describe('on a kernel without the feature', () => {
 describe('buffers', () => {
   const testUnprivileged = testWith({ tools: ['setpriv'] });
 
-  testUnprivileged('beyond the limit without the capability are clamped, and that is told', async () => {
-    const [limit, features, degraded] = await unprivileged(`
+  testUnprivileged(
+    "buffer sizes beyond the limit are clamped without the capability, and 'degraded' is emitted",
+    async () => {
+      const [limit, features, degraded] = await unprivileged(`
       const udp = UdpSocket.create({ family: 'ipv4', recvBufferSize: 1 << 28, sendBufferSize: 20_000 });
       const degraded = [];
       udp.on('degraded', (name, feature) => degraded.push([name, feature]));
@@ -149,13 +154,14 @@ describe('buffers', () => {
       console.log(JSON.stringify([getOption(udp, 'SO_RCVBUF') / 2, udp.features, degraded]));
       await udp.close();
     `);
-    expect(limit).toBe(Number(readSysctl('net.core.rmem_max') ?? limit));
-    const expected = { on: false, reason: 'clamped', size: limit };
-    expect(features).toMatchObject({ recvBufferSize: expected, sendBufferSize: { on: true, size: 20_000 } });
-    expect(degraded).toEqual([['recvBufferSize', expected]]);
-  });
+      expect(limit).toBe(Number(readSysctl('net.core.rmem_max') ?? limit));
+      const expected = { on: false, reason: 'clamped', size: limit };
+      expect(features).toMatchObject({ recvBufferSize: expected, sendBufferSize: { on: true, size: 20_000 } });
+      expect(degraded).toEqual([['recvBufferSize', expected]]);
+    },
+  );
 
-  testUnprivileged('a mark for what is sent, and transparent, are errors that say what they need', async () => {
+  testUnprivileged('mark and transparent without the capability fail with errors that name it', async () => {
     const results = await unprivileged(`
       const codes = [{ mark: 7 }, { transparent: true }].map((options) => {
         try { UdpSocket.create({ family: 'ipv4', ...options }); } catch ({ code, option, message }) { return [code, option, message]; }

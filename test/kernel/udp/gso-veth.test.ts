@@ -18,7 +18,7 @@ const PEER = neighbourAddresses(77);
 let peer: NetworkNamespace;
 setUp(async () => {
   peer = await createNeighbour(77);
-  // Nobody answers there, for which nobody is to be told.
+  // Nothing listens there, and no ICMP error must come back.
   await peer.run('nft', 'add table inet t; add chain inet t in { type filter hook input priority 0; policy drop; }');
 });
 afterAll(async () => {
@@ -51,36 +51,41 @@ describe.each<[string, Record<string, boolean>, boolean]>([
     });
 
     test.each<[string, number, number]>([
-      ['a segment as long as the MTU', 3 * most, most],
-      ['with a tail', 2 * most + 1, most],
-      ['less than the MTU in all', 1000, 100],
-      ['exactly the MTU in all', most, 500],
-      ['one byte each', 128, 1],
+      ['segments as long as the MTU', 3 * most, most],
+      ['two segments and a tail', 2 * most + 1, most],
+      ['in total less than the MTU', 1000, 100],
+      ['in total exactly the MTU', most, 500],
+      ['segments of one byte', 128, 1],
       ['128 segments', 128 * 200, 200],
-      ['128 and a tail', 128 * 200 + 7, 200],
-      ['a message as long as can be', limit, 1200],
-      ['one byte more than a message can have', limit + 1, 1200],
+      ['128 segments and a tail', 128 * 200 + 7, 200],
+      ['a message of the maximum length', limit, 1200],
+      ['one byte more than a message can hold', limit + 1, 1200],
       ['several messages', 200_000, 1357],
-    ])('%s: %i bytes in segments of %i', (_title, length, segmentSize) => {
-      const { it, options } = make();
-      using wireCapture = new UdpCapture('near');
-      try {
-        const data = pattern(length);
-        expect(it.sender.trySend(data, { ...options, segmentSize })).toBe(length);
-        const seen = wireCapture.datagrams().filter(({ destinationPort }) => destinationPort === PORT);
-        expect(Buffer.concat(seen.map(({ payload }) => payload)).equals(data), 'the data, once, in order').toBe(true);
-        if (!whole) {
-          expect(seen.map(({ payload }) => payload.length)).toEqual(cut(data, segmentSize).map((part) => part.length));
-          expect(longest(seen)).toBeLessThanOrEqual(MTU);
+    ])(
+      'segmentation offload sends the data once and in order: %s, %i bytes in segments of %i',
+      (_title, length, segmentSize) => {
+        const { it, options } = make();
+        using wireCapture = new UdpCapture('near');
+        try {
+          const data = pattern(length);
+          expect(it.sender.trySend(data, { ...options, segmentSize })).toBe(length);
+          const seen = wireCapture.datagrams().filter(({ destinationPort }) => destinationPort === PORT);
+          expect(Buffer.concat(seen.map(({ payload }) => payload)).equals(data), 'the data, once, in order').toBe(true);
+          if (!whole) {
+            expect(seen.map(({ payload }) => payload.length)).toEqual(
+              cut(data, segmentSize).map((part) => part.length),
+            );
+            expect(longest(seen)).toBeLessThanOrEqual(MTU);
+          }
+          if (features['tx-checksum-ip-generic'] === false) expect(seen.every(({ checksum }) => checksum)).toBe(true);
+          expect(it.sender.stats).toMatchObject({ gsoFallbacks: 0, datagrams: Math.ceil(length / segmentSize) });
+        } finally {
+          it[Symbol.dispose]();
         }
-        if (features['tx-checksum-ip-generic'] === false) expect(seen.every(({ checksum }) => checksum)).toBe(true);
-        expect(it.sender.stats).toMatchObject({ gsoFallbacks: 0, datagrams: Math.ceil(length / segmentSize) });
-      } finally {
-        it[Symbol.dispose]();
-      }
-    });
+      },
+    );
 
-    test('a segment that is longer than the MTU is EMSGSIZE', async () => {
+    test('a segment longer than the MTU fails with EMSGSIZE, and nothing is sent', async () => {
       const { it, options } = make();
       using wireCapture = new UdpCapture('near');
       try {
@@ -95,7 +100,7 @@ describe.each<[string, Record<string, boolean>, boolean]>([
       }
     });
 
-    test('the segment size of the socket, and of a send that has its own', () => {
+    test('a send uses the segment size of the socket, unless it has its own', () => {
       const { it, options } = make({ segmentSize: 1000 });
       using wireCapture = new UdpCapture('near');
       try {
@@ -111,7 +116,7 @@ describe.each<[string, Record<string, boolean>, boolean]>([
       }
     });
 
-    test('many messages in a batch', () => {
+    test('a batch of many messages is sent once and in order, each with its segment size', () => {
       const { it, options } = make();
       using wireCapture = new UdpCapture('near');
       try {
@@ -141,7 +146,7 @@ function longest(seen: readonly WireDatagram[]): number {
   return Math.max(...seen.map(({ packet }) => packet));
 }
 
-describe('data whose segments are all equal', () => {
+describe('gsoEqualTail, for data whose segments are all equal', () => {
   const to = { address: PEER.ipv4, port: PORT };
   const lengths = (gsoEqualTail: 'offload' | 'separate' | 'sentinel', length: number) => {
     setFeatures('near', { 'tx-udp-segmentation': true, 'tx-checksum-ip-generic': true });
@@ -158,17 +163,17 @@ describe('data whose segments are all equal', () => {
     return half;
   };
 
-  test("'offload' sends them as they are", () => {
+  test("gsoEqualTail 'offload' sends equal segments in one message", () => {
     expect(lengths('offload', 3000)).toEqual([3000]);
     expect(lengths('offload', 2500)).toEqual([2500]);
   });
 
-  test("'separate' sends one by one", () => {
+  test("gsoEqualTail 'separate' sends equal segments one by one", () => {
     expect(lengths('separate', 3000)).toEqual([1000, 1000, 1000]);
     expect(lengths('separate', 2500)).toEqual([2500]);
   });
 
-  test("'sentinel' sends a byte behind them, within the limits", () => {
+  test("gsoEqualTail 'sentinel' appends one byte to equal segments, within the limits", () => {
     expect(lengths('sentinel', 3000)).toEqual([3001]);
     expect(lengths('sentinel', 2500)).toEqual([2500]);
     expect(lengths('sentinel', 1000), 'one segment').toEqual([1000]);

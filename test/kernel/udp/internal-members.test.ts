@@ -11,7 +11,7 @@ function namesOf(object: object): string[] {
   return [...new Set(names)].sort();
 }
 
-test('a SendBatch has no member that moves its place but skip and clear', async () => {
+test('a SendBatch has no public member that changes its position except skip and clear', async () => {
   await using udp = UdpSocket.create({ family: 'ipv4' });
   expect(namesOf(udp.createSendBatch())).toEqual([
     ...['add', 'addReply', 'clear', 'commit', 'constructor', 'data', 'end', 'length', 'position', 'remaining'],
@@ -19,7 +19,7 @@ test('a SendBatch has no member that moves its place but skip and clear', async 
   ]);
 });
 
-test('a received batch has no member that fills or empties it', async () => {
+test('a received batch has no public member that fills or empties it', async () => {
   await using udp = UdpSocket.create({ family: 'ipv4' });
   expect(namesOf(udp.createReceiveBatch())).toEqual([
     ...['byteLength', 'constructor', 'control', 'controlTruncated', 'data', 'destination', 'drops', 'ecn', 'flags'],
@@ -28,7 +28,7 @@ test('a received batch has no member that fills or empties it', async () => {
   ]);
 });
 
-test('an error queue has no member but take and its iterator', async () => {
+test('an error queue has no public member except take and its iterator', async () => {
   await using udp = UdpSocket.create({ family: 'ipv4', errorQueue: true });
   expect(namesOf(udp.errorQueue)).toEqual(['constructor', 'take']);
 });

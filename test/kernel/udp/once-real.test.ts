@@ -1,5 +1,5 @@
 // Each datagram once and in order, while a real kernel refuses some of them: every form of sending, over IPv4 and IPv6, to a
-// peer in another namespace. What is refused is told, or was an earlier one's; what is not has arrived.
+// peer in another namespace. Every datagram has arrived, or its send has failed.
 import { execFileSync } from 'node:child_process';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { SyscallError, UdpSocket, type Endpoint, type Family, type SendOptions } from '../../../src/index.js';
@@ -35,7 +35,7 @@ interface Item {
   readonly options: SendOptions;
 }
 
-/** What becomes of an item that was refused: it is passed over, or tried until it goes. */
+/** What to do with a refused item: skip it, or send it again. */
 type Policy = 'skip' | 'again';
 type Send = (
   udp: UdpSocket,
@@ -119,7 +119,7 @@ describe.each<Family>(['ipv4', 'ipv6'])('%s', (family) => {
       for (const action of undo.splice(0)) await action();
     });
 
-    /** Sends, skips what is refused, and says what the refused ones were told. */
+    /** Sends the items, skips those that are refused, and checks their errors. */
     const run = async (
       connected: boolean,
       odd: (data: Buffer, options: SendOptions) => Item,
@@ -146,39 +146,45 @@ describe.each<Family>(['ipv4', 'ipv6'])('%s', (family) => {
       return udp.stats.sent;
     };
 
-    test.each([false, true])('a firewall of this host drops some: EPERM (connected: %s)', async (connected) => {
-      execFileSync('nft', ['add table inet own; add chain inet own out { type filter hook output priority 0; }']);
-      undo.push(() => execFileSync('nft', ['delete table inet own']));
-      execFileSync('nft', [`add rule inet own out udp dport ${PORT} udp length ${MARKED + udpHeader} drop`]);
-      await run(connected, (data, options) => ({ data, options }), { code: 'EPERM', lost: true });
-    });
+    test.each([false, true])(
+      'datagrams that a local firewall drops fail with EPERM, the others arrive once and in order (connected: %s)',
+      async (connected) => {
+        execFileSync('nft', ['add table inet own; add chain inet own out { type filter hook output priority 0; }']);
+        undo.push(() => execFileSync('nft', ['delete table inet own']));
+        execFileSync('nft', [`add rule inet own out udp dport ${PORT} udp length ${MARKED + udpHeader} drop`]);
+        await run(connected, (data, options) => ({ data, options }), { code: 'EPERM', lost: true });
+      },
+    );
 
-    test('the peer refuses some: the ones behind them go all the same', async () => {
+    test('datagrams that follow one the peer refuses arrive once and in order', async () => {
       await namespace.run('nft', 'add table inet t; add chain inet t in { type filter hook input priority 0; }');
       undo.push(() => namespace.run('nft', 'delete table inet t'));
       const rule = `udp dport ${PORT} udp length ${MARKED + udpHeader} reject with icmpx port-unreachable`;
       await namespace.run('nft', `add rule inet t in ${rule}`);
       const stats = await run(true, (data, options) => ({ data, options }), { lost: true });
-      // An error behind messages that went is never told: sendmmsg says how many went, and has taken the error with it.
+      // An error after messages that were sent is never reported: sendmmsg returns their number and clears the error.
       if (_name === 'sendBatch') expect(stats.syscalls, 'it was stopped').toBeGreaterThan(20);
       else expect(stats.pendingErrors, 'errors stood in the way').toBeGreaterThan(20);
     });
 
-    test.each([false, true])('some are too long: EMSGSIZE (connected: %s)', async (connected) => {
-      const tooLong = (data: Buffer, options: SendOptions) => {
-        return { data: Buffer.concat([data, Buffer.alloc(65_528 - data.length)]), options };
-      };
-      if (_name !== 'sendBatch') await run(connected, tooLong, { code: 'EMSGSIZE', lost: true });
-      else {
-        // A batch of a megabyte has no room for forty of them: segments that are longer than the MTU do as well.
-        const segments = (data: Buffer, options: SendOptions) => {
-          return { data: Buffer.concat([data, Buffer.alloc(3000)]), options: { ...options, segmentSize: 1500 } };
+    test.each([false, true])(
+      'datagrams that are too long fail with EMSGSIZE, the others arrive once and in order (connected: %s)',
+      async (connected) => {
+        const tooLong = (data: Buffer, options: SendOptions) => {
+          return { data: Buffer.concat([data, Buffer.alloc(65_528 - data.length)]), options };
         };
-        await run(connected, segments, { code: 'EMSGSIZE', lost: true });
-      }
-    });
+        if (_name !== 'sendBatch') await run(connected, tooLong, { code: 'EMSGSIZE', lost: true });
+        else {
+          // A batch of a megabyte has no room for forty of them: segments that are longer than the MTU do as well.
+          const segments = (data: Buffer, options: SendOptions) => {
+            return { data: Buffer.concat([data, Buffer.alloc(3000)]), options: { ...options, segmentSize: 1500 } };
+          };
+          await run(connected, segments, { code: 'EMSGSIZE', lost: true });
+        }
+      },
+    );
 
-    test('some have nowhere to go: ENETUNREACH', async () => {
+    test('datagrams without a route fail with ENETUNREACH, the others arrive once and in order', async () => {
       const nowhere = { address: family === 'ipv4' ? '192.0.2.1' : '2001:db8::1', port: PORT };
       await run(false, (data, options) => ({ data, options: { ...options, to: nowhere } }), {
         code: 'ENETUNREACH',
@@ -187,7 +193,7 @@ describe.each<Family>(['ipv4', 'ipv6'])('%s', (family) => {
     });
 
     test.each([false, true])(
-      'some are for an interface that is not there: ENODEV (connected: %s)',
+      'datagrams for a missing interface fail with ENODEV, the others arrive once and in order (connected: %s)',
       async (connected) => {
         const odd = (data: Buffer, options: SendOptions) => ({
           data,
@@ -197,10 +203,10 @@ describe.each<Family>(['ipv4', 'ipv6'])('%s', (family) => {
       },
     );
 
-    test('a device whose queue is full: ENOBUFS, and what is sent again arrives once', async () => {
+    test('a full device queue fails with ENOBUFS, and datagrams that are sent again arrive once and in order', async () => {
       execFileSync('tc', 'qdisc replace dev near root tbf rate 20mbit burst 3000 limit 4000'.split(' '));
       undo.push(() => execFileSync('tc', ['qdisc', 'del', 'dev', 'near', 'root']));
-      // Without an error queue the kernel keeps to itself that the device has dropped it.
+      // Without an error queue the kernel does not report that the device has dropped it.
       await using udp = UdpSocket.create({ family, errorQueue: 'require' });
       const list = items(200, (data, options) => ({ data, options }), { to }).filter((_item, i) => i % 5 !== 1);
       let full = 0;
@@ -217,8 +223,8 @@ describe.each<Family>(['ipv4', 'ipv6'])('%s', (family) => {
   });
 });
 
-describe('to many peers at once', () => {
-  test('each gets its own, once and in order, also when some are not there', async () => {
+describe('batches to many peers', () => {
+  test('each peer of a batch gets its datagrams once and in order, although other peers are gone', async () => {
     await using udp = UdpSocket.create({ family: 'ipv4', sockopts: { IP_RECVERR: true } });
     udp.bind();
     const receivers = Array.from({ length: 20 }, () => {

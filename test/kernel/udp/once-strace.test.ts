@@ -1,5 +1,5 @@
-// Each datagram once and in order, whatever sendmsg and sendmmsg answer: a process sends numbered datagrams in every form
-// there is, strace keeps calls of it from the kernel and answers in its place, and this process receives.
+// Each datagram once and in order, whatever sendmsg and sendmmsg return: a process sends numbered datagrams in every form,
+// strace intercepts some of its calls and returns in place of the kernel, and this process receives.
 import { describe, expect } from 'vitest';
 import { testWith } from '../../support/kernel.js';
 import { boundUdp } from '../../support/sockets.js';
@@ -7,7 +7,7 @@ import { runWithFaults } from '../../support/strace.js';
 
 const SIZE = 100;
 
-/** Sends `COUNT` numbered datagrams in each form, and again what an error says has not gone. Prints what it met. */
+/** Sends `COUNT` numbered datagrams in each form, and sends again what was not sent after an error. Prints the errors. */
 const SENDER = `
   import { readSync } from 'node:fs';
   import { UdpSocket } from 'linux-sockets';
@@ -141,7 +141,7 @@ interface Report {
   readonly stats: { readonly datagrams: number; readonly bytes: number };
 }
 
-/** Runs the sender with faults, and says which numbers came, in their order. */
+/** Runs the sender with faults, and returns the numbers that arrived, in order. */
 async function run(address: string, form: string, faults: string) {
   using receiver = boundUdp(address.includes(':') ? 'ipv6' : 'ipv4', { SO_RCVBUF: 4 << 20 });
   const numbers: number[] = [];
@@ -164,7 +164,7 @@ async function run(address: string, form: string, faults: string) {
   return { numbers, injected, ...(output as Report) };
 }
 
-/** Those of 0 to `total` that are wanted, once each, in order. */
+/** Expects the numbers from 0 to `total` for which `wanted` is true, each once and in order. */
 function expectNumbers(numbers: readonly number[], total: number, wanted: (number: number) => boolean): void {
   const expected = Array.from({ length: total }, (_, i) => i).filter(wanted);
   const wrong = numbers.findIndex((number, i) => number !== expected[i]);
@@ -177,7 +177,7 @@ const test = testWith({ tools: ['strace'] });
 describe.each([
   ['now and then', '2+7'],
   ['every second time', '1+2'],
-])('errors in the place of calls, %s', (_, when) => {
+])('strace answers sendmsg and sendmmsg with an error %s', (_, when) => {
   const check = async (code: string, calls: string) => {
     const address = code === 'EIO' ? '::1' : '127.0.0.1';
     const result = await run(address, 'all', `${calls}:error=${code}:when=${when}`);
@@ -190,21 +190,21 @@ describe.each([
   };
 
   for (const code of ['EIO', 'EINVAL', 'ENOBUFS', 'ENOMEM', 'EPERM']) {
-    test(`${code}: what has gone has gone, what has not is told`, async () => {
+    test(`${code} is reported for exactly the datagrams that were not sent, and the others arrive once and in order`, async () => {
       expect(Object.keys((await check(code, 'sendmsg,sendmmsg')).met)).toEqual([code]);
     });
   }
 
   for (const code of ['EAGAIN', 'EINTR']) {
-    test(`${code}: nobody hears of it`, async () => {
+    test(`${code} is retried without an error, and every datagram arrives once and in order`, async () => {
       expect(await check(code, 'sendmsg,sendmmsg')).toMatchObject({ met: {}, lost: [] });
     });
   }
 
   // A call that follows one of the other kind may fail as well here, since strace counts each kind by itself: then the
-  // error is of this datagram, and is told.
+  // error is that of this datagram, and is reported.
   for (const code of ['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EMSGSIZE', 'EACCES']) {
-    test(`${code}, of an earlier datagram as it seems: tried again, and told when it comes again`, async () => {
+    test(`${code}, which may belong to an earlier datagram, is retried once and reported when it occurs again`, async () => {
       expect(await check(code, 'sendmsg')).toMatchObject({ met: {}, lost: [] });
       expect(await check(code, 'sendmmsg')).toMatchObject({ met: {}, lost: [] });
       if (when === '1+2') expect(Object.keys((await check(code, 'sendmsg,sendmmsg')).met)).toEqual([code]);
@@ -212,25 +212,25 @@ describe.each([
   }
 });
 
-describe('a number in the place of calls', () => {
-  test('a kernel that has taken three of a batch: the rest goes, and nothing else', async () => {
+describe('strace answers sendmmsg with a count', () => {
+  test('sendBatch() sends only the rest of a batch when sendmmsg returns 3', async () => {
     const { numbers, injected, total, stats } = await run('127.0.0.1', 'batch', 'sendmmsg:retval=3:when=2');
-    // The first batch went; of the second the kernel says that it has three, which it has not.
+    // The first batch was sent; strace reports three messages of the second, which were not sent.
     expect(injected).toBe(1);
     expectNumbers(numbers, total, (i) => i < 20 || i >= 23);
     expect(stats.datagrams).toBe(total);
   });
 
-  test('a kernel that takes none and says nothing', async () => {
+  test('every datagram arrives once and in order when sendmmsg sometimes returns 0', async () => {
     const { numbers, injected, total, met } = await run('127.0.0.1', 'all', 'sendmmsg:retval=0:when=1+2');
     expect(injected).toBeGreaterThan(8);
     expectNumbers(numbers, total, () => true);
     expect(met).toEqual({});
   });
 
-  test('one at a time: what it says is believed', async () => {
+  test('sendBatch() believes the count of sendmmsg and sends no datagram twice when it returns 1', async () => {
     const { numbers, injected, stats, total } = await run('127.0.0.1', 'batch', 'sendmmsg:retval=1:when=1+2');
-    // Every second call is one datagram that never went.
+    // Every second call is one datagram that was never sent.
     expect(numbers.length + injected).toBe(total);
     expect(new Set(numbers).size).toBe(numbers.length);
     expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));

@@ -75,7 +75,7 @@ describe.each(WAYS)('%s', (_, family, wire) => {
     return errors;
   };
 
-  test("'do': the first is lost, the router says so, and later ones are refused with the path MTU", async () => {
+  test("pathMtuDiscovery 'do': the first long datagram is lost, and later ones fail with EMSGSIZE and the path MTU", async () => {
     const udp = connected('do');
     expect(udp.pathMtu).toBe(1500);
     expect(udp.trySend(Buffer.alloc(LONG))).toBe(LONG);
@@ -93,7 +93,7 @@ describe.each(WAYS)('%s', (_, family, wire) => {
     expect(await errorOf(() => udp.trySend(Buffer.alloc(fitting + 1)))).toMatchObject({ code: 'EMSGSIZE' });
   });
 
-  test("'want': later ones are cut into fragments", async () => {
+  test("pathMtuDiscovery 'want': the first long datagram is lost, and later ones are fragmented", async () => {
     const udp = connected('want');
     udp.trySend(Buffer.alloc(LONG));
     expect((await answers(udp))[0]).toMatchObject({ code: 'EMSGSIZE', mtu: 1280 });
@@ -102,7 +102,7 @@ describe.each(WAYS)('%s', (_, family, wire) => {
     expect((await answers(udp)).map(({ code }) => code)).toEqual(['ECONNREFUSED', 'ECONNREFUSED']); // it arrived
   });
 
-  test("'probe': what is longer than the path MTU still goes out whole, and is lost", async () => {
+  test("pathMtuDiscovery 'probe': datagrams longer than the path MTU are sent unfragmented, and are lost", async () => {
     const udp = connected('probe');
     udp.trySend(Buffer.alloc(LONG));
     expect((await answers(udp))[0]).toMatchObject({ code: 'EMSGSIZE', mtu: 1280 });
@@ -110,20 +110,23 @@ describe.each(WAYS)('%s', (_, family, wire) => {
     expect((await answers(udp)).map(({ code }) => code)).toEqual(['EMSGSIZE', 'ECONNREFUSED']);
   });
 
-  test.each(['interface', 'omit'] as const)("'%s': nothing is learnt from ICMP", async (mode) => {
-    const udp = connected(mode);
-    udp.trySend(Buffer.alloc(LONG));
-    const codes = (await answers(udp)).map(({ code }) => code);
-    // IPv4 routers cut what does not forbid it; those of IPv6 never do.
-    expect(codes).toEqual(wire === 'ipv4' ? ['ECONNREFUSED', 'ECONNREFUSED'] : ['ECONNREFUSED']);
-    expect(udp.pathMtu).toBe(1500);
-    // The device's own MTU is another thing.
-    const send = () => udp.trySend(Buffer.alloc(2000));
-    if (mode === 'omit') expect(send()).toBe(2000);
-    else expect(await errorOf(send)).toMatchObject({ code: 'EMSGSIZE', mtu: 1500 });
-  });
+  test.each(['interface', 'omit'] as const)(
+    "pathMtuDiscovery '%s': ICMP does not change the path MTU",
+    async (mode) => {
+      const udp = connected(mode);
+      udp.trySend(Buffer.alloc(LONG));
+      const codes = (await answers(udp)).map(({ code }) => code);
+      // IPv4 routers cut what does not forbid it; those of IPv6 never do.
+      expect(codes).toEqual(wire === 'ipv4' ? ['ECONNREFUSED', 'ECONNREFUSED'] : ['ECONNREFUSED']);
+      expect(udp.pathMtu).toBe(1500);
+      // The device's own MTU is another thing.
+      const send = () => udp.trySend(Buffer.alloc(2000));
+      if (mode === 'omit') expect(send()).toBe(2000);
+      else expect(await errorOf(send)).toMatchObject({ code: 'EMSGSIZE', mtu: 1500 });
+    },
+  );
 
-  test("'dont': without don't-fragment the router cuts", async () => {
+  test("pathMtuDiscovery 'dont': the router fragments a long datagram (IPv4)", async () => {
     const udp = connected('dont');
     udp.trySend(Buffer.alloc(LONG));
     const codes = (await answers(udp)).map(({ code }) => code);
@@ -132,7 +135,7 @@ describe.each(WAYS)('%s', (_, family, wire) => {
   });
 });
 
-test('a socket that is not connected knows none', () => {
+test('pathMtu is undefined for a socket that is not connected', () => {
   const udp = UdpSocket.create({ family: 'ipv4' });
   open.push(udp);
   expect(udp.pathMtu).toBeUndefined();
@@ -142,7 +145,7 @@ test('a socket that is not connected knows none', () => {
   expect(udp.pathMtu).toBeUndefined();
 });
 
-test('dontFragment: an IPv6 datagram that is longer than the MTU is refused, per message', () => {
+test('dontFragment of a message: an IPv6 datagram longer than the MTU fails with EMSGSIZE', () => {
   const udp = UdpSocket.create({ family: 'ipv6' });
   open.push(udp);
   udp.connect('[fd07::1]:9');

@@ -20,7 +20,7 @@ function numbers(from: number, to: number): string[] {
   return Array.from({ length: to - from }, (_, i) => `${from + i}`);
 }
 
-describe.each(PATHS)('$path: 10,000 datagrams are each delivered once, in order', (path) => {
+describe.each(PATHS)('$path: 10,000 datagrams are delivered once and in order', (path) => {
   const COUNT = 10_000;
 
   /** Keeps the receiver's queue filled, and never overfull. */
@@ -32,7 +32,7 @@ describe.each(PATHS)('$path: 10,000 datagrams are each delivered once, in order'
     }
   }
 
-  test("as 'batch'", async () => {
+  test("a 'batch' listener receives 10,000 datagrams once and in order", async () => {
     await using udp = receiver({ family: path.family });
     const got: string[] = [];
     let most = 0;
@@ -48,7 +48,7 @@ describe.each(PATHS)('$path: 10,000 datagrams are each delivered once, in order'
     expect(udp.stats.received.syscalls).toBeLessThan(COUNT / 2);
   });
 
-  test("as 'message'", async () => {
+  test("a 'message' listener receives 10,000 datagrams once and in order", async () => {
     await using udp = receiver({ family: path.family });
     const got: string[] = [];
     udp.on('message', (data) => got.push(data.toString()));
@@ -57,7 +57,7 @@ describe.each(PATHS)('$path: 10,000 datagrams are each delivered once, in order'
     expect(got).toEqual(numbers(0, COUNT));
   });
 
-  test('by for await, also with a slow consumer', async () => {
+  test('for await receives 10,000 datagrams once and in order, also with a slow consumer', async () => {
     await using udp = receiver({ family: path.family });
     const got: string[] = [];
     const feeding = feed(udp, () => got.length);
@@ -70,7 +70,7 @@ describe.each(PATHS)('$path: 10,000 datagrams are each delivered once, in order'
     expect(got).toEqual(numbers(0, COUNT));
   });
 
-  test('by receiveBatch', async () => {
+  test('receiveBatch() receives 10,000 datagrams once and in order', async () => {
     await using udp = receiver({ family: path.family });
     const batch = udp.createReceiveBatch();
     const got: string[] = [];
@@ -87,7 +87,7 @@ describe.each(PATHS)('$path: 10,000 datagrams are each delivered once, in order'
     expect(batch.length).toBe(0);
   });
 
-  test('by all of them in turn, switching in the middle of a batch', async () => {
+  test('all consumers in turn, switching in the middle of a batch, receive 10,000 datagrams once and in order', async () => {
     await using udp = receiver({ family: path.family });
     using sender = plainUdp(path.from);
     const got: string[] = [];
@@ -398,7 +398,7 @@ describe('for await', () => {
 
 describe('errors caused by a peer', () => {
   test.each(['batch', 'message', 'iterator', 'receiveBatch'] as const)(
-    "are a 'pendingError' and counted, and nothing else happens: %s",
+    "an error caused by a peer emits 'pendingError', is counted, and has no other effect: %s",
     async (form) => {
       await using udp = await refusedSocket();
       const told = once(udp, 'pendingError');
@@ -506,7 +506,7 @@ test('a consumer that never stops does not starve timers', async () => {
   }
 });
 
-/** A connected socket with an error pending: nobody listens where it has sent to. */
+/** A connected socket with a pending error: nothing listens on the port that it has sent to. */
 async function refusedSocket(): Promise<UdpSocket> {
   const udp = UdpSocket.create({ family: 'ipv4' });
   udp.connect({ address: '127.0.0.1', port: 1 }); // outside of the range that its own port is from: it would talk to itself

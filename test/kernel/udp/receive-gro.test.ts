@@ -48,7 +48,7 @@ describe.each(PATHS)('$path on loopback', (path) => {
     ['without a tail', [500, 500, 500, 500], { bytes: 2000, segmentSize: 500, segments: 4 }],
     ['of one byte each', Array<number>(100).fill(1), { bytes: 100, segmentSize: 1, segments: 100 }],
     ['as long as they can be', Array<number>(54).fill(1200), { bytes: 64_800, segmentSize: 1200, segments: 54 }],
-  ])('a run %s comes as one entry that says where to cut', async (_, sizes, entry) => {
+  ])('a run of datagrams %s is received as one entry with its segment size', async (_, sizes, entry) => {
     await using udp = receiver({ family: path.family, gro: 'require' });
     using sender = plainUdp(path.from);
     const data = segments(...sizes);

@@ -1,4 +1,4 @@
-// What was read and not delivered yet: those who come next, or wait for it, get it.
+// Messages that were read but not delivered go to the next consumer.
 import type { EventEmitter } from 'node:events';
 import { expect, test } from 'vitest';
 import type { UdpSocket } from '../../../src/index.js';
@@ -8,7 +8,7 @@ import { nextMessages, receiver, send, texts, turns } from '../../support/udp-re
 
 checkDescriptors();
 
-/** A socket of which somebody has taken two of five messages, and has gone. */
+/** A socket whose consumer has stopped after two of five messages. */
 async function leftover(): Promise<UdpSocket> {
   const udp = receiver({ family: 'ipv4' });
   using sender = plainUdp();
@@ -17,7 +17,7 @@ async function leftover(): Promise<UdpSocket> {
   return udp;
 }
 
-test('readable() is at once for what a listener has left', { timeout: 5000 }, async () => {
+test('readable() resolves at once when a listener left messages behind', { timeout: 5000 }, async () => {
   await using udp = await leftover();
   await udp.readable();
   const batch = udp.createReceiveBatch();
@@ -31,7 +31,7 @@ test('readable() is at once for what a listener has left', { timeout: 5000 }, as
   await waiting;
 });
 
-test('what is wrong, aborted or closed is so before', async () => {
+test('readable() with messages left behind still rejects for wrong arguments, an aborted signal and a closed socket', async () => {
   const udp = await leftover();
   expect((await errorOf(() => udp.readable({ signal: 1 } as never))).code).toBe('ERR_INVALID_ARG_TYPE');
   expect((await errorOf(() => udp.readable({ signal: AbortSignal.abort() }))).code).toBe('ABORT_ERR');
@@ -40,7 +40,7 @@ test('what is wrong, aborted or closed is so before', async () => {
 });
 
 test(
-  'an iterator that was paused with a message left gives it out, and goes on to the kernel',
+  'an iterator that was paused with a message left yields it after resume(), then reads from the kernel',
   { timeout: 5000 },
   async () => {
     await using udp = receiver({ family: 'ipv4' });
@@ -58,7 +58,7 @@ test(
   },
 );
 
-test('a listener is heard also when one of newListener goes as it comes', async () => {
+test("a 'message' listener receives although a once-listener of 'newListener' is removed when it is added", async () => {
   await using udp = receiver({ family: 'ipv4' });
   using sender = plainUdp();
   (udp as unknown as EventEmitter).once('newListener', () => undefined);

@@ -183,7 +183,7 @@ describe.each(PATHS)('$path', (path) => {
     expect(await new Promise((resolve) => udp.once('message', (_, info) => resolve(info.controlTruncated)))).toBe(true);
   });
 
-  test('with controlLength: 0 there are only the data and the flag', async () => {
+  test('with controlLength: 0 a message has only its data, and controlTruncated is set', async () => {
     await using udp = receiver({ family: path.family, controlLength: 0, ttl: true });
     using sender = plainUdp(path.from);
     send(sender, udp, 'x');
@@ -332,7 +332,7 @@ describe('accessors', () => {
     ...(['controlTruncated', 'control'] as const),
   ];
 
-  test.each(NAMES)('%s throws for an index out of range', async (name) => {
+  test.each(NAMES)('the accessor %s throws for an index out of range', async (name) => {
     await using udp = receiver({ family: 'ipv4' });
     using sender = plainUdp();
     send(sender, udp, 'x');

@@ -14,7 +14,7 @@ const SOCKET = `
 `;
 
 describe.each(['EPERM', 'ENOSYS', 'ENOMEM'])('each recvmmsg fails with %s', (code) => {
-  test(`a listener: ${code} is reported once, and the calls become rare`, async () => {
+  test(`with a listener, ${code} is reported once, and recvmmsg is called ever more rarely`, async () => {
     const { output, injected } = await run(
       `udp.on('message', () => report('got it'));
        send();
@@ -25,7 +25,7 @@ describe.each(['EPERM', 'ENOSYS', 'ENOMEM'])('each recvmmsg fails with %s', (cod
     expect(injected).toBeLessThan(12); // pauses of 10, 20, 40, … ms
   });
 
-  test(`for await: ${code} ends the iterator with the error`, async () => {
+  test(`for await ends with the error ${code}`, async () => {
     const { output } = await run(
       `send();
        try { for await (const message of udp) report('got it'); } catch (error) { report(error.code + ' ' + error.syscall); }`,
@@ -35,7 +35,7 @@ describe.each(['EPERM', 'ENOSYS', 'ENOMEM'])('each recvmmsg fails with %s', (cod
   });
 });
 
-test('errors that a peer can cause as well are followed by pauses, and do not end an iterator', async () => {
+test('an error that a peer could also cause (EACCES) does not end an iterator, and recvmmsg is called ever more rarely', async () => {
   const { output, injected } = await run(
     `send();
      setTimeout(() => report(errors), 1000);
@@ -46,7 +46,7 @@ test('errors that a peer can cause as well are followed by pauses, and do not en
   expect(injected).toBeLessThan(12);
 });
 
-test('a second iterator ends with the error too', async () => {
+test('a second iterator ends with the persistent error, too', async () => {
   const { output } = await run(
     `send();
      const codes = [];
@@ -59,7 +59,7 @@ test('a second iterator ends with the error too', async () => {
   expect(output).toEqual(['EPERM', 'EPERM']);
 });
 
-test('after a while of ENOMEM the datagrams arrive, none lost, in order', async () => {
+test('after a period of ENOMEM every datagram arrives once and in order', async () => {
   const { output, injected } = await run(
     `const got = [];
      udp.on('message', (data) => { got.push(String(data)); if (got.length === 3) report({ got, errors }); });

@@ -71,7 +71,7 @@ describe.each(PATHS)('$path', ({ family, from }) => {
     ['originalDestination', { originalDestination: true }],
     ['both', { pktinfo: true, originalDestination: true }],
   ])('with %s', (_, options) => {
-    test.each(TARGETS[from])('a reply comes from %s: a message, a batch, addReply', async (address) => {
+    test.each(TARGETS[from])('a reply by reply() or addReply() comes from %s', async (address) => {
       const udp = server({ family, ...options });
       const peer = client(address, udp.local.port);
 
@@ -143,7 +143,7 @@ describe.each(PATHS)('$path', ({ family, from }) => {
 });
 
 describe('datagrams to many receivers', () => {
-  test('a reply to a broadcast comes from the address of the interface', async () => {
+  test('a reply to a broadcast datagram comes from the address of the interface', async () => {
     execFileSync('ip', ['link', 'add', 'br1', 'type', 'bridge']);
     execFileSync('ip', ['addr', 'add', '10.2.0.1/24', 'brd', '10.2.0.255', 'dev', 'br1']);
     execFileSync('ip', ['link', 'set', 'br1', 'up']);
@@ -170,7 +170,7 @@ describe('replies that cannot be sent', () => {
   const turn = () => new Promise((resolve) => setImmediate(resolve));
 
   test.each(PATHS)(
-    '$path: a peer whose source port is 0, or that nobody reaches: counted, told, not thrown',
+    "$path: a reply to port 0 or without a route emits 'sendError' and is counted, and reply() does not throw",
     async (path) => {
       const { family, from } = path;
       const udp = server({ family, pktinfo: true });
@@ -238,7 +238,7 @@ describe('replies that cannot be sent', () => {
     expect((await errorOf(() => udp.sendBatch(batch))).code).toBe('ENETUNREACH');
   });
 
-  test('dontFragment of a reply to an IPv4 peer: thrown on an IPv4 socket, emitted on an IPv6 one', async () => {
+  test("a reply to an IPv4 peer with dontFragment throws on an IPv4 socket, and emits 'sendError' on an IPv6 socket", async () => {
     for (const { family, from } of PATHS) {
       const udp = server({ family, pktinfo: true });
       const events = failing(udp);

@@ -61,8 +61,8 @@ const answers = Buffer.from('!');
 describe.each(['::1', NEAR.ipv6, 'fd66::7'])('a client at %s', (address) => {
   test.each<[string, Partial<UdpSocketOptions>]>([
     ['without packet information', {}],
-    ['with it', { pktinfo: true }],
-  ])('is answered, %s', async (_, options) => {
+    ['with packet information', { pktinfo: true }],
+  ])('receives a reply from ::1, %s', async (_, options) => {
     const { udp, client, info, reasons } = await asked(address, options);
     expect(udp.reply(info, answers)).toBe(true);
     expect(answer(client)).toBe('! from ::1');

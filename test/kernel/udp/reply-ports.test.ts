@@ -90,9 +90,9 @@ describe.each(WAYS)('$way', ({ family, wildcard, loopback, any, other }) => {
 
   test.each([
     ['with packet information', { pktinfo: true }],
-    ['without it', {}],
+    ['without packet information', {}],
   ])(
-    'TPROXY, other ports, %s: they answer, and hear nothing themselves',
+    'TPROXY, other ports, %s: replies come from those ports, and their sockets receive nothing',
     async (_, options) => {
       await expectNoNewFds(async () => {
         const { udp, errors } = echo(
@@ -291,7 +291,7 @@ describe('link-local', () => {
   });
 });
 
-test('IPv6 multicast is answered from an address that the kernel picks', async () => {
+test('a reply to an IPv6 multicast datagram comes from an address that the kernel picks', async () => {
   const udp = UdpSocket.create({ family: 'ipv6', pktinfo: true, originalDestination: true });
   open.push(udp);
   udp.bind({ address: '::', port: 4200 });

@@ -1,4 +1,4 @@
-// Where a reply goes: through what its socket goes through, to nobody's address never, and by the interface that was asked for.
+// How a reply is routed: with the options of its socket, by the requested interface, and never to an address that is not unicast.
 import { readdirSync } from 'node:fs';
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -23,14 +23,14 @@ function bound(options: UdpSocketOptions, at: string): UdpSocket {
   return udp;
 }
 
-describe('a reply from another port inherits where the socket sends to', () => {
+describe('a reply from another port uses the options of the UdpSocket', () => {
   test.each([
     ['SO_BINDTODEVICE', 'lo'],
     ['IP_UNICAST_IF', 1],
     ['SO_MAX_PACING_RATE', 1_000_000],
     ['SO_PRIORITY', 3],
     ['SO_MARK', 7],
-  ] as const)('%s', async (option, value) => {
+  ] as const)('a reply from another port copies %s from the UdpSocket', async (option, value) => {
     using _address = address('192.0.2.1/32');
     await using udp = bound(
       { family: 'ipv4', originalDestination: true, sockopts: { [option]: value } },
@@ -53,7 +53,7 @@ describe('a reply from another port inherits where the socket sends to', () => {
   }
 });
 
-describe("a reply to nobody's address is a 'sendError', and nothing is sent", () => {
+describe("a reply to or from an address that is not unicast emits 'sendError', and nothing is sent", () => {
   test.each([
     ['ipv4', '0.0.0.0'],
     ['ipv4', '224.0.0.9'],
@@ -61,22 +61,25 @@ describe("a reply to nobody's address is a 'sendError', and nothing is sent", ()
     ['ipv6', '[::]'],
     ['ipv6', '[ff02::1]'],
     ['ipv6', '[::ffff:0.0.0.0]'],
-  ] as const)('%s: %s', async (family, peer) => {
-    const any = family === 'ipv4' ? '0.0.0.0' : '[::]';
-    await using udp = bound({ family, pktinfo: true, sockopts: { SO_BROADCAST: true } }, `${any}:0`);
-    const event = once(udp, 'sendError') as Promise<[SyscallError]>;
-    // 0.0.0.0 and :: lead to this host: the socket would answer itself for as long as it runs.
-    const info = {
-      source: `${peer}:${udp.local.port}`,
-      destination: `${family === 'ipv4' ? '127.0.0.1' : '[::1]'}:${udp.local.port}`,
-    };
-    expect(udp.reply(info as never, DATA)).toBe(false);
-    expect((await event)[0]).toMatchObject({ code: 'EINVAL', syscall: 'sendmsg', reason: 'notUnicast' });
-    expect(udp.stats.replies.errors).toBe(1);
-    expect(udp.stats.sent.datagrams).toBe(0);
-  });
+  ] as const)(
+    "a reply to an address that is not unicast emits 'sendError', and nothing is sent: %s, %s",
+    async (family, peer) => {
+      const any = family === 'ipv4' ? '0.0.0.0' : '[::]';
+      await using udp = bound({ family, pktinfo: true, sockopts: { SO_BROADCAST: true } }, `${any}:0`);
+      const event = once(udp, 'sendError') as Promise<[SyscallError]>;
+      // 0.0.0.0 and :: lead to this host: the socket would answer itself for as long as it runs.
+      const info = {
+        source: `${peer}:${udp.local.port}`,
+        destination: `${family === 'ipv4' ? '127.0.0.1' : '[::1]'}:${udp.local.port}`,
+      };
+      expect(udp.reply(info as never, DATA)).toBe(false);
+      expect((await event)[0]).toMatchObject({ code: 'EINVAL', syscall: 'sendmsg', reason: 'notUnicast' });
+      expect(udp.stats.replies.errors).toBe(1);
+      expect(udp.stats.sent.datagrams).toBe(0);
+    },
+  );
 
-  test("a reply from another port of a subnet's broadcast address", async () => {
+  test("a reply from another port of a subnet's broadcast address emits 'sendError', and nothing is sent", async () => {
     using _address = address('198.51.100.1/24');
     await using udp = bound({ family: 'ipv4', originalDestination: true }, '0.0.0.0:0');
     const event = once(udp, 'sendError') as Promise<[SyscallError]>;
@@ -86,8 +89,8 @@ describe("a reply to nobody's address is a 'sendError', and nothing is sent", ()
   });
 });
 
-describe('IPV6_FREEBIND that a reply has set', () => {
-  test('does not let later sends leave from any address, but from addresses that are routed here', async () => {
+describe('IPV6_FREEBIND, once a reply has set it,', () => {
+  test('IPV6_FREEBIND that a reply has set allows later sends only from addresses that are routed to this host', async () => {
     using _route = route('local', '2001:db8:77::/64', 'dev', 'lo');
     await using peer = bound({ family: 'ipv6' }, '[::1]:0');
     await using udp = bound({ family: 'ipv6', pktinfo: true }, '[::]:0');
@@ -105,7 +108,7 @@ describe('IPV6_FREEBIND that a reply has set', () => {
     expect(udp.trySend(DATA, { to, from: '2001:db8:77::2' })).toBe(DATA.length);
   });
 
-  test('is the user’s own with `freebind`: any address stays allowed', async () => {
+  test('IPV6_FREEBIND that a reply has set changes nothing on a socket with `freebind`', async () => {
     using _route = route('local', '2001:db8:77::/64', 'dev', 'lo');
     await using peer = bound({ family: 'ipv6' }, '[::1]:0');
     await using udp = bound({ family: 'ipv6', pktinfo: true, freebind: true }, '[::]:0');
@@ -177,7 +180,7 @@ describe('the interface of a reply', () => {
     expect(await leftBy(() => udp.reply(info, DATA, { interface: false }))).toEqual(['near0']);
   });
 
-  test('wrong values throw, and `true` without a known interface is ERR_INVALID_STATE', async () => {
+  test('reply() throws for invalid values of `interface`, and ERR_INVALID_STATE for `true` without a known interface', async () => {
     await using udp = bound({ family: 'ipv4' }, '127.0.0.1:0');
     const info = { source: '127.0.0.1:9' } as never;
     expect(await errorOf(() => udp.reply(info, DATA, { interface: true }))).toMatchObject({

@@ -1,4 +1,4 @@
-// A group of processes on one port: each datagram goes to the one that the program says.
+// A group of processes on one port: the program selects the process for each datagram.
 import { expect, test } from 'vitest';
 import { UdpSocket } from '../../../src/index.js';
 import { startNode } from '../../support/child.js';
@@ -14,9 +14,9 @@ test.each([
   ['IPv4', 'ipv4', '127.0.0.1'],
   ['IPv6', 'ipv6', '::1'],
 ] as const)(
-  '%s: three processes, each gets what is its own, whoever sends it',
+  '%s: a reuseport program delivers each datagram to the process that its first byte selects',
   async (_, family, address) => {
-    // The port is everybody's; nobody has bound it yet.
+    // A port for all processes, which none has bound yet.
     const port = (() => {
       using probe = boundUdp(family);
       return probe.local.port;

@@ -1,4 +1,4 @@
-// Transmit times: the option, and what is said of whether anybody looks at them.
+// Transmit times: the txTime option, and the report of whether any queueing discipline uses them.
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -19,7 +19,7 @@ function make(txTime: UdpSocketOptions['txTime'], family: 'ipv4' | 'ipv6' = 'ipv
 }
 
 describe.each(['ipv4', 'ipv6'] as const)('%s', (family) => {
-  test('datagrams with a time go; where no device looks at it, features and an event say so', async () => {
+  test("datagrams with txTime are sent; when no device honours the time, features.txTime and 'degraded' report it", async () => {
     const udp = make(true, family);
     const degraded = once(udp, 'degraded');
     expect(getOption(udp, 'SO_TXTIME')).toEqual({ clock: 'CLOCK_MONOTONIC', deadline: false, reportErrors: false });
@@ -32,12 +32,12 @@ describe.each(['ipv4', 'ipv6'] as const)('%s', (family) => {
   });
 });
 
-test('another clock, deadlines, reports', () => {
+test('the txTime option sets the clock, deadline and reportErrors of SO_TXTIME', () => {
   const wanted = { clock: 'CLOCK_TAI', deadline: true, reportErrors: true } as const;
   expect(getOption(make(wanted), 'SO_TXTIME')).toEqual(wanted);
 });
 
-test('without the option a time is refused', async () => {
+test('a send with txTime on a socket without the option fails with EINVAL', async () => {
   const udp = make(undefined);
   expect(udp.features.txTime).toEqual({ on: false });
   expect(await errorOf(() => udp.trySend(Buffer.from('x'), { to: '127.0.0.1:9', txTime: 1n }))).toMatchObject({
@@ -49,13 +49,13 @@ test.each([
   [false, 'ERR_INVALID_ARG_TYPE'],
   [{ clock: 'CLOCK_WALL' }, 'ERR_INVALID_ARG_VALUE'],
   [{ wrong: 1 }, 'ERR_INVALID_ARG_VALUE'],
-])('wrong: %j', async (txTime, code) => {
+])('UdpSocket.create refuses txTime: %j', async (txTime, code) => {
   const error = await errorOf(() => UdpSocket.create({ family: 'ipv4', txTime: txTime as never }));
   expect(error.code).toBe(code);
 });
 
-describe('queueing disciplines', () => {
-  test('are read from the kernel', () => {
+describe('queueing disciplines of the interfaces', () => {
+  test('qdiscs() reads the queueing disciplines from the kernel', () => {
     const tc = (command: string) => execFileSync('tc', command.split(' '));
     execFileSync('ip', ['link', 'add', 'q0', 'type', 'veth', 'peer', 'name', 'q1']);
     tc('qdisc add dev q0 root tbf rate 1mbit burst 10kb latency 10ms');
@@ -67,7 +67,7 @@ describe('queueing disciplines', () => {
     execFileSync('ip', ['link', 'del', 'q0']);
   });
 
-  test('fq and etf look at times, also below mq', () => {
+  test('fq and etf honour transmit times, also below mq', () => {
     const rows = [
       { interface: 1, kind: 'noqueue' },
       { interface: 2, kind: 'mq' },

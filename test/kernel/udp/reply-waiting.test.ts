@@ -25,7 +25,7 @@ const from = (port: number) => ({
   destination: { address: '127.0.0.1', port } as never,
 });
 
-/** What was rejected while `action` ran, with nobody to catch it. */
+/** The unhandled rejections while `action` ran. */
 async function unhandled(action: () => unknown): Promise<unknown[]> {
   const others = process.listeners('unhandledRejection');
   process.removeAllListeners('unhandledRejection');
@@ -55,7 +55,7 @@ test('closing the socket drops the queued rest of a reply', async () => {
   });
 });
 
-test('a lost rest of a reply from another port is reported, also if its socket was closed for another one', async () => {
+test('a lost rest of a reply from another port is reported, even if the socket for that port has been closed to make room', async () => {
   await using udp = make();
   const errors: SyscallError[] = [];
   udp.on('sendError', (error) => errors.push(error));

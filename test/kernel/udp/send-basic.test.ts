@@ -30,7 +30,7 @@ describe.each<[string, Family, 'connected' | 'unconnected', boolean]>([
   };
 
   test.each([1, 100, 1472, 9000, mapped || family === 'ipv4' ? 65507 : 65527])(
-    'a datagram of %i bytes is one datagram',
+    'trySend() of %i bytes sends one datagram',
     (length) => {
       using it = make();
       const data = pattern(length);
@@ -40,13 +40,13 @@ describe.each<[string, Family, 'connected' | 'unconnected', boolean]>([
     },
   );
 
-  test('an empty datagram counts as 1', () => {
+  test('trySend() of an empty datagram returns 1', () => {
     using it = make();
     expect(it.sender.trySend(new Uint8Array(0), it.options)).toBe(1);
     expect(received(it.receiver)).toEqual([Buffer.alloc(0)]);
   });
 
-  test('one byte more than a datagram can have is EMSGSIZE', async () => {
+  test('trySend() of one byte more than a datagram can hold fails with EMSGSIZE', async () => {
     using it = make();
     const data = pattern((mapped || family === 'ipv4' ? 65507 : 65527) + 1);
     const error = await errorOf(() => it.sender.trySend(data, it.options));
@@ -55,19 +55,19 @@ describe.each<[string, Family, 'connected' | 'unconnected', boolean]>([
   });
 
   test.each([
-    ['as many as fit', 3000, 1200, 1],
-    ['equal ones', 2400, 1200, 1],
-    ['one that is short', 700, 1200, 1],
-    ['exactly one', 1200, 1200, 1],
-    ['one byte each', 128, 1, 1],
+    ['the last segment is shorter', 3000, 1200, 1],
+    ['equal segments', 2400, 1200, 1],
+    ['one short segment', 700, 1200, 1],
+    ['exactly one segment', 1200, 1200, 1],
+    ['segments of one byte', 128, 1, 1],
     ['128 segments', 128 * 100, 100, 1],
-    ['a tail behind 128 segments', 128 * 100 + 1, 100, 2],
+    ['128 segments and a tail', 128 * 100 + 1, 100, 2],
     ['129 segments', 129 * 100, 100, 2],
-    ['54 of 1200', 54 * 1200, 1200, 1],
-    ['54 of 1200 and a tail', 65_507, 1200, 1],
-    ['55 of 1200, more than a message can have', 55 * 1200, 1200, 2],
+    ['54 segments of 1200 bytes', 54 * 1200, 1200, 1],
+    ['54 segments of 1200 bytes and a tail', 65_507, 1200, 1],
+    ['55 segments of 1200 bytes, more than one message holds', 55 * 1200, 1200, 2],
     ['500,000 bytes', 500_000, 1000, 8],
-  ])('segments: %s', (_name, length, segmentSize, messages) => {
+  ])('segmentSize splits the data with one system call: %s', (_name, length, segmentSize, messages) => {
     using it = make();
     const data = pattern(length);
     expect(it.sender.trySend(data, { ...it.options, segmentSize })).toBe(length);
@@ -83,7 +83,7 @@ describe.each<[string, Family, 'connected' | 'unconnected', boolean]>([
     expect(Buffer.concat(received(it.receiver)).equals(data), 'the same in a batch').toBe(true);
   });
 
-  test('several buffers are one piece of data', () => {
+  test('trySend() of several buffers sends them as one piece of data', () => {
     using it = make();
     const data = pattern(3000);
     const parts = [data.subarray(0, 7), data.subarray(7, 7), data.subarray(7, 2000), data.subarray(2000)];
@@ -103,7 +103,7 @@ function addressOf(socket: { readonly local: Endpoint }): { address: string; por
   return { address: socket.local.address, port: socket.local.port };
 }
 
-test('a message of a batch without a destination is told as one, whatever the others are for', async () => {
+test('sendBatch() fails with EDESTADDRREQ for a message without a destination, and the error has no address of another message', async () => {
   using it = testSender();
   using receiver = boundUdp();
   const batch = it.sender.createSendBatch();
@@ -113,14 +113,14 @@ test('a message of a batch without a destination is told as one, whatever the ot
   expect([error.code, error['address'], error['port']]).toEqual(['EDESTADDRREQ', undefined, undefined]);
 });
 
-test('without a destination it is EDESTADDRREQ, with what to do', async () => {
+test('trySend() without a destination fails with EDESTADDRREQ, and the message says how to set one', async () => {
   using it = testSender();
   const error = await errorOf(() => it.sender.trySend(pattern(1)));
   expect(error).toMatchObject({ code: 'EDESTADDRREQ', syscall: 'sendmsg' });
   expect(error.message).toContain('connect');
 });
 
-test('a datagram to elsewhere from a connected socket goes there', () => {
+test('trySend() on a connected socket sends to the destination in the options', () => {
   using receiver = boundUdp();
   using other = boundUdp();
   using it = testSender('ipv4', { connect: receiver.local });
@@ -130,7 +130,7 @@ test('a datagram to elsewhere from a connected socket goes there', () => {
   expect(LOOPBACK.ipv4).toBe('127.0.0.1');
 });
 
-test('a closed socket is EBADF', async () => {
+test('trySend() and send() on a closed socket fail with EBADF', async () => {
   const it = testSender();
   it[Symbol.dispose]();
   expect(await errorOf(() => it.sender.trySend(pattern(1), { to: '127.0.0.1:9' }))).toMatchObject({ code: 'EBADF' });

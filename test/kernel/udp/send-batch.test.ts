@@ -76,7 +76,7 @@ test('a batch has messages to several destinations and families, each with its o
   );
 });
 
-describe('memory that is written in place', () => {
+describe('memory of a batch that is written in place', () => {
   test('reserve() returns memory, and commit() adds what was written', () => {
     using receiver = boundUdp();
     using it = testSender();
@@ -131,7 +131,7 @@ describe('memory that is written in place', () => {
   });
 });
 
-describe('room', () => {
+describe('the room of a batch', () => {
   test('add() adds nothing of data that does not fit', async () => {
     using it = testSender('ipv4', { connect: Endpoint.from('127.0.0.1:9') });
     const batch = it.sender.createSendBatch({ messages: 2, bytes: 100 });
@@ -174,12 +174,12 @@ describe('room', () => {
 
   test.each<[string, SendBatchOptions]>([
     ['no messages', { messages: 0 }],
-    ['too many', { messages: 65537 }],
+    ['too many messages', { messages: 65537 }],
     ['no bytes', { bytes: 0 }],
     ['half a byte', { bytes: 1.5 }],
     ['an unknown option', { size: 1 } as SendBatchOptions],
     ['null', null as unknown as SendBatchOptions],
-  ])('of %s is refused', async (_, options) => {
+  ])('createSendBatch() refuses %s', async (_, options) => {
     using it = testSender();
     expect((await errorOf(() => it.sender.createSendBatch(options))).code).toMatch(/^ERR_/);
   });
@@ -243,19 +243,19 @@ describe('Handle.sendmmsg', () => {
 
   test.each<[string, Uint8Array, number, number]>([
     ['data beyond the memory', record(0, 11), 0, 1],
-    ['data that begins beyond it', record(11, 0), 0, 1],
-    ['an offset that wraps', record(2 ** 32 - 1, 2), 0, 1],
+    ['data that begins beyond the memory', record(11, 0), 0, 1],
+    ['an offset that overflows', record(2 ** 32 - 1, 2), 0, 1],
     ['an address beyond the memory', record(0, 1, 4, 16), 0, 1],
-    ['an address that begins beyond it', record(0, 1, 2 ** 31, 0), 0, 1],
+    ['an address that begins beyond the memory', record(0, 1, 2 ** 31, 0), 0, 1],
     ['control messages beyond the memory', record(0, 1, 0, 0, 8, 9), 0, 1],
-    ['a tail of two', record(0, 1, 0, 0, 0, 0, 2), 0, 1],
-    ['more records than there are', record(0, 1), 0, 2],
-    ['a first that is none of them', record(0, 1), 1, 1],
-    ['a negative first', record(0, 1), -1, 1],
+    ['a tail of two bytes', record(0, 1, 0, 0, 0, 0, 2), 0, 1],
+    ['a count beyond the records', record(0, 1), 0, 2],
+    ['a first index beyond the records', record(0, 1), 1, 1],
+    ['a negative first index', record(0, 1), -1, 1],
     ['a negative count', record(0, 1), 0, -1],
     ['a count that overflows', record(0, 1), 2 ** 31 - 1, 2 ** 31 - 1],
     ['half a record', record(0, 1).subarray(0, 16), 0, 1],
-  ])('%s: refused, and nothing is sent', (_, records, first, count) => {
+  ])('Handle.sendmmsg refuses %s, and sends nothing', (_, records, first, count) => {
     using receiver = boundUdp();
     using it = testSender('ipv4', { connect: receiver.local });
     const { handle } = it;

@@ -40,24 +40,24 @@ describe.each<[string, Family, Family]>([
   const own = wire === 'ipv4' ? '127.0.0.7' : 'fd00::7';
 
   test.each<[string, SendOptions, object]>([
-    ['nothing', {}, { ttl: 64, tos: 0, mark: 0 }],
+    ['no options', {}, { ttl: 64, tos: 0, mark: 0 }],
     ['ecn', { ecn: 2 }, { tos: 2, ttl: 64 }],
     ['ecn 0', { ecn: 0 }, { tos: 0 }],
     ['dscp', { dscp: 46 }, { tos: 46 << 2 }],
-    ['both', { dscp: 63, ecn: 3 }, { tos: 255 }],
+    ['dscp and ecn', { dscp: 63, ecn: 3 }, { tos: 255 }],
     ['ttl', { ttl: 1 }, { ttl: 1, tos: 0 }],
     ['ttl 255', { ttl: 255 }, { ttl: 255 }],
     ['mark', { mark: 0xfffffffe }, { mark: 0xfffffffe }],
-    ['a source', { from: own }, { source: own }],
-    ['a source in an object', { from: { address: own } }, { source: own }],
-    ['a source and an interface', { from: { address: own, interface: 'lo' } }, { source: own }],
-    ['an interface by number', { from: { interface: 1 } }, { ttl: 64 }],
+    ['from, an address', { from: own }, { source: own }],
+    ['from, an object', { from: { address: own } }, { source: own }],
+    ['from, an address and an interface', { from: { address: own, interface: 'lo' } }, { source: own }],
+    ['from, an interface by number', { from: { interface: 1 } }, { ttl: 64 }],
     [
-      'everything',
+      'all options',
       { from: { address: own, interface: 1 }, ecn: 1, dscp: 10, ttl: 9, mark: 5 },
       { source: own, tos: 41, ttl: 9, mark: 5 },
     ],
-  ])('%s', (_title, options, expected) => {
+  ])('the receiver sees the options of a send, of segments and of a batch: %s', (_title, options, expected) => {
     for (const connected of [false, true]) {
       using it = make(connected);
       const data = pattern(30);
@@ -75,7 +75,7 @@ describe.each<[string, Family, Family]>([
     }
   });
 
-  test("ecn alone keeps the socket's DSCP, as it is at that moment", () => {
+  test("ecn alone keeps the socket's current DSCP", () => {
     using it = make(false);
     const setTos = (value: number) => {
       setOption(it.socket, wire === 'ipv4' ? 'IP_TOS' : 'IPV6_TCLASS', value);
@@ -89,7 +89,7 @@ describe.each<[string, Family, Family]>([
     expect(all(it.receiver).map(({ tos }) => tos)).toEqual([0xb9, 4, 0x23, 0x20]);
   });
 
-  test('nothing of one send is left for the next', () => {
+  test('the options of one send do not affect the next', () => {
     using it = make(false);
     it.sender.trySend(pattern(4), { ...it.to, ttl: 7, ecn: 1, from: own, mark: 3, segmentSize: 2 });
     it.sender.trySend(pattern(4), it.to);
@@ -103,7 +103,7 @@ describe.each<[string, Family, Family]>([
   });
 });
 
-test('a time to leave needs SO_TXTIME, and then is given', () => {
+test('a send with txTime fails with EINVAL without SO_TXTIME, and is sent with it', () => {
   using receiver = boundUdp();
   using it = testSender('ipv4', { connect: receiver.local });
   expect(() => it.sender.trySend(pattern(4), { txTime: 1n })).toThrow(
@@ -115,7 +115,7 @@ test('a time to leave needs SO_TXTIME, and then is given', () => {
   expect(received(receiver)).toEqual([pattern(4), ...cut(pattern(40), 10)]);
 });
 
-test('a link-local source has its interface from its zone', () => {
+test('the zone of a link-local source selects the interface', () => {
   execFileSync('ip', ['link', 'add', 'd0', 'type', 'veth', 'peer', 'name', 'd1']);
   try {
     execFileSync('ip', ['addr', 'add', 'fe80::77/64', 'dev', 'd0', 'nodad']);

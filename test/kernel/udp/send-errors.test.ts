@@ -20,10 +20,10 @@ describe('an ICMP error for an earlier datagram', () => {
     ['a datagram', {}, 8],
     ['segments', { segmentSize: 4 }, 8],
     ['an empty datagram', {}, 0],
-  ])('loses nothing: %s', async (_, options, length) => {
+  ])('an ICMP error for an earlier datagram loses no datagram: %s', async (_, options, length) => {
     const to = freePort();
     using it = testSender('ipv4', { connect: to });
-    it.sender.trySend(pattern(4)); // nobody is there
+    it.sender.trySend(pattern(4)); // nothing listens there
     await it.socket.readable(); // "port unreachable" has come back
     using receiver = udp();
     receiver.bind(to);
@@ -70,9 +70,9 @@ describe('an ICMP error for an earlier datagram', () => {
   });
 
   test.each([
-    ['again and again, it is the answer to this one', [ECONNREFUSED, ECONNREFUSED], 'ECONNREFUSED'],
-    ['another one behind it, too', [ECONNREFUSED, EHOSTUNREACH], 'EHOSTUNREACH'],
-  ])('%s', async (_, steps, code) => {
+    ['ECONNREFUSED twice', [ECONNREFUSED, ECONNREFUSED], 'ECONNREFUSED'],
+    ['EHOSTUNREACH after ECONNREFUSED', [ECONNREFUSED, EHOSTUNREACH], 'EHOSTUNREACH'],
+  ])('an error of sendmsg that occurs again is the error of this send: %s', async (_, steps, code) => {
     using receiver = boundUdp();
     const { wrap, calls } = play(...steps);
     using it = testSender('ipv4', { connect: receiver.local, wrap });
@@ -110,30 +110,33 @@ test('a send without a route fails with ENETUNREACH, and the error has the desti
   expect(it.sender.stats).toMatchObject({ datagrams: 0, pendingErrors: 0 });
 });
 
-testWith({ tools: ['nft'] })('what a firewall drops is EPERM, and the next goes', async () => {
-  using receiver = boundUdp();
-  using it = testSender();
-  const to = receiver.local;
-  const nft = (...args: string[]) => execFileSync('nft', args);
-  nft('add table ip t; add chain ip t out { type filter hook output priority 0; }');
-  nft(`add rule ip t out udp dport ${to.port} udp length 12 drop`);
-  try {
-    expect(await errorOf(() => it.sender.trySend(pattern(4), { to }))).toMatchObject({ code: 'EPERM' });
-    const batch = it.sender.createSendBatch();
-    for (const length of [8, 4, 16]) batch.add(pattern(length), { to });
-    expect(it.sender.sendBatch(batch), 'what went before it').toBe(1);
-    expect(await errorOf(() => it.sender.sendBatch(batch))).toMatchObject({ code: 'EPERM', port: to.port });
-    expect(batch.position).toBe(1);
-    batch.skip();
-    expect(it.sender.sendBatch(batch)).toBe(1);
-    expect(batch.remaining).toBe(0);
-    expect(received(receiver)).toEqual([pattern(8), pattern(16)]);
-    // With GSO the whole message is judged by its first datagram here, before it is cut.
-    expect(it.sender.trySend(pattern(24), { to, segmentSize: 12 })).toBe(24);
-  } finally {
-    nft('delete table ip t');
-  }
-});
+testWith({ tools: ['nft'] })(
+  'a datagram that a firewall drops fails with EPERM, and the next one is sent',
+  async () => {
+    using receiver = boundUdp();
+    using it = testSender();
+    const to = receiver.local;
+    const nft = (...args: string[]) => execFileSync('nft', args);
+    nft('add table ip t; add chain ip t out { type filter hook output priority 0; }');
+    nft(`add rule ip t out udp dport ${to.port} udp length 12 drop`);
+    try {
+      expect(await errorOf(() => it.sender.trySend(pattern(4), { to }))).toMatchObject({ code: 'EPERM' });
+      const batch = it.sender.createSendBatch();
+      for (const length of [8, 4, 16]) batch.add(pattern(length), { to });
+      expect(it.sender.sendBatch(batch), 'what went before it').toBe(1);
+      expect(await errorOf(() => it.sender.sendBatch(batch))).toMatchObject({ code: 'EPERM', port: to.port });
+      expect(batch.position).toBe(1);
+      batch.skip();
+      expect(it.sender.sendBatch(batch)).toBe(1);
+      expect(batch.remaining).toBe(0);
+      expect(received(receiver)).toEqual([pattern(8), pattern(16)]);
+      // With GSO the whole message is judged by its first datagram here, before it is cut.
+      expect(it.sender.trySend(pattern(24), { to, segmentSize: 12 })).toBe(24);
+    } finally {
+      nft('delete table ip t');
+    }
+  },
+);
 
 describe('a datagram longer than the path MTU', () => {
   test.each(['ipv4', 'ipv6'] as const)(
@@ -192,7 +195,7 @@ test('a send without a free local port fails, since waiting would not help', asy
   expect(await errorOf(() => it.sender.sendBatch(batch))).toMatchObject({ reason: 'portRangeExhausted' });
 });
 
-describe('arguments', () => {
+describe('arguments of send, trySend and batches', () => {
   const to = { address: '127.0.0.1', port: 9 };
   const data = new Uint8Array(8);
   test.each<[string, unknown, unknown]>([
@@ -205,34 +208,34 @@ describe('arguments', () => {
     ['options that are null', data, null],
     ['options that are text', data, 'x'],
     ['an unknown option', data, { to, segmentsize: 4 }],
-    ['a name', data, { to: { address: 'localhost', port: 9 } }],
+    ['a host name as destination', data, { to: { address: 'localhost', port: 9 } }],
     ['an IPv6 address on an IPv4 socket', data, { to: '[::1]:9' }],
     ['no port', data, { to: '127.0.0.1' }],
     ['a segment size of -1', data, { to, segmentSize: -1 }],
     ['a segment size of 65536', data, { to, segmentSize: 65536 }],
-    ['half a segment', data, { to, segmentSize: 1.5 }],
-    ['NaN', data, { to, segmentSize: NaN }],
+    ['a fractional segment size', data, { to, segmentSize: 1.5 }],
+    ['NaN as segment size', data, { to, segmentSize: NaN }],
     ['text as a segment size', data, { to, segmentSize: '4' }],
-    ['nothing to cut', new Uint8Array(0), { to, segmentSize: 4 }],
+    ['empty data with a segment size', new Uint8Array(0), { to, segmentSize: 4 }],
     ['ecn 4', data, { to, ecn: 4 }],
     ['ecn -1', data, { to, ecn: -1 }],
     ['dscp 64', data, { to, dscp: 64 }],
     ['ttl 0', data, { to, ttl: 0 }],
     ['ttl 256', data, { to, ttl: 256 }],
     ['a mark of 33 bits', data, { to, mark: 2 ** 32 }],
-    ['a time that is no bigint', data, { to, txTime: 1 }],
+    ['a time that is not a bigint', data, { to, txTime: 1 }],
     ['a time before the epoch', data, { to, txTime: -1n }],
     ['a time of 65 bits', data, { to, txTime: 2n ** 64n }],
     ['dontFragment on IPv4', data, { to, dontFragment: true }],
     ['dontFragment as a number', data, { to, dontFragment: 1 }],
     ['an IPv6 source for an IPv4 destination', data, { to, from: '::1' }],
     ['a source that is a name', data, { to, from: 'localhost' }],
-    ['a source without anything', data, { to, from: {} }],
+    ['an empty object as a source', data, { to, from: {} }],
     ['a source that is a number', data, { to, from: 1 }],
-    ['an interface that there is not', data, { to, from: { interface: 'nosuch0' } }],
+    ['an interface that does not exist', data, { to, from: { interface: 'nosuch0' } }],
     ['interface 0', data, { to, from: { interface: 0 } }],
     ['null as a source', data, { to, from: null }],
-  ])('%s: refused before anything is sent', async (_, given, options) => {
+  ])('a send is refused before anything is sent: %s', async (_, given, options) => {
     using it = testSender();
     const call = [given, options] as [Uint8Array, SendOptions];
     const codes = /^ERR_(INVALID_ARG_(TYPE|VALUE)|OUT_OF_RANGE|UNSUPPORTED)$/;
@@ -301,7 +304,7 @@ describe('arguments', () => {
     ['gsoEqualTail', { gsoEqualTail: 'no' }],
     ['maxQueueBytes', { maxQueueBytes: '1' }],
     ['sendHighWaterMark', { sendHighWaterMark: -1 }],
-  ])('of a Sender: %s', async (_, options) => {
+  ])('a Sender refuses invalid options: %s', async (_, options) => {
     expect((await errorOf(() => testSender('ipv4', options))).code).toMatch(/^ERR_(INVALID_ARG|OUT_OF_RANGE)/);
   });
 });

@@ -196,7 +196,7 @@ describe('a kernel that takes fewer segments', () => {
   });
 });
 
-/** One message of 5 datagrams, two of one: what is played, and what has been sent when. */
+/** One message of five datagrams and two of one: the injected errors, and what has been sent after each call. */
 describe.each<[string, Step[], { counts: number[]; code?: string; position?: number }]>([
   ['EIO in the middle, then EAGAIN between its datagrams', [{ most: 1 }, EIO, { most: 2 }, EAGAIN], { counts: [1, 2] }],
   ['EIO for what is not cut', [EIO], { counts: [-1, 3], code: 'EIO', position: 0 }],
@@ -214,7 +214,7 @@ describe.each<[string, Step[], { counts: number[]; code?: string; position?: num
     [{ most: 1 }, EMSGSIZE, EMSGSIZE, EMSGSIZE, EMSGSIZE],
     { counts: [1, -1, 2], code: 'EMSGSIZE', position: 1 },
   ],
-])('played in a batch: %s', (_, steps, { counts, code, position }) => {
+])('errors injected into a batch: %s', (_, steps, { counts, code, position }) => {
   test('with errors in the middle of a batch every datagram arrives once', async () => {
     const { wrap } = play(...steps);
     using receiver = boundUdp('ipv4', BIG);
@@ -246,7 +246,7 @@ describe.each<[string, Step[], number[]]>([
   ['EAGAIN', [EAGAIN], [0, 4900]],
   ['EIO, then one at a time', [EIO, EIO, { most: 1 }, { most: 1 }, { most: 1 }], [4900]],
   ['EIO, then ENOBUFS behind the third', [EIO, EIO, { most: 3 }, ENOBUFS], [3000, 1900]],
-])('played in trySend: %s', (_, steps, counts) => {
+])('errors injected into trySend: %s', (_, steps, counts) => {
   test('sendBatch() returns what was sent, and the next calls send the rest', () => {
     const { wrap } = play(...steps);
     using receiver = boundUdp('ipv4', BIG);
@@ -321,7 +321,7 @@ test('UDP_SEGMENT is never passed to a kernel without it', async () => {
 });
 
 test.each<TestSenderOptions>([{ gso: 'off' }, { gsoEqualTail: 'separate' }])(
-  '%o: what nobody has refused is no fall-back',
+  'gsoFallbacks stays 0 when single sends are configured: %o',
   (options) => {
     using receiver = boundUdp('ipv4', BIG);
     using it = testSender('ipv4', options);

@@ -17,7 +17,7 @@ import {
 const [EAGAIN, EIO, ENOBUFS] = [-11, -5, -105];
 const IP_TOS = 1;
 
-/** A socket with a port, whose calls are played, and whose 'writable' comes when the test says so. */
+/** A socket with a port, whose calls are simulated, and which becomes writable when the test says so. */
 function blockable(steps: readonly Step[], options: TestSenderOptions = {}) {
   const { wrap, calls } = play(...steps);
   const waiting: (() => void)[] = [];
@@ -85,8 +85,8 @@ describe.each<[string, Step[], number]>([
 ])('%s', (_, steps, turns) => {
   test.each([
     ['one buffer', (data: Buffer) => data],
-    ['several', (data: Buffer) => [data.subarray(0, 77), data.subarray(77)]],
-  ])('the rest of a send goes when there is room: %s', async (_name, shape) => {
+    ['several buffers', (data: Buffer) => [data.subarray(0, 77), data.subarray(77)]],
+  ])('the rest of a send is sent when the socket is writable: %s', async (_name, shape) => {
     using it = blockable(steps);
     const data = pattern(4900);
     const sent = it.sender.send(shape(data), { to: it.to, segmentSize: 1000, ttl: 9 });
@@ -224,7 +224,7 @@ describe('the bounds of the send queue', () => {
 test.each([
   ['detached', (buffer: ArrayBuffer) => void structuredClone(buffer, { transfer: [buffer] })],
   ['shrunk', (buffer: ArrayBuffer) => (buffer as ArrayBuffer & { resize(size: number): void }).resize(4)],
-])('a buffer that is %s while it waits is an error, and the next is sent', async (_, spoil) => {
+])('a queued send whose buffer is %s meanwhile is rejected, and the next is sent', async (_, spoil) => {
   using it = blockable([EAGAIN]);
   const Resizable = ArrayBuffer as unknown as new (size: number, options: object) => ArrayBuffer;
   const buffer = new Resizable(8, { maxByteLength: 16 });
@@ -254,7 +254,7 @@ test('close() rejects each queued send once', async () => {
 test.each([
   ['close', undefined],
   ['a wait that fails', new SyscallError('poll', -9)],
-])('%s tells each what had been sent of it', async (_, reason) => {
+])('%s reports to each queued send how much of it was sent', async (_, reason) => {
   const { wrap } = play({ most: 2 }, EAGAIN);
   using it = testSender('ipv4', {
     wrap,

@@ -37,11 +37,11 @@ describe.each<Family>(['ipv4', 'ipv6'])('over %s', (family) => {
   describe.each(FORMS)('%s', (_form, run) => {
     test.each([
       ['an empty datagram', 0],
-      ['less than a segment', 99],
+      ['data shorter than a segment', 99],
       ['one segment', 100],
       ['several segments', 250],
-      ['more segments than one message has', 100 * 130 + 1],
-    ])('of a socket with a segment size cuts %s', (_, length) => {
+      ['more segments than one message holds', 100 * 130 + 1],
+    ])('the segment size of the socket applies to %s', (_, length) => {
       using receiver = boundUdp(family, BIG);
       using it = testSender(family, { segmentSize: 100 });
       const data = pattern(length);
@@ -73,14 +73,14 @@ describe.each<Family>(['ipv4', 'ipv6'])('over %s', (family) => {
     });
   });
 
-  test("without options, a connected socket's trySend is cut by the segment size of the socket", () => {
+  test('trySend() without options on a connected socket uses the segment size of the socket', () => {
     using receiver = boundUdp(family, BIG);
     using it = testSender(family, { segmentSize: 100, connect: receiver.local });
     expect(it.sender.trySend(pattern(250))).toBe(250);
     expect(received(receiver)).toEqual(cut(pattern(250), 100));
   });
 
-  test('where the kernel refuses to cut, the segment size of the socket falls back to single datagrams', async () => {
+  test('the segment size of the socket falls back to single datagrams where the kernel refuses offload', async () => {
     using receiver = boundUdp(family, BIG);
     const { wrap } = play(-5, -5);
     using it = testSender(family, { segmentSize: 100, wrap });
@@ -92,7 +92,7 @@ describe.each<Family>(['ipv4', 'ipv6'])('over %s', (family) => {
   });
 });
 
-test('a queued send is cut by the segment size that it was called with', async () => {
+test('a queued send uses the segment size of its call', async () => {
   using receiver = boundUdp('ipv4', BIG);
   const { wrap } = play(-11, -11);
   using it = testSender('ipv4', { segmentSize: 100, wrap });
@@ -154,7 +154,7 @@ describe('UDP_SEGMENT as an option of a UdpSocket', () => {
     ['by numbers', (udp) => setOption(udp, { level: 17, name: 103 }, 100)],
     ['by numbers, with bytes', (udp) => setOption(udp, { level: 17, name: 103 }, Uint8Array.of(100, 0, 0, 0))],
     ['by the numbers of UDP-Lite', (udp) => setOption(udp, { level: 136, name: 103 }, 100)],
-  ])('is refused by setOption %s, which names segmentSize instead', async (_, set) => {
+  ])('UDP_SEGMENT is refused by setOption %s with an error that names segmentSize', async (_, set) => {
     await using udp = UdpSocket.create({ family: 'ipv4' });
     const error = await errorOf(() => set(udp));
     expect(error).toMatchObject({
@@ -164,7 +164,7 @@ describe('UDP_SEGMENT as an option of a UdpSocket', () => {
     expect(getOption(udp, 'UDP_SEGMENT')).toBe(0);
   });
 
-  test('is refused in sockopts, which names segmentSize instead', async () => {
+  test('UDP_SEGMENT is refused in sockopts with an error that names segmentSize', async () => {
     const error = await errorOf(() =>
       UdpSocket.create({ family: 'ipv4', sockopts: { ['UDP_SEGMENT' as string]: 100 } }),
     );

@@ -132,7 +132,7 @@ test('errors of bind() and connect() have the address and the port', async () =>
   expect(udp.remote).toBeUndefined();
 });
 
-describe('options', () => {
+describe('options of UdpSocket.create', () => {
   test.each<[UdpSocketOptions, Partial<Record<OptionName, unknown>>]>([
     [{ family: 'ipv6', ipv6Only: true }, { IPV6_V6ONLY: true }],
     [{ family: 'ipv6', ipv6Only: false }, { IPV6_V6ONLY: false }],
@@ -174,25 +174,25 @@ describe('options', () => {
       { SO_RCVMARK: true, UDP_GRO: true, SO_MARK: 7 },
     ],
     [{ family: 'ipv4' }, { SO_REUSEADDR: false, SO_REUSEPORT: false, IP_PKTINFO: false, UDP_GRO: false }],
-  ])('%o reach the kernel', async (options, expected) => {
+  ])('the options %o set the socket options of the kernel', async (options, expected) => {
     await using udp = UdpSocket.create(options);
     const found = Object.fromEntries(Object.keys(expected).map((name) => [name, getOption(udp, name as 'SO_TYPE')]));
     expect(found).toEqual(expected);
   });
 
   test.each<[string, unknown, string]>([
-    ['nothing', undefined, 'ERR_INVALID_ARG_TYPE'],
-    ['a family alone', 'ipv4', 'ERR_INVALID_ARG_TYPE'],
+    ['no options', undefined, 'ERR_INVALID_ARG_TYPE'],
+    ['a family instead of an object', 'ipv4', 'ERR_INVALID_ARG_TYPE'],
     ['no family', {}, 'ERR_INVALID_ARG_TYPE'],
-    ['a family that there is not', { family: 'udp4' }, 'ERR_INVALID_ARG_VALUE'],
+    ['an unknown family', { family: 'udp4' }, 'ERR_INVALID_ARG_VALUE'],
     ['a misspelt key', { family: 'ipv4', reuseAdr: true }, 'ERR_INVALID_ARG_VALUE'],
     ['a flag in text', { family: 'ipv4', gro: 'yes' }, 'ERR_INVALID_ARG_TYPE'],
     ['a flag as a number', { family: 'ipv4', pktinfo: 1 }, 'ERR_INVALID_ARG_TYPE'],
-    ['a switch that can not be required', { family: 'ipv4', freebind: 'require' }, 'ERR_INVALID_ARG_TYPE'],
+    ["'require' for an option that is not a feature", { family: 'ipv4', freebind: 'require' }, 'ERR_INVALID_ARG_TYPE'],
     ['a mark out of range', { family: 'ipv4', mark: 2 ** 32 }, 'ERR_OUT_OF_RANGE'],
-    ['a mark that is no whole number', { family: 'ipv4', mark: 1.5 }, 'ERR_OUT_OF_RANGE'],
+    ['a mark that is not an integer', { family: 'ipv4', mark: 1.5 }, 'ERR_OUT_OF_RANGE'],
     ['ipv6Only of IPv4', { family: 'ipv4', ipv6Only: true }, 'ERR_INVALID_ARG_VALUE'],
-    ['a mode of path MTU discovery', { family: 'ipv4', pathMtuDiscovery: 'always' }, 'ERR_INVALID_ARG_VALUE'],
+    ['an unknown mode of path MTU discovery', { family: 'ipv4', pathMtuDiscovery: 'always' }, 'ERR_INVALID_ARG_VALUE'],
     ['a negative buffer', { family: 'ipv4', recvBufferSize: -1 }, 'ERR_OUT_OF_RANGE'],
     ['a buffer that doubles beyond an int', { family: 'ipv4', sendBufferSize: 2 ** 30 }, 'ERR_OUT_OF_RANGE'],
     ['no slots', { family: 'ipv4', slots: 0 }, 'ERR_OUT_OF_RANGE'],
@@ -201,13 +201,13 @@ describe('options', () => {
     ['datagrams of no bytes', { family: 'ipv4', maxDatagram: 0 }, 'ERR_OUT_OF_RANGE'],
     ['maxDatagram with gro', { family: 'ipv4', gro: true, maxDatagram: 2048 }, 'ERR_INVALID_ARG_VALUE'],
     ['no room for the control message of gro', { family: 'ipv4', gro: true, controlLength: 215 }, 'ERR_OUT_OF_RANGE'],
-    ['when to try again', { family: 'ipv4', errorQueue: true, gsoRetryAfter: -1 }, 'ERR_OUT_OF_RANGE'],
-    ['a queue', { family: 'ipv4', errorQueue: true, maxQueueBytes: NaN }, 'ERR_OUT_OF_RANGE'],
+    ['a negative gsoRetryAfter', { family: 'ipv4', errorQueue: true, gsoRetryAfter: -1 }, 'ERR_OUT_OF_RANGE'],
+    ['NaN as maxQueueBytes', { family: 'ipv4', errorQueue: true, maxQueueBytes: NaN }, 'ERR_OUT_OF_RANGE'],
     ['null for options', { family: 'ipv4', sockopts: null }, 'ERR_INVALID_ARG_TYPE'],
     ['options in an array', { family: 'ipv4', sockopts: [] }, 'ERR_INVALID_ARG_TYPE'],
     ['an option that can only be read', { family: 'ipv4', sockopts: { SO_TYPE: 2 } }, 'ERR_INVALID_ARG_VALUE'],
-    ['UDP_GRO by the back door', { family: 'ipv4', sockopts: { UDP_GRO: true } }, 'ERR_INVALID_ARG_VALUE'],
-    ['an option that there is not', { family: 'ipv4', sockopts: { SO_NOTHING: 1 } }, 'ERR_INVALID_ARG_VALUE'],
+    ['UDP_GRO in sockopts', { family: 'ipv4', sockopts: { UDP_GRO: true } }, 'ERR_INVALID_ARG_VALUE'],
+    ['an unknown socket option', { family: 'ipv4', sockopts: { SO_NOTHING: 1 } }, 'ERR_INVALID_ARG_VALUE'],
     [
       'a steering word that does not exist',
       { family: 'ipv4', reusePort: { steering: 'gpu' } },
@@ -221,14 +221,14 @@ describe('options', () => {
       { family: 'ipv4', reusePort: { steering: [{ code: 6, jt: 0, jf: 0, k: 0 }], sockets: 1 } },
       'ERR_INVALID_ARG_VALUE',
     ],
-    ['the old names', { family: 'ipv4', receiveBuffer: 1 }, 'ERR_INVALID_ARG_VALUE'],
+    ['the former names of options', { family: 'ipv4', receiveBuffer: 1 }, 'ERR_INVALID_ARG_VALUE'],
     ['a mark that is a flag', { family: 'ipv4', mark: true }, 'ERR_INVALID_ARG_TYPE'],
     ['a receiveMark that is a number', { family: 'ipv4', receiveMark: 7 }, 'ERR_INVALID_ARG_TYPE'],
     ['a misspelt steering', { family: 'ipv4', reusePort: { by: [] } }, 'ERR_INVALID_ARG_VALUE'],
-    ['a way of segmentation', { family: 'ipv4', gso: 'maybe' }, 'ERR_INVALID_ARG_VALUE'],
-    ['a control length', { family: 'ipv4', controlLength: 65537 }, 'ERR_OUT_OF_RANGE'],
+    ['an unknown word for gso', { family: 'ipv4', gso: 'maybe' }, 'ERR_INVALID_ARG_VALUE'],
+    ['a controlLength that is too large', { family: 'ipv4', controlLength: 65537 }, 'ERR_OUT_OF_RANGE'],
     ['debug in text', { family: 'ipv4', debug: 'on' }, 'ERR_INVALID_ARG_TYPE'],
-  ])('%s is refused, and nothing stays open', async (_, options, code) => {
+  ])('UdpSocket.create refuses %s and leaves no descriptor open', async (_, options, code) => {
     await expectNoNewFds(async () => {
       expect((await errorOf(() => UdpSocket.create(options as UdpSocketOptions))).code).toBe(code);
     });
@@ -349,7 +349,7 @@ describe('close', () => {
     for (const wait of waits) await expect(wait).rejects.toMatchObject({ ...EBADF, syscall: 'poll' });
   });
 
-  test('calls after close() fail with EBADF, and listening has no effect', async () => {
+  test('calls after close() fail with EBADF, and adding listeners has no effect', async () => {
     const udp = receiver({ family: 'ipv4' });
     const batch = udp.createReceiveBatch();
     await udp.close();
@@ -391,7 +391,7 @@ describe('close', () => {
     ['pendingError', (udp) => udp.receiveBatch(udp.createReceiveBatch())],
     ['pendingError', (udp) => udp.trySend(Buffer.from('x'))],
     ['sendError', (udp) => udp.reply({ source: Endpoint.from('127.0.0.1:0') }, Buffer.from('x'))],
-  ])('is the last event: %s', async (name, cause) => {
+  ])("'close' is the last event, also when a '%s' event is pending", async (name, cause) => {
     const udp = UdpSocket.create({ family: 'ipv4' });
     udp.bind('127.0.0.1:0');
     udp.connect({ address: '127.0.0.1', port: closedPort() });
@@ -416,7 +416,7 @@ describe('close', () => {
   });
 
   test.each(['batch', 'message'] as const)(
-    "in a callback of '%s' is safe, and nothing comes after it",
+    "close() in a '%s' listener keeps the data of the call valid, and nothing is emitted after 'close'",
     async (event) => {
       const udp = receiver({ family: 'ipv4' });
       using sender = plainUdp();
@@ -443,7 +443,7 @@ test('util.inspect shows the state of a UdpSocket', async () => {
   );
 });
 
-test('ref() and unref() are remembered, and may be repeated', async () => {
+test('ref() and unref() change hasRef(), and may be repeated', async () => {
   await using udp = receiver({ family: 'ipv4' });
   expect(udp.unref().unref().hasRef()).toBe(false);
   udp.on('batch', () => undefined);

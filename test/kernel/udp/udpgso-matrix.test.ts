@@ -1,6 +1,6 @@
 // The matrix of the kernel's selftest udpgso: every size, over IPv4, IPv6 and mapped, connected or not, the segment size by
-// control message or by setsockopt, in one piece or by MSG_MORE, and with segments cut by the kernel or behind it. What a
-// peer receives and what its device hears is compared, checksums included.
+// control message or by setsockopt, in one piece or by MSG_MORE, and with segments cut by the kernel or behind it. The
+// datagrams that the peer receives are compared with the frames on its device, checksums included.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Endpoint, NativeSocket, setOption, UdpSocket, type Family } from '../../../src/index.js';
 import { setFeatures } from '../../support/ethtool.js';
@@ -186,7 +186,7 @@ function short(outcome: Outcome): string {
   return runs.map(([length, count]) => (count === 1 ? length : `${count}×${length}`)).join(', ');
 }
 
-/** The code of what is thrown; undefined when nothing is. */
+/** The code of the error that is thrown; undefined if none is. */
 function codeOf(action: () => void): string | undefined {
   try {
     action();

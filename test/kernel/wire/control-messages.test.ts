@@ -1,4 +1,4 @@
-// Control messages by name, both ways through this kernel: what is sent as one arrives as one, with its value.
+// Control messages by name, both ways through this kernel: a message that is sent arrives with its value.
 import { execFileSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import {
@@ -27,7 +27,7 @@ async function received(socket: NativeSocket, flags = 0): Promise<readonly Recei
   return message?.control ?? [];
 }
 
-/** Sends one datagram with a control message, and answers with what arrived beside it. */
+/** Sends one datagram with a control message, and returns the control messages that arrived with it. */
 async function through(family: Family, sockopts: SocketOptions, control: ControlMessage[], size = 4) {
   using receiver = bound(family, sockopts);
   using sender = NativeSocket.create({ family, type: 'dgram' });
@@ -45,7 +45,7 @@ describe.each(families)('%s', (family) => {
   test.each([
     ['SO_TIMESTAMP', 'SCM_TIMESTAMP'],
     ['SO_TIMESTAMPNS', 'SCM_TIMESTAMPNS'],
-  ] as const)('%s gives the time of arrival in nanoseconds', async (option, type) => {
+  ] as const)('%s reports the time of arrival in nanoseconds', async (option, type) => {
     const before = BigInt(Date.now() - 1) * 1_000_000n;
     const time = valueOf(await through(family, { [option]: true }, []), type) as bigint;
     expect(time).toBeGreaterThanOrEqual(before);
@@ -102,13 +102,13 @@ describe.each(families)('%s', (family) => {
   });
 });
 
-describe('IPv6 alone', () => {
+describe('control messages of IPv6 only', () => {
   const padding = Uint8Array.of(0, 0, 1, 4, 0, 0, 0, 0); // the kernel writes the next header
 
   test.each([
     ['IPV6_HOPOPTS', 'IPV6_RECVHOPOPTS'],
     ['IPV6_DSTOPTS', 'IPV6_RECVDSTOPTS'],
-  ] as const)('%s goes over the wire as it is', async (type, option) => {
+  ] as const)('the control message %s is sent unchanged', async (type, option) => {
     const messages = await through('ipv6', { [option]: true }, [{ type, value: padding }]);
     expect((valueOf(messages, type) as Uint8Array).subarray(1)).toEqual(padding.subarray(1));
   });
@@ -118,7 +118,7 @@ describe('IPv6 alone', () => {
     expect((valueOf(messages, 'IPV6_FLOWINFO') as number) & 0xfffff).toBe(0x12345);
   });
 
-  test('IPV6_DONTFRAG fails with EMSGSIZE, and IPV6_PATHMTU and IPV6_RECVFRAGSIZE say how large a packet may be', async () => {
+  test('IPV6_DONTFRAG makes a long datagram fail with EMSGSIZE, and IPV6_PATHMTU and IPV6_RECVFRAGSIZE report the largest packet', async () => {
     execFileSync('ip', ['link', 'set', 'lo', 'mtu', '1500']);
     try {
       const fragmented = await through('ipv6', { IPV6_RECVFRAGSIZE: true }, [], 3000);
@@ -127,7 +127,7 @@ describe('IPv6 alone', () => {
       sender.connect('[::1]:9');
       const send = () => sender.sendmsg({ data: new Uint8Array(3000), control: [{ type: 'IPV6_DONTFRAG', value: 1 }] });
       expect(send).toThrow(expect.objectContaining({ code: 'EMSGSIZE' }));
-      // It makes no socket readable: whoever has seen EMSGSIZE asks.
+      // It does not make the socket readable: read it after EMSGSIZE.
       const message = sender.recvmsg({ buffers: [new Uint8Array(1)], controlLength: 64 });
       expect(valueOf(message?.control ?? [], 'IPV6_PATHMTU')).toMatchObject({
         mtu: 1500,

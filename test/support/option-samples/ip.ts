@@ -71,81 +71,81 @@ export const IP_SAMPLES = {
   IP_MULTICAST_LOOP: { set: false },
   IP_ADD_MEMBERSHIP: {
     set: IPV4_GROUP,
-    shows: 'the group is joined once',
+    shows: 'IP_ADD_MEMBERSHIP joins a group, and fails the second time',
     test: (family, type) => joined(family, type, 'IP_ADD_MEMBERSHIP', 'IP_DROP_MEMBERSHIP', IPV4_GROUP),
   },
   IP_DROP_MEMBERSHIP: {
     set: IPV4_GROUP,
-    shows: 'the group is left once, and may be joined again',
+    shows: 'IP_DROP_MEMBERSHIP leaves a group, which may then be joined again',
     test: (family, type) => joined(family, type, 'IP_ADD_MEMBERSHIP', 'IP_DROP_MEMBERSHIP', IPV4_GROUP),
   },
   IP_UNBLOCK_SOURCE: {
     set: IPV4_SOURCE,
-    shows: 'a blocked source is unblocked once',
+    shows: 'IP_UNBLOCK_SOURCE unblocks a blocked source, and fails the second time',
     test: (family, type) => blocked(family, type, 'IP_BLOCK_SOURCE', 'IP_UNBLOCK_SOURCE', IPV4_SOURCE),
   },
   IP_BLOCK_SOURCE: {
     set: IPV4_SOURCE,
-    shows: 'a source is blocked once',
+    shows: 'IP_BLOCK_SOURCE blocks a source, and fails the second time',
     test: (family, type) => blocked(family, type, 'IP_BLOCK_SOURCE', 'IP_UNBLOCK_SOURCE', IPV4_SOURCE),
   },
   IP_ADD_SOURCE_MEMBERSHIP: {
     set: IPV4_SOURCE,
-    shows: 'the source is joined once',
+    shows: 'IP_ADD_SOURCE_MEMBERSHIP joins a source, and fails the second time',
     test: (family, type) => joined(family, type, 'IP_ADD_SOURCE_MEMBERSHIP', 'IP_DROP_SOURCE_MEMBERSHIP', IPV4_SOURCE),
   },
   IP_DROP_SOURCE_MEMBERSHIP: {
     set: IPV4_SOURCE,
-    shows: 'the source is left once',
+    shows: 'IP_DROP_SOURCE_MEMBERSHIP leaves a source, and fails the second time',
     test: (family, type) => joined(family, type, 'IP_ADD_SOURCE_MEMBERSHIP', 'IP_DROP_SOURCE_MEMBERSHIP', IPV4_SOURCE),
   },
   IP_MSFILTER: {
     set: IPV4_FILTER,
-    shows: 'the sources are blocked',
+    shows: 'IP_MSFILTER blocks the listed sources',
     test: (family, type) => filtered(family, type, 'IP_MSFILTER', 'IP_BLOCK_SOURCE', IPV4_FILTER),
   },
   MCAST_JOIN_GROUP: {
     set: GROUP,
-    shows: 'the group is joined once',
+    shows: 'MCAST_JOIN_GROUP joins a group, and fails the second time',
     test: (family, type) => joined(family, type, 'MCAST_JOIN_GROUP', 'MCAST_LEAVE_GROUP', of(family, GROUP)),
   },
   MCAST_LEAVE_GROUP: {
     set: GROUP,
-    shows: 'the group is left once, and may be joined again',
+    shows: 'MCAST_LEAVE_GROUP leaves a group, which may then be joined again',
     test: (family, type) => joined(family, type, 'MCAST_JOIN_GROUP', 'MCAST_LEAVE_GROUP', of(family, GROUP)),
   },
   MCAST_BLOCK_SOURCE: {
     set: GROUP_SOURCE,
-    shows: 'a source is blocked once',
+    shows: 'MCAST_BLOCK_SOURCE blocks a source, and fails the second time',
     test: (family, type) =>
       blocked(family, type, 'MCAST_BLOCK_SOURCE', 'MCAST_UNBLOCK_SOURCE', of(family, GROUP_SOURCE)),
   },
   MCAST_UNBLOCK_SOURCE: {
     set: GROUP_SOURCE,
-    shows: 'a blocked source is unblocked once',
+    shows: 'MCAST_UNBLOCK_SOURCE unblocks a blocked source, and fails the second time',
     test: (family, type) =>
       blocked(family, type, 'MCAST_BLOCK_SOURCE', 'MCAST_UNBLOCK_SOURCE', of(family, GROUP_SOURCE)),
   },
   MCAST_JOIN_SOURCE_GROUP: {
     set: GROUP_SOURCE,
-    shows: 'the source is joined once',
+    shows: 'MCAST_JOIN_SOURCE_GROUP joins a source, and fails the second time',
     test: (family, type) =>
       joined(family, type, 'MCAST_JOIN_SOURCE_GROUP', 'MCAST_LEAVE_SOURCE_GROUP', of(family, GROUP_SOURCE)),
   },
   MCAST_LEAVE_SOURCE_GROUP: {
     set: GROUP_SOURCE,
-    shows: 'the source is left once',
+    shows: 'MCAST_LEAVE_SOURCE_GROUP leaves a source, and fails the second time',
     test: (family, type) =>
       joined(family, type, 'MCAST_JOIN_SOURCE_GROUP', 'MCAST_LEAVE_SOURCE_GROUP', of(family, GROUP_SOURCE)),
   },
   MCAST_MSFILTER: {
     set: GROUP_FILTER,
-    shows: 'the sources are blocked',
+    shows: 'MCAST_MSFILTER blocks the listed sources',
     test: (family, type) => filtered(family, type, 'MCAST_MSFILTER', 'MCAST_BLOCK_SOURCE', of(family, GROUP_FILTER)),
   },
   IP_MULTICAST_ALL: {
     set: false,
-    shows: 'it is turned off and on',
+    shows: 'IP_MULTICAST_ALL can be turned off and on',
     test: (family, type) => {
       using socket = create(family, type);
       for (const value of [false, true, false]) {
@@ -191,7 +191,7 @@ function blocked(
   expect(refusal(socket, unblock, value)).toBe('EADDRNOTAVAIL');
 }
 
-/** Those that the filter keeps out cannot be blocked again, others can. */
+/** Sources that the filter blocks cannot be blocked again, others can. */
 function filtered(
   family: Family,
   type: SocketType,

@@ -18,7 +18,7 @@ const ANYCAST = { address: '2001:db8:a::', interface: 'lo' } as const;
 export const IPV6_SAMPLES = {
   IPV6_ADDRFORM: {
     set: 2,
-    shows: 'a connected socket with a mapped peer becomes an IPv4 socket',
+    shows: 'IPV6_ADDRFORM turns a connected socket with a mapped peer into an IPv4 socket',
     test: async (_, type) => {
       using peer = type === 'stream' ? listening('ipv4') : boundUdp('ipv4');
       using socket = create('ipv6', type);
@@ -38,7 +38,7 @@ export const IPV6_SAMPLES = {
   IPV6_MULTICAST_LOOP: { set: false },
   IPV6_ADD_MEMBERSHIP: {
     set: GROUP,
-    shows: 'the group is joined once',
+    shows: 'IPV6_ADD_MEMBERSHIP joins a group, and fails the second time',
     test: (family, type) => {
       using socket = create(family, type);
       setOption(socket, 'IPV6_ADD_MEMBERSHIP', GROUP);
@@ -47,7 +47,7 @@ export const IPV6_SAMPLES = {
   },
   IPV6_DROP_MEMBERSHIP: {
     set: GROUP,
-    shows: 'the group is left once',
+    shows: 'IPV6_DROP_MEMBERSHIP leaves a group, and fails the second time',
     test: (family, type) => {
       using socket = create(family, type);
       setOption(socket, 'IPV6_ADD_MEMBERSHIP', GROUP);
@@ -57,7 +57,7 @@ export const IPV6_SAMPLES = {
   },
   IPV6_ROUTER_ALERT: {
     set: 5,
-    shows: 'a socket of protocol 255 takes it, and reads that it has one',
+    shows: 'IPV6_ROUTER_ALERT is set on a socket of protocol 255, and reads back as set',
     test: (family) => {
       using socket = NativeSocket.create({ family, type: 'raw', protocol: 255 });
       expect(getOption(socket, 'IPV6_ROUTER_ALERT')).toBe(0);
@@ -69,7 +69,7 @@ export const IPV6_SAMPLES = {
   IPV6_MTU_DISCOVER: { set: 'probe' },
   IPV6_MTU: {
     set: 1400,
-    shows: 'datagrams are cut at that size, and what is read is the path MTU',
+    shows: 'IPV6_MTU sets the size at which datagrams are fragmented, and reads as the path MTU',
     test: async (family, type) => {
       using socket = create(family, type);
       expect(codeOf(() => getOption(socket, 'IPV6_MTU'))).toBe('ENOTCONN');
@@ -98,7 +98,7 @@ export const IPV6_SAMPLES = {
   IPV6_V6ONLY: { set: true },
   IPV6_JOIN_ANYCAST: {
     set: ANYCAST,
-    shows: 'the host has the address for as long as the socket has it',
+    shows: 'IPV6_JOIN_ANYCAST gives the host an address for as long as the socket is open',
     test: (family, type) => {
       anycastable();
       const socket = create(family, type);
@@ -110,7 +110,7 @@ export const IPV6_SAMPLES = {
   },
   IPV6_LEAVE_ANYCAST: {
     set: ANYCAST,
-    shows: 'the address is given back',
+    shows: 'IPV6_LEAVE_ANYCAST removes an anycast address',
     test: (family, type) => {
       anycastable();
       using socket = create(family, type);
@@ -124,7 +124,7 @@ export const IPV6_SAMPLES = {
   IPV6_RECVERR_RFC4884: { set: true },
   IPV6_FLOWLABEL_MGR: {
     set: { action: 'get', label: 0x12345, destination: '::1', create: true, share: 'any' },
-    shows: 'the label is leased, and packets carry it',
+    shows: 'IPV6_FLOWLABEL_MGR leases a flow label, which packets then carry',
     test: async (family, type) => {
       using socket = create(family, type, { IPV6_FLOWINFO_SEND: true });
       expect(codeOf(() => getOption(socket, 'IPV6_FLOWLABEL_MGR'))).toBe('ENOENT');
@@ -148,7 +148,7 @@ export const IPV6_SAMPLES = {
   IPV6_RECVPKTINFO: { set: true },
   IPV6_PKTINFO: {
     set: 1,
-    shows: 'datagrams leave by that interface',
+    shows: 'IPV6_PKTINFO sets the interface that datagrams leave by',
     test: (family, type) => {
       using socket = create(family, type);
       for (const [device, code] of [
@@ -218,7 +218,7 @@ function addAddress(address: string): void {
   execFileSync('ip', ['addr', 'add', `${address}/64`, 'dev', 'lo', 'nodad']);
 }
 
-/** An interface that leads nowhere. */
+/** An interface without a peer. */
 function otherInterface(): string {
   if (interfaceIndex('other0') === undefined) {
     execFileSync('ip', ['link', 'add', 'other0', 'type', 'veth', 'peer', 'name', 'other1']);

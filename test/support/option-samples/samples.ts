@@ -1,4 +1,4 @@
-// A sample for every row of OPTIONS: data for the options tests. A row without one does not compile, and is a failing test.
+// A sample for every row of OPTIONS: data for the options tests. Without a sample for each row this does not compile, and a test fails.
 import type { Family, NativeSocket, OptionName, OptionValues } from '../../../src/index.js';
 import type { SocketType } from '../../../src/options/row.js';
 import { IP_SAMPLES } from './ip.js';
@@ -6,13 +6,13 @@ import { IPV6_SAMPLES } from './ipv6.js';
 import { SOCKET_SAMPLES } from './socket.js';
 import { TCP_SAMPLES, UDP_SAMPLES } from './tcp.js';
 
-/** For a row that a new socket takes, and that reads back. */
+/** For a row that can be set on a new socket, and that reads back. */
 export interface Given<N extends OptionName> {
   /** Not the initial value, and one that reads back as the row says: unchanged, or doubled. */
   readonly set: OptionValues[N]['set'];
-  /** What it reads back as, where that is another form of the same. */
+  /** What it reads back as, if in another form. */
   readonly reads?: unknown;
-  /** For rows with readBack 'adjusted': a value that was set, and what it read back as, which is another. */
+  /** For rows with readBack 'adjusted': a value that was set, and the different value that was read back. */
   readonly adjusted?: () => Promise<readonly [set: unknown, read: unknown]> | readonly [set: unknown, read: unknown];
   /** What this machine lacks, if anything. */
   readonly missing?: () => string | undefined;
@@ -20,13 +20,13 @@ export interface Given<N extends OptionName> {
 
 /** For a row that can only be read. */
 export interface Got {
-  /** What a new socket answers, by its family and type; an errno's name when it has no answer yet. */
+  /** What a new socket returns, by its family and type; an errno's name if it fails. */
   readonly initial: (socket: NativeSocket) => unknown;
-  /** A socket that answers something else, and what. */
+  /** A socket that returns a different value, and that value. */
   readonly later?: (check: (socket: NativeSocket, expected: unknown) => void) => Promise<void> | void;
 }
 
-/** For a row that cannot be read, or that a new socket does not take: its effect. */
+/** For a row that cannot be read, or not be set on a new socket: its effect. */
 export interface Shown<N extends OptionName> {
   /** What the privilege test sets. */
   readonly set: OptionValues[N]['set'];

@@ -48,7 +48,7 @@ export const SOCKET_SAMPLES = {
   SO_PEERSEC: { initial: () => 'ENOPROTOOPT' }, // labelled networking takes SELinux, and a policy
   SO_SNDBUFFORCE: {
     set: 100_000_000,
-    shows: 'the buffer is larger than net.core.wmem_max lets SO_SNDBUF make it',
+    shows: 'SO_SNDBUFFORCE makes the buffer larger than net.core.wmem_max lets SO_SNDBUF make it',
     test: (family, type) => {
       using socket = create(family, type);
       setOption(socket, 'SO_SNDBUFFORCE', 100_000_000);
@@ -60,7 +60,7 @@ export const SOCKET_SAMPLES = {
   },
   SO_RCVBUFFORCE: {
     set: 100_000_000,
-    shows: 'the buffer is larger than net.core.rmem_max lets SO_RCVBUF make it',
+    shows: 'SO_RCVBUFFORCE makes the buffer larger than net.core.rmem_max lets SO_RCVBUF make it',
     test: (family, type) => {
       using socket = create(family, type);
       setOption(socket, 'SO_RCVBUFFORCE', 100_000_000);
@@ -78,7 +78,7 @@ export const SOCKET_SAMPLES = {
   SO_MAX_PACING_RATE: { set: 2 ** 40 },
   SO_CNX_ADVICE: {
     set: true,
-    shows: 'the advice is taken, connected or not, again and again',
+    shows: 'SO_CNX_ADVICE is accepted repeatedly, connected or not',
     test: (family, type) => {
       using socket = create(family, type);
       setOption(socket, 'SO_CNX_ADVICE', true);
@@ -111,7 +111,7 @@ export const SOCKET_SAMPLES = {
   SO_BUF_LOCK: { set: 'both' },
   SO_RESERVE_MEM: {
     set: 65536,
-    shows: 'the memory is there',
+    shows: 'SO_RESERVE_MEM reserves memory',
     test: (family, type) => {
       using socket = create(family, type);
       setOption(socket, 'SO_RESERVE_MEM', 65536);
@@ -137,7 +137,7 @@ export const SOCKET_SAMPLES = {
   SO_ATTACH_FILTER: { set: ACCEPT },
   SO_DETACH_FILTER: {
     set: true,
-    shows: 'the filter is gone, and then there is none to remove',
+    shows: 'SO_DETACH_FILTER removes the filter, and fails when there is none',
     test: (family, type) => {
       using socket = create(family, type);
       expect(refusal(socket, 'SO_DETACH_FILTER', true)).toBe('ENOENT');
@@ -151,16 +151,16 @@ export const SOCKET_SAMPLES = {
   SO_BPF_EXTENSIONS: { initial: () => 64 },
   SO_ATTACH_BPF: {
     set: 0,
-    shows: 'the program keeps out what it drops',
+    shows: 'SO_ATTACH_BPF attaches a program that drops packets',
     test: async (family, type) => {
       expect(await bpfAttached('SO_ATTACH_BPF', family, type)).toEqual({ attached: true });
     },
     missing: noHostAdmin,
   },
-  SO_INCOMING_CPU: { set: 77 }, // no CPU of this machine, so that one that the kernel writes there is told from it
+  SO_INCOMING_CPU: { set: 77 }, // not a CPU of this machine, so that it differs from one that the kernel writes
   SO_ATTACH_REUSEPORT_CBPF: {
     set: steerByCpu(1),
-    shows: 'a group takes it, and a socket without a group does not',
+    shows: 'SO_ATTACH_REUSEPORT_CBPF succeeds on a socket of a group only',
     test: (family, type) => {
       using socket = create(family, type);
       expect(refusal(socket, 'SO_ATTACH_REUSEPORT_CBPF', steerByCpu(2))).toBe('EINVAL');
@@ -170,7 +170,7 @@ export const SOCKET_SAMPLES = {
   },
   SO_ATTACH_REUSEPORT_EBPF: {
     set: 0,
-    shows: 'a group takes the program',
+    shows: 'SO_ATTACH_REUSEPORT_EBPF attaches a program to a group',
     test: async (family, type) => {
       expect(await bpfAttached('SO_ATTACH_REUSEPORT_EBPF', family, type)).toEqual({ attached: true });
     },
@@ -178,7 +178,7 @@ export const SOCKET_SAMPLES = {
   },
   SO_DETACH_REUSEPORT_BPF: {
     set: true,
-    shows: 'the program is gone, and then there is none to remove',
+    shows: 'SO_DETACH_REUSEPORT_BPF removes the program, and fails when there is none',
     test: (family, type) => {
       using socket = create(family, type, { SO_REUSEPORT: true });
       setOption(socket, 'SO_ATTACH_REUSEPORT_CBPF', steerByCpu(2));
@@ -208,7 +208,7 @@ function roundedUpToTicks(name: 'SO_RCVTIMEO' | 'SO_SNDTIMEO'): () => readonly [
 
 let other: NativeSocket | undefined;
 
-/** A socket that stays, of this namespace. */
+/** A socket of this namespace that stays open. */
 function udpOfNow(): NativeSocket {
   return (other ??= NativeSocket.create({ family: 'ipv4', type: 'dgram' }));
 }

@@ -14,7 +14,7 @@ export const TCP_SAMPLES = {
   TCP_MAXSEG: {
     set: 1000,
     adjusted: async () => {
-      using pair = await tcpPair('ipv4', { TCP_MAXSEG: 1000 }); // time stamps take their part
+      using pair = await tcpPair('ipv4', { TCP_MAXSEG: 1000 }); // timestamps use a part of each segment
       return [1000, getOption(pair.server, 'TCP_MAXSEG')];
     },
   },
@@ -41,11 +41,11 @@ export const TCP_SAMPLES = {
     set: false,
     adjusted: () => {
       using socket = tcp('ipv4', { TCP_QUICKACK: false });
-      socket.listen(); // the kernel goes back to its own way
+      socket.listen(); // the kernel returns to its own mode
       return [false, getOption(socket, 'TCP_QUICKACK')];
     },
   },
-  TCP_CONGESTION: { set: 'reno' }, // every kernel has it, and it is no default
+  TCP_CONGESTION: { set: 'reno' }, // every kernel has it, and it is not the default
   TCP_THIN_LINEAR_TIMEOUTS: { set: true },
   TCP_USER_TIMEOUT: { set: 3000 },
   TCP_FASTOPEN: { set: 16, adjusted: reading('TCP_FASTOPEN', 2 ** 31 - 1) },
@@ -54,7 +54,7 @@ export const TCP_SAMPLES = {
     initial: () => expect.any(Uint8Array) as unknown,
     later: (check) => {
       using socket = tcp('ipv4', { TCP_CONGESTION: 'reno' });
-      check(socket, new Uint8Array(0)); // it has nothing to tell
+      check(socket, new Uint8Array(0)); // reno has no statistics
     },
   },
   TCP_SAVE_SYN: { set: 2 },
@@ -65,13 +65,13 @@ export const TCP_SAMPLES = {
       const syn = getOption(pair.server, 'TCP_SAVED_SYN');
       expect(syn[0]! >> 4).toBe(6);
       expect(syn.length).toBe(40 + 40);
-      check(pair.server, new Uint8Array(0)); // reading takes it away
+      check(pair.server, new Uint8Array(0)); // reading removes it
     },
   },
   TCP_FASTOPEN_CONNECT: { set: true },
   TCP_ULP: {
     set: 'tls',
-    shows: 'a connection takes it once',
+    shows: 'TCP_ULP is set once on a connection',
     test: async (family) => {
       using pair = await tcpPair(family);
       expect(getOption(pair.client, 'TCP_ULP')).toBe('');
@@ -98,7 +98,7 @@ export const TCP_SAMPLES = {
 
   TCP_MD5SIG: {
     set: MD5,
-    shows: 'both sides with the key are connected, and a removed key is gone',
+    shows: 'TCP_MD5SIG lets both sides with the key connect, and removes a key',
     test: async (family) => {
       const key = { peer: LOOPBACK[family], key: KEY };
       await signed(family, 'TCP_MD5SIG', key);
@@ -110,7 +110,7 @@ export const TCP_SAMPLES = {
   },
   TCP_MD5SIG_EXT: {
     set: { ...MD5, prefixLength: 8 },
-    shows: 'both sides with the key of a prefix are connected, and a removed key is gone',
+    shows: 'TCP_MD5SIG_EXT lets both sides with the key of a prefix connect, and removes a key',
     test: async (family) => {
       const key = { peer: family === 'ipv4' ? '127.0.0.0' : '::', key: KEY, prefixLength: 8 };
       await signed(family, 'TCP_MD5SIG_EXT', key);
@@ -122,7 +122,7 @@ export const TCP_SAMPLES = {
   },
   TCP_AO_ADD_KEY: {
     set: { ...AO, algorithm: 'hmac(sha1)', key: KEY },
-    shows: 'a key is added once',
+    shows: 'TCP_AO_ADD_KEY adds a key, and fails the second time',
     test: (family) => {
       using socket = tcp(family);
       const key = { ...aoOf(family), algorithm: 'hmac(sha1)', key: KEY };
@@ -133,7 +133,7 @@ export const TCP_SAMPLES = {
   },
   TCP_AO_DEL_KEY: {
     set: AO,
-    shows: 'a key is removed once',
+    shows: 'TCP_AO_DEL_KEY removes a key, and fails the second time',
     test: (family) => {
       using socket = tcp(family);
       setOption(socket, 'TCP_AO_ADD_KEY', { ...aoOf(family), algorithm: 'hmac(sha1)', key: KEY });
@@ -144,7 +144,7 @@ export const TCP_SAMPLES = {
   },
   TCP_AO_INFO: {
     set: { required: true },
-    shows: 'what is set is read, with counters',
+    shows: 'TCP_AO_INFO reads back what was set, with counters',
     test: (family) => {
       using socket = tcp(family);
       setOption(socket, 'TCP_AO_ADD_KEY', { ...aoOf(family), algorithm: 'hmac(sha1)', key: KEY });
@@ -155,7 +155,7 @@ export const TCP_SAMPLES = {
   },
   TCP_AO_REPAIR: {
     set: { sentIsn: 1, receivedIsn: 2, sentSne: 3, receivedSne: 4 },
-    shows: 'it is refused without TCP_REPAIR',
+    shows: 'TCP_AO_REPAIR is refused without TCP_REPAIR',
     test: (family) => {
       using socket = tcp(family);
       expect(refusal(socket, 'TCP_AO_REPAIR', { sentIsn: 1, receivedIsn: 2, sentSne: 3, receivedSne: 4 })).toBe(
@@ -167,7 +167,7 @@ export const TCP_SAMPLES = {
   TCP_REPAIR: { set: true },
   TCP_REPAIR_QUEUE: {
     set: 'send',
-    shows: 'in repair the queue is chosen',
+    shows: 'TCP_REPAIR_QUEUE selects the queue in repair mode',
     test: (family) => {
       using socket = tcp(family);
       expect(codeOf(() => getOption(socket, 'TCP_REPAIR_QUEUE'))).toBe('EINVAL');
@@ -181,7 +181,7 @@ export const TCP_SAMPLES = {
   },
   TCP_QUEUE_SEQ: {
     set: 4_000_000_000,
-    shows: 'in repair the sequence number of the chosen queue is set',
+    shows: 'TCP_QUEUE_SEQ sets the sequence number of the selected queue in repair mode',
     test: (family) => {
       using socket = tcp(family, { TCP_REPAIR: true, TCP_REPAIR_QUEUE: 'send' });
       expect(getOption(socket, 'TCP_QUEUE_SEQ')).not.toBe(4_000_000_000);
@@ -191,7 +191,7 @@ export const TCP_SAMPLES = {
   },
   TCP_REPAIR_OPTIONS: {
     set: { mss: 1000 },
-    shows: 'in repair a connection has agreed on what is set',
+    shows: 'TCP_REPAIR_OPTIONS sets the negotiated options of a connection in repair mode',
     test: async (family) => {
       using pair = await tcpPair(family);
       setOption(pair.client, 'TCP_REPAIR', true);
@@ -202,7 +202,7 @@ export const TCP_SAMPLES = {
   },
   TCP_REPAIR_WINDOW: {
     set: { sndWl1: 0, sndWnd: 0, maxWindow: 0, rcvWnd: 0, rcvWup: 0 },
-    shows: 'in repair the windows are read, and set',
+    shows: 'TCP_REPAIR_WINDOW reads and sets the windows in repair mode',
     test: async (family) => {
       using pair = await tcpPair(family);
       setOption(pair.client, 'TCP_REPAIR', true);
@@ -214,7 +214,7 @@ export const TCP_SAMPLES = {
   },
   TCP_TIMESTAMP: {
     set: 12_345,
-    shows: 'in repair the clock is set, and goes on',
+    shows: 'TCP_TIMESTAMP sets the clock in repair mode, which then continues',
     test: (family) => {
       using socket = tcp(family);
       expect(refusal(socket, 'TCP_TIMESTAMP', 12_345)).toBe('EPERM');
@@ -231,7 +231,7 @@ export const UDP_SAMPLES = {
   UDP_CORK: { set: true },
   UDP_ENCAP: {
     set: 'l2tp',
-    shows: 'L2TP and ESP may be set, what kernel modules set themselves may not',
+    shows: 'UDP_ENCAP accepts L2TP and ESP, and refuses types that kernel modules set themselves',
     test: (family, type) => {
       using socket = create(family, type);
       expect(getOption(socket, 'UDP_ENCAP')).toBe('none');
@@ -257,7 +257,7 @@ function roundedUpToTicks(name: 'TCP_RTO_MIN_US' | 'TCP_DELACK_MAX_US'): () => r
   return reading(name, 99_999);
 }
 
-/** Two sockets that sign with the same key are connected, one that does not is not heard. */
+/** Two sockets that sign with the same key connect; one that does not is ignored. */
 async function signed(
   family: Family,
   name: 'TCP_MD5SIG' | 'TCP_MD5SIG_EXT',
@@ -272,7 +272,7 @@ async function signed(
   client.connect(listener.local);
   await client.connected();
   expect(getOption(stranger, 'TCP_INFO').state).toBe('SYN_SENT');
-  // The accepted socket signs as well: the client takes nothing else.
+  // The accepted socket signs as well: the client accepts nothing else.
   using server = await accepted(listener);
   server.sendmsg({ data: Buffer.from('signed') });
   await client.readable();
