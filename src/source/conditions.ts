@@ -8,7 +8,7 @@ import type { Condition, ExplainedCall } from '../reasons/table.js';
 import { withoutZone } from '../wire/address.js';
 import { Endpoint } from '../wire/endpoint.js';
 import { familyNumber } from '../wire/families.js';
-import { isLoopback, isWildcard } from '../wire/address-kinds.js';
+import { isLinkLocal, isLoopback, isWildcard } from '../wire/address-kinds.js';
 import type { Asked } from './asked.js';
 
 export type Test = (asked: Asked, call: ExplainedCall) => boolean;
@@ -48,7 +48,7 @@ export function isAny(local: string | undefined): boolean {
 
 /** Whether this is a link-local address without a zone. */
 function lacksZone(address: string | undefined): boolean {
-  return address !== undefined && /^(fe[89ab][\da-f]|ff[\da-f]2):/i.test(address) && !address.includes('%');
+  return address !== undefined && isLinkLocal(address) && !address.includes('%');
 }
 
 /** The address as in Endpoint, but without a zone; a mapped address as IPv4. */

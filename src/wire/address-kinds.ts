@@ -22,3 +22,8 @@ export function isMulticast(address: string): boolean {
 
 /** 255.255.255.255, the broadcast address of whatever network the packet is on. */
 export const LIMITED_BROADCAST = '255.255.255.255';
+
+/** fe80::/10, and multicast of the link: the address is in the interface's scope, which its zone names. */
+export function isLinkLocal(address: string): boolean {
+  return /^(fe[89ab][\da-f]|ff[\da-f]2):/i.test(address);
+}

@@ -4,7 +4,7 @@ import { type WaitPolicy } from '../../ports/wait-policy.js';
 import { inspect } from 'node:util';
 import { native } from '../../binding.js';
 import { SocketError, SyscallError } from '../../errors.js';
-import { EADDRNOTAVAIL, EALREADY } from '../../kernel/numbers.js';
+import { EADDRNOTAVAIL, EALREADY, EINVAL } from '../../kernel/numbers.js';
 import type { HandleHooks } from '../../node/connecting-socket.js';
 import { ignoreEmptyWrites } from '../../node/stream.js';
 import {
@@ -23,6 +23,7 @@ import {
 } from '../../node/tcp-handle.js';
 import { resetOnClose } from '../../kernel/reset.js';
 import type { PortRange } from '../../kernel/sysctl.js';
+import { zonedDestination } from '../../node/zones.js';
 import type { EncodedOption } from '../../options/access.js';
 import { BorrowedDescriptor } from '../../options/target.js';
 import type { FailedSearch } from '../../ports/evidence.js';
@@ -197,7 +198,9 @@ export class Attempt implements HandleHooks {
     const isReady = this.#state.at === 'bound';
     const failure = isReady ? undefined : install(this.#handle, { source, family, mapped, range });
     if (failure !== undefined) return failure;
-    const connected = connectByNode(this.#handle, this.#base, target);
+    const address = zonedDestination(target.address, source.address, source.device);
+    // Without a zone the kernel refuses it, but libuv would pick an interface.
+    const connected = address === undefined ? EINVAL : connectByNode(this.#handle, this.#base, { ...target, address });
     if (connected < 0) {
       if (isReady) this.#state = NEW; // the next attempt creates another descriptor
       return callFailure('connect', connected, askedFor(source, 'connect', family, endpointOrNone(target)));

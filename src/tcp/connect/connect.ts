@@ -77,8 +77,15 @@ function nodeOptions(options: ConnectOptions, { address, port }: Source): Connec
   const family = asked === 0 ? isIP(address ?? '') : asked;
   // A shared port is assigned by connect(2), but Node would read it after bind.
   const localPort = port === 0 ? undefined : options.localPort;
-  if (family === asked && localPort === options.localPort) return options;
-  return { ...options, ...(family !== 0 && { family }), localPort };
+  const { localAddress } = options;
+  const isSame = localPort === options.localPort && (address === undefined || address === localAddress);
+  if (family === asked && isSame) return options;
+  return {
+    ...options,
+    ...(family !== 0 && { family }),
+    ...(address !== undefined && { localAddress: address }),
+    localPort,
+  };
 }
 
 /** The options of `connectFrom`, where a pool provides the sources. */

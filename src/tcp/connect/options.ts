@@ -3,6 +3,7 @@ import { isIP, type TcpNetConnectOpts } from 'node:net';
 import { boolean, integer, invalidType, invalidValue, oneOf } from '../../arguments.js';
 import { BoundedMap } from '../../bounded-map.js';
 import type { PortRange } from '../../kernel/sysctl.js';
+import { forIsIP } from '../../node/zones.js';
 import { encodeSockopts, STREAM_PROTOCOLS, type StreamProtocol } from '../../options/sockopts.js';
 import type { StreamSocketOptions } from '../../options/table.js';
 import { choosePort } from '../../ports/port-range.js';
@@ -132,9 +133,10 @@ function addressOf(address: unknown): string | undefined {
     if (address === null) return undefined;
     throw invalidType('options.localAddress', 'of type string', address); // Node would fail to print it
   }
-  if (typeof address !== 'string' || isIP(address) === 0) return undefined;
-  sourceEndpoint(address, 'options.localAddress'); // throws for a zone that does not exist
-  return address;
+  const known = forIsIP(address, 'options.localAddress');
+  if (typeof known !== 'string' || isIP(known) === 0) return undefined;
+  sourceEndpoint(known, 'options.localAddress'); // throws for a zone that does not exist
+  return known;
 }
 
 function portOf(port: unknown): number {

@@ -4,6 +4,7 @@ import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { native } from '../../binding.js';
 import { AbortError } from '../../errors.js';
 import { requireHooks } from '../../node/connecting-socket.js';
+import { withKnownZone } from '../../node/zones.js';
 import { requireNode } from '../../node/runtime.js';
 import { hookTls, laterLookup, requireTlsHooks } from '../../node/tls-socket.js';
 import type { Candidates, Source } from '../../source/source.js';
@@ -21,7 +22,7 @@ export interface TlsOptions extends ConnectionOptions {
  * @throws what `make` throws; ERR_UNSUPPORTED if Node's internals are not as expected
  */
 export function secureFrom<O extends TlsOptions>(
-  options: O,
+  given: O,
   from: Source | Candidates,
   make: (options: O) => TLSSocket,
 ): TLSSocket {
@@ -29,7 +30,8 @@ export function secureFrom<O extends TlsOptions>(
   requireNode();
   requireHooks();
   requireTlsHooks();
-  const job = new Job(from, waitPolicyOf(options.waitForLocalPort));
+  const job = new Job(from, waitPolicyOf(given.waitForLocalPort));
+  const options = withKnownZone(given);
   const { signal } = options;
   // Node would destroy the socket and still connect it; Node 22 then aborts the process.
   if (signal?.aborted === true) {

@@ -1,0 +1,48 @@
+// The zones of link-local addresses (`fe80::1%eth0`) as Node and libuv take them. Node knows no zone with an underscore and
+// looks such an address up as a name, which loses the zone; libuv 1.50 and later then picks an interface itself.
+import { isIP, isIPv6 } from 'node:net';
+import { interfaceName, zoneIndex } from '../kernel/interfaces.js';
+import { isLinkLocal } from '../wire/address-kinds.js';
+import { withoutZone } from '../wire/address.js';
+
+/**
+ * The address in a form that net.isIP accepts: a zone that it does not know becomes the interface's index.
+ * @param name what errors call it
+ * @throws ERR_INVALID_ARG_VALUE for a zone that is no interface
+ */
+export function forIsIP<T>(address: T, name: string): T | string {
+  if (typeof address !== 'string' || !address.includes('%') || isIP(address) !== 0) return address;
+  const bare = withoutZone(address);
+  if (!isIPv6(bare)) return address; // a name
+  return `${bare}%${String(zoneIndex(address.slice(bare.length + 1), name))}`;
+}
+
+/** The options with a host that net.isIP accepts. */
+export function withKnownZone<O extends object>(options: O): O {
+  const { host } = options as { readonly host?: unknown };
+  const known = forIsIP(host, 'options.host');
+  return known === host ? options : { ...options, host: known };
+}
+
+/**
+ * The destination of a connect for libuv, which takes the zone by name only, and guesses where there is none.
+ * @param source the local address, whose zone the connection has as well; undefined if there is none
+ * @param device the interface that the socket is bound to
+ * @returns undefined for a link-local address whose zone is not known
+ */
+export function zonedDestination(
+  address: string,
+  source: string | undefined,
+  device: string | undefined,
+): string | undefined {
+  if (!isLinkLocal(address)) return address;
+  const zone = zoneOf(address) ?? (source === undefined ? undefined : zoneOf(source)) ?? device;
+  if (zone === undefined) return undefined;
+  const named = /^\d+$/.test(zone) ? interfaceName(Number(zone)) : zone;
+  return named === undefined ? undefined : `${withoutZone(address)}%${named}`;
+}
+
+function zoneOf(address: string): string | undefined {
+  const at = address.indexOf('%');
+  return at === -1 ? undefined : address.slice(at + 1);
+}
