@@ -4,7 +4,7 @@ import { invalidType } from '../arguments.js';
 import { Connector } from './connector.js';
 import { readEgressKey } from './egress-key.js';
 import { PoolDialer } from './pool-dialer.js';
-import type { EgressConnectOptions, EgressPoolOptions, EgressPoolStats } from './pool-options.js';
+import type { EgressConnectOptions, EgressPoolOptions, EgressPoolStats, RemovedSource } from './pool-options.js';
 
 /**
  * Connects from a pool of source addresses. It owns no descriptor and no timer: there is nothing to close.
@@ -52,12 +52,15 @@ export class EgressPool extends Connector {
   }
 
   /**
-   * Removes a source. Its connections stay open, and are no longer counted.
+   * Removes a source. From here on no connection is made from it, and no request is sent over a connection that an agent or
+   * undici keeps from it: those without a request are closed at once, the others when their request ends. Sockets of
+   * `connect`, `connectTls` and `socket` are closed by those who use them. The row of the source in `stats` is `draining`
+   * until all are closed.
    * @param source an element of `sources`
-   * @returns whether the pool had it
+   * @returns when the last one is closed (`drained`); undefined if the pool did not have the source
    * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE
    */
-  removeSource(source: string): boolean {
+  removeSource(source: string): RemovedSource | undefined {
     return this.#dialer.removeSource(source);
   }
 

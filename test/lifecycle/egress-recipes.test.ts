@@ -45,7 +45,13 @@ test('docs/recipes.md: every js block is run, and there is one for each library'
 
 const examples = [...guide.matchAll(/<!-- run -->\s*```js\n(.*?)```/gs)].map(([, code = '']) => code);
 
-const EXAMPLES = ['the first example', 'the strategy function', 'the egressKey function', 'the subscriber'];
+const EXAMPLES = [
+  'the first example',
+  'the removed source',
+  'the strategy function',
+  'the egressKey function',
+  'the subscriber',
+];
 
 test('docs/egress.md: every js block is run', () => {
   expect(examples.length).toBe(EXAMPLES.length);
@@ -54,6 +60,7 @@ test('docs/egress.md: every js block is run', () => {
 
 test.each([
   ['the first example', /source: '127\.2\.0\.0\/24'[^]*connect ECONNREFUSED 127\.0\.0\.1:80/],
+  ['the removed source', /^\[ '127\.1\.0\.11' \]\nno connection from 127\.1\.0\.10 is open$/],
   ['the strategy function', /^connect ECONNREFUSED 127\.0\.0\.1:80$/],
   ['the egressKey function', /^connect ECONNREFUSED 127\.0\.0\.1:80$/],
   ['the subscriber', /^$/],

@@ -23,7 +23,14 @@ import type { EncodedOption } from '../../options/access.js';
 import type { FailedSearch } from '../../ports/evidence.js';
 import { contains } from '../../ports/port-range.js';
 import { isAwaited, waitForPort, type Wait } from '../../ports/waiting.js';
-import { askedFor, boundAddress, searchesAtBind, type Candidates, type Source } from '../../source/source.js';
+import {
+  askedFor,
+  boundAddress,
+  searchesAtBind,
+  type Candidate,
+  type Candidates,
+  type Source,
+} from '../../source/source.js';
 import { Endpoint, SOCKADDR_SIZE } from '../../wire/endpoint.js';
 import type { Family } from '../../wire/families.js';
 import { sameAddress } from '../../wire/same-address.js';
@@ -42,8 +49,9 @@ import {
 import type { Job } from './job.js';
 import { isDeferredConnect } from './options.js';
 
-/** The callback for when the descriptor of a candidate is closed, and the result of connect(2). */
+/** A candidate, the callback for when its descriptor is closed, and the result of connect(2). */
 interface Taken {
+  readonly candidate: Candidate;
   readonly answer: (error?: Error, reset?: boolean) => void;
   refusal?: Error;
 }
@@ -137,10 +145,12 @@ export class Attempt implements HandleHooks {
 
   ref(): void {
     if (this.#state.at === 'waiting') this.#state.wait.ref();
+    if (this.#state.at === 'connecting') this.#state.taken?.candidate.referenced(true);
   }
 
   unref(): void {
     if (this.#state.at === 'waiting') this.#state.wait.unref();
+    if (this.#state.at === 'connecting') this.#state.taken?.candidate.referenced(false);
   }
 
   /** Node sets some options once it is connected, and agents whenever they keep a socket: `sockopts` take precedence. */
@@ -192,7 +202,7 @@ export class Attempt implements HandleHooks {
         const failure = this.#trySource(candidate.source, target, remote.mapped);
         if (this.#closed) return undefined;
         if (failure === undefined) {
-          this.#take(candidate.source, candidate.taken(), target);
+          this.#take(candidate, candidate.taken(), target);
           return undefined;
         }
         last = failure;
@@ -213,12 +223,13 @@ export class Attempt implements HandleHooks {
     return failureOf(EADDRNOTAVAIL, none, true);
   }
 
-  #take(source: Source, answer: Taken['answer'], { request, address, port }: ConnectTarget): void {
+  #take(candidate: Candidate, answer: Taken['answer'], { request, address, port }: ConnectTarget): void {
     if (this.#closed) {
       answer();
       return;
     }
-    const taken: Taken = { answer };
+    const taken: Taken = { candidate, answer };
+    const { source } = candidate;
     this.#state = { at: 'connecting', taken };
     watchRequest(request, (status) => {
       if (status >= 0) return;
