@@ -26,8 +26,8 @@ export class EgressPool extends Connector {
    * Connects from the next source. If no source can be used, the socket emits 'error':
    * - ERR_PORT_RANGE_EXHAUSTED: no source has a port left toward the destination; `reason` is 'portRangeExhausted',
    *   `exhaustedBy` says what holds the ports, where that is known, and `cause` is the kernel's error
-   * - ERR_EGRESS_LIMIT: all sources are at their limit
-   * - ERR_EGRESS_NO_SOURCE: no source has the destination's family
+   * - ERR_EGRESS_LIMIT: all sources are at their limit, with connections in use
+   * - ERR_EGRESS_NO_SOURCE: no source has the destination's family, or those that had it were removed during the attempt
    * - ERR_EGRESS_STRATEGY: the strategy function threw, or returned something that is not a source of this pool
    * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE (an option that the pool sets itself), ERR_SOCKET_BAD_PORT;
    * ERR_INVALID_RETURN_VALUE of an `egressKey` function, and what that throws

@@ -142,6 +142,23 @@ describe('removeSource and undici', () => {
     expect(pool.stats.held).toBe(0);
   });
 
+  test('undici with HTTP/2: a connection whose only request was aborted is idle, and closed at once', async () => {
+    await using server = await gate(certificate, { h2: true });
+    const pool = new EgressPool({ sources: [A, B] });
+    const connector = pool.undiciConnector({ ca: certificate.cert, allowH2: true });
+    const client = new Client(`https://localhost:${server.port}`, { connect: connector, allowH2: true });
+    const aborter = new AbortController();
+    const answer = client.request({ path: '/wait', method: 'GET', signal: aborter.signal });
+    await until(() => server.waiting.length === 1);
+    aborter.abort();
+    await expect(answer).rejects.toMatchObject({ name: 'AbortError' });
+    expect(pool.stats.held).toBe(1);
+    const removed = pool.removeSource(A);
+    expect(pool.stats.held).toBe(0);
+    await removed?.drained;
+    await client.destroy();
+  });
+
   test('the tunnel of a ProxyAgent is closed when its source is removed and no request uses it', async () => {
     await using server = await gate(certificate);
     const seen: (string | undefined)[] = [];
@@ -263,7 +280,7 @@ describe('removeSource and sockets that the pool does not manage', () => {
     expect(socket.destroyed).toBe(false);
   });
 
-  test('a connection that is refused after its source was removed ends the draining', async () => {
+  test('the draining of a source ends when its last connection is destroyed while it is being made', async () => {
     using hole = await blackHole(IPV4);
     const pool = new EgressPool({ sources: [A] });
     const socket = pool.connect({ host: hole.local.address, port: hole.local.port });
