@@ -17,9 +17,11 @@ export class Held {
     this.#socket = socket;
   }
 
-  /** Agents unref a socket that they keep without a request. */
+  /** Agents, and undici's clients, unref a socket for which they have no request. */
   referenced(isReferenced: boolean): void {
     this.#isReferenced = isReferenced;
+    // Not at once: undici's HTTP/2 client unrefs a new connection also just before it sends the first request over it.
+    if (!isReferenced && this.#revoke !== undefined) queueMicrotask(() => this.closeIfIdle());
   }
 
   /** Closes the connection if it is kept without a request; `release` of its source follows before this returns. */
@@ -28,8 +30,9 @@ export class Held {
     if (socket === undefined || socket.connecting || socket.destroyed) return false;
     const use = undiciUse(socket);
     if (use !== undefined) {
-      if (use.isIdle) use.close();
-      return use.isIdle;
+      const isIdle = use.isIdle || (use.isNew && !this.#isReferenced);
+      if (isIdle) use.close();
+      return isIdle;
     }
     if (this.#isReferenced || !isInAgent(socket)) return false;
     closeKept(socket);

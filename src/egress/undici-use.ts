@@ -6,7 +6,7 @@ import { underlying } from '../node/tls-socket.js';
 
 /** The requests in flight on one connection. */
 export class UndiciUse {
-  /** A new connection is in use: undici has opened it for a request. */
+  /** No request was sent yet: undici has opened it for one, which may have been aborted since. */
   #isNew = true;
   #count = 0;
   #idle: (() => void) | undefined;
@@ -19,6 +19,10 @@ export class UndiciUse {
 
   get isIdle(): boolean {
     return !this.#isNew && this.#count === 0;
+  }
+
+  get isNew(): boolean {
+    return this.#isNew;
   }
 
   /** @returns a function that revokes it */

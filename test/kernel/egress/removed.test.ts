@@ -1,10 +1,11 @@
 // What becomes of connections when their source is removed, and of kept ones when a limit is reached.
 import { once } from 'node:events';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import * as http from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { Client, ProxyAgent } from 'undici';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { EgressPool } from '../../../src/index.js';
+import { EgressPool, type RemovedSource } from '../../../src/index.js';
 import { certificateFor, type Certificate } from '../../support/certificate.js';
 import { opened, Sockets } from '../../support/egress.js';
 import { gate, KEEPERS, undiciKeeper } from '../../support/egress-gate.js';
@@ -140,6 +141,41 @@ describe('removeSource and undici', () => {
     expect(await client.get('/')).toBe(B);
     pool.removeSource(B);
     expect(pool.stats.held).toBe(0);
+  });
+
+  test('undici with HTTP/2: a connection that was opened for a request that has been aborted is idle', async () => {
+    await using server = await gate(certificate, { h2: true });
+    const pool = new EgressPool({ sources: [A, B, '127.1.0.3'] });
+    const connector = pool.undiciConnector({ ca: certificate.cert, allowH2: true });
+    const client = new Client(`https://localhost:${server.port}`, { connect: connector, allowH2: true });
+    const abandoned = async (andThen?: () => void): Promise<void> => {
+      const aborter = new AbortController();
+      const whenConnecting = (): void => {
+        aborter.abort();
+        andThen?.();
+      };
+      subscribe('linux-sockets.egress.connect', whenConnecting);
+      const answer = client.request({ path: '/', method: 'GET', signal: aborter.signal });
+      await expect(answer).rejects.toMatchObject({ name: 'AbortError' });
+      unsubscribe('linux-sockets.egress.connect', whenConnecting);
+    };
+    // Removed when undici has the connection.
+    const connected = once(client, 'connect');
+    await abandoned();
+    await connected;
+    expect(pool.stats.held).toBe(1);
+    const disconnected = once(client, 'disconnect');
+    pool.removeSource(A);
+    expect(pool.stats.held).toBe(0);
+    await disconnected;
+    // Removed while it is being made.
+    let removed: RemovedSource | undefined;
+    await abandoned(() => (removed = pool.removeSource(B)));
+    expect(pool.stats.held).toBe(1);
+    await removed?.drained;
+    const { body } = await client.request({ path: '/', method: 'GET' });
+    expect(await body.text()).toBe('127.1.0.3');
+    await client.destroy();
   });
 
   test('undici with HTTP/2: a connection whose only request was aborted is idle, and closed at once', async () => {
