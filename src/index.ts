@@ -22,7 +22,7 @@ export type {
   EgressFailedEvent,
 } from './egress/events.js';
 export { EgressPool } from './egress/pool.js';
-export type { EgressConnectOptions, EgressPoolOptions, EgressPoolStats } from './egress/pool-options.js';
+export type { EgressConnectOptions, EgressPoolOptions, EgressPoolStats, RemovedSource } from './egress/pool-options.js';
 export type { SourceStats } from './egress/pool-source.js';
 export type { Strategy, StrategyFunction, StrategyRequest } from './egress/strategy.js';
 export type { UndiciCallback, UndiciConnector, UndiciConnectorOptions, UndiciConnectRequest } from './egress/undici.js';

@@ -1,5 +1,6 @@
 // One attempt toward one destination: pulls candidates from the strategy, skips those that are at their limit or in
 // cooldown, and counts the results. When none is left, it fails with the reason.
+import type { Socket } from 'node:net';
 import { SocketError } from '../errors.js';
 import type { EncodedOption } from '../options/access.js';
 import { rangeExhausted, refusalError } from '../source/explain.js';
@@ -8,6 +9,7 @@ import { isWildcard } from '../wire/address-kinds.js';
 import type { Cooldowns } from './cooldowns.js';
 import { CLOSED, CONNECT, EXHAUSTED, FAILED, type EgressEvent } from './events.js';
 import type { PoolSource } from './pool-source.js';
+import { Held } from './held.js';
 import { freeAgainAfter } from './reuse.js';
 import type { Choice, StrategyRequest } from './strategy.js';
 
@@ -32,6 +34,8 @@ export interface Connection {
   readonly sockopts: readonly EncodedOption[];
   /** Whether the peer closed first or the connection broke, so that no TIME-WAIT holds our port. Called after the close. */
   readonly leftNoTimeWait: () => boolean;
+  /** Its socket, once it has been made. */
+  readonly socket: () => Socket | undefined;
 }
 
 export interface Attempt {
@@ -43,27 +47,35 @@ export interface Attempt {
 }
 
 /**
- * @throws ERR_PORT_RANGE_EXHAUSTED, ERR_EGRESS_LIMIT, or the error of the first source that failed, when all were tried;
- * what a strategy function throws
+ * @throws ERR_PORT_RANGE_EXHAUSTED, ERR_EGRESS_LIMIT, ERR_EGRESS_NO_SOURCE (all were removed meanwhile), or the error of the
+ * first source that failed, when all were tried; what a strategy function throws
  */
 export function* candidates({ shared, connection, request, choices }: Attempt): Generator<Candidate> {
   const outcome = new Outcome();
   const remote = request.remote.toString();
   const toward = shared.shareLocalPort ? remote : ANY;
   for (const [source, addresses] of choices) {
-    if (source.held >= shared.limit) {
+    if (source.isDraining) {
+      outcome.removedCount++; // during this attempt
+      continue;
+    }
+    if (!source.hasRoom(shared.limit)) {
       outcome.limitedCount++;
       continue;
     }
     let failures = 0;
     for (const address of addresses) {
+      if (source.isDraining) {
+        outcome.removedCount++;
+        break;
+      }
       if (isWildcard({ address })) {
         const asked = { by: 'connect', family: request.remote.family, local: address, port: 0 } as const;
         outcome.failed ??= refusalError('sourceUnspecified', asked);
         outcome.failedCount++;
         continue;
       }
-      if (source.heldBy(address) >= shared.limitPerAddress) {
+      if (!source.hasRoomAt(address, shared.limitPerAddress)) {
         outcome.limitedCount++;
         continue;
       }
@@ -93,6 +105,7 @@ class Outcome {
   exhaustedCount = 0;
   failedCount = 0;
   limitedCount = 0;
+  removedCount = 0;
 }
 
 interface Trial extends Omit<Attempt, 'choices'> {
@@ -109,6 +122,7 @@ class PoolCandidate implements Candidate {
   readonly source: Source;
   readonly #trial: Trial;
   #isHeld = true;
+  #held: Held | undefined;
 
   constructor(trial: Trial) {
     const { shared, connection, source, address } = trial;
@@ -126,14 +140,17 @@ class PoolCandidate implements Candidate {
     const { shared, connection, request, source, address, toward } = this.#trial;
     this.#isHeld = false; // the returned function releases it
     const since = performance.now();
+    const held = new Held(address, connection.socket());
+    this.#held = held;
     source.total++;
+    source.began(held);
     shared.cooldowns.clear(address, toward);
     if (CONNECT.hasSubscribers) CONNECT.publish(this.#event());
     let closed = false;
     return (error, reset) => {
       if (closed) return;
       closed = true;
-      source.release(address);
+      source.ended(held);
       if (error !== undefined) source.failed++;
       const now = performance.now();
       const hasNoTimeWait = error !== undefined || reset === true || connection.leftNoTimeWait();
@@ -141,6 +158,10 @@ class PoolCandidate implements Candidate {
       shared.cooldowns.shorten(address, toward, now + delay);
       if (CLOSED.hasSubscribers) CLOSED.publish({ ...this.#event(), error, duration: now - since });
     };
+  }
+
+  referenced(isReferenced: boolean): void {
+    if (this.#held !== undefined) this.#trial.source.referenced(this.#held, isReferenced);
   }
 
   exhausted(error: Error): void {
@@ -191,11 +212,12 @@ function isOfTheSource(error: Error): boolean {
 }
 
 function nothingLeft(shared: Shared, remote: string, outcome: Outcome): Error {
-  const { exhausted, failed, exhaustedCount, failedCount, limitedCount } = outcome;
+  const { exhausted, failed, exhaustedCount, failedCount, limitedCount, removedCount } = outcome;
   const why = [
     [exhaustedCount, 'without a free port toward it'],
     [limitedCount, 'at the limit of connections'],
     [failedCount, 'failed'],
+    [removedCount, 'removed'],
   ] as const;
   const counts = why.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
   const text = `${shared.name} has no source left toward ${remote} (${counts.join(', ')}).`;
@@ -203,7 +225,9 @@ function nothingLeft(shared: Shared, remote: string, outcome: Outcome): Error {
     const remedy = 'Add sources, widen the port range, or wait for a port: `waitForLocalPort: true`.';
     return rangeExhausted(`${text} ${remedy}`, exhausted);
   }
-  return failed ?? new SocketError('ERR_EGRESS_LIMIT', `${text} Raise the limit, or close connections.`);
+  if (failed !== undefined) return failed;
+  if (limitedCount === 0) return new SocketError('ERR_EGRESS_NO_SOURCE', `${text} Add one.`);
+  return new SocketError('ERR_EGRESS_LIMIT', `${text} Raise the limit, or close connections.`);
 }
 
 /** The address cannot be bound; there is no route from it; it cannot be used there (EINVAL); a rule prohibits it. */

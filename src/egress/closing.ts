@@ -5,6 +5,11 @@ export class Closing {
   #socket: Socket | undefined;
   #peerWasFirst = false;
 
+  /** The socket of the connection, once it has been made. */
+  get socket(): Socket | undefined {
+    return this.#socket;
+  }
+
   watch<S extends Socket>(socket: S): S {
     this.#socket = socket;
     return socket.once('end', () => (this.#peerWasFirst = !socket.writableFinished));

@@ -16,7 +16,13 @@ import { Closing } from './closing.js';
 import { Cooldowns } from './cooldowns.js';
 import type { Dialer, DialTlsOptions, MakeTls, UnconnectedOptions } from './dialer.js';
 import { lookupOf } from './family-lookup.js';
-import { POOL_DECIDES, POOL_OPTIONS, type EgressPoolOptions, type EgressPoolStats } from './pool-options.js';
+import {
+  POOL_DECIDES,
+  POOL_OPTIONS,
+  type EgressPoolOptions,
+  type EgressPoolStats,
+  type RemovedSource,
+} from './pool-options.js';
 import { PoolSource, type SourceStats } from './pool-source.js';
 import { Prefix } from './prefix.js';
 import { strategyOf, type Choose } from './strategy.js';
@@ -30,6 +36,8 @@ export class PoolDialer implements Dialer {
   readonly #waitForLocalPort: WaitForLocalPort | undefined;
   /** Replaced, never changed: an attempt continues with the sources that it began with. */
   #sources: readonly PoolSource[] = [];
+  /** Removed sources that have connections. */
+  readonly #draining = new Set<PoolSource>();
   #byFamily: Readonly<Record<Family, readonly PoolSource[]>> = { ipv4: [], ipv6: [] };
 
   /** @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
@@ -103,17 +111,24 @@ export class PoolDialer implements Dialer {
     this.#replace([...this.#sources, new PoolSource(prefix)]);
   }
 
-  removeSource(source: string): boolean {
+  removeSource(source: string): RemovedSource | undefined {
     const { text } = Prefix.parse('source', source);
-    const left = this.#sources.filter((other) => other.text !== text);
-    const removed = left.length < this.#sources.length;
-    if (removed) this.#replace(left);
-    return removed;
+    const removed = this.#sources.find((other) => other.text === text);
+    if (removed === undefined) return undefined;
+    this.#replace(this.#sources.filter((other) => other !== removed));
+    this.#draining.add(removed);
+    const drained = new Promise<void>((resolve) => {
+      removed.drain(() => {
+        this.#draining.delete(removed);
+        resolve();
+      });
+    });
+    return { drained };
   }
 
   get stats(): EgressPoolStats {
     const cooldowns = this.#shared.cooldowns.count(performance.now());
-    const sources = this.#sources.map((source) => source.stats(cooldowns.get(source) ?? 0));
+    const sources = [...this.#sources, ...this.#draining].map((source) => source.stats(cooldowns.get(source) ?? 0));
     const sum = (of: (stats: SourceStats) => number): number => sources.reduce((total, stats) => total + of(stats), 0);
     return {
       held: sum(({ held }) => held),
@@ -126,8 +141,8 @@ export class PoolDialer implements Dialer {
   }
 
   /** The sources for each attempt of one connection, best first. */
-  candidates({ egressKey, sockopts, leftNoTimeWait }: Connection): Candidates {
-    const connection = { egressKey, sockopts: override(this.#template.sockopts, sockopts), leftNoTimeWait };
+  candidates({ egressKey, sockopts, ...socket }: Connection): Candidates {
+    const connection = { ...socket, egressKey, sockopts: override(this.#template.sockopts, sockopts) };
     return (remote) => {
       const { family } = remote;
       const sources = this.#byFamily[family];
@@ -153,7 +168,12 @@ export class PoolDialer implements Dialer {
     const closing = new Closing();
     return {
       closing,
-      candidates: this.candidates({ egressKey, sockopts, leftNoTimeWait: () => closing.leftNoTimeWait() }),
+      candidates: this.candidates({
+        egressKey,
+        sockopts,
+        leftNoTimeWait: () => closing.leftNoTimeWait(),
+        socket: () => closing.socket,
+      }),
       defaults: {
         ...(waitForLocalPort !== undefined && { waitForLocalPort }),
         // With a family, Node would try the first address only.

@@ -14,9 +14,12 @@ export interface EgressPoolOptions extends SourceOptions {
   readonly sources: readonly string[];
   /** How the next source is chosen. @default 'round-robin' */
   readonly strategy?: Strategy | undefined;
-  /** Maximum number of connections per source; a prefix is one source. @default no limit */
+  /**
+   * Maximum number of connections per source; a prefix is one source. Where it is reached, a connection that an agent or
+   * undici keeps without a request is closed to make room. @default no limit
+   */
   readonly limit?: number | undefined;
-  /** Maximum number of connections per address of a prefix. @default no limit */
+  /** Maximum number of connections per address of a prefix; as `limit` otherwise. @default no limit */
   readonly limitPerAddress?: number | undefined;
   /**
    * Milliseconds for which an address without a free port is not tried again toward that destination. Doubles while there
@@ -43,9 +46,15 @@ export interface EgressConnectOptions extends Omit<ConnectOptions, (typeof POOL_
   readonly egressKey?: EgressKey | undefined;
 }
 
+/** A source that was removed from a pool. */
+export interface RemovedSource {
+  /** Fulfilled when the descriptor of its last connection is closed; never rejected. */
+  readonly drained: Promise<void>;
+}
+
 /** Sums over all sources, and each source. */
-export interface EgressPoolStats extends Omit<SourceStats, 'source'> {
-  /** In the order of the pool. */
+export interface EgressPoolStats extends Omit<SourceStats, 'source' | 'draining'> {
+  /** In the order of the pool; then those that were removed and have connections. */
   readonly sources: readonly SourceStats[];
 }
 

@@ -1,11 +1,14 @@
-// One source of a pool: an address or a prefix, the number of its connections, and its addresses in the orders that
+// One source of a pool: an address or a prefix, its connections and their number, and its addresses in the orders that
 // strategies ask for. Connections are counted per source, and for a prefix also per address.
+import type { Held } from './held.js';
 import { type Prefix } from './prefix.js';
 
 /** Counters of one source. `held` and `cooldown` are of this moment, the others only grow. */
 export interface SourceStats {
   /** As in `pool.sources`: an address or a prefix. */
   readonly source: string;
+  /** It was removed: it gets no new connection, and its row disappears when `held` is 0. */
+  readonly draining: boolean;
   /** Connections that have a port now: connecting, open, or closing. */
   readonly held: number;
   /** Connections for which the kernel accepted this source: a SYN was sent, or will be. */
@@ -25,6 +28,10 @@ export class PoolSource {
   total = 0;
   exhausted = 0;
   failed = 0;
+  /** Its connections, and those that were unref'ed, the one that was unref'ed first first. */
+  readonly #connections = new Set<Held>();
+  readonly #unreferenced = new Set<Held>();
+  #drained: (() => void) | undefined;
   /** The addresses of a prefix that have connections, and how many. For a single address `held` suffices. */
   readonly #used = new Map<string, number>();
   readonly #only: string | undefined;
@@ -48,10 +55,57 @@ export class PoolSource {
 
   release(address: string): void {
     this.held--;
-    if (this.#only !== undefined) return;
-    const left = (this.#used.get(address) ?? 0) - 1;
-    if (left > 0) this.#used.set(address, left);
-    else this.#used.delete(address);
+    if (this.#only === undefined) {
+      const left = (this.#used.get(address) ?? 0) - 1;
+      if (left > 0) this.#used.set(address, left);
+      else this.#used.delete(address);
+    }
+    if (this.held === 0) this.#drained?.();
+  }
+
+  /** A connection that it holds exists from now on. */
+  began(connection: Held): void {
+    this.#connections.add(connection);
+    if (this.isDraining) connection.retire();
+  }
+
+  /** Whether the socket of one of its connections keeps the process alive. */
+  referenced(connection: Held, isReferenced: boolean): void {
+    connection.referenced(isReferenced);
+    this.#unreferenced.delete(connection);
+    if (!isReferenced) this.#unreferenced.add(connection);
+  }
+
+  /** A connection is closed, and released. */
+  ended(connection: Held): void {
+    this.#connections.delete(connection);
+    this.#unreferenced.delete(connection);
+    connection.ended();
+    this.release(connection.address);
+  }
+
+  get isDraining(): boolean {
+    return this.#drained !== undefined;
+  }
+
+  /**
+   * Closes idle connections now and the others at the end of their request.
+   * @param drained called once it has no connection left, before this returns if it has none
+   */
+  drain(drained: () => void): void {
+    this.#drained = drained;
+    for (const connection of [...this.#connections]) connection.retire();
+    if (this.#connections.size === 0 && this.held === 0) drained();
+  }
+
+  /** Whether it has fewer connections than this; if not, idle ones are closed, the longest idle first, until it has. */
+  hasRoom(limit: number): boolean {
+    return this.#hasRoom(() => this.held < limit);
+  }
+
+  /** The same for the connections of one address. */
+  hasRoomAt(address: string, limit: number): boolean {
+    return this.#hasRoom(() => this.heldBy(address) < limit, address);
   }
 
   /** The addresses in turn, starting after the last one that was pulled. */
@@ -71,7 +125,16 @@ export class PoolSource {
 
   stats(cooldown: number): SourceStats {
     const { text, held, total, exhausted, failed } = this;
-    return { source: text, held, total, exhausted, failed, cooldown };
+    return { source: text, draining: this.isDraining, held, total, exhausted, failed, cooldown };
+  }
+
+  #hasRoom(enough: () => boolean, address?: string): boolean {
+    if (enough()) return true;
+    for (const connection of this.#unreferenced) {
+      if (address !== undefined && connection.address !== address) continue;
+      if (connection.closeIfIdle() && enough()) return true;
+    }
+    return false;
   }
 
   *#turns(): Generator<string> {

@@ -5,7 +5,7 @@ import { refuseMisspelt } from '../tcp/connect/options.js';
 import { Connector } from './connector.js';
 import { readEgressKey } from './egress-key.js';
 import { PoolDialer } from './pool-dialer.js';
-import type { EgressConnectOptions, EgressPoolOptions, EgressPoolStats } from './pool-options.js';
+import type { EgressConnectOptions, EgressPoolOptions, EgressPoolStats, RemovedSource } from './pool-options.js';
 
 /**
  * Connects from a pool of source addresses. It owns no descriptor and no timer: there is nothing to close.
@@ -27,8 +27,8 @@ export class EgressPool extends Connector {
    * Connects from the next source. If no source can be used, the socket emits 'error':
    * - ERR_PORT_RANGE_EXHAUSTED: no source has a port left toward the destination; `reason` is 'portRangeExhausted',
    *   `exhaustedBy` says what holds the ports, if known, and `cause` is the kernel's error
-   * - ERR_EGRESS_LIMIT: all sources are at their limit
-   * - ERR_EGRESS_NO_SOURCE: no source has the destination's family
+   * - ERR_EGRESS_LIMIT: all sources are at their limit, with connections in use
+   * - ERR_EGRESS_NO_SOURCE: no source has the destination's family, or those that had it were removed during the attempt
    * - ERR_EGRESS_STRATEGY: the strategy function threw, or returned something that is not a source of this pool
    * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE (an option that the pool sets itself), ERR_SOCKET_BAD_PORT;
    * ERR_INVALID_RETURN_VALUE of an `egressKey` function, and what that throws
@@ -54,12 +54,15 @@ export class EgressPool extends Connector {
   }
 
   /**
-   * Removes a source. Its connections stay open, and are no longer counted.
+   * Removes a source. From here on no connection is made from it, and no request is sent over a connection that an agent or
+   * undici keeps from it: those without a request are closed at once, the others when their request ends. Sockets of
+   * `connect`, `connectTls` and `socket` are closed by those who use them. The row of the source in `stats` is `draining`
+   * until all are closed.
    * @param source an element of `sources`
-   * @returns whether the pool had it
+   * @returns when the last one is closed (`drained`); undefined if the pool did not have the source
    * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE
    */
-  removeSource(source: string): boolean {
+  removeSource(source: string): RemovedSource | undefined {
     return this.#dialer.removeSource(source);
   }
 

@@ -6,6 +6,7 @@ import { boolean, integer, object } from '../arguments.js';
 import { BoundedMap } from '../bounded-map.js';
 import { checkAccepted, dial, dialTls, type Dialer, type DialOptions, type DialTlsOptions } from './dialer.js';
 import { checkEgressKey, readEgressKey, type EgressKey } from './egress-key.js';
+import { followUndici } from './undici-use.js';
 
 /** The options of net.connect and tls.connect for every connection; `key` is TLS's private key. */
 export interface UndiciConnectorOptions
@@ -76,7 +77,11 @@ export function undiciConnector(dialer: Dialer, options: UndiciConnectorOptions)
       ...(localAddress !== undefined && localAddress !== null && { localAddress }),
     };
     // The same amount that undici's own connector reads at once.
-    if (!isSecure) return dial(dialer, { highWaterMark: 64 * 1024, ...given, ...target } as DialOptions);
+    if (!isSecure) {
+      const socket = dial(dialer, { highWaterMark: 64 * 1024, ...given, ...target } as DialOptions);
+      followUndici(socket);
+      return socket;
+    }
     const servername = [request.servername, given.servername, host].find(isName);
     const sessionKey = JSON.stringify([servername ?? host, key]);
     const session = given.session ?? sessions?.get(sessionKey);
@@ -90,6 +95,7 @@ export function undiciConnector(dialer: Dialer, options: UndiciConnectorOptions)
     // Through a proxy the TCP connection exists already.
     const socket =
       httpSocket === undefined ? dialTls(dialer, secure, tlsConnect) : tlsConnect({ ...secure, socket: httpSocket });
+    if (httpSocket === undefined) followUndici(socket);
     return socket.on('session', (ticket) => {
       sessions?.set(sessionKey, ticket);
     });

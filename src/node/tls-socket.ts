@@ -40,6 +40,11 @@ export function laterLookup(lookup: LookupFunction | null | undefined): LookupFu
   };
 }
 
+/** The socket that a TLS socket was put on, if it did not make its own connection. */
+export function underlying(socket: Socket): Socket | undefined {
+  return (socket as unknown as { readonly _parent?: Socket | undefined })._parent;
+}
+
 /** Returns false if it has already connected, or its handle is not as expected. */
 function takeOver(socket: TLSSocket, hooks: SocketHooks): boolean {
   const tcp = tcpOf(socket);

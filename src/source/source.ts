@@ -81,6 +81,10 @@ export interface Candidate {
    * TIME-WAIT.
    */
   taken(): (error?: Error, reset?: boolean) => void;
+  /**
+   * After `taken`: the socket was unref'ed, or ref'ed again. HTTP agents unref the sockets that they keep without a request.
+   */
+  referenced(isReferenced: boolean): void;
   /** No port is free from this source toward this destination. The next candidate is tried. */
   exhausted(error: Error): void;
   /** Another error. Return true to try the next candidate, false to fail the attempt with this error. */

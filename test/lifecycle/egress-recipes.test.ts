@@ -32,6 +32,8 @@ test('docs/recipes.md: a test runs every js block, and each library has one', ()
     'http2',
     'undici',
     'got',
+    'got-scraping',
+    'http2-wrapper',
     'axios',
     'node-fetch',
     'ws',
@@ -45,7 +47,13 @@ test('docs/recipes.md: a test runs every js block, and each library has one', ()
 
 const examples = [...guide.matchAll(/<!-- run -->\s*```js\n(.*?)```/gs)].map(([, code = '']) => code);
 
-const EXAMPLES = ['the first example', 'the strategy function', 'the egressKey function', 'the subscriber'];
+const EXAMPLES = [
+  'the first example',
+  'the removed source',
+  'the strategy function',
+  'the egressKey function',
+  'the subscriber',
+];
 
 test('docs/egress.md: a test runs every js block', () => {
   expect(examples.length).toBe(EXAMPLES.length);
@@ -54,6 +62,7 @@ test('docs/egress.md: a test runs every js block', () => {
 
 test.each([
   ['the first example', /source: '127\.2\.0\.0\/24'[^]*connect ECONNREFUSED 127\.0\.0\.1:80/],
+  ['the removed source', /^\[ '127\.1\.0\.11' \]\nno connection from 127\.1\.0\.10 is open$/],
   ['the strategy function', /^connect ECONNREFUSED 127\.0\.0\.1:80$/],
   ['the egressKey function', /^connect ECONNREFUSED 127\.0\.0\.1:80$/],
   ['the subscriber', /^$/],
@@ -91,8 +100,15 @@ for (const [i, { heading, needs, code }] of recipes.entries()) {
       address,
       port: Number(port),
     }));
-    const seen = [...servers.seen, ...told].filter(({ address }) => !address.startsWith('198.51.100.'));
+    // Redis also tells its own address. A connection from the default address would have that address, too.
+    const seen = [...servers.seen, ...told.filter(({ address }) => !address.startsWith('198.51.100.'))];
     expect(seen.length, stdout).toBeGreaterThan(0);
+    for (const [option, version] of [
+      ['http2: true', 'HTTP/2.0'],
+      ['http2: false', 'HTTP/1.1'],
+    ] as const) {
+      if (code.includes(option)) expect(stdout).toMatch(new RegExp(`^[\\d.]+:\\d+ over ${version}$`, 'm'));
+    }
     for (const { address, port } of seen) {
       expect(['192.0.2.10', '192.0.2.11']).toContain(address);
       expect(port).toBeGreaterThanOrEqual(40_000);
@@ -100,3 +116,26 @@ for (const [i, { heading, needs, code }] of recipes.entries()) {
     }
   });
 }
+
+const AGENTS = 'const agent = { http: pool.httpAgent(), https: pool.httpsAgent() };\n';
+
+test.each([
+  ['got with http2: true', `import got from 'got';`, 'await got(url, { agent, http2: true })'],
+  ['got-scraping', `import { gotScraping } from 'got-scraping';`, 'await gotScraping(url, { agent })'],
+  [
+    'got-scraping with http2: false',
+    `import { gotScraping } from 'got-scraping';`,
+    'await gotScraping(url, { agent, http2: false })',
+  ],
+])(
+  '%s and the agents of a pool alone connects from the default address, as docs/recipes.md warns',
+  async (_, library, call) => {
+    servers.seen.length = 0;
+    const { stderr } = await runNode(`${pool}${library}\n${AGENTS}const url = 'https://h2.example:8444/';\n${call};`, {
+      execArgv: ['--import', './test/support/egress-names.mjs'],
+      env: { NODE_EXTRA_CA_CERTS: servers.certificateFile },
+    });
+    expect(stderr).toBe('');
+    expect(servers.seen.map(({ address }) => address)).toContain('198.51.100.1');
+  },
+);

@@ -84,12 +84,12 @@ export class Servers {
       tls.createServer(certificate, (socket) => socket.end(clientOf(socket))),
       8443,
     );
-    const stream = (stream: http2.ServerHttp2Stream): void => {
-      const { remoteAddress, remotePort } = stream.session?.socket ?? {};
-      stream.end(`${remoteAddress ?? ''}:${remotePort ?? 0}`);
+    const answerWithVersion = (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse): void => {
+      response.end(`${clientOf(request.socket)} over HTTP/${request.httpVersion}`);
     };
-    await this.#listen(http2.createSecureServer(certificate).on('stream', stream), 8444);
-    await this.#listen(http2.createServer().on('stream', stream), 8080);
+    // It speaks HTTP/1.1 with clients that do not offer HTTP/2.
+    await this.#listen(http2.createSecureServer({ ...certificate, allowHTTP1: true }, answerWithVersion), 8444);
+    await this.#listen(http2.createServer(answerWithVersion), 8080);
     const mail = new SMTPServer({
       authOptional: true,
       disabledCommands: ['AUTH', 'STARTTLS'],

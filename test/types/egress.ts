@@ -18,6 +18,7 @@ import {
   type EgressPoolStats,
   type Endpoint,
   type Family,
+  type RemovedSource,
   type SourceStats,
   type Strategy,
 } from '../../src/index.js';
@@ -113,7 +114,7 @@ export function connecting(pool: EgressPool): void {
   // @ts-expect-error a listener is a function
   pool.createConnection(443, 'example.com', 5);
   expectTypeOf(pool.sources).toEqualTypeOf<string[]>();
-  expectTypeOf(pool.removeSource('192.0.2.1')).toEqualTypeOf<boolean>();
+  expectTypeOf(pool.removeSource('192.0.2.1')).toEqualTypeOf<RemovedSource | undefined>();
 }
 
 export function adapting(pool: EgressPool): void {

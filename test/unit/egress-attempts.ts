@@ -29,7 +29,7 @@ export interface AttemptOptions {
 /** One attempt of a pool. Throws the error that it would fail with. */
 export function attempt(pool: PoolDialer, options: AttemptOptions = {}): Attempt {
   const { egressKey, remote = REMOTE, kernel = () => 'taken', leftNoTimeWait = false } = options;
-  const connection = { egressKey, sockopts: [], leftNoTimeWait: () => leftNoTimeWait };
+  const connection = { egressKey, sockopts: [], leftNoTimeWait: () => leftNoTimeWait, socket: () => undefined };
   const tried: string[] = [];
   for (const candidate of pool.candidates(connection)(Endpoint.from(remote))) {
     const { source } = candidate;

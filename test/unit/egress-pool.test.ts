@@ -67,7 +67,7 @@ describe('the local side of an attempt of an EgressPool', () => {
   test('sockopts of the connection replace those of the pool with the same name', () => {
     const pool = poolOf([A], { sockopts: { TCP_NODELAY: true, TCP_SYNCNT: 3 } });
     const sockopts = [encodeOption('TCP_SYNCNT', 1)];
-    const connection = { egressKey: undefined, sockopts, leftNoTimeWait: () => false };
+    const connection = { egressKey: undefined, sockopts, leftNoTimeWait: () => false, socket: () => undefined };
     const [candidate] = pool.candidates(connection)(endpoint(REMOTE));
     expect(candidate?.source.sockopts).toEqual([encodeOption('TCP_NODELAY', true), ...sockopts]);
     candidate?.taken()();
@@ -99,7 +99,7 @@ describe('limits of an EgressPool', () => {
 
   test('limit counts an attempt that is not decided yet', () => {
     const pool = poolOf([A], { limit: 1 });
-    const connection = { egressKey: undefined, sockopts: [], leftNoTimeWait: () => false };
+    const connection = { egressKey: undefined, sockopts: [], leftNoTimeWait: () => false, socket: () => undefined };
     const pulling = pool.candidates(connection)(endpoint(REMOTE))[Symbol.iterator]();
     const { value: candidate } = pulling.next() as IteratorYieldResult<Candidate>;
     expect(failure(pool).code).toBe('ERR_EGRESS_LIMIT');
@@ -109,7 +109,7 @@ describe('limits of an EgressPool', () => {
 
   test('limit does not count an attempt that was given up without a result', () => {
     const pool = poolOf([A], { limit: 1 });
-    const connection = { egressKey: undefined, sockopts: [], leftNoTimeWait: () => false };
+    const connection = { egressKey: undefined, sockopts: [], leftNoTimeWait: () => false, socket: () => undefined };
     for (const _ of pool.candidates(connection)(endpoint(REMOTE))) break;
     expect(pool.stats).toMatchObject({ held: 0, total: 0, failed: 0, exhausted: 0 });
     expect(addresses(pool, 1)).toEqual([A]);
@@ -377,8 +377,8 @@ describe('stats of an EgressPool', () => {
       failed: 0,
       cooldown: 0,
       sources: [
-        { source: '2001:db8::/64', held: 0, total: 0, exhausted: 0, failed: 0, cooldown: 0 },
-        { source: A, held: 0, total: 0, exhausted: 0, failed: 0, cooldown: 0 },
+        { source: '2001:db8::/64', draining: false, held: 0, total: 0, exhausted: 0, failed: 0, cooldown: 0 },
+        { source: A, draining: false, held: 0, total: 0, exhausted: 0, failed: 0, cooldown: 0 },
       ],
     });
   });
@@ -394,27 +394,78 @@ describe('addSource and removeSource', () => {
     expect(addresses(pool, 1, { remote: REMOTE6 })).toEqual(['2001:db8::1']);
   });
 
-  test('a source that was removed is not used, and its connections close without effect', () => {
+  test('a source that was removed is not used, and drains until its last connection is closed', async () => {
     const pool = poolOf([A, B]);
-    const { close } = attempt(pool);
-    expect(pool.removeSource(A)).toBe(true);
-    expect(pool.removeSource(A)).toBe(false);
-    expect(pool.stats.held).toBe(0);
-    close();
+    const [first, second, third] = [attempt(pool), attempt(pool), attempt(pool)];
+    const removed = pool.removeSource(A);
+    const drained = vi.fn();
+    const done = removed?.drained.then(drained);
+    expect(pool.removeSource(A)).toBeUndefined();
+    expect(pool.sources).toEqual([B]);
+    expect(pool.stats).toMatchObject({ held: 3, sources: [{ source: B }, { source: A, draining: true, held: 2 }] });
+    first.close(refused);
+    await Promise.resolve();
+    expect(drained).not.toHaveBeenCalled();
+    expect(pool.stats.sources).toMatchObject([{ source: B }, { source: A, held: 1, total: 2, failed: 1 }]);
+    third.close();
+    await done;
+    expect(drained).toHaveBeenCalledOnce();
+    expect(pool.stats.sources).toMatchObject([{ source: B, draining: false, held: 1 }]);
+    second.close();
     expect(addresses(pool, 2)).toEqual([B, B]);
-    expect(pool.removeSource(B)).toBe(true);
+  });
+
+  test('a source without connections is drained at once when it is removed', async () => {
+    const pool = poolOf([A]);
+    const removed = pool.removeSource(A);
+    expect(pool.stats.sources).toEqual([]);
+    await removed?.drained;
     expect(failure(pool).code).toBe('ERR_EGRESS_NO_SOURCE');
   });
 
-  test('an attempt continues with the sources that it began with', () => {
-    const pool = poolOf([A, B]);
-    const taken = attempt(pool, {
+  test.each([
+    ['whose other sources are exhausted', [A, B], [A], NO_PORT, 'ERR_PORT_RANGE_EXHAUSTED'],
+    ['of a prefix', [NET], ['10.1.0.0'], NO_PORT, 'ERR_PORT_RANGE_EXHAUSTED'],
+    ['whose other sources failed', [A, B], [A], new SyscallError('bind', -99), 'EADDRNOTAVAIL'],
+  ] as const)('an attempt %s does not use a source that was removed during it', (_, sources, tried, answer, code) => {
+    const pool = poolOf(sources);
+    const seen: (string | undefined)[] = [];
+    const error = failure(pool, {
       kernel: ({ address }) => {
-        pool.removeSource(B);
-        return address === A ? 'exhausted' : 'taken';
+        seen.push(address);
+        pool.removeSource(sources.at(-1) ?? '');
+        return answer === NO_PORT ? 'exhausted' : answer;
       },
     });
-    expect(taken.tried).toEqual([A, B]);
+    expect(error.code).toBe(code);
+    expect(seen).toEqual(tried);
+  });
+
+  test('an attempt fails with ERR_EGRESS_NO_SOURCE when a strategy removes the source that it returns', () => {
+    const pool: PoolDialer = poolOf([A], {
+      strategy: () => {
+        pool.removeSource(A);
+        return A;
+      },
+    });
+    const { code, message } = failure(pool);
+    expect(code).toBe('ERR_EGRESS_NO_SOURCE');
+    expect(message).toMatch(/no source left .*\(1 removed\)/);
+  });
+
+  test('a connection of a source that was removed while it was being made is counted until it is closed', async () => {
+    const pool = poolOf([A]);
+    let removed: ReturnType<PoolDialer['removeSource']>;
+    const { close } = attempt(pool, {
+      kernel: () => {
+        removed = pool.removeSource(A);
+        return 'taken';
+      },
+    });
+    expect(pool.stats.sources).toMatchObject([{ source: A, draining: true, held: 1 }]);
+    close();
+    await removed?.drained;
+    expect(pool.stats.sources).toEqual([]);
   });
 
   test.each([

@@ -30,7 +30,14 @@ import type { FailedSearch } from '../../ports/evidence.js';
 import { contains } from '../../ports/port-range.js';
 import { isAwaited, waitForPort, type Wait } from '../../ports/waiting.js';
 import { rangeExhausted } from '../../source/explain.js';
-import { askedFor, boundAddress, searchesAtBind, type Candidates, type Source } from '../../source/source.js';
+import {
+  askedFor,
+  boundAddress,
+  searchesAtBind,
+  type Candidate,
+  type Candidates,
+  type Source,
+} from '../../source/source.js';
 import { withoutZone } from '../../wire/address.js';
 import { Endpoint, SOCKADDR_SIZE } from '../../wire/endpoint.js';
 import type { Family } from '../../wire/families.js';
@@ -52,8 +59,9 @@ import type { Job } from './job.js';
 import { isDeferredConnect } from './options.js';
 import { mayPickPort, rangesBeside } from './self-connect.js';
 
-/** The callback for when the descriptor of a candidate is closed, and the result of connect(2). */
+/** A candidate, the callback for when its descriptor is closed, and the result of connect(2). */
 interface Taken {
+  readonly candidate: Candidate;
   readonly answer: (error?: Error, reset?: boolean) => void;
   refusal?: Error;
 }
@@ -156,10 +164,12 @@ export class Attempt implements HandleHooks {
 
   ref(): void {
     if (this.#state.at === 'waiting') this.#state.wait.ref();
+    if (this.#state.at === 'connecting') this.#state.taken?.candidate.referenced(true);
   }
 
   unref(): void {
     if (this.#state.at === 'waiting') this.#state.wait.unref();
+    if (this.#state.at === 'connecting') this.#state.taken?.candidate.referenced(false);
   }
 
   /** Node sets some options once it is connected, and agents whenever they keep a socket: `sockopts` take precedence. */
@@ -258,7 +268,7 @@ export class Attempt implements HandleHooks {
         const failure = this.#trySource(candidate.source, target, remote.mapped);
         if (this.#closed) return undefined;
         if (failure === undefined) {
-          this.#take(candidate.source, candidate.taken(), target);
+          this.#take(candidate, candidate.taken(), target);
           return undefined;
         }
         last = failure;
@@ -275,12 +285,13 @@ export class Attempt implements HandleHooks {
     return failureOf(EADDRNOTAVAIL, rangeExhausted(message, last?.error), true);
   }
 
-  #take(source: Source, answer: Taken['answer'], { request, address, port }: ConnectTarget): void {
+  #take(candidate: Candidate, answer: Taken['answer'], { request, address, port }: ConnectTarget): void {
     if (this.#closed) {
       answer();
       return;
     }
-    const taken: Taken = { answer };
+    const taken: Taken = { candidate, answer };
+    const { source } = candidate;
     this.#state = { at: 'connecting', taken };
     watchRequest(request, (status) => {
       if (status >= 0) return;

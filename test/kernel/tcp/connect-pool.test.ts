@@ -46,6 +46,7 @@ function pool(...sources: Partial<Source>[]): {
                 `closed ${name(source)}${error === undefined ? '' : ` ${(error as NodeJS.ErrnoException).code}`}`,
               );
           },
+          referenced: (isReferenced) => void log.push(`${isReferenced ? 'ref' : 'unref'} ${name(source)}`),
           exhausted: (error) => void log.push(`exhausted ${name(source)} ${(error as NodeJS.ErrnoException).code}`),
           failed: (error) => {
             log.push(
@@ -116,12 +117,25 @@ test('connectFrom fails with ERR_PORT_RANGE_EXHAUSTED and the last error as caus
   expect(waiting.log.at(-1)).toBe('taken 127.0.0.2 45201');
 });
 
+test('ref and unref of a connected socket are reported to its candidate, and to no other', async () => {
+  await using server = await peer('127.0.0.1');
+  const { candidates, log } = pool({ address: '192.0.2.1' }, { address: '127.0.0.4' });
+  const socket = await connected(connectFrom({ host: '127.0.0.1', port: server.port }, candidates));
+  log.length = 0;
+  socket.unref().ref();
+  expect(log).toEqual(['unref 127.0.0.4', 'ref 127.0.0.4']);
+  await closed(socket);
+  socket.unref();
+  expect(log).toEqual(['unref 127.0.0.4', 'ref 127.0.0.4', 'closed 127.0.0.4']);
+});
+
 test('connectFrom fails with the error of a candidate that forbids the next one', async () => {
   let told: Error | undefined;
   const socket = connectFrom({ host: '127.0.0.1', port: 9 }, function* () {
     yield {
       source: { ...BASE, address: '192.0.2.1' },
       taken: () => () => undefined,
+      referenced: () => undefined,
       exhausted: () => undefined,
       failed: (error) => {
         told = error;
@@ -198,6 +212,7 @@ test('connectFrom lets a candidate destroy the socket', async () => {
     yield {
       source: { ...BASE, address: '192.0.2.1' },
       taken: () => () => undefined,
+      referenced: () => undefined,
       exhausted: () => undefined,
       failed: () => {
         socket.destroy();
