@@ -5,7 +5,7 @@ import { native } from '../binding.js';
 import { SocketError } from '../errors.js';
 import { resetOnClose } from '../kernel/reset.js';
 import type { Family } from '../wire/families.js';
-import { forIsIP, withKnownZone } from './zones.js';
+import { withKnownZones } from './zones.js';
 import { isOpen, type ConnectRequest, type TcpHandle } from './tcp-handle.js';
 
 /** The hooks of one handle. Results are 0 or a negative errno, as those of the handle's methods. */
@@ -47,11 +47,7 @@ export class ConnectingSocket extends Socket {
   /** An aborted signal has destroyed the socket, which Node would connect all the same. */
   override connect(...args: readonly unknown[]): this {
     if (this.#signal?.aborted === true) return this;
-    const [first, second, ...rest] = args;
-    // A list is one that net.connect has normalized.
-    const options = typeof first === 'object' && first !== null && !Array.isArray(first) ? withKnownZone(first) : first;
-    const given = args.length < 2 ? [options] : [options, forIsIP(second, 'host'), ...rest];
-    return (super.connect as (...all: readonly unknown[]) => this)(...given);
+    return (super.connect as (...given: readonly unknown[]) => this)(...withKnownZones(args));
   }
 
   /** Wraps Node's accessor of the handle, which is set by connect, by each attempt after the first, and by a reconnect. */

@@ -24,6 +24,16 @@ export function withKnownZone<O extends object>(options: O): O {
   return known === host ? options : { ...options, host: known };
 }
 
+/** The arguments of net.Socket's connect with a host that net.isIP accepts. */
+export function withKnownZones(args: readonly unknown[]): readonly unknown[] {
+  const [first, second] = args;
+  if (typeof second === 'string') return [first, forIsIP(second, 'host'), ...args.slice(2)];
+  // A list is one that net.connect has normalized.
+  if (typeof first !== 'object' || first === null || Array.isArray(first)) return args;
+  const known = withKnownZone(first);
+  return known === first ? args : [known, ...args.slice(1)];
+}
+
 /**
  * The destination of a connect for libuv, which takes the zone by name only, and guesses where there is none.
  * @param source the local address, whose zone the connection has as well; undefined if there is none

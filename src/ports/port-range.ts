@@ -69,8 +69,13 @@ export function choosePort(port: number, range: unknown, shareLocalPort: boolean
 }
 
 /** Whether this port is one that the kernel assigns automatically. */
-export function isEphemeral(port: number): boolean {
+function isEphemeral(port: number): boolean {
   return inside([port, port], recentRange()) || inside([port, port], freshRange());
+}
+
+/** The same as known at most a second ago, for what happens with each connection. */
+export function wasEphemeral(port: number): boolean {
+  return inside([port, port], recentRange());
 }
 
 /**

@@ -4,6 +4,7 @@ import { IPPROTO_TCP, TCP_INFO } from '../kernel/numbers.js';
 import type { EncodedOption } from '../options/access.js';
 import { TCP_INFO_PROOF_SIZE } from '../options/deferred.js';
 import { SOCKADDR_SIZE, type Endpoint } from '../wire/endpoint.js';
+import { portIn } from '../wire/same-address.js';
 import { familyNumber, type Family } from '../wire/families.js';
 
 /** One system call. The addresses of bind and connect are set before each run. */
@@ -83,7 +84,7 @@ export class Recipe {
 
   /** The port in `name`. */
   get port(): number {
-    return ((this.name[2] ?? 0) << 8) | (this.name[3] ?? 0);
+    return portIn(this.name);
   }
 
   /** The step that failed in the last run. */

@@ -41,7 +41,7 @@ import {
 import { withoutZone } from '../../wire/address.js';
 import { Endpoint, SOCKADDR_SIZE } from '../../wire/endpoint.js';
 import type { Family } from '../../wire/families.js';
-import { sameAddress } from '../../wire/same-address.js';
+import { portIn, sameAddress } from '../../wire/same-address.js';
 import { isWildcard } from '../../wire/address-kinds.js';
 import { install, sourceEndpoint } from './descriptor.js';
 import {
@@ -208,17 +208,18 @@ export class Attempt implements HandleHooks {
     const isReady = this.#state.at === 'bound';
     const failure = isReady ? undefined : install(this.#handle, { source, family, mapped, range });
     if (failure !== undefined) return failure;
-    const address = zonedDestination(target.address, source.address, source.device);
-    // Without a zone the kernel refuses it, but libuv would pick an interface.
-    const connected = address === undefined ? EINVAL : connectByNode(this.#handle, this.#base, { ...target, address });
+    const connected = this.#connectByNode(source, target);
     if (connected < 0) {
       if (isReady) this.#state = NEW; // the next attempt creates another descriptor
       return callFailure('connect', connected, askedFor(source, 'connect', family, endpointOrNone(target)));
     }
-    if (mayPickPort(source, target.port) && this.#local()?.equals(target) === true) {
+    const mayBeItself = mayPickPort(source, target.port);
+    if (!mayBeItself && isAnywhere(source)) return undefined;
+    const hasLocal = native().getsockname(descriptorIn(this.#handle), local) >= 0;
+    if (hasLocal && mayBeItself && portIn(local) === target.port && this.#local()?.equals(target) === true) {
       return this.#leaveItself(source, { target, mapped, range });
     }
-    if (this.#isFrom(source, family)) return undefined;
+    if (hasLocal && isFrom(source, family)) return undefined;
     abandonRequest(target.request); // the caller of connect gets the failure now
     return elsewhereFailure(askedFor(source, 'connect', family, endpointOrNone(target)), this.#local());
   }
@@ -344,23 +345,33 @@ export class Attempt implements HandleHooks {
     return JSON.stringify([family, local, toward, options]);
   }
 
-  /** Whether the kernel used the requested address and port. */
-  #isFrom(source: Source, family: Family): boolean {
-    if (source.address === undefined && source.port === 0 && !source.rangeWanted) return true;
-    const length = native().getsockname(descriptorIn(this.#handle), local);
-    if (length < 0) return false;
-    const port = ((local[2] ?? 0) << 8) | (local[3] ?? 0);
-    if (source.port !== 0 ? port !== source.port : source.rangeWanted && !contains(source.range, port)) return false;
-    if (source.address === undefined) return true;
-    // The zone's interface may no longer exist.
-    const wanted = sourceEndpoint(withoutZone(source.address));
-    return isWildcard(wanted) || sameAddress(local, wanted.sockaddr(family), family);
+  #connectByNode({ address, device }: Source, target: ConnectTarget): number {
+    if (target.family === 'ipv4') return connectByNode(this.#handle, this.#base, target);
+    const zoned = zonedDestination(target.address, address, device);
+    // Without a zone the kernel refuses it, but libuv would pick an interface.
+    if (zoned === undefined) return EINVAL;
+    return connectByNode(this.#handle, this.#base, zoned === target.address ? target : { ...target, address: zoned });
   }
 
   #local(): Endpoint | undefined {
     const length = native().getsockname(descriptorIn(this.#handle), local);
     return length < 0 ? undefined : Endpoint.decode(local, length);
   }
+}
+
+/** Whether any local end is one that was asked for. */
+function isAnywhere({ address, port, rangeWanted }: Source): boolean {
+  return address === undefined && port === 0 && !rangeWanted;
+}
+
+/** Whether the local end in `local` is the one that was asked for. */
+function isFrom(source: Source, family: Family): boolean {
+  const port = portIn(local);
+  if (source.port !== 0 ? port !== source.port : source.rangeWanted && !contains(source.range, port)) return false;
+  if (source.address === undefined) return true;
+  // The zone's interface may no longer exist.
+  const wanted = sourceEndpoint(withoutZone(source.address));
+  return isWildcard(wanted) || sameAddress(local, wanted.sockaddr(family), family);
 }
 
 function isExhaustion(error: Error): boolean {
