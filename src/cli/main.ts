@@ -41,4 +41,10 @@ function statusOf(error: unknown): number {
   return 1;
 }
 
+/** What reads the output may end before us (`| head`); that is no failure. Any other error is, such as a full disk. */
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') process.stderr.write(`linux-sockets: ${error.message}\n`);
+  process.exit(error.code === 'EPIPE' ? 0 : 1);
+});
+
 await main();

@@ -5,6 +5,7 @@ import { getOption } from '../options/access.js';
 import type { PortReservation } from '../reserve/port-reservation.js';
 import { reserveMany } from '../reserve/reserve.js';
 import type { Endpoint } from '../wire/endpoint.js';
+import { readerGone } from './reader-gone.js';
 import { parseCount, parseEndpoint, parseLocal, parseRange } from './parse.js';
 
 interface Flags {
@@ -37,7 +38,8 @@ export function reserveCommand(): Command {
     )
     .action(async (flags: Flags) => {
       const reservations = reserveMany(flags.count, optionsOf(flags));
-      const stopped = untilSignal();
+      const ended = new AbortController();
+      const stopped = Promise.race([untilSignal(), readerGone(ended.signal)]);
       process.stdout.write(reservations.map(flags.json ? asJson : asText).join(''));
       note(
         flags,
@@ -45,6 +47,7 @@ export function reserveCommand(): Command {
       );
       const watching = watch(reservations);
       await stopped;
+      ended.abort();
       clearInterval(watching);
       for (const reservation of reservations) reservation.release();
       note(flags, `\nReleased ${plural(reservations.length)}; no packet was sent.\n`);
@@ -64,7 +67,7 @@ function optionsOf(flags: Flags): Parameters<typeof reserveMany>[1] {
 
 function asText(reservation: PortReservation): string {
   const { state, segsOut } = getOption(reservation, 'TCP_INFO');
-  return `${reservation.local.toString()} -> ${reservation.remote.toString()}  ${state}, ${segsOut} packets sent\n`;
+  return `${reservation.toString()}  ${state}, ${segsOut} packets sent\n`;
 }
 
 function asJson(reservation: PortReservation): string {

@@ -51,11 +51,13 @@ class EgressHttpAgent extends http.Agent {
   readonly #dialer: Dialer;
   readonly #egressKey: EgressKey | undefined;
 
-  constructor(dialer: Dialer, { egressKey, ...options }: EgressHttpAgentOptions) {
+  constructor(dialer: Dialer, all: EgressHttpAgentOptions) {
+    const { egressKey, ...options } = all;
     super(options);
     this.#dialer = dialer;
     this.#egressKey = egressKey;
     changeRequests(this, (given) => withKey(given, egressKey));
+    makeOneOffs(this, () => new EgressHttpAgent(dialer, { ...all, keepAlive: false }));
   }
 
   override createConnection(options: http.ClientRequestArgs, callback?: OnCreated): Duplex | undefined {
@@ -72,11 +74,13 @@ class EgressHttpsAgent extends https.Agent {
   readonly #dialer: Dialer;
   readonly #egressKey: EgressKey | undefined;
 
-  constructor(dialer: Dialer, { egressKey, ...options }: EgressHttpsAgentOptions) {
+  constructor(dialer: Dialer, all: EgressHttpsAgentOptions) {
+    const { egressKey, ...options } = all;
     super(options);
     this.#dialer = dialer;
     this.#egressKey = egressKey;
     changeRequests(this, (given) => withKey(given, egressKey));
+    makeOneOffs(this, () => new EgressHttpsAgent(dialer, { ...all, keepAlive: false }));
   }
 
   /** Node's own calls tls.connect, and caches the session by the socket's name. */
@@ -89,6 +93,20 @@ class EgressHttpsAgent extends https.Agent {
   override getName(options?: https.RequestOptions): string {
     return nameWithKey(super.getName(options), keyOf(options, this.#egressKey));
   }
+}
+
+/**
+ * For a request with `agent: false`, Node makes a new agent by the constructor of the global one, which may be this: it has
+ * the same sources and guards, and keeps no connection.
+ */
+function makeOneOffs(agent: http.Agent, make: () => http.Agent): void {
+  Object.defineProperty(agent, 'constructor', {
+    value: function EgressAgent() {
+      return make();
+    },
+    configurable: true,
+    writable: true,
+  });
 }
 
 type OnCreated = (error: Error | null, stream: Duplex) => void;

@@ -107,7 +107,7 @@ export class PoolDialer implements Dialer {
 
   addSource(source: string): void {
     const prefix = Prefix.parse('source', source);
-    refuseOverlap('source', [...this.#sources.map((other) => other.prefix), prefix]);
+    for (const other of this.#sources) refusePair('source', prefix, other.prefix);
     this.#replace([...this.#sources, new PoolSource(prefix)]);
   }
 
@@ -228,6 +228,15 @@ function limitOf(name: string, limit: number | undefined): number {
 }
 
 /** Sorted, overlapping prefixes are neighbours: of two prefixes one contains the other, or they have nothing in common. */
+/** Of two sources, of which one was given. @throws ERR_INVALID_ARG_VALUE */
+function refusePair(name: string, given: Prefix, other: Prefix): void {
+  if (!given.overlaps(other)) return;
+  const relation = given.size > other.size ? 'it contains' : 'it is part of';
+  const why =
+    given.text === other.text ? 'it is a source of this pool already' : `${relation} another source, ${other.text}`;
+  throw invalidValue(name, given.text, why);
+}
+
 function refuseOverlap(name: string, prefixes: readonly Prefix[]): void {
   const sorted = [...prefixes].sort(Prefix.compare);
   for (const [i, prefix] of sorted.entries()) {

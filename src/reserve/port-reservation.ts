@@ -244,6 +244,11 @@ export class PortReservation implements OwnSocket<'stream'>, Disposable {
     return losesGuarantee(level, name);
   }
 
+  /** Both ends: '192.0.2.1:40000 -> 198.51.100.7:443'. */
+  toString(): string {
+    return `${this.local.toString()} -> ${this.remote.toString()}`;
+  }
+
   [inspect.custom](_depth: number, options: InspectOptions, inspectValue: typeof inspect): string {
     const { state, local, remote, fd } = this;
     return `PortReservation ${inspectValue({ state, local, remote, fd }, options)}`;

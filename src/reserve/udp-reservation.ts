@@ -138,6 +138,11 @@ export class UdpReservation implements OwnSocket<'dgram'>, Disposable {
     return offload === undefined ? losesGuarantee(level, name) : SET_BY_RESERVE_UDP.get(offload);
   }
 
+  /** Both ends: '192.0.2.1:40000 -> 198.51.100.7:443'. */
+  toString(): string {
+    return `${this.local.toString()} -> ${this.remote.toString()}`;
+  }
+
   [inspect.custom](_depth: number, options: InspectOptions, inspectValue: typeof inspect): string {
     const { state, local, remote, fd } = this;
     return `UdpReservation ${inspectValue({ state, local, remote, fd }, options)}`;

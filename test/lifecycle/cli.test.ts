@@ -1,4 +1,5 @@
 // The command line: its output, wrong usage, and that it releases what it holds.
+import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { manualPage } from '../../src/cli/option-page.js';
 import { OPTIONS, reserve } from '../../src/index.js';
@@ -9,6 +10,32 @@ const CLI = new URL('../../lib/cli/main.js', import.meta.url).pathname;
 const DISCARD = '127.0.0.1:9';
 
 const run = (...args: string[]) => runNode(CLI, { args, allowFailure: true });
+
+describe('the standard output of linux-sockets', () => {
+  const shell = (script: string): { readonly status: number | null; readonly output: string } => {
+    const { status, stdout, stderr } = spawnSync('bash', ['-c', script, CLI], { encoding: 'utf8', timeout: 30_000 });
+    return { status, output: `${stdout}${stderr}` };
+  };
+  const node = `'${process.execPath}' "$0"`;
+
+  test.each([
+    ['options', `${node} options | true; exit "\${PIPESTATUS[0]}"`],
+    [
+      'reserve, which ends with its reader',
+      `${node} reserve --remote ${DISCARD} --count 200 | head -1 >&2; exit "\${PIPESTATUS[0]}"`,
+    ],
+  ])('when its reader has gone, linux-sockets %s exits with 0 and no error', (_, script) => {
+    const { status, output } = shell(script);
+    expect(output).not.toMatch(/EPIPE|Error/);
+    expect(status).toBe(0);
+  });
+
+  test('when it cannot be written, linux-sockets exits with 1 and one line', () => {
+    const { status, output } = shell(`${node} options >/dev/full`);
+    expect(output).toMatch(/^linux-sockets: .*ENOSPC.*\n$/);
+    expect(status).toBe(1);
+  });
+});
 
 describe('linux-sockets reserve', () => {
   test('linux-sockets reserve prints the 4-tuples, holds them until SIGINT, and releases them', async () => {

@@ -545,6 +545,16 @@ describe('arguments of EgressPool', () => {
     );
   });
 
+  test.each([
+    ['192.0.2.0/23', 'it contains another source, 192.0.2.0/24'],
+    ['192.0.2.128/25', 'it is part of another source, 192.0.2.0/24'],
+    ['192.0.2.0/24', 'it is a source of this pool already'],
+  ])('addSource(%j) names its own argument as the wrong one: %s', (source, why) => {
+    expect(() => poolOf(['192.0.2.0/24']).addSource(source)).toThrow(
+      `The "source" argument is invalid: ${why}. Received`,
+    );
+  });
+
   test('the error for overlapping sources names both', () => {
     expect(() => poolOf(['192.0.2.77', '192.0.2.0/24'])).toThrow(
       /part of another source, 192\.0\.2\.0\/24\. Received type string \('192\.0\.2\.77'\)/,

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import * as library from '../../lib/index.js';
 import { CALLS } from '../runtimes/calls/index.mjs';
 
-const INTERNAL = ['of', 'transientSockaddr'];
+const INTERNAL = ['transientSockaddr'];
 const CLASSES = [
   ['Endpoint', 'endpoint', library.Endpoint],
   ['NativeSocket', 'nativeSocket', library.NativeSocket],

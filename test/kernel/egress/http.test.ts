@@ -3,6 +3,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { once } from 'node:events';
 import * as http from 'node:http';
 import * as https from 'node:https';
+import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
@@ -45,6 +46,23 @@ const SCHEMES: readonly Scheme[] = [
 ];
 
 describe.each(SCHEMES)('an agent for $name', ({ name, agent, request }) => {
+  test(`${name}: a request with agent: false leaves from the pool whose agent is the global one, and keeps no socket`, async () => {
+    await using server = await serve();
+    const pool = new EgressPool({ sources: [A] });
+    const library = createRequire(import.meta.url)(`node:${name}`) as { globalAgent: http.Agent };
+    const before = library.globalAgent;
+    const used = agent(pool, { keepAlive: true, egressKey: 'global' });
+    library.globalAgent = used;
+    try {
+      const { text } = await get(request({ ...to(server.port), agent: false }));
+      expect(text.split(':')[0]).toBe(A);
+    } finally {
+      library.globalAgent = before;
+    }
+    await until(() => pool.stats.held === 0);
+    expect(Object.keys(used.sockets)).toEqual([]);
+  });
+
   const isTls = name === 'https';
   const serve = () => httpServer(isTls);
   const to = (port: number): https.RequestOptions => ({ host: 'x.test', port, lookup: resolving('::1', '127.0.0.1') });

@@ -3,7 +3,15 @@ import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { native } from '../../../src/binding.js';
-import { type Endpoint, getOption, NativeSocket, PortReservation, reserve, setOption } from '../../../src/index.js';
+import {
+  type Endpoint,
+  getOption,
+  NativeSocket,
+  PortReservation,
+  reserve,
+  reserveUdp,
+  setOption,
+} from '../../../src/index.js';
 import { hasTool } from '../../support/kernel.js';
 import {
   blackHole,
@@ -21,6 +29,14 @@ import {
 checkDescriptors();
 
 const GONE = { name: 'SocketError', code: 'ERR_INVALID_STATE' };
+
+test('a reservation as text shows both of its ends', () => {
+  const remote = { address: '127.0.0.1', port: 9 };
+  using tcp = reserve({ remote, local: '127.0.0.1' });
+  using udp = reserveUdp({ remote, local: '127.0.0.1' });
+  expect(String(tcp)).toBe(`127.0.0.1:${String(tcp.local.port)} -> 127.0.0.1:9`);
+  expect(String(udp)).toBe(`127.0.0.1:${String(udp.local.port)} -> 127.0.0.1:9`);
+});
 
 describe.each(BOTH)('state of an $family reservation', (addresses) => {
   const remote = { address: addresses.loopback, port: 9 };

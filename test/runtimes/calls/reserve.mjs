@@ -31,12 +31,13 @@ export const RESERVE_CALLS = [
       }),
   },
   {
-    name: 'reservation.fd, state, verify, release',
+    name: 'reservation.fd, state, verify, release, toString',
     call: (library) =>
       closing((onEnd) => {
         const reservation = held(library, onEnd);
         assert.ok(reservation.fd >= 0 && reservation.state === 'held');
         assert.equal(reservation.verify(), true);
+        assert.match(reservation.toString(), / -> .*:\d+$/);
         reservation.release();
         assert.equal(reservation.verify(), false);
       }),
@@ -108,11 +109,12 @@ export const RESERVE_CALLS = [
       }),
   },
   {
-    name: 'udpReservation.fd, state, release',
+    name: 'udpReservation.fd, state, release, toString',
     call: (library) =>
       closing((onEnd) => {
         const reservation = heldUdp(library, onEnd);
         assert.ok(reservation.fd >= 0);
+        assert.match(reservation.toString(), / -> .*:\d+$/);
         reservation.release();
         assert.equal(reservation.state, 'released');
       }),
