@@ -1,5 +1,6 @@
 // Waiting for a local port. A failed search blocks the event loop for 3-4 ms (it tries every port of the range), so callers
 // that need the same ports share one queue, and only the first in it searches.
+import { afterPoll, type TimeLimit } from '../node/after-poll.js';
 import type { FailedSearch } from './evidence.js';
 import { recentExhaustion } from './recent.js';
 import { searchPauses } from './search-pauses.js';
@@ -42,7 +43,7 @@ export function waitForPort(key: unknown, { timeout }: WaitPolicy, waiter: Waite
 class Line {
   readonly #key: unknown;
   /** The waiting callers in order of arrival, with their deadlines. */
-  readonly #waiting = new Map<Waiter, { readonly timer: NodeJS.Timeout; readonly until: number }>();
+  readonly #waiting = new Map<Waiter, { readonly limit: TimeLimit; readonly until: number }>();
   readonly #pause = searchPauses({ explain: recentExhaustion });
   /** The number of searches that failed in a row. */
   #failures = 0;
@@ -53,24 +54,24 @@ class Line {
   }
 
   join(waiter: Waiter, timeout: number): Wait {
-    const timer = setTimeout(() => {
+    const limit = afterPoll(timeout, () => {
       this.#leave(waiter);
       waiter.expire();
-    }, timeout);
-    if (!waiter.hasRef) timer.unref();
-    this.#waiting.set(waiter, { timer, until: performance.now() + timeout });
+    });
+    if (!waiter.hasRef) limit.unref();
+    this.#waiting.set(waiter, { limit, until: performance.now() + timeout });
     if (this.#waiting.size === 1) this.#next(waiter);
     return {
       end: () => {
         this.#leave(waiter);
       },
-      ref: () => void timer.ref(),
-      unref: () => void timer.unref(),
+      ref: () => limit.ref(),
+      unref: () => limit.unref(),
     };
   }
 
   #leave(waiter: Waiter): void {
-    clearTimeout(this.#waiting.get(waiter)?.timer);
+    this.#waiting.get(waiter)?.limit.clear();
     this.#waiting.delete(waiter);
     if (this.#waiting.size > 0) return;
     clearTimeout(this.#timer);
