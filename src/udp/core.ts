@@ -68,8 +68,8 @@ export class UdpCore {
     this.#remote = state.remote && (peerOf(handle) ?? state.remote);
     this.#steering = steeringOf(options.reusePort);
     this.readiness = new Readiness(handle, {
-      onReadable: () => this.#context.runInAsyncScope(this.receiver.onReadable, this.receiver),
-      onError: () => this.#context.runInAsyncScope(this.receiver.onError, this.receiver),
+      onReadable: () => this.#context.runInAsyncScope(() => this.receiver.onReadable()),
+      onError: () => this.#context.runInAsyncScope(() => this.receiver.onError()),
     });
     if (features.found.errorQueue.on) {
       this.#errors = new ErrorEntries({ handle, wanted: (wanted) => this.readiness.watchErrors(wanted) });

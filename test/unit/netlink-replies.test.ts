@@ -39,7 +39,7 @@ function play(...steps: readonly Step[]): void {
         return step.length;
       },
     } as never;
-  } as never);
+  });
 }
 
 function message(type: number, flags: number, payload: Uint8Array): Uint8Array {
