@@ -4,6 +4,7 @@ import { SocketError, SyscallError } from '../errors.js';
 import { EADDRNOTAVAIL } from '../kernel/numbers.js';
 import type { EncodedOption } from '../options/access.js';
 import type { Candidate, Source } from '../source/source.js';
+import { rememberSearches } from '../tcp/connect/failure.js';
 import { isWildcard } from '../wire/wildcard.js';
 import type { Cooldowns } from './cooldowns.js';
 import { CLOSED, CONNECT, EXHAUSTED, FAILED, type EgressEvent } from './events.js';
@@ -69,6 +70,7 @@ export function* candidates({ shared, connection, request, choices }: Attempt): 
       const cooldown = shared.cooldowns.find(address, toward, performance.now());
       if (cooldown !== undefined) {
         outcome.exhausted = cooldown.error;
+        outcome.searches.push(cooldown.error);
         outcome.exhaustedCount++;
         continue;
       }
@@ -95,6 +97,8 @@ function unspecified(address: string): SyscallError {
 class Outcome {
   exhausted: Error | undefined;
   failed: Error | undefined;
+  /** The errors of all sources without a port. */
+  readonly searches: Error[] = [];
   exhaustedCount = 0;
   failedCount = 0;
   limitedCount = 0;
@@ -153,6 +157,7 @@ class PoolCandidate implements Candidate {
     this.#release();
     source.exhausted++;
     outcome.exhausted = error;
+    outcome.searches.push(error);
     outcome.exhaustedCount++;
     const cooldown = shared.cooldowns.add({ source, address, toward, error }, performance.now());
     if (EXHAUSTED.hasSubscribers) EXHAUSTED.publish({ ...this.#event(), error, cooldown });
@@ -206,11 +211,14 @@ function nothingLeft(shared: Shared, remote: string, outcome: Outcome): Error {
   const text = `${shared.name} has no source left toward ${remote} (${counts.join(', ')}).`;
   if (exhausted !== undefined) {
     const remedy = 'Add sources, widen the port range, or wait for a port: `waitForLocalPort: true`.';
-    return new SocketError('ERR_PORT_RANGE_EXHAUSTED', `${text} ${remedy}`, {
+    const error = new SocketError('ERR_PORT_RANGE_EXHAUSTED', `${text} ${remedy}`, {
       cause: exhausted,
       reason: 'portRangeExhausted',
       exhaustedBy: exhausted instanceof SyscallError ? exhausted.exhaustedBy : undefined,
     });
+    // At a limit, the end of any connection helps.
+    if (limitedCount === 0) rememberSearches(error, outcome.searches);
+    return error;
   }
   return failed ?? new SocketError('ERR_EGRESS_LIMIT', `${text} Raise the limit, or close connections.`);
 }

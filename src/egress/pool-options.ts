@@ -14,6 +14,11 @@ export interface EgressPoolOptions extends SourceOptions {
   readonly sources: readonly string[];
   /** How the next source is chosen. @default 'round-robin' */
   readonly strategy?: Strategy | undefined;
+  /**
+   * With the strategy 'sticky': whether a connection whose address has no port left, is at its limit, or fails goes on with
+   * the next address or source. False: it fails, or waits (`waitForLocalPort`); see `pool.addressFor`. @default true
+   */
+  readonly spill?: boolean | undefined;
   /** Maximum number of connections per source; a prefix is one source. @default no limit */
   readonly limit?: number | undefined;
   /** Maximum number of connections per address of a prefix. @default no limit */
@@ -68,6 +73,7 @@ export const POOL_DECIDES = [
 export const POOL_OPTIONS = [
   'sources',
   'strategy',
+  'spill',
   'localPortRange',
   'limit',
   'limitPerAddress',

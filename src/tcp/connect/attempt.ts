@@ -37,6 +37,7 @@ import {
   failureOf,
   familyFailure,
   otherSourceFailure,
+  searchesOfPool,
   type Failure,
 } from './failure.js';
 import type { Job } from './job.js';
@@ -245,8 +246,11 @@ export class Attempt implements HandleHooks {
       if (socket !== undefined) failures.explainNextAttempt(socket);
       failRequest(target.request, errno, this.#handle);
     };
+    const search = this.#searchOf(target);
     const wait = waitForPort(key, policy, {
-      failed: this.#searchOf(target),
+      get failed() {
+        return search ?? (last === undefined ? undefined : searchesOfPool(last.error));
+      },
       hasRef: this.#base.hasRef.call(this.#handle),
       search: () => {
         this.#state = NEW;
