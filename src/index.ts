@@ -123,7 +123,7 @@ export type {
   SentControlName,
   SentControlValues,
 } from './wire/control-messages.js';
-export type { ErrorOrigin, ExtendedError } from './wire/messages/extended-error.js';
+export type { ErrorOrigin, ExtendedError, IcmpExtensions } from './wire/messages/extended-error.js';
 export type { PacketInfo } from './wire/messages/packet-info.js';
 export type { PathMtu } from './wire/messages/path-mtu.js';
 export type { Timestamps } from './wire/messages/timestamps.js';

@@ -8,7 +8,10 @@ import { READABLE, Readiness } from '../socket/readiness.js';
 export async function readerGone(signal: AbortSignal): Promise<void> {
   const handle = new (native().Handle)();
   const output = fstatSync(STDOUT);
-  if (!canWait || (!output.isFIFO() && !output.isSocket()) || handle.duplicate(STDOUT) < 0) { await never(); return; }
+  if (!canWait || (!output.isFIFO() && !output.isSocket()) || handle.duplicate(STDOUT) < 0) {
+    await never();
+    return;
+  }
   const readiness = new Readiness(handle);
   try {
     // The end of a pipe that is written to has nothing to read: what comes is the hang-up.

@@ -5,6 +5,7 @@ import { SocketError } from '../errors.js';
 import type { EncodedOption } from '../options/access.js';
 import { rangeExhausted, refusalError } from '../source/explain.js';
 import type { Candidate, Source } from '../source/source.js';
+import { rememberSearches } from '../tcp/connect/failure.js';
 import { isWildcard } from '../wire/address-kinds.js';
 import type { Cooldowns } from './cooldowns.js';
 import { CLOSED, CONNECT, EXHAUSTED, FAILED, type EgressEvent } from './events.js';
@@ -82,6 +83,7 @@ export function* candidates({ shared, connection, request, choices }: Attempt): 
       const cooldown = shared.cooldowns.find(address, toward, performance.now());
       if (cooldown !== undefined) {
         outcome.exhausted = cooldown.error;
+        outcome.searches.push(cooldown.error);
         outcome.exhaustedCount++;
         continue;
       }
@@ -102,6 +104,8 @@ export function* candidates({ shared, connection, request, choices }: Attempt): 
 class Outcome {
   exhausted: Error | undefined;
   failed: Error | undefined;
+  /** The errors of all sources without a port. */
+  readonly searches: Error[] = [];
   exhaustedCount = 0;
   failedCount = 0;
   limitedCount = 0;
@@ -169,6 +173,7 @@ class PoolCandidate implements Candidate {
     this.#release();
     source.exhausted++;
     outcome.exhausted = error;
+    outcome.searches.push(error);
     outcome.exhaustedCount++;
     const cooldown = shared.cooldowns.add({ source, address, toward, error }, performance.now());
     if (EXHAUSTED.hasSubscribers) EXHAUSTED.publish({ ...this.#event(), error, cooldown });
@@ -223,7 +228,10 @@ function nothingLeft(shared: Shared, remote: string, outcome: Outcome): Error {
   const text = `${shared.name} has no source left toward ${remote} (${counts.join(', ')}).`;
   if (exhausted !== undefined) {
     const remedy = 'Add sources, widen the port range, or wait for a port: `waitForLocalPort: true`.';
-    return rangeExhausted(`${text} ${remedy}`, exhausted);
+    const error = rangeExhausted(`${text} ${remedy}`, exhausted);
+    // At a limit, the end of any connection helps.
+    if (limitedCount === 0) rememberSearches(error, outcome.searches);
+    return error;
   }
   if (failed !== undefined) return failed;
   if (limitedCount === 0) return new SocketError('ERR_EGRESS_NO_SOURCE', `${text} Add one.`);

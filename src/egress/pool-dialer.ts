@@ -2,7 +2,7 @@
 import { type WaitForLocalPort, waitPolicyOf } from '../ports/wait-policy.js';
 import { getDefaultAutoSelectFamily, type LookupFunction, type Socket } from 'node:net';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
-import { integer, invalidType, invalidValue, options as checkOptions, string } from '../arguments.js';
+import { boolean, integer, invalidType, invalidValue, options as checkOptions, string } from '../arguments.js';
 import { SocketError } from '../errors.js';
 import type { EncodedOption } from '../options/access.js';
 import type { Candidates, Source } from '../source/source.js';
@@ -25,11 +25,12 @@ import {
 } from './pool-options.js';
 import { PoolSource, type SourceStats } from './pool-source.js';
 import { Prefix } from './prefix.js';
-import { strategyOf, type Choose } from './strategy.js';
+import { stickyAddress, strategyOf, type Choose } from './strategy.js';
 
 export class PoolDialer implements Dialer {
   readonly name: string;
   readonly #choose: Choose;
+  readonly #isSticky: boolean;
   readonly #shared: Shared;
   readonly #template: Source;
   readonly #freebind: boolean | undefined;
@@ -46,6 +47,7 @@ export class PoolDialer implements Dialer {
     const {
       sources,
       strategy = 'round-robin',
+      spill = true,
       limit,
       limitPerAddress,
       cooldown = 1000,
@@ -54,7 +56,10 @@ export class PoolDialer implements Dialer {
       ...local
     } = options;
     this.name = name === undefined ? 'egress pool' : string('options.name', name);
-    this.#choose = strategyOf('options.strategy', strategy);
+    boolean('options.spill', spill);
+    if (!spill && strategy !== 'sticky') throw invalidValue('options.spill', spill, "it takes the strategy 'sticky'");
+    this.#choose = strategyOf('options.strategy', strategy, spill);
+    this.#isSticky = strategy === 'sticky';
     this.#template = sourceOf(local);
     this.#freebind = local.freebind;
     waitPolicyOf(waitForLocalPort);
@@ -124,6 +129,13 @@ export class PoolDialer implements Dialer {
       });
     });
     return { drained };
+  }
+
+  addressFor(egressKey: string, family: Family): string | undefined {
+    if (!this.#isSticky) {
+      throw new SocketError('ERR_INVALID_STATE', "Only with the strategy 'sticky' does a key have an address.");
+    }
+    return stickyAddress(string('egressKey', egressKey), this.#byFamily[oneOfFamilies(family)]);
   }
 
   get stats(): EgressPoolStats {
@@ -221,6 +233,11 @@ function override(ofPool: readonly EncodedOption[], own: readonly EncodedOption[
   if (own.length === 0) return ofPool;
   const replaced = new Set(own.map(({ option }) => option));
   return [...ofPool.filter(({ option }) => !replaced.has(option)), ...own];
+}
+
+function oneOfFamilies(family: unknown): Family {
+  if (family === 'ipv4' || family === 'ipv6') return family;
+  throw invalidValue('family', family, "it must be 'ipv4' or 'ipv6'");
 }
 
 function limitOf(name: string, limit: number | undefined): number {

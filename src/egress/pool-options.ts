@@ -15,6 +15,11 @@ export interface EgressPoolOptions extends SourceOptions {
   /** How the next source is chosen. @default 'round-robin' */
   readonly strategy?: Strategy | undefined;
   /**
+   * With the strategy 'sticky': whether a connection whose address has no port left, is at its limit, or fails goes on with
+   * the next address or source. False: it fails, or waits (`waitForLocalPort`); see `pool.addressFor`. @default true
+   */
+  readonly spill?: boolean | undefined;
+  /**
    * Maximum number of connections per source; a prefix is one source. Where it is reached, a connection that an agent or
    * undici keeps without a request is closed to make room. @default no limit
    */
@@ -77,6 +82,7 @@ export const POOL_DECIDES = [
 export const POOL_OPTIONS = [
   'sources',
   'strategy',
+  'spill',
   'localPortRange',
   'limit',
   'limitPerAddress',

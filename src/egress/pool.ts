@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import { object } from '../arguments.js';
 import { refuseMisspelt } from '../tcp/connect/options.js';
+import type { Family } from '../wire/families.js';
 import { Connector } from './connector.js';
 import { readEgressKey } from './egress-key.js';
 import { PoolDialer } from './pool-dialer.js';
@@ -64,6 +65,17 @@ export class EgressPool extends Connector {
    */
   removeSource(source: string): RemovedSource | undefined {
     return this.#dialer.removeSource(source);
+  }
+
+  /**
+   * The address from which the connections of a key leave, with the strategy 'sticky': always with `spill: false`, otherwise
+   * as long as it has a port toward the destination. It changes only when sources are added or removed.
+   * @param family of the destination
+   * @returns undefined if the pool has no source of this family
+   * @throws ERR_INVALID_STATE with another strategy; ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE
+   */
+  addressFor(egressKey: string, family: Family): string | undefined {
+    return this.#dialer.addressFor(egressKey, family);
   }
 
   /** What is held now and what has happened so far, by source and in total. */

@@ -43,7 +43,7 @@ export type Choice = readonly [source: PoolSource, addresses: Iterable<string>];
 export type Choose = (request: StrategyRequest, sources: readonly PoolSource[]) => Iterable<Choice>;
 
 /** A strategy with its own state. @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE */
-export function strategyOf(name: string, value: unknown): Choose {
+export function strategyOf(name: string, value: unknown, spill = true): Choose {
   switch (value) {
     case 'round-robin':
       return roundRobin();
@@ -52,7 +52,7 @@ export function strategyOf(name: string, value: unknown): Choose {
     case 'least-used':
       return leastUsed();
     case 'sticky':
-      return sticky;
+      return spill ? sticky : strictlySticky;
     default:
       if (typeof value === 'function') return asked(value as StrategyFunction);
       if (typeof value === 'string') throw invalidValue(name, value, `it must be one of ${WORDS}, or a function`);
@@ -106,6 +106,24 @@ function* sticky({ egressKey, remote }: StrategyRequest, sources: readonly PoolS
   yield start(heaviest.source);
   // The others are seldom needed, so they are only sorted when they are.
   for (const { source } of weighed.sort(heavier)) if (source !== heaviest.source) yield start(source);
+}
+
+/** Only the first address of the first source. */
+function* strictlySticky(request: StrategyRequest, sources: readonly PoolSource[]): Generator<Choice> {
+  for (const [source, addresses] of sticky(request, sources)) {
+    for (const address of addresses) {
+      yield [source, [address]];
+      return;
+    }
+  }
+}
+
+/** The address that 'sticky' tries first for a key. @param sources of one family; undefined without any */
+export function stickyAddress(egressKey: string, sources: readonly PoolSource[]): string | undefined {
+  if (sources.length === 0) return undefined;
+  const hash = hashOf(egressKey);
+  const [source] = sources.map((one) => ({ source: one, weight: weightOf(hash, one) })).sort(heavier);
+  return source?.source.prefix.at(addressNumber(hash, source.source.prefix.size));
 }
 
 interface Weighed {

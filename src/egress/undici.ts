@@ -3,6 +3,7 @@ import { type WaitForLocalPort, waitPolicyOf } from '../ports/wait-policy.js';
 import { isIP, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { connect as tlsConnect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { boolean, integer, object } from '../arguments.js';
+import { afterPoll } from '../node/after-poll.js';
 import { BoundedMap } from '../bounded-map.js';
 import { checkAccepted, dial, dialTls, type Dialer, type DialOptions, type DialTlsOptions } from './dialer.js';
 import { checkEgressKey, readEgressKey, type EgressKey } from './egress-key.js';
@@ -109,12 +110,12 @@ export function undiciConnector(dialer: Dialer, options: UndiciConnectorOptions)
       queueMicrotask(() => callback(error as Error, null));
       return;
     }
-    const timer = timeout === 0 ? undefined : setTimeout(() => socket.destroy(timeoutError(request, timeout)), timeout);
+    const limit = timeout === 0 ? undefined : afterPoll(timeout, () => socket.destroy(timeoutError(request, timeout)));
     let settled = false;
     const settle = (error?: Error): void => {
       if (settled) return;
       settled = true;
-      clearTimeout(timer);
+      limit?.clear();
       if (error !== undefined) {
         callback(error, null);
         return;

@@ -1,8 +1,9 @@
 // Netlink requests (netlink(7)), used to query the kernel for routes and sockets.
 import { native, type Handle } from '../binding.js';
-import { check, SyscallError } from '../errors.js';
+import { check, SyscallError, type FailureReason } from '../errors.js';
+import { findReason } from '../reasons/table.js';
 import { LITTLE_ENDIAN } from '../wire/byte-order.js';
-import { AF_NETLINK, ENOBUFS, MSG_PEEK, MSG_TRUNC, SOCK_RAW } from './numbers.js';
+import { AF_NETLINK, ENOBUFS, EPROTO, MSG_PEEK, MSG_TRUNC, SOCK_RAW } from './numbers.js';
 
 /** The NETLINK_* protocols of linux/netlink.h that are used here. */
 export const NETLINK_ROUTE = 0;
@@ -28,29 +29,37 @@ export interface NetlinkAnswer<T> {
   readonly consistent: boolean;
 }
 
-/**
- * Makes a row of a message's payload; undefined to leave it out. The payload is part of a larger buffer, which is
- * overwritten after the call.
- */
-export type NetlinkDecoder<T> = (buffer: DataView, start: number, end: number, type: number) => T | undefined;
+/** The messages that an answer consists of. Others, and those that are too short, are left out. */
+export interface NetlinkMessages<T> {
+  /** nlmsg_type: RTM_NEWROUTE, SOCK_DIAG_BY_FAMILY, … */
+  readonly type: number;
+  /** The size of the payload's struct, in bytes; attributes may follow it. */
+  readonly size: number;
+  /**
+   * Makes a row of a message's payload; undefined to leave it out. The payload has at least `size` bytes, and is part of a
+   * larger buffer, which is overwritten after the call. It must have no effect of its own: a dump that is lost in part or
+   * interrupted is read again.
+   */
+  decode(buffer: DataView, start: number, end: number): T | undefined;
+}
 
 /**
  * Sends a request and reads the whole answer. This does not block: the kernel has answered when sendmsg(2) returns, and
  * continues a dump in recvmsg(2). The socket is used for this request only.
- * @throws SyscallError of socket (EAFNOSUPPORT where AF_NETLINK is forbidden, EMFILE), sendmsg or recvmsg
+ * @throws SyscallError of socket (EAFNOSUPPORT where AF_NETLINK is forbidden; EMFILE and ENFILE with reason
+ * 'descriptorLimit'), sendmsg, or recvmsg (ENOBUFS if a part was lost each time, EPROTO if an error has no errno)
  */
 export function askKernel<T>(
   request: NetlinkRequest,
-  decode: NetlinkDecoder<T>,
+  messages: NetlinkMessages<T>,
   newHandle: () => Handle = () => new (native().Handle)(),
 ): NetlinkAnswer<T> {
   for (let left = MAX_ATTEMPTS - 1; ; left--) {
     const handle = newHandle(); // a socket with an unfinished dump accepts no other
-    check('socket', handle.socket(AF_NETLINK, SOCK_RAW, request.protocol), {
-      remedy: 'Querying routes and sockets needs AF_NETLINK, which this process may not use',
-    });
+    const opened = handle.socket(AF_NETLINK, SOCK_RAW, request.protocol);
+    if (opened < 0) throw new SyscallError('socket', opened, socketContext(opened));
     try {
-      const answer = askOnce(handle, request, decode);
+      const answer = askOnce(handle, request, messages);
       if (left === 0 || answer?.consistent === true) return answer ?? fail('recvmsg', ENOBUFS);
     } finally {
       handle.close();
@@ -82,8 +91,21 @@ export function* attributes(
   }
 }
 
+/** The limits of descriptors are everyone's; whatever else socket(2) fails with is about AF_NETLINK. */
+function socketContext(errno: number): {
+  readonly reason?: FailureReason | undefined;
+  readonly remedy?: string | undefined;
+} {
+  const row = findReason('socket', errno, undefined, () => false);
+  return row?.reason === 'descriptorLimit' ? { reason: row.reason, remedy: row.remedy } : { remedy: FORBIDDEN };
+}
+
 /** Undefined if a part of the answer was lost and the request has to be repeated. */
-function askOnce<T>(handle: Handle, request: NetlinkRequest, decode: NetlinkDecoder<T>): NetlinkAnswer<T> | undefined {
+function askOnce<T>(
+  handle: Handle,
+  request: NetlinkRequest,
+  messages: NetlinkMessages<T>,
+): NetlinkAnswer<T> | undefined {
   check('sendmsg', handle.sendmsg([message(request)], EMPTY, EMPTY, 0));
   const rows: T[] = [];
   let consistent = true;
@@ -100,12 +122,16 @@ function askOnce<T>(handle: Handle, request: NetlinkRequest, decode: NetlinkDeco
       const flags = datagram.getUint16(at + 6, LITTLE_ENDIAN);
       if ((flags & NLM_F_DUMP_INTR) !== 0) consistent = false;
       if (type === NLMSG_ERROR || type === NLMSG_DONE) {
-        const errno = length < HEADER_SIZE + 4 ? 0 : datagram.getInt32(at + HEADER_SIZE, LITTLE_ENDIAN);
+        const whole = length >= HEADER_SIZE + 4;
+        if (!whole && type === NLMSG_ERROR) fail('recvmsg', EPROTO);
+        const errno = whole ? datagram.getInt32(at + HEADER_SIZE, LITTLE_ENDIAN) : 0;
         return { errno: Math.min(errno, 0), rows: errno < 0 ? [] : rows, consistent };
       }
       if (type < NLMSG_MIN_TYPE) continue; // NLMSG_NOOP
-      const row = decode(datagram, at + HEADER_SIZE, at + length, type);
-      if (row !== undefined) rows.push(row);
+      if (type === messages.type && length >= HEADER_SIZE + messages.size) {
+        const row = messages.decode(datagram, at + HEADER_SIZE, at + length);
+        if (row !== undefined) rows.push(row);
+      }
       if ((flags & NLM_F_MULTI) === 0) return { errno: 0, rows, consistent };
     }
   }
@@ -148,6 +174,7 @@ function align(length: number): number {
   return (length + 3) & ~3;
 }
 
+const FORBIDDEN = 'Querying routes and sockets needs AF_NETLINK, which this process may not use';
 const MAX_ATTEMPTS = 3;
 const SEQUENCE = 1; // each socket makes one request only
 

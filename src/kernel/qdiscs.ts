@@ -12,9 +12,7 @@ export interface Qdisc {
 /** All queueing disciplines, including nested ones (mq). @throws SyscallError of socket if AF_NETLINK is forbidden */
 export function qdiscs(): readonly Qdisc[] {
   const request = { protocol: NETLINK_ROUTE, type: RTM_GETQDISC, dump: true, body: new Uint8Array(TCMSG_SIZE) };
-  return askKernel(request, (buffer, start, end, type) =>
-    type === RTM_NEWQDISC ? decode(buffer, start, end) : undefined,
-  ).rows;
+  return askKernel(request, { type: RTM_NEWQDISC, size: TCMSG_SIZE, decode }).rows;
 }
 
 /** Devices whose queueing discipline sends a packet at its transmit time (SO_TXTIME); all others ignore it. */

@@ -4,6 +4,7 @@ import {
   AF_INET6,
   EACCES,
   EAFNOSUPPORT,
+  EPROTO,
   EHOSTUNREACH,
   EINVAL,
   ENETUNREACH,
@@ -42,7 +43,8 @@ export interface Route {
  *
  * @param address a literal, with `%zone` for an IPv6 link-local one; or an Endpoint, whose `address` is used
  * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE (not an IP address, unknown interface); SyscallError of socket if
- * AF_NETLINK is forbidden
+ * AF_NETLINK is forbidden, or no descriptor is left (EMFILE, ENFILE: reason 'descriptorLimit'); SyscallError of recvmsg
+ * if the kernel's answer is lost (ENOBUFS) or has no route in it (EPROTO)
  */
 export function isLocal(address: string | { readonly address: string }): boolean {
   return routeTo(address).type === 'local';
@@ -79,13 +81,14 @@ export function routeTo(address: string | { readonly address: string }, flow: Fl
     if (port !== undefined) body.push(attribute(RTA_IP_PROTO, UDP), attribute(type, bigEndian16(port)));
   }
   const request = { protocol: NETLINK_ROUTE, type: RTM_GETROUTE, dump: false, body: Buffer.concat(body) };
-  const { errno, rows } = askKernel(request, (buffer, start, end, type) =>
-    type === RTM_NEWROUTE ? decode(buffer, start, end) : undefined,
-  );
+  const { errno, rows } = askKernel(request, { type: RTM_NEWROUTE, size: RTMSG_SIZE, decode });
   if (errno !== 0 && !UNROUTED.includes(errno)) {
     throw new SyscallError('sendmsg', errno, { remedy: 'The kernel did not answer the route lookup' });
   }
-  return rows[0] ?? { ...NO_ROUTE, errno };
+  if (errno !== 0) return { ...NO_ROUTE, errno };
+  const [row] = rows;
+  if (row === undefined) throw new SyscallError('recvmsg', EPROTO, { remedy: 'The kernel sent no route' });
+  return row;
 }
 
 function parse(given: string | { readonly address: string }): { family: number; bytes: Uint8Array; zone: number } {
@@ -109,9 +112,10 @@ function decode(buffer: DataView, start: number, end: number): Route {
   const family = buffer.getUint8(start);
   let out = 0;
   let source: string | undefined;
-  for (const { type, at } of attributes(buffer, start + RTMSG_SIZE, end)) {
-    if (type === RTA_OIF) out = buffer.getUint32(at, LITTLE_ENDIAN);
-    else if (type === RTA_PREFSRC) {
+  for (const { type, at, length } of attributes(buffer, start + RTMSG_SIZE, end)) {
+    if (type === RTA_OIF && length >= 4) {
+      out = buffer.getUint32(at, LITTLE_ENDIAN);
+    } else if (type === RTA_PREFSRC && length >= (family === AF_INET ? 4 : 16)) {
       const bytes = new Uint8Array(buffer.buffer, buffer.byteOffset);
       source = family === AF_INET ? readIPv4(bytes, at) : readIPv6(bytes, at);
     }

@@ -4,7 +4,7 @@ import { isIPv4 } from 'node:net';
 import { SyscallError } from '../errors.js';
 import { isMapped, readIPv4, readIPv6, withoutZone, writeIPv4, writeIPv6 } from '../wire/address.js';
 import { LITTLE_ENDIAN } from '../wire/byte-order.js';
-import { askKernel, attribute, NETLINK_SOCK_DIAG, type NetlinkDecoder } from './netlink.js';
+import { askKernel, attribute, NETLINK_SOCK_DIAG } from './netlink.js';
 import { procSockets } from './proc-tcp.js';
 import { SOCKET_STATES, type SocketFilter, type SocketName, type SocketRow, type SocketState } from './socket-row.js';
 import { AF_INET, AF_INET6, ENOENT, IPPROTO_TCP, IPPROTO_UDP } from './numbers.js';
@@ -38,17 +38,31 @@ export type SocketVisitor = (port: number, state: SocketState, waitsMs: number, 
  * @throws as tcpSockets
  */
 export function visitSockets(filter: SocketFilter, visit: SocketVisitor): void {
+  for (const { port, state, waitsMs, device } of heldPorts(filter)) visit(port, state, waitsMs, device);
+}
+
+/** What is visited, complete before the first visit: a dump may be lost halfway and read again, or from /proc. */
+function heldPorts(filter: SocketFilter): readonly HeldPort[] {
   try {
-    diagSockets(filter, (buffer, at) => {
-      const waitsMs = buffer.getUint8(at + 2) === TIMER_TIME_WAIT ? buffer.getUint32(at + 52, LITTLE_ENDIAN) : Infinity;
-      visit(buffer.getUint16(at + 4), stateAt(buffer, at), waitsMs, buffer.getUint32(at + 40, LITTLE_ENDIAN));
-      return undefined;
-    });
+    return diagSockets(filter, (buffer, at) => ({
+      port: buffer.getUint16(at + 4),
+      state: stateAt(buffer, at),
+      waitsMs: buffer.getUint8(at + 2) === TIMER_TIME_WAIT ? buffer.getUint32(at + 52, LITTLE_ENDIAN) : Infinity,
+      device: buffer.getUint32(at + 40, LITTLE_ENDIAN),
+    }));
   } catch (error) {
-    for (const { local, state, timeWait, timerMs } of withoutDiag(filter, error)) {
-      visit(local.port, state, timeWait ? timerMs : Infinity, 0);
-    }
+    return withoutDiag(filter, error).map(({ local, state, timeWait, timerMs }) => ({
+      port: local.port,
+      ...{ state, waitsMs: timeWait ? timerMs : Infinity, device: 0 },
+    }));
   }
+}
+
+interface HeldPort {
+  readonly port: number;
+  readonly state: SocketState;
+  readonly waitsMs: number;
+  readonly device: number;
 }
 
 function withoutDiag(filter: SocketFilter, error: unknown): SocketRow[] {
@@ -58,12 +72,11 @@ function withoutDiag(filter: SocketFilter, error: unknown): SocketRow[] {
 }
 
 function diagSockets<T>(filter: SocketFilter, decoder: (buffer: DataView, at: number) => T | undefined): T[] {
-  const select: NetlinkDecoder<T> = (buffer, start, end, type) =>
-    type === SOCK_DIAG_BY_FAMILY && end - start >= MESSAGE_SIZE ? decoder(buffer, start) : undefined;
+  const messages = { type: SOCK_DIAG_BY_FAMILY, size: MESSAGE_SIZE, decode: decoder };
   const rows: T[] = [];
   for (const family of [AF_INET, AF_INET6]) {
     const request = { protocol: NETLINK_SOCK_DIAG, type: SOCK_DIAG_BY_FAMILY, dump: true, body: body(family, filter) };
-    const answer = askKernel(request, select);
+    const answer = askKernel(request, messages);
     // Each family has its own handler, and IPv6 may be missing.
     if (answer.errno !== 0 && !(family === AF_INET6 && answer.errno === ENOENT)) {
       throw new SyscallError('sendmsg', answer.errno);

@@ -1,16 +1,20 @@
 // Waiting for a local port. A failed search blocks the event loop for 3-4 ms (it tries every port of the range), so callers
 // that need the same ports share one queue, and only the first in it searches.
+import { afterPoll, type TimeLimit } from '../node/after-poll.js';
 import type { FailedSearch } from './evidence.js';
 import { recentExhaustion } from './recent.js';
-import { searchPauses } from './search-pauses.js';
+import { searchPauses, type SearchPause } from './search-pauses.js';
 import type { WaitPolicy } from './wait-policy.js';
 
 /** A caller that waits. */
 export interface Waiter {
   /** Whether waiting keeps the process alive. */
   readonly hasRef: boolean;
-  /** The failed search; undefined if there are several, as in a pool. */
-  readonly failed: FailedSearch | undefined;
+  /**
+   * The searches that failed last: several for a pool, where the wait ends when none of them can succeed in time. Undefined
+   * if not known, or if something else than a port is waited for as well.
+   */
+  readonly failed: FailedSearch | readonly FailedSearch[] | undefined;
   /**
    * Tries to connect. Returns false if there is still no port; true if it has one or failed for another reason, which ends
    * the wait.
@@ -42,8 +46,10 @@ export function waitForPort(key: unknown, { timeout }: WaitPolicy, waiter: Waite
 class Line {
   readonly #key: unknown;
   /** The waiting callers in order of arrival, with their deadlines. */
-  readonly #waiting = new Map<Waiter, { readonly timer: NodeJS.Timeout; readonly until: number }>();
+  readonly #waiting = new Map<Waiter, { readonly limit: TimeLimit; readonly until: number }>();
   readonly #pause = searchPauses({ explain: recentExhaustion });
+  /** For a pool, by source address. */
+  readonly #pauses = new Map<string | undefined, SearchPause>();
   /** The number of searches that failed in a row. */
   #failures = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -53,24 +59,24 @@ class Line {
   }
 
   join(waiter: Waiter, timeout: number): Wait {
-    const timer = setTimeout(() => {
+    const limit = afterPoll(timeout, () => {
       this.#leave(waiter);
       waiter.expire();
-    }, timeout);
-    if (!waiter.hasRef) timer.unref();
-    this.#waiting.set(waiter, { timer, until: performance.now() + timeout });
+    });
+    if (!waiter.hasRef) limit.unref();
+    this.#waiting.set(waiter, { limit, until: performance.now() + timeout });
     if (this.#waiting.size === 1) this.#next(waiter);
     return {
       end: () => {
         this.#leave(waiter);
       },
-      ref: () => void timer.ref(),
-      unref: () => void timer.unref(),
+      ref: () => limit.ref(),
+      unref: () => limit.unref(),
     };
   }
 
   #leave(waiter: Waiter): void {
-    clearTimeout(this.#waiting.get(waiter)?.timer);
+    this.#waiting.get(waiter)?.limit.clear();
     this.#waiting.delete(waiter);
     if (this.#waiting.size > 0) return;
     clearTimeout(this.#timer);
@@ -92,12 +98,29 @@ class Line {
   }
 
   #next(first: Waiter): void {
+    const { failed } = first;
     const pause =
-      first.failed === undefined
+      failed === undefined
         ? Math.min(FIRST_PAUSE_MS * 2 ** Math.min(this.#failures, 16), MAX_PAUSE_MS)
-        : this.#pause(first.failed, this.#failures, this.#left());
+        : isList(failed)
+          ? this.#pauseOfPool(failed)
+          : this.#pause(failed, this.#failures, this.#left());
     if (pause === undefined) this.#giveUp();
     else this.#after(pause);
+  }
+
+  /** The shortest pause of the sources; undefined if none of them can have a free port in time. */
+  #pauseOfPool(failed: readonly FailedSearch[]): number | undefined {
+    let least: number | undefined;
+    for (const search of failed) {
+      let pauseOf = this.#pauses.get(search.local);
+      if (pauseOf === undefined) {
+        this.#pauses.set(search.local, (pauseOf = searchPauses({ explain: recentExhaustion })));
+      }
+      const pause = pauseOf(search, this.#failures, this.#left());
+      if (pause !== undefined) least = Math.min(least ?? Infinity, pause);
+    }
+    return least;
   }
 
   /** No port can become free in time: gives up for all callers. In a separate turn, since `join` has not returned yet. */
@@ -121,6 +144,10 @@ class Line {
       this.#turn();
     }, milliseconds).unref();
   }
+}
+
+function isList(failed: FailedSearch | readonly FailedSearch[]): failed is readonly FailedSearch[] {
+  return Array.isArray(failed);
 }
 
 const lines = new Map<unknown, Line>();

@@ -3,6 +3,7 @@
 import type { Handle } from '../binding.js';
 import { AbortError } from '../errors.js';
 import { WRITABLE, type Readiness } from '../socket/readiness.js';
+import { afterPoll } from '../node/after-poll.js';
 import { takeError } from '../kernel/int-option.js';
 import { EINPROGRESS, ETIMEDOUT } from '../kernel/numbers.js';
 
@@ -17,20 +18,19 @@ export async function handshake(
   const sent = handle.sendmsg([NOTHING], NOTHING, NOTHING, 0);
   if (sent < 0 && sent !== EINPROGRESS) return sent;
   const deadline = new AbortController();
-  const timer =
-    timeout === 0
-      ? undefined
-      : setTimeout(() => {
-          deadline.abort(TIMED_OUT);
-        }, timeout);
+  const limit = timeout === 0 ? undefined : afterPoll(timeout, () => deadline.abort(TIMED_OUT));
+  // Not AbortSignal.any: what it makes is kept by a long-lived signal until the next garbage collection, or longer.
+  const abort = (): void => deadline.abort(signal?.reason);
+  signal?.addEventListener('abort', abort, { once: true });
   try {
-    await readiness.wait(WRITABLE, signal === undefined ? deadline.signal : AbortSignal.any([signal, deadline.signal]));
+    await readiness.wait(WRITABLE, deadline.signal);
   } catch (error) {
     // Whichever came first: `signal` was checked before the wait, so an abort is reported by `error`.
     if (error instanceof AbortError && error.cause === TIMED_OUT) return ETIMEDOUT;
     throw error;
   } finally {
-    clearTimeout(timer);
+    limit?.clear();
+    signal?.removeEventListener('abort', abort);
   }
   return takeError(handle);
 }

@@ -1,5 +1,6 @@
 // UdpCore: combines the parts of a UdpSocket (readiness, receiver, sender, replies, error queue) over one Handle. UdpSocket
 // is its public interface.
+import { AsyncResource } from 'node:async_hooks';
 import { askedOf, forBind } from '../source/asked.js';
 import { callError } from '../source/explain.js';
 import { canWait, type Handle } from '../binding.js';
@@ -11,7 +12,7 @@ import { localEndpoint, portAssigned } from '../options/local-endpoint.js';
 import { steeringOf } from '../options/reuse-port.js';
 import { Readiness, READABLE, WRITABLE } from '../socket/readiness.js';
 import { notAborted } from '../socket/waiters.js';
-import { type Endpoint, UNSPECIFIED } from '../wire/endpoint.js';
+import { Endpoint, UNSPECIFIED } from '../wire/endpoint.js';
 import type { Family } from '../wire/families.js';
 import type { SocketState } from './descriptor.js';
 import type { UdpEmitter, UdpSocketEvents } from './emitter.js';
@@ -49,6 +50,8 @@ export class UdpCore {
   readonly #errors: ErrorEntries | undefined;
   /** The program that bind attaches to the reuseport group. */
   readonly #steering: readonly BpfInstruction[] | undefined;
+  /** The async context in which the socket was created: its handlers run in it, as dgram's do. */
+  readonly #context = new AsyncResource('UDPSOCKET');
   #emitter: UdpEmitter | undefined;
   #bound: boolean;
   #remote: Endpoint | undefined;
@@ -64,11 +67,11 @@ export class UdpCore {
     this.handle = handle;
     this.features = features;
     this.#bound = state.bound;
-    this.#remote = state.remote;
+    this.#remote = state.remote && (peerOf(handle) ?? state.remote);
     this.#steering = steeringOf(options.reusePort);
     this.readiness = new Readiness(handle, {
-      onReadable: () => this.receiver.onReadable(),
-      onError: () => this.receiver.onError(),
+      onReadable: () => this.#context.runInAsyncScope(() => this.receiver.onReadable()),
+      onError: () => this.#context.runInAsyncScope(() => this.receiver.onError()),
     });
     if (features.found.errorQueue.on) {
       this.#errors = new ErrorEntries({ handle, wanted: (wanted) => this.readiness.watchErrors(wanted) });
@@ -78,6 +81,7 @@ export class UdpCore {
       {
         handle,
         readiness: this.readiness,
+        inContext: (callback) => this.#context.runInAsyncScope(callback),
         onBatch: (batch) => this.#emitter?.emit('batch', batch),
         onMessage: (data, info) => this.#emitter?.emit('message', data, info),
         onPendingError: (error) => this.#emit('pendingError', error),
@@ -164,7 +168,7 @@ export class UdpCore {
     if (result < 0)
       throw callError('connect', result, { ...askedOf(this.handle, udpAsked(this.family)), remote }, { ends: remote });
     this.#bound = bound;
-    this.#remote = remote;
+    this.#remote = peerOf(this.handle) ?? remote;
     this.replier.moved();
   }
 
@@ -224,7 +228,8 @@ export class UdpCore {
 
   /** Emits an event that was scheduled for a later turn, unless the socket has been closed: 'close' is the last event. */
   #emit<E extends keyof UdpSocketEvents>(event: E, ...args: UdpSocketEvents[E]): void {
-    if (this.#closed === undefined) this.#emitter?.emit(event, ...(args as never));
+    if (this.#closed !== undefined) return;
+    this.#context.runInAsyncScope(() => this.#emitter?.emit(event, ...(args as never)));
   }
 
   #close(): Promise<void> {
@@ -245,4 +250,11 @@ export class UdpCore {
   }
 }
 
+/** getpeername(2), which differs from the address that was asked for if that is 0.0.0.0 or ::. */
+function peerOf(handle: Handle): Endpoint | undefined {
+  const length = handle.getpeername(name);
+  return length < 0 ? undefined : Endpoint.decode(name, length);
+}
+
+const name = new Uint8Array(28); // struct sockaddr_in6
 const NEW: SocketState = { bound: false, remote: undefined };

@@ -5,6 +5,8 @@ import { EMSGSIZE, MSG_ERRQUEUE } from '../kernel/numbers.js';
 import { LITTLE_ENDIAN } from '../wire/byte-order.js';
 import { decodeControl } from '../wire/control.js';
 import { Endpoint, SOCKADDR_SIZE } from '../wire/endpoint.js';
+import type { ExtendedError } from '../wire/messages/extended-error.js';
+import type { Timestamps } from '../wire/messages/timestamps.js';
 import type { ErrorQueueStats, NetworkError } from './error-queue.js';
 
 /** What the error queue needs of its socket. */
@@ -84,18 +86,20 @@ export class ErrorEntries {
 
 function decode(length: number): NetworkError | undefined {
   const [nameLength, controlLength] = [view.getUint32(0, LITTLE_ENDIAN), view.getUint32(4, LITTLE_ENDIAN)];
+  let extended: ExtendedError | undefined;
+  let timestamps: Timestamps | undefined;
   for (const message of decodeControl(control, controlLength)) {
-    if (message.type !== 'IP_RECVERR' && message.type !== 'IPV6_RECVERR') continue;
-    const extended = message.value;
-    const { code, errno, origin, type, icmpCode, info, offender } = extended;
-    return {
-      ...{ code, errno, origin, type, icmpCode, offender, extended },
-      mtu: errno === EMSGSIZE ? info : undefined,
-      destination: Endpoint.decode(name, Math.min(nameLength, SOCKADDR_SIZE)),
-      data: Buffer.from(data.subarray(0, length)),
-    };
+    if (message.type === 'IP_RECVERR' || message.type === 'IPV6_RECVERR') extended = message.value;
+    else if (message.type === 'SCM_TIMESTAMPING') timestamps = message.value;
   }
-  return undefined;
+  if (extended === undefined) return undefined;
+  const { code, errno, origin, type, icmpCode, info, offender } = extended;
+  return {
+    ...{ code, errno, origin, type, icmpCode, offender, timestamps, extended },
+    mtu: errno === EMSGSIZE ? info : undefined,
+    destination: Endpoint.decode(name, Math.min(nameLength, SOCKADDR_SIZE)),
+    data: Buffer.from(data.subarray(0, length)),
+  };
 }
 
 const MAX_KEPT = 128;

@@ -3,6 +3,7 @@ import { SocketError } from '../errors.js';
 import type { AsyncItems } from './items.js';
 import type { Endpoint } from '../wire/endpoint.js';
 import type { ErrorOrigin, ExtendedError } from '../wire/messages/extended-error.js';
+import type { Timestamps } from '../wire/messages/timestamps.js';
 import type { ErrorEntries } from './error-entries.js';
 import { make } from './internal.js';
 
@@ -26,6 +27,12 @@ export interface NetworkError {
   readonly destination: Endpoint | undefined;
   /** The data of the datagram, as far as the ICMP message includes it; at most 1500 bytes. A copy. */
   readonly data: Buffer;
+  /**
+   * With `origin` 'timestamping' (SO_TIMESTAMPING with TX_*): when the datagram was transmitted, in nanoseconds. Which
+   * datagram: `extended.data` is its number with OPT_ID, counted from 0. Which event: `extended.info` is 0 for the
+   * transmission (SCM_TSTAMP_SND), 1 for TX_SCHED.
+   */
+  readonly timestamps: Timestamps | undefined;
   /** All fields that the kernel reported, for origins that are not errors. */
   readonly extended: ExtendedError;
 }

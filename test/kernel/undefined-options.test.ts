@@ -96,6 +96,7 @@ test('undefined options of listen, connect and a pool mean the default', async (
   const poolNothing: Nothing<EgressPoolOptions> = {
     ...{
       strategy: undefined,
+      spill: undefined,
       limit: undefined,
       limitPerAddress: undefined,
       cooldown: undefined,

@@ -67,7 +67,11 @@ class FakeKernel {
 
   ask(request: NetlinkRequest): NetlinkAnswer<number> {
     try {
-      return askKernel(request, (buffer, start) => buffer.getUint32(start, LITTLE_ENDIAN), this.newHandle);
+      return askKernel(
+        request,
+        { type: ROW, size: 4, decode: (buffer, start) => buffer.getUint32(start, LITTLE_ENDIAN) },
+        this.newHandle,
+      );
     } finally {
       expect(this.open).toBe(0);
     }
@@ -195,6 +199,38 @@ test('netlink throws the error of socket() if AF_NETLINK is forbidden', () => {
   const error = thrown(() => kernel.ask(ONE));
   expect(error).toMatchObject({ code: 'EAFNOSUPPORT', syscall: 'socket' });
   expect(error.message).toContain('AF_NETLINK');
+});
+
+test.each([
+  [-24, 'EMFILE'],
+  [-23, 'ENFILE'],
+])(
+  'netlink without a descriptor (%i) throws %s and says that none is left, not that AF_NETLINK is forbidden',
+  (socket, code) => {
+    const error = thrown(() => new FakeKernel([], { socket }).ask(ONE));
+    expect(error).toMatchObject({ code, syscall: 'socket', reason: 'descriptorLimit' });
+    expect(error.message).not.toContain('AF_NETLINK');
+  },
+);
+
+test('a message that is shorter than its struct, or of another type, is left out', () => {
+  const kernel = new FakeKernel([
+    [
+      datagram(
+        message(ROW, 1),
+        message(ROW, 0, MULTI, 1, 3),
+        message(ROW, 0, MULTI, 1, 0),
+        message(ROW + 1, 5),
+        message(DONE, 0),
+      ),
+    ],
+  ]);
+  expect(kernel.ask(DUMP)).toEqual({ errno: 0, rows: [1], consistent: true });
+});
+
+test('an error message without an errno is EPROTO, not success', () => {
+  const kernel = new FakeKernel([[datagram(message(ERROR, 0, 0, 1, 0))]]);
+  expect(thrown(() => kernel.ask(ONE))).toMatchObject({ code: 'EPROTO', syscall: 'recvmsg' });
 });
 
 test('netlink throws if the request cannot be sent, and closes the socket', () => {

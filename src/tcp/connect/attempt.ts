@@ -52,6 +52,7 @@ import {
   failureOf,
   familyFailure,
   otherSourceFailure,
+  searchesOfPool,
   selfFailure,
   type Failure,
 } from './failure.js';
@@ -306,8 +307,11 @@ export class Attempt implements HandleHooks {
   /** Waits for a port. For Node the attempt is in progress: its request is completed by a later connect, or here. */
   #waitFor(key: unknown, policy: WaitPolicy, failed: Failure | undefined, target: ConnectTarget): void {
     let last = failed;
+    const search = this.#searchOf(target);
     const wait = waitForPort(key, policy, {
-      failed: this.#searchOf(target),
+      get failed() {
+        return search ?? (last === undefined ? undefined : searchesOfPool(last.error));
+      },
       hasRef: this.#base.hasRef.call(this.#handle),
       search: () => {
         this.#state = NEW;

@@ -93,3 +93,18 @@ export function endpointOrNone({ address, port }: Remote): Endpoint | undefined 
 }
 
 const searches = new WeakMap<object, FailedSearch>();
+
+/** Of the error of a pool: the searches that the kernel refused for its sources. @param errors of callFailure */
+export function rememberSearches(error: Error, errors: readonly Error[]): void {
+  if (errors.length > MAX_SEARCHES) return; // finding out what holds the ports of each takes too long
+  const found = errors.map((one) => searches.get(one));
+  if (found.every((search) => search !== undefined)) searchesOfPools.set(error, found);
+}
+
+/** Undefined if not all are known, or there are many. */
+export function searchesOfPool(error: Error): readonly FailedSearch[] | undefined {
+  return searchesOfPools.get(error);
+}
+
+const searchesOfPools = new WeakMap<Error, readonly FailedSearch[]>();
+const MAX_SEARCHES = 8;

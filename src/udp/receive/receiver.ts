@@ -43,6 +43,8 @@ export interface ReceiverOptions extends ArenaShape {
 export interface ReceiverContext {
   readonly handle: Handle;
   readonly readiness: Readiness;
+  /** Calls in the async context in which the socket was created. */
+  inContext(callback: () => void): void;
   onBatch(batch: ReceivedBatch): void;
   onMessage(data: Buffer, info: MessageInfo): void;
   onPendingError(error: SyscallError): void;
@@ -346,7 +348,7 @@ export class Receiver {
       if (this.#consumer === 'iterator') {
         this.#iteratorTurn = new Turn(MESSAGES_PER_LOOK);
         this.#iterator?.deliver();
-      } else this.onReadable();
+      } else this.#context.inContext(() => this.onReadable());
     });
   }
 

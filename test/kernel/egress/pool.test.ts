@@ -11,6 +11,7 @@ import {
   type EgressConnectOptions,
   type SocketErrorCode,
 } from '../../../src/index.js';
+import { tcpSockets } from '../../../src/kernel/sock-diag.js';
 import { setSysctl } from '../../support/sysctl.js';
 import { closedPort } from '../../support/sockets.js';
 import { closeAll, failed, opened, resolving, Sockets, witness } from '../../support/egress.js';
@@ -355,6 +356,27 @@ describe('exhaustion of an EgressPool', () => {
     expect(performance.now() - closed).toBeLessThan(5000);
     expect(performance.now() - closed).toBeGreaterThan(50);
     expect(waiting.localAddress).toBe(A);
+  });
+
+  test('a wait for ports whose TIME-WAIT outlasts the timeout ends at once, as that of connect()', async () => {
+    using _ = setSysctl('net.ipv4.tcp_tw_reuse', 0);
+    await using server = await witness('127.0.0.1', (socket) => socket.resume());
+    const to = { host: '127.0.0.1', port: server.port };
+    const pool = new EgressPool({
+      ...{ sources: [A, B], localPortRange: [40_010, 40_010] as const },
+      waitForLocalPort: { timeout: 20_000 },
+    });
+    for (let i = 0; i < 2; i++) {
+      const socket = await opened(pool, to);
+      socket.resume().end();
+      await once(socket, 'close');
+    }
+    const remote = { address: to.host, port: to.port };
+    await until(() => tcpSockets({ remote }).rows.every(({ state }) => state === 'TIME_WAIT'));
+    const from = performance.now();
+    const error = await failed(pool, to);
+    expect(error).toMatchObject({ code: 'ERR_PORT_RANGE_EXHAUSTED', reason: 'portRangeExhausted' });
+    expect(performance.now() - from).toBeLessThan(5000);
   });
 
   test('after the cooldown a port that another pool has freed is found', async () => {
@@ -786,7 +808,7 @@ test('the internal members of pools and connectors cannot be reached', () => {
       ? []
       : [...Object.getOwnPropertyNames(object), ...names(Object.getPrototypeOf(object) as object | null)];
   const shared = ['createConnection', 'connectTls', 'httpAgent', 'httpsAgent', 'undiciConnector', 'socket'];
-  const ofPool = ['name', 'connect', 'sources', 'addSource', 'removeSource', 'stats'];
+  const ofPool = ['name', 'connect', 'sources', 'addSource', 'addressFor', 'removeSource', 'stats'];
   expect(new Set(names(pool))).toEqual(new Set(['constructor', ...shared, ...ofPool]));
   expect(new Set(names(connector({ localAddress: A })))).toEqual(new Set(['constructor', ...shared]));
 });

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import * as http from 'node:http';
 import * as http2 from 'node:http2';
 import * as https from 'node:https';
-import { connect, type Server, type Socket } from 'node:net';
+import { connect, type AddressInfo, type Server, type Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { Agent, Client, fetch, Pool, ProxyAgent } from 'undici';
@@ -128,6 +128,23 @@ test('undiciConnector passes what an egressKey function throws to the callback',
     expect(await rejection(client.request({ path: '/', method: 'GET' }))).toMatchObject(error);
     await client.destroy();
   }
+});
+
+test('undiciConnector does not time out a connection that was established while the event loop was blocked', async () => {
+  const server = http.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const pool = new EgressPool({ sources: [A] });
+  const connectTo = pool.undiciConnector({ timeout: 20 });
+  const [error, socket] = await new Promise<[Error | null, Socket | null]>((resolve) => {
+    connectTo({ hostname: '127.0.0.1', protocol: 'http:', port: String(port) }, (...result) => resolve(result));
+    for (const end = performance.now() + 60; performance.now() < end;); // the kernel completes the handshake
+  });
+  expect(error).toBeNull();
+  socket?.destroy();
+  server.close();
+  await once(server, 'close');
+  await until(() => pool.stats.held === 0);
 });
 
 test('undiciConnector waits for a local port with waitForLocalPort', async () => {

@@ -31,7 +31,7 @@ const late = Object.entries<OptionRow>(OPTIONS).filter(([, row]) => row.late ===
 test('every option with `late` has a test in this file', () => {
   expect(late.map(([name]) => name)).toEqual(['IP_BIND_ADDRESS_NO_PORT', 'IP_LOCAL_PORT_RANGE']);
   const connected = Object.entries<OptionRow>(OPTIONS).filter(([, row]) => row.late === 'connected');
-  expect(connected.map(([name]) => name)).toEqual(['TCP_MAXSEG']);
+  expect(connected.map(([name]) => name)).toEqual(['TCP_MAXSEG', 'TCP_SYNCNT', 'TCP_DEFER_ACCEPT', 'TCP_SAVE_SYN']);
 });
 
 describe.each(late)('%s by name', (name, row) => {
@@ -280,3 +280,42 @@ function deferred(): NativeSocket {
   socket.connect('127.0.0.1:9');
   return socket;
 }
+
+describe.each([
+  ['TCP_SYNCNT', 7, 3],
+  ['TCP_DEFER_ACCEPT', 9, 1],
+  ['TCP_SAVE_SYN', 27, 1],
+] as const)('%s', (name, number, value) => {
+  test.each(['ipv4', 'ipv6'] as const)(
+    `${name} over %s is too late on a connection, on both of its ends`,
+    async (family) => {
+      using pair = await tcpPair(family);
+      for (const target of [pair.client, pair.server, pair.client.fd]) {
+        expect(codeOf(() => set(target, name, value))).toBe('ERR_OPTION_TOO_LATE');
+      }
+      setOption(pair.client, { level: 6, name: number }, value); // the kernel accepts it
+    },
+  );
+
+  test(`${name} is in time on a new socket, a bound one, a listener and a reservation`, () => {
+    using fresh = tcp('ipv4');
+    using open = bound('stream', 'ipv4');
+    using listener = listening();
+    using reserved = deferred();
+    for (const target of [fresh, open, listener, reserved])
+      expect(codeOf(() => set(target, name, value))).toBeUndefined();
+  });
+});
+
+test('TCP_SAVE_SYN set on an accepted socket in raw form saves no SYN; set on its listener it does', async () => {
+  using pair = await tcpPair('ipv4');
+  setOption(pair.server, { level: 6, name: 27 }, 1);
+  expect(getOption(pair.server, 'TCP_SAVED_SYN')).toHaveLength(0);
+  setOption(pair.listener, 'TCP_SAVE_SYN', 1);
+  using client = tcp('ipv4');
+  client.connect(pair.listener.local);
+  await client.connected();
+  await pair.listener.readable();
+  using server = pair.listener.accept()!.socket;
+  expect(getOption(server, 'TCP_SAVED_SYN').length).toBeGreaterThan(0);
+});

@@ -1,7 +1,7 @@
 // activate(): the plain handshake from a reserved port: its result, its failures, and that the port is free afterwards.
 import { once, getEventListeners } from 'node:events';
 import { connect, Socket } from 'node:net';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { getOption, type PortReservation, reserve, reserveMany, type ReserveOptions } from '../../../src/index.js';
 import { runNode } from '../../support/child.js';
 import { expectNoNewFds } from '../../support/fds.js';
@@ -133,6 +133,27 @@ describe.each(BOTH)('activate() over $family', (addresses) => {
       expect(error).toMatchObject({ name: 'AbortError', code: 'ABORT_ERR' });
       expect(error.cause).toBe(reason);
     });
+  });
+
+  test('activate() resolves if the connection was established while the event loop was blocked beyond `timeout`', async () => {
+    await using server = await serve(addresses.loopback);
+    const activated = reserve({ remote: server }).activate({ timeout: 5 });
+    for (const until = performance.now() + 30; performance.now() < until;);
+    const socket = await activated;
+    expect(socket.remotePort).toBe(server.port);
+    await closed(socket);
+  });
+
+  test('activate() leaves no listener and no dependent signal on a signal that outlives it', async () => {
+    await using server = await serve(addresses.loopback);
+    const controller = new AbortController();
+    const any = vi.spyOn(AbortSignal, 'any');
+    for (let i = 0; i < 3; i++) {
+      await closed(await reserve({ remote: server }).activate({ signal: controller.signal, timeout: 5000 }));
+    }
+    expect(any).not.toHaveBeenCalled();
+    any.mockRestore();
+    expect(getEventListeners(controller.signal, 'abort')).toEqual([]);
   });
 
   test('activate() rejects with AbortError when aborted while connecting, and frees the port', async () => {

@@ -63,6 +63,11 @@ export const TCP_CALLS = [
     },
   },
   {
+    name: 'pool.addressFor',
+    call: ({ EgressPool }) =>
+      assert.equal(new EgressPool({ sources: [SOURCE], strategy: 'sticky' }).addressFor('key', 'ipv4'), SOURCE),
+  },
+  {
     name: 'pool.connect',
     call: (library) =>
       closing(async (onEnd) => {
