@@ -1,6 +1,6 @@
 // A user's project: an empty folder, on a machine with a home of its own, whose PATH has nothing but the programs that are given.
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +11,14 @@ const TIME_LIMIT = 180_000;
 /** Settings of the developer and of the npm that runs the script, which a user does not have. */
 const NOT_OF_A_USER = /^(npm_|NODE_|XDG_|LINUX_SOCKETS_|YARN_|PNPM_|GITHUB_|CI$|INIT_CWD$)/i;
 const registry = spawnSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8' }).stdout?.trim();
+
+/**
+ * @typedef {object} Outcome
+ * @property {boolean} ok exit code 0
+ * @property {string} stdout
+ * @property {string} stderr
+ * @property {string} report the command, all that it printed, and how it ended
+ */
 
 /** The program of the README's first example, and what it must print. */
 export const FIRST_EXAMPLE = {
@@ -57,11 +65,24 @@ export class Project {
     writeFileSync(join(this.directory, file), text);
   }
 
+  /** Installs the package without a package manager, and without its dependency, which only its command needs. */
+  unpack() {
+    const installed = join(this.directory, 'node_modules/linux-sockets');
+    mkdirSync(installed, { recursive: true });
+    spawnSync('tar', ['xzf', join(this.directory, this.tarball), '-C', installed, '--strip-components=1']);
+  }
+
+  /** Makes packages that were fetched available to the project. @param {string} modules their node_modules */
+  link(modules) {
+    for (const name of readdirSync(modules).filter((entry) => !entry.startsWith('.')))
+      symlinkSync(join(modules, name), join(this.directory, 'node_modules', name));
+  }
+
   /**
    * @param {string} program a path, or a name in PATH
    * @param {readonly string[]} args
    * @param {NodeJS.ProcessEnv} [env] on top of the user's
-   * @returns {{ ok: boolean, stdout: string, stderr: string, report: string }} `report`: the command, and all that it printed
+   * @returns {Outcome}
    */
   run(program, args, env = {}) {
     const { status, signal, error, stdout, stderr } = spawnSync(program, args, {
