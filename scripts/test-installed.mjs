@@ -5,15 +5,15 @@ import { join } from 'node:path';
 import { requirePackages } from './fetch-packages.mjs';
 import { BUN, DENO, nodeOf, requireProgram } from './fetch-program.mjs';
 import { FIRST_EXAMPLE, Project } from './consumers/project.mjs';
-import { commandLine, Report } from './consumers/report.mjs';
+import { commandLine, parse, Report } from './consumers/report.mjs';
 
-const { json } = commandLine(
-  'test:installed',
-  "Installs the packed package without a compiler, and runs the README's first example on Node, Bun and Deno.",
-)
-  .parse()
-  .opts();
-const report = new Report('installed', { json });
+const options = parse(
+  commandLine(
+    'test:installed',
+    "Installs the packed package without a compiler, and runs the README's first example on Node, Bun and Deno.",
+  ),
+);
+const report = new Report('installed', options);
 
 /** Works on Bun and Deno, too. */
 const PROMISED = `import { reserve, UdpSocket } from 'linux-sockets';
@@ -32,17 +32,20 @@ console.log('done');
 const NPM_OF = { 20: 'npm@10', 22: 'npm@10', 24: 'npm@11', 26: 'npm@11' };
 for (const [line, npm] of Object.entries(NPM_OF)) {
   attempt(`Node ${line}`, {
+    short: line === '26',
     programs: { node: requireProgram(nodeOf(line)) },
     install: ['node', npmOf(npm), 'install'],
     run: ['node'],
   });
 }
 attempt(`Bun ${BUN.version}`, {
+  short: true,
   programs: { bun: requireProgram(BUN) },
   install: ['bun', 'add'],
   run: ['bun', 'run'],
 });
 attempt(`Deno ${DENO.version}`, {
+  short: true,
   programs: { deno: requireProgram(DENO), node: process.execPath },
   install: ['node', npmOf('npm@11'), 'install'],
   run: ['deno', 'run', '--allow-all', '--node-modules-dir=manual'],
@@ -52,11 +55,13 @@ report.end();
 /**
  * @param {string} name
  * @param {object} how
+ * @param {boolean} how.short part of --short
  * @param {Readonly<Record<string, string>>} how.programs all of PATH
  * @param {readonly string[]} how.install the command, before the tarball
  * @param {readonly string[]} how.run the command, before the program
  */
-function attempt(name, { programs, install: [installer = '', ...options], run: [runtime = '', ...flags] }) {
+function attempt(name, { short, programs, install: [installer = '', ...options], run: [runtime = '', ...flags] }) {
+  if (!report.includes(name, short)) return;
   const project = new Project({ programs });
   project.write('app.mjs', FIRST_EXAMPLE.text);
   project.write('promised.mjs', PROMISED);

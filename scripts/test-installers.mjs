@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import { requirePackages } from './fetch-packages.mjs';
 import { nodeOf, requireProgram } from './fetch-program.mjs';
 import { FIRST_EXAMPLE, Project } from './consumers/project.mjs';
-import { commandLine, Report } from './consumers/report.mjs';
+import { commandLine, parse, Report } from './consumers/report.mjs';
 
 /**
  * @typedef {object} Manager
  * @property {string} wanted the npm package
  * @property {string} bin its program, in node_modules
+ * @property {boolean} [short] part of --short
  * @property {string} [node] the release line it needs; by default the Node that runs this
  * @property {readonly string[]} add its arguments, before the tarball
  * @property {readonly string[]} [start] that run a program, instead of `node`
@@ -26,25 +27,26 @@ const berry = { wanted: '@yarnpkg/cli-dist@4', bin: '@yarnpkg/cli-dist/bin/yarn.
 const MANAGERS = {
   'npm 10': { ...npm, wanted: 'npm@10' },
   'npm 11': { ...npm, wanted: 'npm@11' },
-  'npm 12': { ...npm, wanted: 'npm@12', node: '22' },
+  'npm 12': { ...npm, wanted: 'npm@12', node: '22', short: true },
   'pnpm 10': { wanted: 'pnpm@10', bin: 'pnpm/bin/pnpm.cjs', add: ['add'] },
   'pnpm 11': { wanted: 'pnpm@11', bin: 'pnpm/bin/pnpm.mjs', node: '22', add: ['add'] },
-  'pnpm 12': { wanted: 'pnpm@12', bin: 'pnpm/bin/pnpm.mjs', node: '22', add: ['add'] },
+  'pnpm 12': { short: true, wanted: 'pnpm@12', bin: 'pnpm/bin/pnpm.mjs', node: '22', add: ['add'] },
   'yarn 1': { wanted: 'yarn@1', bin: 'yarn/bin/yarn.js', add: ['add'] },
-  "yarn 4, Plug'n'Play": { ...berry, start: ['node'], files: { '.yarnrc.yml': WITHOUT_EXPERIMENTAL_ESM } },
+  "yarn 4, Plug'n'Play": { ...berry, start: ['node'], short: true, files: { '.yarnrc.yml': WITHOUT_EXPERIMENTAL_ESM } },
   'yarn 4, node_modules': { ...berry, files: { '.yarnrc.yml': 'nodeLinker: node-modules\n' } },
 };
 /** yarn 1 says nothing about install scripts; npm run check:package finds them. */
 const UNWANTED = /warn|deprecated|install script|build script|node-gyp|postinstall/i;
 
-const { json } = commandLine(
-  'test:installers',
-  "Installs the packed package with each package manager, without a compiler, and runs the README's first example.",
-)
-  .parse()
-  .opts();
-const report = new Report('installers', { json });
+const options = parse(
+  commandLine(
+    'test:installers',
+    "Installs the packed package with each package manager, without a compiler, and runs the README's first example.",
+  ),
+);
+const report = new Report('installers', options);
 for (const [name, manager] of Object.entries(MANAGERS)) {
+  if (!report.includes(name, manager.short)) continue;
   const project = new Project({
     programs: { node: manager.node === undefined ? process.execPath : requireProgram(nodeOf(manager.node)) },
   });

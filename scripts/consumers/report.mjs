@@ -12,25 +12,42 @@ import { Command } from 'commander';
 export function commandLine(name, description) {
   return new Command(`npm run ${name} --`)
     .description(description)
+    .option('--short', 'only the rows that differ most', false)
     .option('--json', 'print a line of JSON for each row, and nothing else', false)
     .showHelpAfterError()
     .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
 }
 
+/** @typedef {{ readonly json: boolean, readonly short: boolean }} Options */
+
+/** @param {Command} command from `commandLine` @returns {Options & Readonly<Record<string, unknown>>} */
+export function parse(command) {
+  return command.parse().opts();
+}
+
 export class Report {
   #name;
   #json;
+  #short;
   #failed = 0;
 
-  /** @param {string} name of the npm script @param {{ readonly json: boolean }} options */
-  constructor(name, { json }) {
+  /** @param {string} name of the npm script @param {Options} options */
+  constructor(name, { json, short }) {
     this.#name = name;
     this.#json = json;
+    this.#short = short;
   }
 
-  /** @param {string} consumer */
-  passed(consumer) {
-    this.#print({ consumer, result: 'passed' });
+  /** Whether the row is to be run; if not, that is reported. @param {string} consumer @param {boolean} [short] in --short, too */
+  includes(consumer, short = false) {
+    if (!this.#short || short) return true;
+    this.notRun(consumer, 'not in the short form');
+    return false;
+  }
+
+  /** @param {string} consumer @param {string} [detail] */
+  passed(consumer, detail) {
+    this.#print({ consumer, result: 'passed', ...(detail !== undefined && { detail }) });
   }
 
   /** @param {string} consumer @param {string} output what a developer needs to see */
@@ -44,6 +61,10 @@ export class Report {
     this.#print({ consumer, result: 'not run', detail: reason });
   }
 
+  get isGood() {
+    return this.#failed === 0;
+  }
+
   /** After the last row: the summary, and the exit code. */
   end() {
     const summary = this.#failed === 0 ? 'ok' : `${this.#failed} failed`;
@@ -55,7 +76,9 @@ export class Report {
   #print(row) {
     if (this.#json) return void console.log(JSON.stringify(row));
     const mark = { passed: '✓', failed: '✗', 'not run': '-' }[row.result];
-    console.log(`${mark} ${row.consumer}${row.result === 'not run' ? `: ${row.detail}` : ''}`);
-    if (row.result === 'failed') console.error(row.detail);
+    if (row.result !== 'failed')
+      return void console.log([`${mark} ${row.consumer}`, row.detail].filter(Boolean).join(': '));
+    console.log(`${mark} ${row.consumer}`);
+    console.error(row.detail);
   }
 }
