@@ -5,8 +5,12 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Command } from 'commander';
 import { ARCHITECTURES, prebuildOf } from './prebuild.mjs';
 
+new Command('npm run check:package --')
+  .description('Packs the package, installs it, imports, requires and runs it, and checks what it contains.')
+  .parse();
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const temporary = mkdtempSync(join(tmpdir(), 'linux-sockets-package-'));
 process.on('exit', () => rmSync(temporary, { recursive: true, force: true }));

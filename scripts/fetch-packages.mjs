@@ -25,7 +25,14 @@ export function fetchPackages(wanted, { force = false } = {}) {
   const directory = dirname(modules);
   mkdirSync(directory, { recursive: true });
   writeFileSync(join(directory, 'package.json'), '{ "private": true }\n'); // so that npm does not change this project
-  const options = ['--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'];
+  const options = [
+    '--ignore-scripts',
+    '--no-engine-strict',
+    '--no-audit',
+    '--no-fund',
+    '--no-package-lock',
+    '--loglevel=error',
+  ];
   const { status, stderr } = spawnSync('npm', ['install', ...options, ...(force ? ['--force'] : []), ...wanted], {
     cwd: directory,
     encoding: 'utf8',

@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { Argument, Command } from 'commander';
 import { nodeDir } from './node-headers.mjs';
 
 /** The GNU name of each architecture of the package, as in the names of its cross compiler. */
@@ -52,12 +53,13 @@ function toolsFor(arch) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const all = /** @type {Architecture[]} */ (Object.keys(ARCHITECTURES));
-  const unknown = process.argv.slice(2).find((arch) => !(arch in ARCHITECTURES));
-  if (unknown !== undefined) {
-    console.error(`Unknown architecture ${unknown}; expected some of ${all.join(', ')}.`);
-    process.exit(2);
-  }
-  const wanted = process.argv.length > 2 ? all.filter((arch) => process.argv.includes(arch)) : all;
+  const program = new Command('npm run prebuilds --')
+    .description('Builds the binaries that are published, and cross-compiles those of other architectures.')
+    .addArgument(new Argument('[architectures...]').choices(all).default(all))
+    .showHelpAfterError()
+    .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
+    .parse();
+  const [wanted] = /** @type {[Architecture[]]} */ (program.processedArgs);
   try {
     for (const arch of wanted) {
       await prebuild(arch);

@@ -3,11 +3,15 @@
 import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Command } from 'commander';
 import { bringUpToDate } from './bring-up-to-date.mjs';
 import { nodeOf, requireProgram } from './fetch-program.mjs';
 import { ARCHITECTURES, prebuild, prebuildOf } from './prebuild.mjs';
 import { countWorking, runCalls } from './runtime-calls.mjs';
 
+new Command('npm run test:arm64 --')
+  .description('Cross-compiles the addon for arm64, and makes every public call with it under qemu-user.')
+  .parse();
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const qemu = 'qemu-aarch64';
 /** The libraries of Debian's cross compiler. */

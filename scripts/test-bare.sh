@@ -1,10 +1,36 @@
 #!/usr/bin/env bash
-# `npm run test:bare [-- SUITE]`: a new user's first minutes on a bare Debian (trixie by default), which debootstrap puts into a
-# temporary directory: only git, node and npm are installed. `npm ci` must name the packages that are missing before it builds
-# anything; with exactly those, `npm ci && npm start` must pass. Needs root, for the chroot.
+# A new user's first minutes on a bare Debian, which debootstrap puts into a temporary directory; see usage() below.
 set -euo pipefail
-suite=${1:-trixie}
 repository=$(cd "$(dirname "$0")/.." && pwd)
+checkout=/srv/linux-sockets # in the chroot
+node_line=22                # for a Debian whose own Node.js is too old
+
+usage() {
+  cat <<'END'
+Usage: npm run test:bare [-- SUITE…]
+
+Installs each Debian SUITE (by default trixie) with git, node and npm only. `npm ci` must name the packages that are missing
+before it builds anything; with exactly those, `npm ci && npm start` must pass. Where Debian's Node.js is too old (bookworm),
+`npm ci` must stop at once and name the versions that it needs, and the rest is done with a Node.js from npm.
+Needs root, for a chroot, and debootstrap.
+END
+}
+
+case ${1:-} in
+-h | --help)
+  usage
+  exit
+  ;;
+-*)
+  usage >&2
+  exit 2
+  ;;
+esac
+if (($# > 1)); then
+  for suite in "$@"; do "$0" "$suite"; done
+  exit
+fi
+suite=${1:-trixie}
 
 if ((EUID != 0)); then
   echo "test:bare: needs root, for a chroot"
@@ -36,13 +62,26 @@ cp /etc/ssl/certs/ca-certificates.crt "$machine/etc/ssl/certs/" 2>/dev/null || t
 export NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt DEBIAN_FRONTEND=noninteractive
 unset npm_config_nodedir CI "${!npm_@}"
 
-inside() { chroot "$machine" sh -c "cd /srv/linux-sockets && $1"; }
+inside() { chroot "$machine" sh -c "cd $checkout && $1"; }
 installed() { chroot "$machine" apt-get install -y -qq --no-install-recommends "$@" >/dev/null; }
 
 chroot "$machine" apt-get update -qq
 installed nodejs npm
-git clone -q "$repository" "$machine/srv/linux-sockets"
+git clone -q "$repository" "$machine$checkout"
 echo "node $(inside 'node --version'), npm $(inside 'npm --version')"
+
+
+# Debian's Node.js is supported, or `npm ci` says at once that it is not.
+if ! inside 'node --eval "process.exit(Number(process.versions.node.split(\".\")[0]) < 20 ? 1 : 0)"'; then
+  echo '$ npm ci'
+  if output=$(inside 'npm ci 2>&1') || ! grep 'Required: {"node":' <<<"$output" || [[ -e $machine$checkout/node_modules ]]; then
+    printf '%s\nIt does not say which Node.js it needs, or has installed something before.\n' "$output"
+    exit 1
+  fi
+  package=node-linux-$(inside 'node --print process.arch')
+  inside "npm install --global --silent npm@10 $package@$node_line"
+  echo "node $(inside 'node --version'), npm $(inside 'npm --version'), from npm"
+fi
 
 echo '$ npm ci'
 if output=$(inside 'npm ci 2>&1'); then

@@ -1,12 +1,16 @@
 // `npm run test:bundlers`: packs the package, bundles a program that uses it as docs/bundlers.md says, and runs the result.
-import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { Project } from './consumers/project.mjs';
+import { commandLine, parse, Report } from './consumers/report.mjs';
+import { ADDON_FROM_ASSET, makeExecutable } from './consumers/sea.mjs';
 import { requirePackages } from './fetch-packages.mjs';
+import { nodeOf, requireProgram } from './fetch-program.mjs';
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const options = parse(
+  commandLine('test:bundlers', 'Bundles a program that uses the packed package, and runs the result.'),
+);
+const report = new Report('bundlers', options);
 const tools = requirePackages(
   '@vercel/nft@1',
   'esbuild@0.28',
@@ -16,84 +20,96 @@ const tools = requirePackages(
   '@rollup/plugin-node-resolve@16',
   'vite@6',
 );
-const project = mkdtempSync(join(tmpdir(), 'linux-sockets-bundlers-'));
-process.on('exit', () => rmSync(project, { recursive: true }));
-install();
+const project = new Project({ programs: { node: process.execPath } });
+project.unpack();
+project.link(tools);
 
 const RUNS = `import { NativeSocket } from 'linux-sockets';
 const socket = NativeSocket.create({ family: 'ipv4', type: 'stream' });
 console.log(socket.state);
 socket.close();
 `;
-writeFileSync(join(project, 'app.mjs'), RUNS);
-writeFileSync(
-  join(project, 'webpack.config.mjs'),
+project.write('app.mjs', RUNS);
+project.write('without.mjs', `import { isSupported } from 'linux-sockets';\nconsole.log(isSupported);\n`);
+project.write('addon.mjs', ADDON_FROM_ASSET);
+project.write('sea.mjs', `import './addon.mjs';\n${RUNS}`);
+project.write(
+  'webpack.config.mjs',
   `export default { mode: 'production', target: 'node20', entry: './app.mjs', experiments: { outputModule: true },
     output: { path: import.meta.dirname + '/webpack', filename: 'app.mjs', module: true, chunkFormat: 'module' } };\n`,
 );
-writeFileSync(
-  join(project, 'rollup.config.mjs'),
+project.write(
+  'rollup.config.mjs',
   `import resolve from '@rollup/plugin-node-resolve';
 export default { input: 'app.mjs', output: { file: 'rollup/app.mjs' }, external: ['linux-sockets'], plugins: [resolve()] };\n`,
 );
-writeFileSync(
-  join(project, 'trace.mjs'),
+project.write(
+  'trace.mjs',
   `import { nodeFileTrace } from '@vercel/nft';
 import { cpSync } from 'node:fs';
 const { fileList } = await nodeFileTrace(['app.mjs']);
 for (const file of fileList) cpSync(file, 'nft/' + file, { dereference: true });\n`,
 );
 
-const esbuild = ['esbuild', 'app.mjs', '--bundle', '--platform=node', '--external:linux-sockets'];
-let failed = 0;
-check('esbuild, ES module', [...esbuild, '--format=esm', '--outfile=esbuild/app.mjs'], 'esbuild/app.mjs');
-check('esbuild, CommonJS', [...esbuild, '--format=cjs', '--outfile=esbuild/app.cjs'], 'esbuild/app.cjs');
+const esbuild = ['esbuild', '--bundle', '--platform=node'];
+const commonJs = ['--format=cjs', '--log-override:empty-import-meta=silent'];
+const external = [...esbuild, 'app.mjs', '--external:linux-sockets'];
+check('esbuild, ES module', [...external, '--format=esm', '--outfile=esbuild/app.mjs'], 'esbuild/app.mjs');
+check('esbuild, CommonJS', [...external, '--format=cjs', '--outfile=esbuild/app.cjs'], 'esbuild/app.cjs');
+check(
+  'esbuild, everything bundled, no addon',
+  [...esbuild, 'without.mjs', ...commonJs, '--outfile=esbuild/alone.cjs'],
+  'esbuild/alone.cjs',
+  { alone: true, prints: 'false\n' },
+);
 check('webpack', ['webpack-cli'], 'webpack/app.mjs', { alone: true });
 check('rollup', ['rollup', '-c'], 'rollup/app.mjs');
 check('vite, SSR', ['vite', 'build', '--ssr', 'app.mjs', '--outDir', 'vite', '--logLevel', 'warn'], 'vite/app.js');
 check('@vercel/nft', [], 'nft/app.mjs', { alone: true, script: 'trace.mjs' });
-console.log(failed === 0 ? 'bundlers: ok' : `bundlers: ${failed} failed`);
-process.exitCode = failed === 0 ? 0 : 1;
+checkExecutable(20);
+checkExecutable(26);
+report.end();
 
 /**
  * @param {string} name
  * @param {readonly string[]} command of node_modules/.bin
  * @param {string} output the bundle
- * @param {{ readonly alone?: boolean, readonly script?: string }} [options] `alone`: the bundle's directory has all it needs
+ * @param {{ readonly alone?: boolean, readonly script?: string, readonly prints?: string }} [options]
+ *   `alone`: the bundle's directory has all it needs
  */
-function check(name, [tool = '', ...args], output, { alone = false, script } = {}) {
-  const program = script ?? join(tools, '.bin', tool);
-  const built = run(project, [program, ...args]);
-  let ran = built;
-  if (built.status === 0) {
-    const place = alone ? mkdtempSync(join(project, 'alone-')) : project;
-    if (alone) cpSync(join(project, dirname(output)), join(place, dirname(output)), { recursive: true });
-    if (alone) writeFileSync(join(place, 'package.json'), '{ "type": "module" }\n');
-    ran = run(place, [output]);
-  }
-  const passed = ran.status === 0 && ran.stdout === 'open\n';
-  console.log(`${passed ? '✓' : '✗'} ${name}`);
-  if (passed) return;
-  failed++;
-  console.error(ran.stdout, ran.stderr);
+function check(name, command, output, { alone = false, script, prints = 'open\n' } = {}) {
+  const built = script === undefined ? bundle(command) : project.run('node', [script]);
+  if (!built.ok) return report.failed(name, built.report);
+  if (!alone) return compare(name, project.run('node', [output]), prints);
+  const place = new Project({ programs: { node: process.execPath } });
+  cpSync(join(project.directory, dirname(output)), join(place.directory, dirname(output)), { recursive: true });
+  compare(name, place.run('node', [output]), prints);
 }
 
-/** @param {string} cwd @param {readonly string[]} args */
-function run(cwd, args) {
-  const env = { ...process.env, LINUX_SOCKETS_BINDING: '' };
-  return spawnSync(process.execPath, args, { cwd, env, encoding: 'utf8' });
+/** @param {number} major the release line of Node */
+function checkExecutable(major) {
+  const name = `single executable, Node ${major}`;
+  if (!report.includes(name, major === 26)) return;
+  const node = requireProgram(nodeOf(String(major)));
+  const builder = new Project({ programs: { node } });
+  builder.unpack();
+  const output = `--outfile=${join(builder.directory, 'bundle.cjs')}`;
+  const built = bundle([...esbuild, 'sea.mjs', ...commonJs, output]);
+  if (!built.ok) return report.failed(name, built.report);
+  const failure = makeExecutable(builder, node, major);
+  if (failure !== undefined) return report.failed(name, failure);
+  const place = new Project({ programs: {} });
+  cpSync(join(builder.directory, 'app'), join(place.directory, 'app'));
+  compare(name, place.run('./app', []), 'open\n');
 }
 
-function install() {
-  const packed = spawnSync('npm', ['pack', '--pack-destination', project], { cwd: root, encoding: 'utf8' });
-  const tarball = readdirSync(project).find((file) => file.endsWith('.tgz'));
-  if (packed.status !== 0 || tarball === undefined) {
-    console.error(packed.stderr);
-    process.exit(1);
-  }
-  const modules = join(project, 'node_modules');
-  mkdirSync(join(modules, 'linux-sockets'), { recursive: true });
-  spawnSync('tar', ['xzf', tarball, '-C', join(modules, 'linux-sockets'), '--strip-components=1'], { cwd: project });
-  for (const name of readdirSync(tools)) if (!name.startsWith('.')) symlinkSync(join(tools, name), join(modules, name));
-  writeFileSync(join(project, 'package.json'), '{ "private": true, "type": "module" }\n');
+/** @param {readonly string[]} command of node_modules/.bin */
+function bundle([tool = '', ...args]) {
+  return project.run('node', [join(tools, '.bin', tool), ...args]);
+}
+
+/** @param {string} name @param {import('./consumers/project.mjs').Outcome} ran @param {string} prints */
+function compare(name, { ok, stdout, stderr, report: all }, prints) {
+  if (ok && stdout === prints && stderr === '') report.passed(name);
+  else report.failed(name, all);
 }

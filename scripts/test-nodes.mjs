@@ -3,12 +3,18 @@
 import { spawnSync } from 'node:child_process';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Command } from 'commander';
 import { bringUpToDate } from './bring-up-to-date.mjs';
 import { nodeOf, requireProgram } from './fetch-program.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const lines = process.argv.slice(2).filter((argument) => /^\d+(\.\d+)*$/.test(argument));
-const vitestArguments = process.argv.slice(2).filter((argument) => !lines.includes(argument));
+const { args } = new Command('npm run test:nodes --')
+  .description('Runs the suite on other release lines of Node, which come from npm.')
+  .argument('[arguments...]', 'release lines, by default 22 24 26; all else is for vitest')
+  .allowUnknownOption()
+  .parse();
+const lines = args.filter((argument) => /^\d+(\.\d+)*$/.test(argument));
+const vitestArguments = args.filter((argument) => !lines.includes(argument));
 if (lines.length === 0) lines.push('22', '24', '26');
 
 if (bringUpToDate() !== undefined) process.exit(1);

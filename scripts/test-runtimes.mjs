@@ -4,13 +4,20 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { format, resolveConfig } from 'prettier';
 import { bringUpToDate } from './bring-up-to-date.mjs';
+import { commandLine, parse, Report } from './consumers/report.mjs';
 import { BUN, DENO, requireProgram } from './fetch-program.mjs';
 import { countWorking, runCalls } from './runtime-calls.mjs';
 
-const { values } = parseArgs({ options: { update: { type: 'boolean', default: false } } });
+const options = parse(
+  commandLine('test:runtimes', 'Makes every public call once on Node.js, Bun and Deno.').option(
+    '--update',
+    'write the table in docs/runtimes.md',
+    false,
+  ),
+);
+const report = new Report('runtimes', options);
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const guide = join(root, 'docs/runtimes.md');
 
@@ -22,20 +29,19 @@ const runtimes = {
   [`Bun ${BUN.version}`]: [requireProgram(BUN)],
   [`Deno ${DENO.version}`]: [requireProgram(DENO), 'run', '--allow-all', '--node-modules-dir=manual', '--no-check'],
 };
-let failed = 0;
 const all = Object.entries(runtimes).map(([runtime, command]) => {
   const { results, failure } = runCalls(command);
   const wrong = [...results].filter(
     ([, { result }]) => result !== 'works' && (result !== 'ERR_UNSUPPORTED' || runtime === 'Node.js'),
   );
-  for (const [name, { result, message }] of wrong) console.error(`${runtime}: ${name}: ${result} ${message}`);
-  if (failure !== undefined) console.error(`${runtime} ${failure}`);
-  if (wrong.length > 0 || failure !== undefined) failed++;
-  console.log(`${runtime}: ${countWorking(results)}`);
+  const errors = wrong.map(([name, { result, message }]) => `${name}: ${result} ${message}`);
+  if (failure !== undefined) errors.push(failure);
+  if (errors.length > 0) report.failed(runtime, errors.join('\n'));
+  else report.passed(runtime, countWorking(results));
   return results;
 });
-if (failed === 0) await compareTable(all);
-process.exitCode = failed === 0 ? 0 : 1;
+if (report.isGood) await compareTable(all);
+report.end();
 
 /** @param {readonly import('./runtime-calls.mjs').Results[]} all */
 async function compareTable(all) {
@@ -51,11 +57,9 @@ async function compareTable(all) {
   const begin = '<!-- table: npm run test:runtimes -- --update -->';
   const written = `${text.slice(0, text.indexOf(begin))}${begin}\n\n${table.join('\n')}\n`;
   const current = await format(written, { ...(await resolveConfig(guide)), parser: 'markdown' });
-  if (current === text) return;
-  if (values.update) {
-    writeFileSync(guide, current);
-    return;
-  }
-  failed++;
-  console.error('docs/runtimes.md is not current: run `npm run test:runtimes -- --update`');
+  const name = 'the table in docs/runtimes.md';
+  if (current !== text && options['update'] !== true)
+    return report.failed(name, 'run `npm run test:runtimes -- --update`');
+  if (current !== text) writeFileSync(guide, current);
+  report.passed(name);
 }

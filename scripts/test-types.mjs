@@ -1,16 +1,19 @@
-// `npm run test:types [-- --quick]`: compiles a user's program (test/types/consumer.ts) against the declarations of the package,
-// without skipLibCheck, with each version of TypeScript and @types/node and each way to resolve modules; --quick: the oldest and
+// `npm run test:types [-- --short]`: compiles a user's program (test/types/consumer.ts) against the declarations of the package,
+// without skipLibCheck, with each version of TypeScript and @types/node and each way to resolve modules; --short: the oldest and
 // the newest.
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { bringUpToDate } from './bring-up-to-date.mjs';
+import { commandLine, parse, Report } from './consumers/report.mjs';
 import { requirePackages } from './fetch-packages.mjs';
 
-const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false } } });
+const options = parse(
+  commandLine('test:types', "Compiles a user's program with each version of TypeScript and @types/node."),
+);
+const report = new Report('types', options);
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const TYPESCRIPT = ['5.4', '5.9', '6', '7'];
 const NODE_TYPES = ['20', '22', '24', '25', '26'];
@@ -31,33 +34,32 @@ mkdirSync(join(project, 'node_modules/linux-sockets'), { recursive: true });
 cpSync(join(root, 'package.json'), join(project, 'node_modules/linux-sockets/package.json'));
 cpSync(join(root, 'lib'), join(project, 'node_modules/linux-sockets/lib'), { recursive: true });
 
-let failed = 0;
-for (const typescript of values.quick ? ends(TYPESCRIPT) : TYPESCRIPT) {
-  for (const types of values.quick ? ends(NODE_TYPES) : NODE_TYPES) {
-    if (IMPOSSIBLE.has(`${typescript} ${types}`)) {
-      console.log(`- TypeScript ${typescript}, @types/node ${types}: not possible, the latter need a newer TypeScript`);
-      continue;
-    }
-    const tsc = join(requirePackages(`typescript@${typescript}`), 'typescript/bin/tsc');
-    useTypes(requirePackages(`@types/node@${types}`));
-    for (const [module = '', resolution = ''] of MODULES) report(typescript, types, module, resolution, tsc);
-  }
-}
-console.log(failed === 0 ? 'types: ok' : `types: ${failed} combinations failed`);
-process.exitCode = failed === 0 ? 0 : 1;
+for (const typescript of TYPESCRIPT) for (const types of NODE_TYPES) attempt(typescript, types);
+report.end();
 
-/** @param {string} typescript @param {string} types @param {string} module @param {string} resolution @param {string} tsc */
-function report(typescript, types, module, resolution, tsc) {
+/** @param {string} typescript @param {string} types */
+function attempt(typescript, types) {
+  const name = `TypeScript ${typescript}, @types/node ${types}`;
+  if (IMPOSSIBLE.has(`${typescript} ${types}`))
+    return report.notRun(name, 'not possible, the latter need a newer TypeScript');
+  if (!report.includes(name, isEnd(TYPESCRIPT, typescript) && isEnd(NODE_TYPES, types))) return;
+  const tsc = join(requirePackages(`typescript@${typescript}`), 'typescript/bin/tsc');
+  useTypes(requirePackages(`@types/node@${types}`));
+  const errors = MODULES.map(([module = '', resolution = '']) => compile(tsc, module, resolution));
+  if (errors.every((error) => error === ''))
+    report.passed(name, MODULES.map(([, resolution]) => resolution).join(', '));
+  else report.failed(name, errors.join(''));
+}
+
+/** @param {string} tsc @param {string} module @param {string} resolution @returns {string} the errors */
+function compile(tsc, module, resolution) {
   const flags = ['--noEmit', '--strict', '--target', 'es2022', '--lib', 'es2023,esnext.disposable', '--types', 'node'];
   const modules = ['--module', module, '--moduleResolution', resolution];
   const { status, stdout } = spawnSync(process.execPath, [tsc, ...flags, ...modules, 'consumer.ts'], {
     cwd: project,
     encoding: 'utf8',
   });
-  console.log(`${status === 0 ? '✓' : '✗'} TypeScript ${typescript}, @types/node ${types}, ${resolution}`);
-  if (status === 0) return;
-  failed++;
-  console.error(stdout);
+  return status === 0 ? '' : `${resolution}:\n${stdout}`;
 }
 
 /** @param {string} modules */
@@ -69,7 +71,7 @@ function useTypes(modules) {
   }
 }
 
-/** @param {readonly string[]} versions */
-function ends(versions) {
-  return [versions[0] ?? '', versions.at(-1) ?? ''];
+/** @param {readonly string[]} versions @param {string} version */
+function isEnd(versions, version) {
+  return version === versions[0] || version === versions.at(-1);
 }

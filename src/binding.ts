@@ -108,13 +108,9 @@ export interface Native {
   onLeak(listener: (fd: number) => void): void;
 }
 
-/** Bundlers and tracers of dependencies find files by this expression, and copy them. */
-const PREBUILDS = {
-  x64: new URL('../prebuilds/linux-x64/linux-sockets.node', import.meta.url),
-  arm64: new URL('../prebuilds/linux-arm64/linux-sockets.node', import.meta.url),
-} as Partial<Record<string, URL>> & { readonly x64: URL };
+const PREBUILDS: Partial<Record<string, URL>> = prebuilds();
 /** Not in the package, so it must not look like a file that a bundler has to find. */
-const DEVELOPERS_BUILD = new URL('../../build/Release/linux_sockets.node', PREBUILDS.x64);
+const DEVELOPERS_BUILD = PREBUILDS['x64'] && new URL('../../build/Release/linux_sockets.node', PREBUILDS['x64']);
 
 const isLinux = process.platform === 'linux';
 
@@ -180,10 +176,22 @@ function locate(): string {
       `linux-sockets has no binary for linux-${process.arch}; the package contains those for linux-x64 and linux-arm64. ` +
         'If this is another architecture, build it in a checkout of the repository with `npm ci`, and set ' +
         'LINUX_SOCKETS_BINDING to the path of its build/Release/linux_sockets.node. If a bundler left the binary out, see ' +
-        `its documentation on .node files. Looked for:\n  ${candidates.join('\n  ')}`,
+        `docs/bundlers.md. Looked for:\n  ${candidates.join('\n  ') || 'nothing: a bundle as CommonJS does not know its path'}`,
     );
   }
   return found;
+}
+
+/** Bundlers and tracers of dependencies find files by these expressions, and copy them. */
+function prebuilds() {
+  try {
+    return {
+      x64: new URL('../prebuilds/linux-x64/linux-sockets.node', import.meta.url),
+      arm64: new URL('../prebuilds/linux-arm64/linux-sockets.node', import.meta.url),
+    };
+  } catch {
+    return {}; // import.meta.url is undefined in a bundle as CommonJS, which chooses with LINUX_SOCKETS_BINDING
+  }
 }
 
 function hasBinary(): boolean {

@@ -127,7 +127,14 @@ function install(directory, packages) {
   if (existsSync(join(directory, 'node_modules'))) return undefined;
   mkdirSync(directory, { recursive: true });
   if (!existsSync(join(directory, 'package.json'))) writeFileSync(join(directory, 'package.json'), '{}\n');
-  const options = ['--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'];
+  const options = [
+    '--ignore-scripts',
+    '--no-engine-strict',
+    '--no-audit',
+    '--no-fund',
+    '--no-package-lock',
+    '--loglevel=error',
+  ];
   const { status, stderr } = spawnSync('npm', ['install', ...options, ...packages], {
     cwd: directory,
     encoding: 'utf8',
