@@ -114,6 +114,15 @@ const CONTROL_NAMES: Readonly<Record<string, string>> = {
 /** What the kernel's own headers for programs do not have, or have in a header that needs libc's. */
 const OF_LIBC = /^(E[A-Z]+|AF_.*|SOCK_.*|MSG_.*|SO_ORIGINAL_DST)$/;
 
+/**
+ * What the newest headers have and this package has not, or the other way round: printed, and an error only for
+ * `npm run check:headers`. A kernel of tomorrow must not make the tests of today's code fail.
+ */
+function reportNews(what: string, names: readonly string[]): void {
+  if (process.env['LINUX_SOCKETS_STRICT_HEADERS'] === '1') expect(names, what).toEqual([]);
+  else if (names.length > 0) console.warn(`the kernel headers are newer: ${what}: ${names.join(', ')}`);
+}
+
 describe.each(['x86_64', 'aarch64'])('the headers of %s', (arch) => {
   if (missing !== undefined) {
     unavailable();
@@ -134,18 +143,28 @@ describe.each(['x86_64', 'aarch64'])('the headers of %s', (arch) => {
     ),
   );
 
-  test('the headers contain only options that have a row or are omitted with a reason', () => {
+  test('the headers have the options that have a row or are omitted with a reason', () => {
     const names = Object.values(found).flat();
     const known = rows.map(([name]) => name);
     const omitted = Object.keys(OMITTED);
-    expect([...known, ...omitted].sort()).toEqual([...names].sort());
+    const ours = [...known, ...omitted];
+    reportNews(
+      'options without a row',
+      names.filter((name) => !ours.includes(name)),
+    );
+    reportNews(
+      'rows of options that are gone',
+      ours.filter((name) => !names.includes(name)),
+    );
+    expect(ours.length - ours.filter((name) => !names.includes(name)).length).toBeGreaterThan(200);
     console.log(
       `${names.length} options in the headers: ${known.length} rows, ${omitted.length} left out with a reason`,
     );
     for (const why of Object.values(OMITTED)) expect(why).toMatch(/^\S.*[^.]$/);
   });
 
-  test.each(rows)('the option %s has the number of its header', (name, row) => {
+  test.for(rows)('the option %s has the number of its header', ([name, row], { skip }) => {
+    if (numbers[name] === undefined) skip('these headers no longer have it');
     expect(numbers[name]).toBe(row.name);
     const [header] = Object.entries(found).find(([, names]) => names.includes(name))!;
     expect(HEADERS[header]?.level).toBe(row.level);
@@ -169,8 +188,11 @@ describe.each(['x86_64', 'aarch64'])('the headers of %s', (arch) => {
       mapValues(STRUCTS, (struct) => `sizeof(${struct})`),
     );
     const ours = mapValues(STRUCTS, (_, kind) => KINDS[kind as Kind].size);
-    // TCP_INFO has room to spare: its fields are compared below.
-    expect({ ...sizes, tcpInfo: ours['tcpInfo'] }).toEqual(ours);
+    // TCP_INFO has room to spare: its fields are compared below. The kernel accepts the size that a struct had when it was new.
+    const grown = Object.keys(STRUCTS).filter((kind) => kind !== 'tcpInfo' && (sizes[kind] ?? 0) > (ours[kind] ?? 0));
+    reportNews('structs that have grown', grown);
+    const asKnown = Object.fromEntries([...grown, 'tcpInfo'].map((kind) => [kind, ours[kind]]));
+    expect({ ...sizes, ...asKnown }).toEqual(ours);
   });
 
   test('every struct member lies where its codec writes it', () => {
@@ -179,12 +201,14 @@ describe.each(['x86_64', 'aarch64'])('the headers of %s', (arch) => {
     expect(offsets).toEqual(OFFSETS);
   });
 
-  test('the flags of SO_TIMESTAMPING are complete and in the order of the header', () => {
+  test('the flags of SO_TIMESTAMPING are in the order of the header', () => {
     const bits: [string, string][] = TIMESTAMPING_FLAGS.map((name) => [name, `SOF_TIMESTAMPING_${name}`]);
     const expected = TIMESTAMPING_FLAGS.map((name, bit) => [name, 1 << bit]);
     const { last, ...values } = evaluate(arch, Object.fromEntries([...bits, ['last', 'SOF_TIMESTAMPING_LAST']]));
     expect(values).toEqual(Object.fromEntries(expected));
-    expect(last).toBe(1 << (TIMESTAMPING_FLAGS.length - 1));
+    const ourLast = 1 << (TIMESTAMPING_FLAGS.length - 1);
+    expect(last).toBeGreaterThanOrEqual(ourLast);
+    reportNews('flags of SO_TIMESTAMPING', last === ourLast ? [] : [`up to bit ${String(Math.log2(last ?? 0))}`]);
   });
 
   const messages = Object.entries<{ level: number; type: number }>(CONTROL_MESSAGES);
