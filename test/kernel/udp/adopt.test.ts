@@ -13,6 +13,7 @@ import {
 import { checkDescriptors } from '../../support/fixtures.js';
 import { boundUdp, errorOf, LOOPBACK, tcp, udp as plainUdp } from '../../support/sockets.js';
 import { nextBatch, nextMessages, receiver, send, texts } from '../../support/udp-receive.js';
+import { IPPROTO_UDPLITE, lacksUdpLite } from '../../support/udp-lite.js';
 
 checkDescriptors();
 
@@ -27,6 +28,11 @@ function keep<T extends { close(): unknown }>(socket: T): T {
 }
 
 const EBADF = { code: 'EBADF', errno: -9 };
+
+type Refused = [name: string, make: () => NativeSocket, options: UdpAdoptOptions, error: object];
+
+const udpLite = (): NativeSocket => NativeSocket.create({ family: 'ipv4', type: 'dgram', protocol: IPPROTO_UDPLITE });
+const LITE: Refused[] = [['a UDP-Lite socket', udpLite, {}, { code: 'ERR_UNSUPPORTED' }]];
 
 describe.each<Family>(['ipv4', 'ipv6'])('UdpSocket.adopt of an %s socket', (family) => {
   test('UdpSocket.adopt of a new socket returns a UdpSocket that can be bound and connected', async () => {
@@ -106,14 +112,9 @@ describe('descriptors and options that UdpSocket.adopt refuses', () => {
     'SO_REUSEADDR',
   ];
 
-  test.each<[string, () => NativeSocket, UdpAdoptOptions, object]>([
+  test.each<Refused>([
     ['a TCP socket', () => tcp(), {}, { code: 'ERR_UNSUPPORTED' }],
-    [
-      'a UDP-Lite socket',
-      () => NativeSocket.create({ family: 'ipv4', type: 'dgram', protocol: 136 }),
-      {},
-      { code: 'ERR_UNSUPPORTED' },
-    ],
+    ...(lacksUdpLite === undefined ? LITE : []),
     [
       'a socket of another family than `family`',
       () => plainUdp('ipv4'),

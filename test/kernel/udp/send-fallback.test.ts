@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import type { Handle } from '../../../src/binding.js';
 import { Endpoint, NativeSocket, setOption, type Family } from '../../../src/index.js';
 import { boundUdp, errorOf, LOOPBACK } from '../../support/sockets.js';
+import { IPPROTO_UDPLITE, lacksUdpLite } from '../../support/udp-lite.js';
 import {
   cut,
   pattern,
@@ -14,7 +15,6 @@ import {
   type TestSenderOptions,
 } from '../../support/udp-sender.js';
 
-const UDPLITE = 136;
 const [EAGAIN, EINVAL, EIO, EMSGSIZE, ENOBUFS, EPERM] = [-11, -22, -5, -90, -105, -1];
 const BIG = { SO_RCVBUF: 4 << 20 };
 
@@ -24,120 +24,123 @@ beforeEach(() => {
   clock = 1000;
 });
 
-describe.each<Family>(['ipv4', 'ipv6'])('a real EIO over %s (UDP-Lite)', (family) => {
-  const lite = (options: TestSenderOptions = {}) => {
-    const receiver = NativeSocket.create({ family, type: 'dgram', protocol: UDPLITE, sockopts: BIG });
-    receiver.bind({ address: LOOPBACK[family], port: 0 });
-    const it = testSender(family, { protocol: UDPLITE, now, ...options });
-    const dispose = () => {
-      it[Symbol.dispose]();
-      receiver.close();
+describe.skipIf(lacksUdpLite !== undefined).each<Family>(['ipv4', 'ipv6'])(
+  `a real EIO over %s (${lacksUdpLite ?? 'UDP-Lite'})`,
+  (family) => {
+    const lite = (options: TestSenderOptions = {}) => {
+      const receiver = NativeSocket.create({ family, type: 'dgram', protocol: IPPROTO_UDPLITE, sockopts: BIG });
+      receiver.bind({ address: LOOPBACK[family], port: 0 });
+      const it = testSender(family, { protocol: IPPROTO_UDPLITE, now, ...options });
+      const dispose = () => {
+        it[Symbol.dispose]();
+        receiver.close();
+      };
+      return { ...it, receiver, to: receiver.local, [Symbol.dispose]: dispose };
     };
-    return { ...it, receiver, to: receiver.local, [Symbol.dispose]: dispose };
-  };
 
-  test('after EIO all datagrams are sent one by one, and gsoDisabled has the reason', async () => {
-    using it = lite();
-    const data = pattern(10_000);
-    expect(it.sender.trySend(data, { to: it.to, segmentSize: 999 })).toBe(10_000);
-    expect(received(it.receiver)).toEqual(cut(data, 999));
-    expect(it.events, 'not inside of the call').toEqual([]);
-    await it.next();
-    const [[event, info] = []] = it.events;
-    expect(event).toBe('gsoDisabled');
-    expect(info).toMatchObject({ destination: it.to, reason: 'path', code: 'EIO', errno: EIO });
-    expect(it.sender.stats).toMatchObject({ datagrams: 11, bytes: 10_000, syscalls: 3, gsoFallbacks: 1 });
-  });
+    test('after EIO all datagrams are sent one by one, and gsoDisabled has the reason', async () => {
+      using it = lite();
+      const data = pattern(10_000);
+      expect(it.sender.trySend(data, { to: it.to, segmentSize: 999 })).toBe(10_000);
+      expect(received(it.receiver)).toEqual(cut(data, 999));
+      expect(it.events, 'not inside of the call').toEqual([]);
+      await it.next();
+      const [[event, info] = []] = it.events;
+      expect(event).toBe('gsoDisabled');
+      expect(info).toMatchObject({ destination: it.to, reason: 'path', code: 'EIO', errno: EIO });
+      expect(it.sender.stats).toMatchObject({ datagrams: 11, bytes: 10_000, syscalls: 3, gsoFallbacks: 1 });
+    });
 
-  test('a destination that refused offload is remembered, then tried again', () => {
-    using it = lite({ gsoRetryAfter: 5000 });
-    const { wrap, calls } = play();
-    using watched = lite({ gsoRetryAfter: 5000, wrap });
-    const send = () => {
+    test('a destination that refused offload is remembered, then tried again', () => {
+      using it = lite({ gsoRetryAfter: 5000 });
+      const { wrap, calls } = play();
+      using watched = lite({ gsoRetryAfter: 5000, wrap });
+      const send = () => {
+        calls.length = 0;
+        watched.sender.trySend(pattern(2000), { to: it.to, segmentSize: 1000 });
+        return calls.map(([method, messages, result]) => `${method} ${messages} ${result}`);
+      };
+      const tried = ['sendto 1 -5', 'sendmmsg 1 -5', 'sendmmsg 2 2'];
+      expect(send()).toEqual(tried);
+      expect(send(), 'one by one at once').toEqual(['sendmmsg 2 2']);
+      clock += 4999;
+      expect(send()).toEqual(['sendmmsg 2 2']);
+      clock += 1;
+      expect(send(), 'after gsoRetryAfter').toEqual(tried);
+      expect(send()).toEqual(['sendmmsg 2 2']);
+      expect(received(it.receiver)).toHaveLength(10);
+    });
+
+    test('a refusal applies to all ports of the address, and to no other address', () => {
+      const { wrap, calls } = play();
+      using it = lite({ wrap });
+      using other = lite();
+      it.sender.trySend(pattern(20), { to: it.to, segmentSize: 10 });
       calls.length = 0;
-      watched.sender.trySend(pattern(2000), { to: it.to, segmentSize: 1000 });
-      return calls.map(([method, messages, result]) => `${method} ${messages} ${result}`);
-    };
-    const tried = ['sendto 1 -5', 'sendmmsg 1 -5', 'sendmmsg 2 2'];
-    expect(send()).toEqual(tried);
-    expect(send(), 'one by one at once').toEqual(['sendmmsg 2 2']);
-    clock += 4999;
-    expect(send()).toEqual(['sendmmsg 2 2']);
-    clock += 1;
-    expect(send(), 'after gsoRetryAfter').toEqual(tried);
-    expect(send()).toEqual(['sendmmsg 2 2']);
-    expect(received(it.receiver)).toHaveLength(10);
-  });
+      it.sender.trySend(pattern(20), { to: other.to, segmentSize: 10 });
+      expect(calls).toEqual([['sendmmsg', 2, 2]]);
+      calls.length = 0;
+      const elsewhere = Endpoint.from({ address: family === 'ipv4' ? '127.0.0.9' : '::1', port: it.to.port });
+      it.sender.trySend(pattern(20), { to: elsewhere, segmentSize: 10 });
+      if (family === 'ipv4') expect(calls[0], 'it is tried').toEqual(['sendto', 1, EIO]);
+    });
 
-  test('a refusal applies to all ports of the address, and to no other address', () => {
-    const { wrap, calls } = play();
-    using it = lite({ wrap });
-    using other = lite();
-    it.sender.trySend(pattern(20), { to: it.to, segmentSize: 10 });
-    calls.length = 0;
-    it.sender.trySend(pattern(20), { to: other.to, segmentSize: 10 });
-    expect(calls).toEqual([['sendmmsg', 2, 2]]);
-    calls.length = 0;
-    const elsewhere = Endpoint.from({ address: family === 'ipv4' ? '127.0.0.9' : '::1', port: it.to.port });
-    it.sender.trySend(pattern(20), { to: elsewhere, segmentSize: 10 });
-    if (family === 'ipv4') expect(calls[0], 'it is tried').toEqual(['sendto', 1, EIO]);
-  });
+    test('in a batch only the refused message is sent one by one', () => {
+      using it = lite();
+      using plain = lite();
+      const batch = it.sender.createSendBatch();
+      const data = pattern(5000);
+      batch.add(data.subarray(0, 100), { to: it.to });
+      batch.add(data, { to: it.to, segmentSize: 1000 });
+      batch.add(data.subarray(0, 200), { to: plain.to });
+      batch.add(data, { to: it.to, segmentSize: 2000 });
+      expect(it.sender.sendBatch(batch)).toBe(4);
+      expect(batch.remaining).toBe(0);
+      expect(received(it.receiver)).toEqual([data.subarray(0, 100), ...cut(data, 1000), ...cut(data, 2000)]);
+      expect(received(plain.receiver)).toEqual([data.subarray(0, 200)]);
+      expect(it.sender.stats.datagrams).toBe(10);
+    });
 
-  test('in a batch only the refused message is sent one by one', () => {
-    using it = lite();
-    using plain = lite();
-    const batch = it.sender.createSendBatch();
-    const data = pattern(5000);
-    batch.add(data.subarray(0, 100), { to: it.to });
-    batch.add(data, { to: it.to, segmentSize: 1000 });
-    batch.add(data.subarray(0, 200), { to: plain.to });
-    batch.add(data, { to: it.to, segmentSize: 2000 });
-    expect(it.sender.sendBatch(batch)).toBe(4);
-    expect(batch.remaining).toBe(0);
-    expect(received(it.receiver)).toEqual([data.subarray(0, 100), ...cut(data, 1000), ...cut(data, 2000)]);
-    expect(received(plain.receiver)).toEqual([data.subarray(0, 200)]);
-    expect(it.sender.stats.datagrams).toBe(10);
-  });
+    test("gso: 'require' throws instead of falling back, and nothing is sent", async () => {
+      using it = lite({ gso: 'require' });
+      const error = await errorOf(() => it.sender.trySend(pattern(20), { to: it.to, segmentSize: 10 }));
+      expect(error).toMatchObject({ code: 'EIO', syscall: 'sendmsg', reason: 'gsoRefused' });
+      const batch = it.sender.createSendBatch();
+      batch.add(pattern(20), { to: it.to, segmentSize: 10 });
+      expect(await errorOf(() => it.sender.sendBatch(batch))).toMatchObject({ code: 'EIO', reason: 'gsoRefused' });
+      expect(received(it.receiver)).toEqual([]);
+      expect(it.events).toEqual([]);
+    });
 
-  test("gso: 'require' throws instead of falling back, and nothing is sent", async () => {
-    using it = lite({ gso: 'require' });
-    const error = await errorOf(() => it.sender.trySend(pattern(20), { to: it.to, segmentSize: 10 }));
-    expect(error).toMatchObject({ code: 'EIO', syscall: 'sendmsg', reason: 'gsoRefused' });
-    const batch = it.sender.createSendBatch();
-    batch.add(pattern(20), { to: it.to, segmentSize: 10 });
-    expect(await errorOf(() => it.sender.sendBatch(batch))).toMatchObject({ code: 'EIO', reason: 'gsoRefused' });
-    expect(received(it.receiver)).toEqual([]);
-    expect(it.events).toEqual([]);
-  });
+    test("gso: 'off' never uses offload", () => {
+      const { wrap, calls } = play();
+      using it = lite({ gso: 'off', wrap });
+      expect(it.sender.trySend(pattern(3000), { to: it.to, segmentSize: 1000 })).toBe(3000);
+      expect(calls).toEqual([['sendmmsg', 3, 3]]);
+      expect(received(it.receiver)).toEqual(cut(pattern(3000), 1000));
+    });
 
-  test("gso: 'off' never uses offload", () => {
-    const { wrap, calls } = play();
-    using it = lite({ gso: 'off', wrap });
-    expect(it.sender.trySend(pattern(3000), { to: it.to, segmentSize: 1000 })).toBe(3000);
-    expect(calls).toEqual([['sendmmsg', 3, 3]]);
-    expect(received(it.receiver)).toEqual(cut(pattern(3000), 1000));
-  });
+    test('the fallback keeps the other control messages', () => {
+      using it = lite();
+      setOption(it.receiver, family === 'ipv4' ? 'IP_RECVTTL' : 'IPV6_RECVHOPLIMIT', true);
+      it.sender.trySend(pattern(20), { to: it.to, segmentSize: 10, ttl: 7 });
+      for (let i = 0; i < 2; i++) {
+        const message = it.receiver.recvmsg({ buffers: [Buffer.alloc(10)], controlLength: 64 });
+        expect(message?.control).toEqual([{ type: family === 'ipv4' ? 'IP_TTL' : 'IPV6_HOPLIMIT', value: 7 }]);
+      }
+    });
 
-  test('the fallback keeps the other control messages', () => {
-    using it = lite();
-    setOption(it.receiver, family === 'ipv4' ? 'IP_RECVTTL' : 'IPV6_RECVHOPLIMIT', true);
-    it.sender.trySend(pattern(20), { to: it.to, segmentSize: 10, ttl: 7 });
-    for (let i = 0; i < 2; i++) {
-      const message = it.receiver.recvmsg({ buffers: [Buffer.alloc(10)], controlLength: 64 });
-      expect(message?.control).toEqual([{ type: family === 'ipv4' ? 'IP_TTL' : 'IPV6_HOPLIMIT', value: 7 }]);
-    }
-  });
-
-  test('the segment size of the socket falls back as well', () => {
-    using it = lite({ segmentSize: 1000 });
-    expect(it.sender.trySend(pattern(2500), { to: it.to })).toBe(2500);
-    expect(received(it.receiver)).toEqual(cut(pattern(2500), 1000));
-    const batch = it.sender.createSendBatch();
-    batch.add(pattern(2500), { to: it.to, ttl: 9 });
-    expect(it.sender.sendBatch(batch)).toBe(1);
-    expect(received(it.receiver)).toEqual(cut(pattern(2500), 1000));
-  });
-});
+    test('the segment size of the socket falls back as well', () => {
+      using it = lite({ segmentSize: 1000 });
+      expect(it.sender.trySend(pattern(2500), { to: it.to })).toBe(2500);
+      expect(received(it.receiver)).toEqual(cut(pattern(2500), 1000));
+      const batch = it.sender.createSendBatch();
+      batch.add(pattern(2500), { to: it.to, ttl: 9 });
+      expect(it.sender.sendBatch(batch)).toBe(1);
+      expect(received(it.receiver)).toEqual(cut(pattern(2500), 1000));
+    });
+  },
+);
 
 describe('a real EINVAL', () => {
   test('EINVAL of a socket without checksums: sent one by one, and gsoDisabled is emitted', async () => {
@@ -263,9 +266,10 @@ describe.each<[string, Step[], number[]]>([
   });
 });
 
-test('the number of remembered destinations is limited: the oldest is forgotten', () => {
+test('the number of remembered destinations is limited: the oldest is forgotten', ({ skip }) => {
+  if (lacksUdpLite !== undefined) skip(lacksUdpLite);
   const { wrap, calls } = play();
-  using it = testSender('ipv4', { protocol: UDPLITE, now, wrap });
+  using it = testSender('ipv4', { protocol: IPPROTO_UDPLITE, now, wrap });
   const send = (i: number) => {
     const to = { address: `127.1.${i >> 8}.${i & 255}`, port: 9 };
     calls.length = 0;
