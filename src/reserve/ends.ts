@@ -71,8 +71,3 @@ export function outsideRange(asked: Asked, range: PortRange, taken: Endpoint | u
   const changed = outsideSysctl('options.localPortRange', range);
   return changed === undefined ? refusal : withReason(changed, 'otherSource');
 }
-
-/** Whether both ends are the same: TCP would connect the socket to itself. */
-export function isToItself({ local, remote }: { readonly local: Endpoint; readonly remote: Endpoint }): boolean {
-  return local.port === remote.port && local.address === remote.address;
-}

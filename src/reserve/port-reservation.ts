@@ -19,10 +19,10 @@ import {
 import { Readiness } from '../socket/readiness.js';
 import { emptyHandle, giveBack } from '../source/handles.js';
 import { Endpoint, SOCKADDR_SIZE, type EndpointLike } from '../wire/endpoint.js';
-import { isToItself } from './ends.js';
 import { losesGuarantee, type UnsafeOption } from './guarantee.js';
 import { resetOnClose } from '../kernel/reset.js';
 import { refusalError } from '../source/explain.js';
+import { isToItself } from '../source/itself.js';
 import { fromHandle } from './internal.js';
 import { handshake } from './handshake.js';
 import { noLongerHeld, notHeld, type DetachedReservation } from './moved.js';
@@ -227,7 +227,7 @@ export class PortReservation implements OwnSocket<'stream'>, Disposable {
 
   /** @throws SyscallError (ECONNREFUSED), after releasing the port: nobody can listen there */
   #refuseItself(): void {
-    if (!isToItself(this)) return;
+    if (!isToItself(this.local, this.remote)) return;
     this.release();
     const { local, remote } = this;
     const family = local.family === 'ipv6' || local.mapped ? 'ipv6' : 'ipv4';

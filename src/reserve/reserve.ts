@@ -13,6 +13,7 @@ import { choosePort, contains } from '../ports/port-range.js';
 import { failedCall, outerError } from '../source/explain.js';
 import { giveBack, takeHandle } from '../source/handles.js';
 import { checkLocalOptions } from '../source/local-options.js';
+import { isToItself } from '../source/itself.js';
 import { localSteps, optionSteps, streamSocket } from '../source/local-steps.js';
 import type { Recipe, Step } from '../source/recipe.js';
 import { Recipes, type Shape } from '../source/recipes.js';
@@ -20,14 +21,7 @@ import { askedFor, boundAddress, requestedRange, runBound, type Source } from '.
 import { Endpoint, type LocalEndpointLike } from '../wire/endpoint.js';
 import type { Family } from '../wire/families.js';
 import { isWildcard } from '../wire/address-kinds.js';
-import {
-  endsOf,
-  isToItself,
-  outsideRange,
-  refuseDevice,
-  RESERVATION_OPTIONS,
-  type ReservationOptions,
-} from './ends.js';
+import { endsOf, outsideRange, refuseDevice, RESERVATION_OPTIONS, type ReservationOptions } from './ends.js';
 import { LOSES_GUARANTEE, SET_BY_RESERVE, type NotOfReservations } from './guarantee.js';
 import { fromHandle } from './internal.js';
 import { PortReservation } from './port-reservation.js';
@@ -126,7 +120,7 @@ export interface RefusedStep {
 /** @throws if the result is not what was requested; the socket is then closed */
 export function attempt(plan: ReservePlan): PortReservation | RefusedStep {
   const made = once(plan);
-  if (!(made instanceof PortReservation) || !isToItself(made) || plan.source.port !== 0) return made;
+  if (!(made instanceof PortReservation) || !isToItself(made.local, made.remote) || plan.source.port !== 0) return made;
   // A connection to itself is of no use. While the 4-tuple is held, the kernel picks another port, if there is one.
   const other = once(plan);
   if (!(other instanceof PortReservation)) return made;

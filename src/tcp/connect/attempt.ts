@@ -30,6 +30,7 @@ import type { FailedSearch } from '../../ports/evidence.js';
 import { contains } from '../../ports/port-range.js';
 import { isAwaited, waitForPort, type Wait } from '../../ports/waiting.js';
 import { rangeExhausted } from '../../source/explain.js';
+import { isToItself } from '../../source/itself.js';
 import {
   askedFor,
   boundAddress,
@@ -217,7 +218,7 @@ export class Attempt implements HandleHooks {
     const mayBeItself = mayPickPort(source, target.port);
     if (!mayBeItself && isAnywhere(source)) return undefined;
     const hasLocal = native().getsockname(descriptorIn(this.#handle), local) >= 0;
-    if (hasLocal && mayBeItself && portIn(local) === target.port && this.#local()?.equals(target) === true) {
+    if (hasLocal && mayBeItself && portIn(local) === target.port && this.#isToItself(target)) {
       return this.#leaveItself(source, { target, mapped, range });
     }
     if (hasLocal && isFrom(source, family)) return undefined;
@@ -355,6 +356,12 @@ export class Attempt implements HandleHooks {
     // Without a zone the kernel refuses it, but libuv would pick an interface.
     if (zoned === undefined) return EINVAL;
     return connectByNode(this.#handle, this.#base, zoned === target.address ? target : { ...target, address: zoned });
+  }
+
+  #isToItself(target: ConnectTarget): boolean {
+    const own = this.#local();
+    const remote = endpointOrNone(target);
+    return own !== undefined && remote !== undefined && isToItself(own, remote);
   }
 
   #local(): Endpoint | undefined {

@@ -35,6 +35,11 @@ describe.each(BOTH)('a port of the local range on this host, where nobody listen
     ['connect()', () => connect(to)],
     ['connect() from an address', () => connect({ ...to, localAddress: loopback })],
     ['connect() from the wildcard', () => connect({ ...to, localAddress: loopback.includes(':') ? '::' : '0.0.0.0' })],
+    ['connect() to the wildcard', () => connect({ host: loopback.includes(':') ? '::' : '0.0.0.0', port: TARGET })],
+    [
+      'connect() to a mapped address',
+      () => connect({ host: loopback === '::1' ? '::1' : '::ffff:127.0.0.1', port: TARGET }),
+    ],
     ['connect() with a range', () => connect({ ...to, localPortRange: [TARGET - 1, TARGET + 1] })],
     ['connect() with shareLocalPort: false', () => connect({ ...to, localAddress: loopback, shareLocalPort: false })],
     ['EgressPool.connect()', () => pool({}).connect(to)],
@@ -92,7 +97,8 @@ describe.each(BOTH)('a port of the local range on this host, where nobody listen
 
   test('activate() and toSocket() of a reservation toward itself are ECONNREFUSED, and free the port', async () => {
     using _range = setSysctl(RANGE, `${String(TARGET - 1)} ${String(TARGET + 1)}`);
-    const itself = (): ReturnType<typeof reserve> => reserve({ remote, local: { address: loopback, port: TARGET } });
+    const itself = (to = remote): ReturnType<typeof reserve> =>
+      reserve({ remote: to, local: { address: loopback, port: TARGET } });
     const refused = { code: 'ECONNREFUSED', syscall: 'connect', reason: 'selfConnect', localPort: TARGET };
     const first = itself();
     expect(await rejection(first.activate())).toMatchObject(refused);
@@ -100,6 +106,8 @@ describe.each(BOTH)('a port of the local range on this host, where nobody listen
     const second = itself();
     expect(thrown(() => second.toSocket())).toMatchObject(refused);
     expect(second.state).toBe('released');
+    const wildcard = itself({ address: loopback.includes(':') ? '::' : '0.0.0.0', port: TARGET });
+    expect(await rejection(wildcard.activate())).toMatchObject({ code: 'ECONNREFUSED', reason: 'selfConnect' });
     itself().release();
   });
 });
