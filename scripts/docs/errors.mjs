@@ -46,6 +46,12 @@ export function errorsGuide(rows, conditions, refusals) {
 
 const HEAD = '| call | code | when | reason | what to do |\n| --- | --- | --- | --- | --- |';
 
+/** Remedies that differ so much that the table has only a placeholder. @type {Readonly<Record<string, string>>} */
+const CALLERS = {
+  '{portInUse}': 'Let the kernel pick the port, or share it: the message says how, depending on the call',
+  '{tooLong}': 'Send less: the message has the path MTU, where it is known',
+};
+
 /**
  * @param {string | readonly string[]} call
  * @param {number | readonly number[]} errno
@@ -54,7 +60,8 @@ const HEAD = '| call | code | when | reason | what to do |\n| --- | --- | --- | 
  * @param {string | undefined} remedy
  */
 function line(call, errno, facts, reason, remedy = '') {
+  const what = CALLERS[remedy] ?? remedy;
   const codes = [errno].flat().map((number) => getSystemErrorName(number));
   const why = reason === undefined ? '' : `'${reason}'`;
-  return `| ${[call].flat().join(', ')} | ${codes.join(', ')} | ${facts.join('; ')} | ${why} | ${remedy.replaceAll('|', '\\|')} |`;
+  return `| ${[call].flat().join(', ')} | ${codes.join(', ')} | ${facts.join('; ')} | ${why} | ${what.replaceAll('|', '\\|')} |`;
 }

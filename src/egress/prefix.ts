@@ -1,6 +1,7 @@
 // A source in text form: one address, or a prefix of addresses. Gives its addresses by index, and the index of an address.
 import { isIPv4, isIPv6 } from 'node:net';
 import { invalidType, invalidValue } from '../arguments.js';
+import { withReason } from '../errors.js';
 import { isMulticast } from '../wire/address-kinds.js';
 import { isMapped, readIPv4, readIPv6, writeIPv4, writeIPv6 } from '../wire/address.js';
 import type { Family } from '../wire/families.js';
@@ -62,8 +63,13 @@ export class Prefix {
       );
     }
     if (prefix.size === 1n) {
-      if (first === 0n) throw refuse('it is the unspecified address, which would leave the choice to the kernel');
-      if (isMulticast(bare)) throw refuse('nothing can be sent from a multicast address');
+      const why =
+        first === 0n
+          ? 'it is the unspecified address, which would leave the choice to the kernel'
+          : isMulticast(bare)
+            ? 'nothing can be sent from a multicast address'
+            : undefined;
+      if (why !== undefined) throw withReason(refuse(why), 'notUnicast');
     }
     return prefix;
   }

@@ -1,6 +1,7 @@
 // Network interfaces of the current namespace: name to index and back, if_nametoindex(3).
 import { integer, invalidValue } from '../arguments.js';
 import { native } from '../binding.js';
+import { withReason } from '../errors.js';
 
 /** Valid names, as dev_valid_name of the kernel. if_nametoindex might cut other names at a zero byte or a colon. */
 const NAME = /^[^\s/:\0]{1,15}$/;
@@ -22,7 +23,8 @@ export function interfaceIndex(name: string): number | undefined {
 /** The same. @param argument what errors call it @throws ERR_INVALID_ARG_VALUE */
 export function requireInterface(name: string, argument: string): number {
   const index = interfaceIndex(name);
-  if (index === undefined) throw invalidValue(argument, name, 'no network interface has this name');
+  if (index === undefined)
+    throw withReason(invalidValue(argument, name, 'no network interface has this name'), 'noDevice');
   return index;
 }
 

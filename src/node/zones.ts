@@ -11,10 +11,11 @@ import { withoutZone } from '../wire/address.js';
  * @throws ERR_INVALID_ARG_VALUE for a zone that is no interface
  */
 export function forIsIP<T>(address: T, name: string): T | string {
-  if (typeof address !== 'string' || !address.includes('%') || isIP(address) !== 0) return address;
+  if (typeof address !== 'string' || !address.includes('%')) return address;
   const bare = withoutZone(address);
   if (!isIPv6(bare)) return address; // a name
-  return `${bare}%${String(zoneIndex(address.slice(bare.length + 1), name))}`;
+  const index = zoneIndex(address.slice(bare.length + 1), name);
+  return isIP(address) === 0 ? `${bare}%${String(index)}` : address;
 }
 
 /** The options with a host that net.isIP accepts. */

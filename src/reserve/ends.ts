@@ -5,6 +5,7 @@ import type { PortRange } from '../kernel/sysctl.js';
 import { outsideSysctl } from '../ports/port-range.js';
 import type { Asked } from '../source/asked.js';
 import { refusalError } from '../source/explain.js';
+import { localEndText } from '../source/remedies.js';
 import type { LocalOptions } from '../source/local-options.js';
 import { Endpoint, type EndpointLike, type LocalEndpointLike } from '../wire/endpoint.js';
 import type { Family } from '../wire/families.js';
@@ -66,8 +67,7 @@ function forFamily(endpoint: Endpoint, family: Family): Endpoint {
 
 /** The kernel picked a port outside the requested range: the sysctl has changed since, or the kernel ignores the range. */
 export function outsideRange(asked: Asked, range: PortRange, taken: Endpoint | undefined): Error {
-  const places = { taken: taken?.toString() ?? 'an address that cannot be read' };
-  const refusal = refusalError('otherSourceTaken', asked, places);
+  const refusal = refusalError('otherSourceTaken', asked, { taken: localEndText(taken) });
   const changed = outsideSysctl('options.localPortRange', range);
   return changed === undefined ? refusal : withReason(changed, 'otherSource');
 }

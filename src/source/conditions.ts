@@ -19,6 +19,7 @@ export const TESTS: Readonly<Record<Condition, Test>> = {
   portGiven,
   notUnicast: ({ local, device }) => local !== undefined && !isUnicast(plainAddress(local), device),
   noZone: ({ local, remote }, call) => lacksZone(call === 'bind' ? local : remote?.address),
+  sourceHasNoZone: ({ local }) => lacksZone(local),
   noSourceAddress: ({ local, remote }) => isAny(local) && remote !== undefined && !hasSource(remote),
   loopbackSource: ({ local = '', remote }) => isLoopback(local) && remote !== undefined && !isLoopback(remote.address),
   remoteNotUnicast: ({ protocol, remote }) =>

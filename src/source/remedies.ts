@@ -1,6 +1,7 @@
 // The texts that a remedy of the table of reasons leaves open: what was asked for, and what this host is set to.
 import { localPortRange, readSysctl } from '../kernel/sysctl.js';
 import { withoutZone } from '../wire/address.js';
+import type { Endpoint } from '../wire/endpoint.js';
 import type { Family } from '../wire/families.js';
 import { isWildcard } from '../wire/address-kinds.js';
 import type { Asked, Caller } from './asked.js';
@@ -53,6 +54,11 @@ const PORT_IN_USE: Readonly<Record<Caller, string>> = {
   UdpSocket: 'Another socket holds the port: reuseAddr or reusePort shares it, if that socket has the same option',
   NativeSocket: 'Another socket holds the port',
 };
+
+/** A local end that the kernel reported, in a text. */
+export function localEndText(local: Endpoint | undefined): string {
+  return local?.toString() ?? 'an address that cannot be read';
+}
 
 function tooLong(length: number, mtu: number | undefined): string {
   return mtu === undefined

@@ -183,8 +183,8 @@ export class Endpoint {
     const address = match?.[1] ?? match?.[2];
     const port = match?.[3] === undefined ? otherwise : Number(match[3]);
     if (address === undefined || port === undefined) {
-      const optional = otherwise === undefined ? '' : ', with or without a port';
-      throw invalidValue(name, text, `expected '192.0.2.1:53' or '[2001:db8::1]:53'${optional}`);
+      const withoutPort = otherwise === undefined ? '' : "'192.0.2.1', '[2001:db8::1]', ";
+      throw invalidValue(name, text, `expected ${withoutPort}'192.0.2.1:53' or '[2001:db8::1]:53'`);
     }
     return Endpoint.#of(address, checkPort(`${name}'s port`, port), 0, name);
   }

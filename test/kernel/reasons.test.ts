@@ -158,6 +158,33 @@ describe('a socket with transparent and an address of another host, toward a des
   });
 });
 
+describe('a link-local address whose interface is not known', () => {
+  test.each<[string, string, () => unknown]>([
+    ['a destination of connect()', 'noDevice', () => connect({ host: 'fe80::1%no_such', port: 9 })],
+    ['a destination of reserve()', 'noDevice', () => reserve({ remote: '[fe80::1%no_such]:9' })],
+    [
+      'a localAddress of connect()',
+      'noDevice',
+      () => connect({ host: '::1', port: 9, localAddress: 'fe80::1%no_such' }),
+    ],
+    [
+      'a source of a send',
+      'noZone',
+      () => {
+        using socket = NativeSocket.create({ family: 'ipv6', type: 'dgram' });
+        const control = [{ type: 'IPV6_PKTINFO', value: { source: 'fe80::77' } }] as const;
+        socket.sendmsg({ data: Buffer.from('x'), to: '[2001:db8:91::9]:9', control });
+      },
+    ],
+  ])('a link-local address without a known interface as %s has reason %s', async (_, reason, action) => {
+    expect(await refusal(action)).toMatchObject({ reason });
+  });
+
+  test('a multicast source of a pool has reason notUnicast', async () => {
+    expect((await refusal(() => new EgressPool({ sources: ['224.0.0.1'] }))).reason).toBe('notUnicast');
+  });
+});
+
 describe('EINVAL', () => {
   test.each(['192.0.2.1:9', '[2001:db8:b::1]:9'])('EINVAL of a send to %s, a black hole, is noRoute', async (to) => {
     const family = to.startsWith('[') ? 'ipv6' : 'ipv4';
@@ -235,6 +262,14 @@ describe('local and remote addresses of different families are familyMismatch', 
     ['connect()', 'EINVAL', () => failing({ host: '::1', port: 9, localAddress: '127.0.0.1' }).then(rethrow)],
     ['reserve()', 'ERR_INVALID_ARG_VALUE', () => reserve({ remote: '[::1]:9', local: '127.0.0.1' })],
     ['reserveUdp()', 'ERR_INVALID_ARG_VALUE', () => reserveUdp({ remote: '[::1]:9', local: '127.0.0.1' })],
+    [
+      'a send with from',
+      'ERR_INVALID_ARG_VALUE',
+      async () => {
+        await using udp = UdpSocket.create({ family: 'ipv6' });
+        udp.trySend(Buffer.from('x'), { to: '[::1]:9', from: '127.0.0.1' });
+      },
+    ],
     [
       'EgressPool.connect()',
       'ERR_EGRESS_NO_SOURCE',

@@ -7,6 +7,7 @@ import type { Refusal } from '../../reasons/refusals.js';
 import type { ExplainedCall } from '../../reasons/table.js';
 import type { Asked } from '../../source/asked.js';
 import { errorOf, explain, explainRefusal } from '../../source/explain.js';
+import { localEndText } from '../../source/remedies.js';
 import { askedFor, type Source } from '../../source/source.js';
 import { Endpoint } from '../../wire/endpoint.js';
 import type { Family } from '../../wire/families.js';
@@ -57,8 +58,7 @@ export function otherSourceFailure(local: string, port: number, family: Family):
 
 /** The kernel connected from a source other than requested; the descriptor is closed before it is exposed. */
 export function elsewhereFailure(asked: Asked, local: Endpoint | undefined): Failure {
-  const taken = local?.toString() ?? 'an address that cannot be read';
-  return { ...refused('otherSourceTaken', asked, { taken }), final: true };
+  return { ...refused('otherSourceTaken', asked, { taken: localEndText(local) }), final: true };
 }
 
 /** The kernel connected the socket to itself; the descriptor is closed before it is exposed. */

@@ -3,7 +3,7 @@ import { intOption } from '../../kernel/int-option.js';
 import { boolean, integer, invalidType, invalidValue, options as checkOptions, outOfRange } from '../../arguments.js';
 import type { Handle } from '../../binding.js';
 import { BoundedMap } from '../../bounded-map.js';
-import { SocketError } from '../../errors.js';
+import { SocketError, withReason } from '../../errors.js';
 import { callError } from '../../source/explain.js';
 import { udpAsked } from '../asked.js';
 import { requireInterface } from '../../kernel/interfaces.js';
@@ -348,7 +348,8 @@ function addressOf(address: string, ipv4: boolean, name: string): readonly [Endp
 
 function ofFamily(source: Endpoint, ipv4: boolean, name: string): readonly [Endpoint, number] {
   if ((source.family === 'ipv4') !== ipv4) {
-    throw invalidValue(name, source.address, `the datagram goes to an ${ipv4 ? 'IPv4' : 'IPv6'} address`);
+    const why = `the datagram goes to an ${ipv4 ? 'IPv4' : 'IPv6'} address`;
+    throw withReason(invalidValue(name, source.address, why), 'familyMismatch');
   }
   return [source, source.scopeId];
 }
