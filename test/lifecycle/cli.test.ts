@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { manualPage } from '../../src/cli/option-page.js';
 import { OPTIONS, reserve } from '../../src/index.js';
 import { findOption } from '../../src/options/table.js';
-import { runNode, startNode } from '../support/child.js';
+import { nodeEnvironment, runNode, startNode } from '../support/child.js';
 
 const CLI = new URL('../../lib/cli/main.js', import.meta.url).pathname;
 const DISCARD = '127.0.0.1:9';
@@ -13,7 +13,11 @@ const run = (...args: string[]) => runNode(CLI, { args, allowFailure: true });
 
 describe('the standard output of linux-sockets', () => {
   const shell = (script: string): { readonly status: number | null; readonly output: string } => {
-    const { status, stdout, stderr } = spawnSync('bash', ['-c', script, CLI], { encoding: 'utf8', timeout: 30_000 });
+    const { status, stdout, stderr } = spawnSync('bash', ['-c', script, CLI], {
+      encoding: 'utf8',
+      env: nodeEnvironment(),
+      timeout: 30_000,
+    });
     return { status, output: `${stdout}${stderr}` };
   };
   const node = `'${process.execPath}' "$0"`;
