@@ -21,6 +21,7 @@ export type Refusal =
   | 'otherSourceWanted'
   | 'otherSourceTaken'
   | 'selfConnected'
+  | 'zoneUnknown'
   | 'replyToNobody'
   | 'replyFromMany'
   | 'replyFromLoopback'
@@ -66,6 +67,13 @@ export const REFUSALS: Readonly<Record<Refusal, RefusalRow>> = {
     when: 'both ends are the same, so that TCP would connect the socket to itself',
     reason: 'selfConnect',
     remedy: 'Nobody listens there: the socket has the port that it connects to',
+  },
+  zoneUnknown: {
+    call: 'connect',
+    errno: EINVAL,
+    when: 'the zone of the destination is no interface',
+    reason: 'noDevice',
+    remedy: "This network namespace has no interface with the zone's name: see `ip link`",
   },
   replyToNobody: {
     call: 'sendmsg',

@@ -160,7 +160,7 @@ describe('a socket with transparent and an address of another host, toward a des
 
 describe('a link-local address whose interface is not known', () => {
   test.each<[string, string, () => unknown]>([
-    ['a destination of connect()', 'noDevice', () => connect({ host: 'fe80::1%no_such', port: 9 })],
+    ['a destination of connect()', 'noDevice', () => failing({ host: 'fe80::1%no_such', port: 9 }).then(rethrow)],
     ['a destination of reserve()', 'noDevice', () => reserve({ remote: '[fe80::1%no_such]:9' })],
     [
       'a localAddress of connect()',

@@ -48,6 +48,7 @@ import { install, sourceEndpoint } from './descriptor.js';
 import {
   abandoned,
   callFailure,
+  deviceFailure,
   elsewhereFailure,
   endpointOrNone,
   failureOf,
@@ -210,7 +211,12 @@ export class Attempt implements HandleHooks {
     const isReady = this.#state.at === 'bound';
     const failure = isReady ? undefined : install(this.#handle, { source, family, mapped, range });
     if (failure !== undefined) return failure;
-    const connected = this.#connectByNode(source, target);
+    const zoned = family === 'ipv4' ? target.address : zonedDestination(target.address, source.address, source.device);
+    if (typeof zoned !== 'string' && zoned.lacks === 'interface') {
+      return deviceFailure({ ...askedFor(source, 'connect', family), remote: endpointOrNone(withoutZoneOf(target)) });
+    }
+    // Without a zone the kernel refuses it, but libuv would pick an interface.
+    const connected = typeof zoned === 'string' ? this.#connectByNode(zoned, target) : EINVAL;
     if (connected < 0) {
       if (isReady) this.#state = NEW; // the next attempt creates another descriptor
       return callFailure('connect', connected, askedFor(source, 'connect', family, endpointOrNone(target)));
@@ -264,9 +270,11 @@ export class Attempt implements HandleHooks {
 
   /** Tries one candidate after the other until one succeeds or none is left. */
   #tryCandidates(candidates: Candidates, target: ConnectTarget): Failure | undefined {
+    const remote = endpointOrNone(target);
+    // Node has resolved it to an address, whose zone may be no interface.
+    if (remote === undefined) return deviceFailure({ by: 'connect', family: target.family, port: 0 });
     let last: Failure | undefined;
     try {
-      const remote = Endpoint.from({ address: target.address, port: target.port }, 'options.host');
       for (const candidate of candidates(remote)) {
         const failure = this.#trySource(candidate.source, target, remote.mapped);
         if (this.#closed) return undefined;
@@ -350,12 +358,8 @@ export class Attempt implements HandleHooks {
     return JSON.stringify([family, local, toward, options]);
   }
 
-  #connectByNode({ address, device }: Source, target: ConnectTarget): number {
-    if (target.family === 'ipv4') return connectByNode(this.#handle, this.#base, target);
-    const zoned = zonedDestination(target.address, address, device);
-    // Without a zone the kernel refuses it, but libuv would pick an interface.
-    if (zoned === undefined) return EINVAL;
-    return connectByNode(this.#handle, this.#base, zoned === target.address ? target : { ...target, address: zoned });
+  #connectByNode(address: string, target: ConnectTarget): number {
+    return connectByNode(this.#handle, this.#base, address === target.address ? target : { ...target, address });
   }
 
   #isToItself(target: ConnectTarget): boolean {
@@ -368,6 +372,10 @@ export class Attempt implements HandleHooks {
     const length = native().getsockname(descriptorIn(this.#handle), local);
     return length < 0 ? undefined : Endpoint.decode(local, length);
   }
+}
+
+function withoutZoneOf({ address, port }: ConnectTarget): Pick<ConnectTarget, 'address' | 'port'> {
+  return { address: withoutZone(address), port };
 }
 
 /** Whether any local end is one that was asked for. */

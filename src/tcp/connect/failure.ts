@@ -66,6 +66,11 @@ export function selfFailure(asked: Asked): Failure {
   return { ...refused('selfConnected', asked), final: true };
 }
 
+/** The zone of the destination is no interface: EINVAL, as in Node. */
+export function deviceFailure(asked: Asked): Failure {
+  return refused('zoneUnknown', asked);
+}
+
 /** The destination of an attempt. */
 export interface Remote {
   readonly address: string;

@@ -110,13 +110,20 @@ describe('a link-local address with its zone', () => {
     },
   );
 
-  test('a zone that is no interface is ERR_INVALID_ARG_VALUE, as part of host and of localAddress', () => {
-    for (const action of [
-      () => connect({ host: 'fe80::1%no_such', port }),
-      () => connect({ host: 'fe80::1%zone0', port, localAddress: 'fe80::a%no_such' }),
-      () => new EgressPool({ sources: ['fe80::a%zone0'] }).connect({ host: 'fe80::1%no_such', port }),
-    ]) {
+  test('a zone that is no interface is ERR_INVALID_ARG_VALUE in localAddress', () => {
+    for (const action of [() => connect({ host: 'fe80::1%zone0', port, localAddress: 'fe80::a%no_such' })]) {
       expect(thrown(action)).toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' });
     }
   });
+
+  test.each(['fe80::1%nope0', 'fe80::1%no_such', 'fe80::1%4711'])(
+    'a zone of a destination that is no interface fails as in Node, with reason noDevice: %s',
+    async (host) => {
+      expect(await outcome(connect({ host, port }))).toBe('EINVAL noDevice');
+      expect(await outcome(connect(port, host))).toBe('EINVAL noDevice');
+      expect(await outcome(new EgressPool({ sources: ['fe80::a%zone0'] }).connect({ host, port }))).toBe(
+        'EINVAL noDevice',
+      );
+    },
+  );
 });
